@@ -1,0 +1,79 @@
+"""Randomness as an argument: one ``random_state`` decides everything, global state is untouched.
+
+The only file that makes random streams. A stream is a ``numpy.random.SeedSequence``; children
+are addressed by integers (:func:`child`), so that any part of a computation can be redone,
+resumed or run elsewhere and still see the numbers that it saw before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    import torch
+
+RandomState = int | np.random.Generator | np.random.SeedSequence | None
+
+
+def seed_sequence(random_state: RandomState) -> np.random.SeedSequence:
+    """Turn ``None`` (fresh entropy), an int, a Generator or a SeedSequence into a SeedSequence."""
+    if isinstance(random_state, np.random.SeedSequence):
+        return random_state
+    if isinstance(random_state, np.random.Generator):
+        return np.random.SeedSequence(random_state.integers(0, 2**63, size=4).tolist())
+    return np.random.SeedSequence(random_state)
+
+
+def child(parent: np.random.SeedSequence, *path: int) -> np.random.SeedSequence:
+    """The independent stream that lies at ``path`` below ``parent``; asking twice gives it twice."""
+    return np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, *path))
+
+
+def generator(random_state: RandomState) -> np.random.Generator:
+    """Give a numpy Generator; one that comes in goes out unchanged."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    return np.random.default_rng(seed_sequence(random_state))
+
+
+def int_seed(stream: np.random.SeedSequence) -> int:
+    """Give a 31-bit seed for libraries that take integers only (scikit-learn)."""
+    return int(stream.generate_state(1)[0] >> 1)
+
+
+def torch_generator(stream: np.random.SeedSequence) -> torch.Generator:
+    """Give a CPU torch Generator of its own."""
+    import torch
+
+    return torch.Generator().manual_seed(int(stream.generate_state(1, np.uint64)[0] >> 1))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold numerical libraries to one thread, whose sums do not depend on the number of cores.
+
+    BLAS and OpenMP split sums by thread, so their last bits, and with them every draw that
+    follows, would otherwise depend on the machine's settings.
+    """
+    with threadpool_limits(limits=1):
+        torch = _imported_torch()
+        if torch is None:
+            yield
+            return
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def _imported_torch() -> Any:
+    import sys
+
+    return sys.modules.get("torch")

@@ -1,0 +1,148 @@
+"""What kind is a column? Each answer comes with its reason; nothing is decided in silence."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabseed.errors import SchemaError
+from tabseed.schema import DISCRETE, Category, Column, Kind
+
+MAX_EXACT_INTEGER = 2**53  # beyond it neighbours share one float64
+MIN_ROWS_FOR_ID = 20  # with fewer rows, all-distinct values say nothing
+ID_NAME = re.compile(r"(^|[\W_])(id|uuid|guid|key|index|rownames?|unnamed:? ?0?)$|(?<=[a-z])I[dD]$", re.I)
+DATE_FORMATS = (
+    "%Y-%m-%d",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d",
+    "%Y%m%dT%H%M%S",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d-%b-%Y",
+)
+
+
+def detect(name: str, values: pa.ChunkedArray) -> Column:
+    """Describe one column from its values.
+
+    Cost: linear in the number of rows, a sort of the distinct values included.
+    """
+    kind = values.type
+    present = values.drop_null()
+    if len(present) == 0:
+        return Column(name, "categorical", "no value present: stays missing")
+    if pa.types.is_boolean(kind):
+        return Column(name, "boolean", "stored as true/false", _categories(present))
+    if pa.types.is_dictionary(kind):
+        levels = tuple(values.combine_chunks().dictionary.to_pylist()) if kind.ordered else ()
+        if kind.ordered:
+            return Column(name, "ordinal", "stored as ordered categories", levels)
+        return Column(name, "categorical", "stored as categories", _categories(present))
+    if pa.types.is_integer(kind):
+        return _detect_integer(name, present)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _detect_real(name, present, has_missing=len(present) < len(values))
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return Column(name, "datetime", f"stored as {kind}")
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _detect_text(name, present)
+    return Column(name, "text", f"stored as {kind}, which is not modelled: left out")
+
+
+def describe_as(
+    name: str, values: pa.ChunkedArray, kind: Kind, datetime_format: str | None = None
+) -> Column:
+    """Describe one column as the kind that the user asks for."""
+    categories = _categories(values.drop_null()) if kind in DISCRETE else ()
+    if kind == "boolean" and len(categories) > 2:
+        raise SchemaError(f"column {name!r} has {len(categories)} values, a boolean has two")
+    if kind == "datetime" and datetime_format is None and pa.types.is_string(values.type):
+        fitting = _fitting_formats(values.drop_null())
+        if not fitting:
+            raise SchemaError(
+                f"column {name!r}: no known date pattern fits all its values; "
+                f"name it, as in {name}=datetime:%d/%m/%Y"
+            )
+        datetime_format = fitting[0]
+    return Column(name, kind, "set by you", categories, datetime_format)
+
+
+def _categories(present: pa.ChunkedArray) -> tuple[Category, ...]:
+    values = pc.unique(present.cast(present.type.value_type) if _is_dictionary(present) else present)
+    return tuple(sorted(values.to_pylist(), key=_category_order))
+
+
+def _is_dictionary(values: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_dictionary(values.type))
+
+
+def _category_order(value: Category) -> tuple[bool, Category]:
+    return (isinstance(value, str), value)
+
+
+def _detect_integer(name: str, present: pa.ChunkedArray) -> Column:
+    low, high = pc.min_max(present).values()
+    n_distinct = pc.count_distinct(present).as_py()
+    if n_distinct == len(present) >= MIN_ROWS_FOR_ID:
+        array = present.to_numpy()
+        if np.all(np.diff(array) == 1):
+            return Column(name, "id", "counts the rows one by one: left out")
+        if ID_NAME.search(name):
+            return Column(name, "id", "all distinct, and named like an id: left out")
+    if max(abs(low.as_py()), abs(high.as_py())) > MAX_EXACT_INTEGER:
+        return Column(name, "id", "numbers beyond 2^53, too long to be quantities: left out")
+    if {low.as_py(), high.as_py()} == {0, 1} and n_distinct == 2:
+        return Column(name, "boolean", "whole numbers 0 and 1 only", (0, 1))
+    return Column(name, "integer", f"whole numbers, {n_distinct} distinct")
+
+
+def _detect_real(name: str, present: pa.ChunkedArray, *, has_missing: bool) -> Column:
+    numbers = present.cast(pa.float64()).to_numpy()
+    if np.array_equal(numbers, np.round(numbers)) and np.abs(numbers).max() <= MAX_EXACT_INTEGER:
+        why = "whole numbers with missing cells" if has_missing else "whole numbers stored as reals"
+        if set(np.unique(numbers)) == {0.0, 1.0}:
+            return Column(name, "boolean", f"{why}, 0 and 1 only", (0.0, 1.0))
+        return Column(name, "integer", why)
+    return Column(name, "continuous", f"real numbers, {len(np.unique(numbers))} distinct")
+
+
+def _detect_text(name: str, present: pa.ChunkedArray) -> Column:
+    n, n_distinct = len(present), pc.count_distinct(present).as_py()
+    formats = _fitting_formats(present)
+    if len(formats) == 1:
+        return Column(name, "datetime", f"all values read as {formats[0]}", (), formats[0])
+    note = f"; could be dates, in {len(formats)} ways ({' or '.join(formats)})" if formats else ""
+    if n_distinct == n >= MIN_ROWS_FOR_ID:
+        spaced = pc.any(pc.match_substring(present, " ")).as_py()
+        kind: Kind = "text" if spaced and not ID_NAME.search(name) else "id"
+        return Column(name, kind, f"all {n} values distinct{note}: left out")
+    if n >= MIN_ROWS_FOR_ID and n_distinct > max(20, n / 2):
+        return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
+    return Column(name, "categorical", f"{n_distinct} distinct texts{note}", _categories(present))
+
+
+def _fitting_formats(present: pa.ChunkedArray) -> list[str]:
+    distinct = pc.unique(present)
+    if len(distinct) == 0:
+        return []
+    fitting = []
+    for pattern in DATE_FORMATS:
+        parsed = pc.strptime(distinct, format=pattern, unit="us", error_is_null=True)
+        # a pattern fits only if it also writes the very same text back
+        if parsed.null_count == 0 and pc.all(
+            pc.equal(write_dates(parsed, pattern), distinct.cast(pa.string()))
+        ).as_py():
+            fitting.append(pattern)
+    return fitting
+
+
+def write_dates(dates: pa.Array, pattern: str) -> pa.Array:
+    """Write timestamps as text by a strptime pattern (whole seconds, four-digit years)."""
+    seconds = dates.cast(pa.timestamp("s"), safe=False)
+    return pc.strftime(seconds, format=pattern)

@@ -1,0 +1,25 @@
+"""Everything that tabseed raises on purpose: one line that says what, where and what to do."""
+
+
+class TabseedError(Exception):
+    """Base of all errors that a user can act on; the command line turns it into exit code 2."""
+
+
+class SchemaError(TabseedError):
+    """A table, or a description of one, does not fit: the message names column and row."""
+
+
+class TooFewRowsError(TabseedError):
+    """A method needs more rows than it was given; the message says how many."""
+
+
+class LeakageError(TabseedError):
+    """The judge would see rows that trained what it judges."""
+
+
+class MissingDependencyError(TabseedError):
+    """An optional package is absent; the message holds the command that installs it."""
+
+
+class FileError(TabseedError):
+    """A file cannot be read or written: missing, damaged, of another kind, or in the way."""

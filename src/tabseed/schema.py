@@ -1,0 +1,178 @@
+"""What the columns of a table are: kinds, categories, reasons; read and written as JSON.
+
+The JSON carries SDV's keys (``columns``, ``sdtype``, ``primary_key``) so that the same file
+serves both; what SDV has no word for lies under ``tabseed`` inside a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any, Literal, get_args
+
+from tabseed.errors import SchemaError
+
+Kind = Literal[
+    "continuous", "integer", "boolean", "categorical", "ordinal", "datetime", "id", "text"
+]
+KINDS: tuple[str, ...] = get_args(Kind)
+NUMERIC: frozenset[str] = frozenset({"continuous", "integer", "datetime"})
+DISCRETE: frozenset[str] = frozenset({"boolean", "categorical", "ordinal"})
+LEFT_OUT: frozenset[str] = frozenset({"id", "text"})
+Category = str | int | float | bool
+
+_SDTYPE_OF = {"continuous": "numerical", "integer": "numerical", "ordinal": "categorical"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its kind, and why it is of that kind.
+
+    ``categories`` are the values of a discrete column (ordered for an ordinal one);
+    ``datetime_format`` is the strptime pattern of dates kept as text.
+    """
+
+    name: str
+    kind: Kind
+    reason: str = ""
+    categories: tuple[Category, ...] = ()
+    datetime_format: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the column as SDV writes it, with ours under ``tabseed``."""
+        entry: dict[str, Any] = {"sdtype": _SDTYPE_OF.get(self.kind, self.kind)}
+        if self.kind == "integer":
+            entry["computer_representation"] = "Int64"
+        elif self.kind == "continuous":
+            entry["computer_representation"] = "Float"
+        if self.kind == "ordinal":
+            entry["order"] = list(self.categories)
+        if self.datetime_format is not None:
+            entry["datetime_format"] = self.datetime_format
+        entry["tabseed"] = {"kind": self.kind, "reason": self.reason}
+        if self.kind in DISCRETE:
+            entry["tabseed"]["categories"] = list(self.categories)
+        return entry
+
+    @classmethod
+    def from_dict(cls, name: str, entry: Mapping[str, Any]) -> Column:
+        """Read a column from ours or from SDV's description."""
+        own = entry.get("tabseed", {})
+        if not isinstance(own, Mapping):
+            raise SchemaError(f"column {name!r}: 'tabseed' must be an object in the schema")
+        kind = own.get("kind") or _kind_of_sdtype(name, entry)
+        if kind not in KINDS:
+            raise SchemaError(f"column {name!r}: kind {kind!r} is not one of {', '.join(KINDS)}")
+        categories = own.get("categories", entry.get("order", ()))
+        if not isinstance(categories, list | tuple):
+            raise SchemaError(f"column {name!r}: categories must be a list in the schema")
+        return cls(
+            name=name,
+            kind=kind,
+            reason=str(own.get("reason", "read from the schema")),
+            categories=tuple(categories),
+            datetime_format=entry.get("datetime_format"),
+        )
+
+
+def _kind_of_sdtype(name: str, entry: Mapping[str, Any]) -> str:
+    sdtype = entry.get("sdtype")
+    if sdtype == "numerical":
+        whole = str(entry.get("computer_representation", "")).startswith(("Int", "UInt"))
+        return "integer" if whole else "continuous"
+    if sdtype == "categorical":
+        return "ordinal" if "order" in entry else "categorical"
+    if sdtype in ("boolean", "datetime", "id"):
+        return str(sdtype)
+    if sdtype is None:
+        raise SchemaError(f"column {name!r} has no 'sdtype' in the schema")
+    return "text"  # SDV's names for personal data (email, phone_number, ...): not modelled
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table in order. Immutable; :meth:`with_kinds` gives a changed copy."""
+
+    columns: tuple[Column, ...]
+    _index: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index: dict[str, int] = {}
+        for position, column in enumerate(self.columns):
+            if column.name in index:
+                raise SchemaError(
+                    f"column name {column.name!r} occurs twice (columns {index[column.name] + 1} "
+                    f"and {position + 1}); rename one of them"
+                )
+            index[column.name] = position
+        object.__setattr__(self, "_index", index)
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._index
+
+    def __getitem__(self, name: str) -> Column:
+        if name not in self._index:
+            close = get_close_matches(name, self.names, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise SchemaError(f"no column {name!r} in the table{hint}")
+        return self.columns[self._index[name]]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def modelled(self) -> Schema:
+        """The columns that generators learn: all but ids and free text."""
+        return Schema(tuple(c for c in self.columns if c.kind not in LEFT_OUT))
+
+    @property
+    def left_out(self) -> list[Column]:
+        """Ids and free text, which no generator learns."""
+        return [c for c in self.columns if c.kind in LEFT_OUT]
+
+    def with_column(self, column: Column) -> Schema:
+        """Give a copy in which ``column`` replaces the one of its name."""
+        at = self._index[self[column.name].name]
+        return Schema((*self.columns[:at], column, *self.columns[at + 1 :]))
+
+    def with_reason(self, name: str, reason: str) -> Schema:
+        """Give a copy in which column ``name`` states another reason."""
+        return self.with_column(replace(self[name], reason=reason))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-ready dict with SDV's keys (metadata spec SINGLE_TABLE_V1)."""
+        result: dict[str, Any] = {
+            "METADATA_SPEC_VERSION": "SINGLE_TABLE_V1",
+            "columns": {c.name: c.to_dict() for c in self.columns},
+        }
+        ids = [c.name for c in self.columns if c.kind == "id"]
+        if len(ids) == 1:
+            result["primary_key"] = ids[0]
+        return result
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Schema:
+        """Read what :meth:`to_dict` wrote, or SDV's metadata of one table (V1 or V2)."""
+        if not isinstance(data, Mapping):
+            raise SchemaError("a schema must be a JSON object with 'columns'")
+        if "tables" in data:
+            tables = data["tables"]
+            if not isinstance(tables, Mapping) or len(tables) != 1:
+                raise SchemaError("the schema describes several tables; keep the one that you need")
+            data = next(iter(tables.values()))
+        columns = data.get("columns") if isinstance(data, Mapping) else None
+        if not isinstance(columns, Mapping) or not columns:
+            raise SchemaError("the schema has no 'columns'")
+        for name, entry in columns.items():
+            if not isinstance(entry, Mapping):
+                raise SchemaError(f"column {name!r}: its entry in the schema must be an object")
+        return cls(tuple(Column.from_dict(str(n), entry) for n, entry in columns.items()))
