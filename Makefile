@@ -1,0 +1,36 @@
+# make demo: the main job on a small real table. make test: everything that must hold.
+# Needs Python 3.11 or later with venv; all else goes into .venv.
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+BIN := .venv/bin
+
+.PHONY: demo test lint types clean
+
+demo: .venv/.installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
+
+test: lint types
+	$(BIN)/pytest -n 2
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: .venv/.installed-dev
+	$(BIN)/mypy
+
+clean:
+	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# The stamps say which extras are in; when what decides the versions is newer, pip runs again.
+.venv/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[neural]"
+	touch $@
+
+.venv/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
+	touch $@ .venv/.installed
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
