@@ -84,7 +84,7 @@ def test_dates_are_written_without_empty_fractions() -> None:
 
 
 def test_nested_cells_cannot_be_csv(tmp_path) -> None:
-    with pytest.raises(FileError, match="write .parquet"):
+    with pytest.raises(FileError, match=r"write \.parquet"):
         io.write_table(pa.table({"a": [[1, 2]]}), tmp_path / "t.csv")
     assert list(tmp_path.iterdir()) == []
 

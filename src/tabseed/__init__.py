@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tabseed.encode import TableEncoder
     from tabseed.evaluate import Evaluation, evaluate
     from tabseed.generators.base import Generator, load
-    from tabseed.generators.neural import Training
+    from tabseed.generators.ensemble import Training
     from tabseed.generators.resample import Resample
     from tabseed.generators.vaebgm import VAEBGM
     from tabseed.io import read_schema, read_table, write_schema, write_table
@@ -45,7 +45,7 @@ _HOMES = {
     "Schema": "tabseed.schema",
     "Table": "tabseed.table",
     "TableEncoder": "tabseed.encode",
-    "Training": "tabseed.generators.neural",
+    "Training": "tabseed.generators.ensemble",
     "VAEBGM": "tabseed.generators.vaebgm",
     "evaluate": "tabseed.evaluate",
     "load": "tabseed.generators.base",

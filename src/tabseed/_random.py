@@ -30,7 +30,7 @@ def seed_sequence(random_state: RandomState) -> np.random.SeedSequence:
 
 
 def child(parent: np.random.SeedSequence, *path: int) -> np.random.SeedSequence:
-    """The independent stream that lies at ``path`` below ``parent``; asking twice gives it twice."""
+    """Give the independent stream at ``path`` below ``parent``; the same each time."""
     return np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, *path))
 
 

@@ -346,11 +346,11 @@ def _check_enough(sizes: tuple[int, int, int]) -> None:
 
 def _generator(name: str, options: dict[str, Any], seed: int) -> Any:
     """Make the generator of this name; an option left at its default is not passed on."""
-    from tabseed.generators import GENERATORS
+    from tabseed.generators import GENERATORS, generator_class
 
     if name not in GENERATORS:
         raise FileError(f"--generator {name!r}: there are {', '.join(sorted(GENERATORS))}")
-    generator = GENERATORS[name](random_state=seed)
+    generator = generator_class(name)(random_state=seed)
     given = {key: value for key, value in options.items() if value is not None}
     for key in given:
         if key not in generator.get_params():

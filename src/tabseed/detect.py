@@ -13,7 +13,9 @@ from tabseed.schema import DISCRETE, Category, Column, Kind
 
 MAX_EXACT_INTEGER = 2**53  # beyond it neighbours share one float64
 MIN_ROWS_FOR_ID = 20  # with fewer rows, all-distinct values say nothing
-ID_NAME = re.compile(r"(^|[\W_])(id|uuid|guid|key|index|rownames?|unnamed:? ?0?)$|(?<=[a-z])I[dD]$", re.I)
+ID_NAME = re.compile(  # patient_id, patientId, but not paid
+    r"(?i:(^|[\W_])(id|uuid|guid|key|index|rownames?|unnamed:? ?0?)$)|(?<=[a-z])I[dD]$"
+)
 DATE_FORMATS = (
     "%Y-%m-%d",
     "%Y-%m-%d %H:%M:%S",
@@ -38,12 +40,11 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
     if len(present) == 0:
         return Column(name, "categorical", "no value present: stays missing")
     if pa.types.is_boolean(kind):
-        return Column(name, "boolean", "stored as true/false", _categories(present))
+        return Column(name, "boolean", "stored as true/false", _categories(name, present))
     if pa.types.is_dictionary(kind):
-        levels = tuple(values.combine_chunks().dictionary.to_pylist()) if kind.ordered else ()
         if kind.ordered:
-            return Column(name, "ordinal", "stored as ordered categories", levels)
-        return Column(name, "categorical", "stored as categories", _categories(present))
+            return Column(name, "ordinal", "stored as ordered categories", _levels(values))
+        return Column(name, "categorical", "stored as categories", _categories(name, present))
     if pa.types.is_integer(kind):
         return _detect_integer(name, present)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -59,9 +60,14 @@ def describe_as(
     name: str, values: pa.ChunkedArray, kind: Kind, datetime_format: str | None = None
 ) -> Column:
     """Describe one column as the kind that the user asks for."""
-    categories = _categories(values.drop_null()) if kind in DISCRETE else ()
+    categories: tuple[Category, ...] = ()
+    if kind in DISCRETE:
+        ordered = kind == "ordinal" and pa.types.is_dictionary(values.type) and values.type.ordered
+        categories = _levels(values) if ordered else _categories(name, values.drop_null())
     if kind == "boolean" and len(categories) > 2:
         raise SchemaError(f"column {name!r} has {len(categories)} values, a boolean has two")
+    if kind != "datetime" and datetime_format is not None:
+        raise SchemaError(f"column {name!r}: a date pattern goes with datetime, not with {kind}")
     if kind == "datetime" and datetime_format is None and pa.types.is_string(values.type):
         fitting = _fitting_formats(values.drop_null())
         if not fitting:
@@ -73,13 +79,31 @@ def describe_as(
     return Column(name, kind, "set by you", categories, datetime_format)
 
 
-def _categories(present: pa.ChunkedArray) -> tuple[Category, ...]:
-    values = pc.unique(present.cast(present.type.value_type) if _is_dictionary(present) else present)
-    return tuple(sorted(values.to_pylist(), key=_category_order))
+def _categories(name: str, present: pa.ChunkedArray) -> tuple[Category, ...]:
+    kind = present.type
+    if len(present) == 0:
+        return ()
+    if pa.types.is_dictionary(kind):
+        present = present.cast(kind.value_type)
+    elif not any(fits(kind) for fits in _CATEGORY_TYPES):
+        raise SchemaError(
+            f"column {name!r} is stored as {kind}, which cannot be categories; make it text first"
+        )
+    values = set(pc.unique(present).to_pylist())  # a set, for -0.0 and 0.0 are one
+    return tuple(sorted(values, key=_category_order))
 
 
-def _is_dictionary(values: pa.ChunkedArray) -> bool:
-    return bool(pa.types.is_dictionary(values.type))
+_CATEGORY_TYPES = (
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_string,
+)
+
+
+def _levels(values: pa.ChunkedArray) -> tuple[Category, ...]:
+    """Give the categories of an ordered dictionary column in their order, unused ones too."""
+    return tuple(values.combine_chunks().dictionary.to_pylist())
 
 
 def _category_order(value: Category) -> tuple[bool, Category]:
@@ -103,6 +127,8 @@ def _detect_integer(name: str, present: pa.ChunkedArray) -> Column:
 
 
 def _detect_real(name: str, present: pa.ChunkedArray, *, has_missing: bool) -> Column:
+    if pa.types.is_decimal(present.type):  # through text: Arrow's own cast is an ulp off
+        present = present.cast(pa.string())
     numbers = present.cast(pa.float64()).to_numpy()
     if np.array_equal(numbers, np.round(numbers)) and np.abs(numbers).max() <= MAX_EXACT_INTEGER:
         why = "whole numbers with missing cells" if has_missing else "whole numbers stored as reals"
@@ -124,7 +150,9 @@ def _detect_text(name: str, present: pa.ChunkedArray) -> Column:
         return Column(name, kind, f"all {n} values distinct{note}: left out")
     if n >= MIN_ROWS_FOR_ID and n_distinct > max(20, n / 2):
         return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
-    return Column(name, "categorical", f"{n_distinct} distinct texts{note}", _categories(present))
+    return Column(
+        name, "categorical", f"{n_distinct} distinct texts{note}", _categories(name, present)
+    )
 
 
 def _fitting_formats(present: pa.ChunkedArray) -> list[str]:
@@ -135,9 +163,10 @@ def _fitting_formats(present: pa.ChunkedArray) -> list[str]:
     for pattern in DATE_FORMATS:
         parsed = pc.strptime(distinct, format=pattern, unit="us", error_is_null=True)
         # a pattern fits only if it also writes the very same text back
-        if parsed.null_count == 0 and pc.all(
-            pc.equal(write_dates(parsed, pattern), distinct.cast(pa.string()))
-        ).as_py():
+        if (
+            parsed.null_count == 0
+            and pc.all(pc.equal(write_dates(parsed, pattern), distinct.cast(pa.string()))).as_py()
+        ):
             fitting.append(pattern)
     return fitting
 

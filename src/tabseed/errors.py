@@ -17,7 +17,7 @@ class LeakageError(TabseedError):
     """The judge would see rows that trained what it judges."""
 
 
-class MissingDependencyError(TabseedError):
+class MissingDependencyError(TabseedError, ImportError):
     """An optional package is absent; the message holds the command that installs it."""
 
 

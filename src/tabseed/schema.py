@@ -6,10 +6,11 @@ serves both; what SDV has no word for lies under ``tabseed`` inside a column.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from tabseed.errors import SchemaError
 
@@ -23,6 +24,8 @@ LEFT_OUT: frozenset[str] = frozenset({"id", "text"})
 Category = str | int | float | bool
 
 _SDTYPE_OF = {"continuous": "numerical", "integer": "numerical", "ordinal": "categorical"}
+# directives that Arrow both reads and writes; it takes others in silence, and reads nothing
+_DATE_PATTERN = re.compile(r"([^%]|%[aAbBcdDeFHIjmMpRSTxXyY])*")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,23 @@ class Column:
     categories: tuple[Category, ...] = ()
     datetime_format: str | None = None
 
+    def __post_init__(self) -> None:
+        seen: set[Category] = set()
+        for value in self.categories:
+            if not isinstance(value, Category):
+                raise SchemaError(
+                    f"column {self.name!r}: category {value!r} is not text, a number or true/false"
+                )
+            if value in seen:
+                raise SchemaError(f"column {self.name!r}: category {value!r} occurs twice")
+            seen.add(value)
+        pattern = self.datetime_format
+        if pattern is not None and not _is_date_pattern(pattern):
+            raise SchemaError(
+                f"column {self.name!r}: {pattern!r} is not a date pattern that can be read and "
+                "written; write one such as %d/%m/%Y or %Y-%m-%d %H:%M:%S"
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """Give the column as SDV writes it, with ours under ``tabseed``."""
         entry: dict[str, Any] = {"sdtype": _SDTYPE_OF.get(self.kind, self.kind)}
@@ -46,7 +66,7 @@ class Column:
             entry["computer_representation"] = "Int64"
         elif self.kind == "continuous":
             entry["computer_representation"] = "Float"
-        if self.kind == "ordinal":
+        if self.kind == "ordinal" and self.categories:
             entry["order"] = list(self.categories)
         if self.datetime_format is not None:
             entry["datetime_format"] = self.datetime_format
@@ -69,8 +89,8 @@ class Column:
             raise SchemaError(f"column {name!r}: categories must be a list in the schema")
         return cls(
             name=name,
-            kind=kind,
-            reason=str(own.get("reason", "read from the schema")),
+            kind=cast(Kind, kind),
+            reason=str(own.get("reason", _reason(kind, entry))),
             categories=tuple(categories),
             datetime_format=entry.get("datetime_format"),
         )
@@ -81,13 +101,23 @@ def _kind_of_sdtype(name: str, entry: Mapping[str, Any]) -> str:
     if sdtype == "numerical":
         whole = str(entry.get("computer_representation", "")).startswith(("Int", "UInt"))
         return "integer" if whole else "continuous"
-    if sdtype == "categorical":
-        return "ordinal" if "order" in entry else "categorical"
-    if sdtype in ("boolean", "datetime", "id"):
+    if sdtype == "categorical":  # "order" lists the levels, "order_by" says how to sort them
+        return "ordinal" if entry.get("order") or entry.get("order_by") else "categorical"
+    if sdtype in ("boolean", "datetime", "id", "ordinal"):
         return str(sdtype)
     if sdtype is None:
         raise SchemaError(f"column {name!r} has no 'sdtype' in the schema")
     return "text"  # SDV's names for personal data (email, phone_number, ...): not modelled
+
+
+def _reason(kind: str, entry: Mapping[str, Any]) -> str:
+    if kind in LEFT_OUT:
+        return f"{entry.get('sdtype', kind)!r} in the schema, which is not modelled: left out"
+    return "read from the schema"
+
+
+def _is_date_pattern(pattern: object) -> bool:
+    return isinstance(pattern, str) and "%" in pattern and bool(_DATE_PATTERN.fullmatch(pattern))
 
 
 @dataclass(frozen=True)
@@ -175,4 +205,13 @@ class Schema:
         for name, entry in columns.items():
             if not isinstance(entry, Mapping):
                 raise SchemaError(f"column {name!r}: its entry in the schema must be an object")
-        return cls(tuple(Column.from_dict(str(n), entry) for n, entry in columns.items()))
+        schema = cls(tuple(Column.from_dict(str(n), entry) for n, entry in columns.items()))
+        keys = data.get("primary_key") or []
+        for key in [keys] if isinstance(keys, str) else keys:
+            if key not in schema.names:
+                raise SchemaError(f"the schema's primary key {key!r} is none of its columns")
+            if schema[key].kind not in LEFT_OUT and "tabseed" not in columns.get(key, {}):
+                schema = schema.with_column(
+                    Column(key, "id", "primary key of the schema: left out")
+                )
+        return schema

@@ -1,92 +1,28 @@
 """Tables as the rest of the house sees them: a schema, and columns as numpy arrays.
 
-The only module that knows dataframes. Inside, a table is a pyarrow table, whatever came in
-(pandas 2 and 3, polars, pyarrow, through narwhals); out comes the kind that came in, with its
-dtypes.
+Inside, a table is a pyarrow table, whatever dataframe came in; out comes the kind that came in,
+with its dtypes (:mod:`tabseed._frames`; no other module knows dataframes).
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabseed._frames import FrameKind, is_text, plain_type, to_arrow
 from tabseed._random import RandomState, generator
-from tabseed.detect import describe_as, detect, write_dates
+from tabseed.detect import MAX_EXACT_INTEGER, describe_as, detect, write_dates
 from tabseed.errors import SchemaError
 from tabseed.schema import DISCRETE, KINDS, NUMERIC, Column, Kind, Schema
 
 MISSING = -1  # code of a missing cell in a discrete column
 UNSEEN = -2  # code of a value that is not among the column's categories
-
-
-@dataclass(frozen=True)
-class FrameKind:
-    """Which dataframe came in, and its dtypes: enough to give the same kind back."""
-
-    backend: str  # "pandas", "polars" or "pyarrow"
-    arrow: pa.Schema
-    dtypes: dict[str, Any]  # pandas dtypes by name; empty for the others
-    labels: dict[str, Any]  # pandas column labels that are not text, by their text
-
-    @classmethod
-    def of(cls, frame: nw.DataFrame[Any], labels: list[Any], arrow: pa.Schema) -> FrameKind:
-        """Note kind and dtypes of a frame."""
-        backend = frame.implementation.value
-        if backend != "pandas":
-            return cls(backend, arrow, {}, {})
-        native = frame.to_native()
-        dtypes = {str(label): native[name].dtype for label, name in zip(labels, native, strict=True)}
-        odd = {str(label): label for label in labels if not isinstance(label, str)}
-        return cls(backend, arrow, dtypes, odd)
-
-    def build(self, table: pa.Table) -> Any:
-        """Turn a pyarrow table into this kind of frame."""
-        table = pa.table(
-            [_as_type(table[c], self.arrow.field(c).type) for c in table.column_names],
-            names=table.column_names,
-        )
-        if self.backend == "pyarrow":
-            return table
-        native = nw.from_arrow(table, backend=self.backend).to_native()
-        if self.backend == "pandas":
-            native = native.astype({c: self.dtypes[c] for c in table.column_names})
-            native.columns = [self.labels.get(c, c) for c in table.column_names]
-        return native
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict (a pandas category dtype is remade from the schema's values)."""
-        return {
-            "backend": self.backend,
-            "arrow": base64.b64encode(self.arrow.serialize().to_pybytes()).decode(),
-            "dtypes": {name: str(dtype) for name, dtype in self.dtypes.items()},
-            "labels": {k: v for k, v in self.labels.items() if isinstance(v, int | float | bool)},
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any], schema: Schema) -> FrameKind:
-        """Read what :meth:`to_dict` wrote; without pandas installed, frames become pyarrow."""
-        arrow = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(data["arrow"])))
-        backend, dtypes = data["backend"], dict(data["dtypes"])
-        if backend == "pandas":
-            try:
-                import pandas as pd
-            except ImportError:
-                return cls("pyarrow", arrow, {}, {})
-            for name, text in dtypes.items():
-                dtypes[name] = pd.api.types.pandas_dtype(text)
-                if text == "category" and name in schema:
-                    column = schema[name]
-                    dtypes[name] = pd.CategoricalDtype(
-                        list(column.categories), ordered=column.kind == "ordinal"
-                    )
-        return cls(backend, arrow, dtypes, dict(data["labels"]))
+LARGEST = 1e150  # numbers beyond it are refused: their squares would overflow
 
 
 class Table:
@@ -113,12 +49,11 @@ class Table:
         if isinstance(frame, Table):
             if schema is None and not kinds:
                 return frame
-            frame = frame.to_frame()
-        arrow, frame_kind = _to_arrow(frame)
+            arrow, frame_kind, schema = frame._arrow, frame.frame_kind, schema or frame.schema
+        else:
+            arrow, frame_kind = to_arrow(frame)
         if schema is None:
-            schema = Schema(
-                tuple(detect(name, arrow[name]) for name in arrow.column_names)
-            )
+            schema = Schema(tuple(detect(name, arrow[name]) for name in arrow.column_names))
         for name, text in (kinds or {}).items():
             kind, _, pattern = text.partition(":")
             if kind not in KINDS:
@@ -152,27 +87,38 @@ class Table:
     def numbers(self, name: str) -> np.ndarray:
         """Give a numeric column as float64 (n,), NaN where missing.
 
-        Datetimes are microseconds since 1970 (UTC); what is finer is cut off.
+        Datetimes are microseconds since 1970 (UTC); what is finer is cut off, and so is what is
+        beyond the 53 bits of a float: digits of long decimals, and single microseconds (not
+        milliseconds) before 1684 and after 2255.
         """
         column, values = self.schema[name], self._arrow[name]
         if column.kind not in NUMERIC:
             raise SchemaError(f"column {name!r} is {column.kind}, not a number")
+        if values.null_count == len(values):
+            return np.full(len(values), np.nan)
         if column.kind == "datetime":
             values = _to_microseconds(column, values)
-        elif _is_text(values.type):
+        elif is_text(values.type):
             _refuse_first(column, values, pc.match_substring_regex(values, _NUMBER))
-        missing = values.is_null().to_numpy()
-        try:
-            numbers = values.fill_null(0).cast(pa.float64(), safe=False).to_numpy().copy()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            values = pc.utf8_trim_whitespace(values)
+        elif not any(fits(values.type) for fits in _NUMBER_TYPES):
             raise SchemaError(
                 f"column {name!r} is stored as {values.type}, which is not a number; "
                 "set another kind"
-            ) from error
-        numbers[missing] = np.nan
-        if np.isinf(numbers).any():
-            row = int(np.flatnonzero(np.isinf(numbers))[0])
-            raise SchemaError(f"column {name!r}, row {row + 1}: the value is infinite; mend it")
+            )
+        if pa.types.is_decimal(values.type):  # Arrow's own cast to floats is an ulp off
+            values = values.cast(pa.string())
+        whole = pa.types.is_integer(values.type) and column.kind != "datetime"
+        numbers = values.cast(pa.float64(), safe=False).to_numpy().copy()
+        with np.errstate(invalid="ignore"):
+            bad = np.abs(numbers) > (MAX_EXACT_INTEGER if whole else LARGEST)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            limit = "2^53, where digits get lost" if whole else f"{LARGEST:g}"
+            raise SchemaError(
+                f"column {name!r}, row {row + 1}: {values[row].as_py()} is infinite or beyond "
+                f"{limit}; mend it or set another kind"
+            )
         return numbers
 
     def codes(self, name: str) -> np.ndarray:
@@ -183,12 +129,13 @@ class Table:
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
         missing = values.is_null().to_numpy()
-        if not column.categories:
+        if not column.categories or missing.all():
             return np.where(missing, MISSING, UNSEEN)
         known = _value_set(column, values.type)
-        places = pc.index_in(values, value_set=known).fill_null(UNSEEN).to_numpy().astype(np.int64)
-        places = np.where(missing, MISSING, places)
-        return places
+        if pa.types.is_floating(values.type):  # + 0.0: Arrow tells -0.0 from 0.0
+            values, known = (pc.add(v.cast(pa.float64()), 0.0) for v in (values, known))
+        places = pc.index_in(values, value_set=known).fill_null(UNSEEN).to_numpy()
+        return np.where(missing, MISSING, places.astype(np.int64))
 
     def values(self, name: str) -> list[Any]:
         """Give a column as Python values (for messages and reports)."""
@@ -220,7 +167,7 @@ class Table:
             order = order[np.argsort(self.codes(stratify)[order], kind="stable")]
             first = np.diff(np.floor(np.arange(self.n_rows + 1) * share + 0.5)).astype(bool)
         else:
-            first = np.arange(self.n_rows) < round(self.n_rows * share)
+            first = np.arange(self.n_rows) < np.floor(self.n_rows * share + 0.5)
         return self.take(np.sort(order[first])), self.take(np.sort(order[~first]))
 
     def to_arrow(self) -> pa.Table:
@@ -238,11 +185,17 @@ class Table:
         """Build a table from what :meth:`numbers` and :meth:`codes` give."""
         arrays = []
         for column in schema:
-            target = frame_kind.arrow.field(column.name).type
+            target = plain_type(frame_kind.arrow.field(column.name).type)
             arrays.append(_to_array(column, columns[column.name], target))
         return cls(pa.table(arrays, names=schema.names), schema, frame_kind)
 
 
+_NUMBER_TYPES = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+)
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
@@ -253,61 +206,6 @@ def _kind(text: str) -> Kind:
 def _some(names: Sequence[str], most: int = 8) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(repr, names[:most])) + more
-
-
-def _to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
-    try:
-        narwhal = nw.from_native(frame, eager_only=True)
-    except TypeError as error:
-        raise SchemaError(
-            f"expected a pandas, polars or pyarrow table, got {type(frame).__name__}"
-        ) from error
-    except nw.exceptions.NarwhalsError as error:  # pandas allows a name twice, narwhals does not
-        raise SchemaError(" ".join(str(error).split())) from error
-    native = narwhal.to_native()
-    labels = list(native.columns) if narwhal.implementation.value == "pandas" else narwhal.columns
-    names = [str(label) for label in labels]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise SchemaError(
-                f"column name {name!r} occurs twice (columns {names.index(name) + 1} and "
-                f"{place + 1}); rename one of them"
-            )
-    if not names:
-        raise SchemaError("the table has no columns")
-    try:
-        raw = narwhal.to_arrow().rename_columns(names)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise SchemaError(f"a column mixes types: {' '.join(str(error).split())}") from error
-    arrow = pa.table([_plain(c) for c in raw.columns], names=names)
-    return arrow, FrameKind.of(narwhal, labels, raw.schema.remove_metadata())
-
-
-def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Make NaN missing, as every dataframe but Arrow's means it, and large strings plain."""
-    kind = values.type
-    if pa.types.is_floating(kind):
-        return pc.if_else(pc.is_nan(values.fill_null(0)), pa.scalar(None, kind), values)
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return values.cast(pa.string())
-    if pa.types.is_dictionary(kind):
-        values = values.cast(pa.dictionary(pa.int32(), _plain_type(kind.value_type), kind.ordered))
-        return values.unify_dictionaries()
-    return values
-
-
-def _as_type(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    return values if values.type == kind else values.cast(kind)
-
-
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if _is_text(kind) else kind
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
 
 
 def _with_categories(schema: Schema, arrow: pa.Table) -> Schema:
@@ -323,20 +221,23 @@ def _with_categories(schema: Schema, arrow: pa.Table) -> Schema:
 
 def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = values.type
-    if _is_text(kind):
+    if is_text(kind):
         pattern = column.datetime_format
         if pattern is None:
             raise SchemaError(f"column {column.name!r} holds text; name its date pattern")
         parsed = pc.strptime(values, format=pattern, unit="us", error_is_null=True)
         _refuse_first(column, values, parsed.is_valid())
         values = parsed
-    elif pa.types.is_date(kind):
-        values = values.cast(pa.timestamp("us"))
-    elif not pa.types.is_timestamp(kind):
+    elif not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
         raise SchemaError(f"column {column.name!r} is stored as {kind}, not as dates")
-    return values.cast(pa.timestamp("us", tz=getattr(values.type, "tz", None)), safe=False).cast(
-        pa.int64()
-    )
+    microseconds = pa.timestamp("us", tz=getattr(kind, "tz", None))
+    finer = pa.types.is_timestamp(kind) and kind.unit == "ns"
+    try:
+        return values.cast(microseconds, safe=not finer).cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise SchemaError(
+            f"column {column.name!r} holds dates more than 290 000 years away; mend them"
+        ) from error
 
 
 def _refuse_first(column: Column, values: pa.ChunkedArray, fits: pa.ChunkedArray) -> None:
@@ -353,10 +254,10 @@ def _refuse_first(column: Column, values: pa.ChunkedArray, fits: pa.ChunkedArray
 def _value_set(column: Column, kind: pa.DataType) -> pa.Array:
     try:
         return pa.array(list(column.categories)).cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+    except (pa.ArrowException, OverflowError):
         try:
             return pa.array(list(column.categories), type=kind)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        except (pa.ArrowException, OverflowError) as error:
             raise SchemaError(
                 f"column {column.name!r} is stored as {kind}, "
                 f"its categories are of another type ({column.categories[0]!r})"
@@ -365,6 +266,8 @@ def _value_set(column: Column, kind: pa.DataType) -> pa.Array:
 
 def _to_array(column: Column, values: np.ndarray, target: pa.DataType) -> pa.Array:
     """Turn numbers or codes back into a column of the type that came in."""
+    if pa.types.is_null(target):
+        return pa.nulls(len(values))
     if column.kind in DISCRETE:
         base = target.value_type if pa.types.is_dictionary(target) else target
         if not column.categories:
@@ -378,7 +281,7 @@ def _to_array(column: Column, values: np.ndarray, target: pa.DataType) -> pa.Arr
     missing = np.isnan(values)
     if column.kind == "datetime":
         stamps = pa.array(np.where(missing, 0, values).astype(np.int64), mask=missing)
-        if _is_text(target):
+        if is_text(target):
             dates = stamps.cast(pa.timestamp("us"))
             return write_dates(dates, str(column.datetime_format))
         zone = getattr(target, "tz", None)
@@ -388,5 +291,12 @@ def _to_array(column: Column, values: np.ndarray, target: pa.DataType) -> pa.Arr
         return pa.array(whole, mask=missing).cast(target)
     numbers = pa.array(values, mask=missing)
     if pa.types.is_decimal(target):
-        return numbers.cast(target, safe=False)
-    return numbers.cast(pa.string() if _is_text(target) else target, safe=False)
+        return pa.array(_decimals(numbers.to_pylist(), target.scale), target)
+    return numbers.cast(pa.string() if is_text(target) else target, safe=False)
+
+
+def _decimals(values: list[float | None], scale: int) -> list[Decimal | None]:
+    """Round floats, read by their shortest text: 0.1 is 0.10000, not 0.10000000000000000555."""
+    unit = Decimal(1).scaleb(-scale)
+    with localcontext(prec=100):
+        return [None if v is None else Decimal(repr(v)).quantize(unit) for v in values]

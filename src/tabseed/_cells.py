@@ -1,0 +1,267 @@
+"""One column's cells: how they are cut from training values, and the laws inside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from tabseed.errors import SchemaError
+from tabseed.table import MISSING, UNSEEN
+
+KNOTS = 5  # points of the quantile function inside one interval
+MAX_LEVELS = 200  # categories with a cell of their own; the rarest beyond share one
+DATE_UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)  # day ... millisecond
+
+
+@dataclass(frozen=True)
+class Block:
+    """One column of the encoded row: its place and the laws inside its cells.
+
+    The cells lie in this order: atoms, intervals, the group of rare categories, missing.
+    """
+
+    name: str
+    numeric: bool
+    start: int  # place of the value; the cells follow
+    atoms: np.ndarray  # (n_atoms,) value of each atom
+    knots: np.ndarray  # (n_intervals, KNOTS) increasing quantiles of each interval
+    group: np.ndarray  # (n_rare,) category codes that share the group cell
+    group_weights: np.ndarray  # (n_rare,) their training frequencies
+    missing: bool  # whether missing cells were seen
+    step: float  # distance of the grid that the numbers lie on; 0: none found
+    origin: float  # a point of that grid
+    decimals: int  # decimals of the numbers; -1: more than can be told
+    location: float  # mean and standard deviation of the present numbers
+    scale: float
+    parent: int = -1  # place of the block that determines this one; -1: none
+    parent_cells: np.ndarray | None = None  # (cells of parent,) cell here for each cell there
+
+    @property
+    def n_cells(self) -> int:
+        """K_j, the number of cells."""
+        return len(self.atoms) + len(self.knots) + bool(len(self.group)) + self.missing
+
+    @property
+    def cells(self) -> slice:
+        """Places of the one-hot cells."""
+        return slice(self.start + 1, self.start + 1 + self.n_cells)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether the cell alone fixes the value."""
+        return not len(self.knots) and not len(self.group)
+
+    def cell_of(self, values: np.ndarray) -> np.ndarray:
+        """Place values (n,), NaN where missing, into cells; -1 where no cell fits (unseen)."""
+        cell = np.full(len(values), -1)
+        n_atoms, n_knots = len(self.atoms), len(self.knots)
+        if n_atoms:
+            order = np.argsort(self.atoms, kind="stable")
+            place = np.searchsorted(self.atoms, values, sorter=order).clip(max=n_atoms - 1)
+            hit = self.atoms[order[place]] == values
+            cell[hit] = order[place][hit]
+        if n_knots:
+            open_ = (cell < 0) & ~np.isnan(values)
+            # an interval reaches up to the start of the next
+            inner = np.searchsorted(self.knots[1:, 0], values[open_], side="right")
+            cell[open_] = n_atoms + inner
+        elif self.numeric and n_atoms:
+            open_ = (cell < 0) & ~np.isnan(values)  # a number between atoms: the nearest one
+            cell[open_] = np.abs(values[open_, None] - self.atoms).argmin(axis=1)
+        if len(self.group):
+            cell[np.isin(values, self.group)] = n_atoms + n_knots
+        if self.missing:
+            cell[np.isnan(values)] = self.n_cells - 1
+        return cell
+
+    def draw(self, cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw values (n,) inside given cells, NaN where missing."""
+        n_atoms, n_knots = len(self.atoms), len(self.knots)
+        values = np.full(len(cell), np.nan)
+        at_atom = cell < n_atoms
+        values[at_atom] = self.atoms[cell[at_atom]]
+        u = rng.random(len(cell))
+        if n_knots:
+            inside = (cell >= n_atoms) & (cell < n_atoms + n_knots)
+            knots, t = self.knots[cell[inside] - n_atoms], u[inside] * (KNOTS - 1)
+            left = t.astype(int).clip(max=KNOTS - 2)
+            low, high = (np.take_along_axis(knots, (left + i)[:, None], 1)[:, 0] for i in (0, 1))
+            values[inside] = self.snap(low + (t - left) * (high - low))
+        if len(self.group):
+            inside = cell == n_atoms + n_knots
+            bounds = np.cumsum(self.group_weights) / self.group_weights.sum()
+            place = np.searchsorted(bounds, u[inside], side="right").clip(max=len(self.group) - 1)
+            values[inside] = self.group[place]
+        return values
+
+    def snap(self, values: np.ndarray) -> np.ndarray:
+        """Move numbers into the range seen and onto their grid; what lies on it stays."""
+        if not self.numeric or not (len(self.atoms) or len(self.knots)):
+            return values
+        ends = np.concatenate([self.atoms, self.knots.ravel()])
+        values = np.clip(values, ends.min(), ends.max())
+        if self.step > 0:
+            k = np.round((values - self.origin) / self.step)
+            on_grid = self.origin + k * self.step
+            if self.decimals >= 0:
+                on_grid = np.round(on_grid, self.decimals)
+            off = np.abs(values - on_grid) > 1e-6 * self.step
+            exact = on_grid if self.decimals >= 0 else np.where(off, on_grid, values)
+            values = np.clip(exact, ends.min(), ends.max())
+        return values
+
+    def score(self, values: np.ndarray) -> np.ndarray:
+        """Normal scores (n,) of numbers by the training quantiles, 0 where missing."""
+        if not len(self.knots):
+            scaled = (values - self.location) / self.scale
+            return np.nan_to_num(np.clip(scaled, -4, 4))
+        grid = np.unique(np.concatenate([self.knots.ravel(), self.atoms]))
+        level = ndtri((np.arange(len(grid)) + 0.5) / len(grid))
+        return np.nan_to_num(np.interp(values, grid, level))
+
+
+_NONE = np.empty(0)
+_NO_KNOTS = np.empty((0, KNOTS))
+
+
+def category_block(name: str, start: int, codes: np.ndarray) -> Block:
+    """Give each category seen a cell, the rarest beyond MAX_LEVELS one together."""
+    if (codes == UNSEEN).any():
+        row = int(np.flatnonzero(codes == UNSEEN)[0])
+        raise SchemaError(
+            f"column {name!r}, row {row + 1}: the value is not among the schema's categories"
+        )
+    seen, counts = np.unique(codes[codes >= 0], return_counts=True)
+    rare = np.zeros(len(seen), bool)
+    if len(seen) > MAX_LEVELS:
+        rare[np.argsort(-counts, kind="stable")[MAX_LEVELS - 1 :]] = True
+    return Block(
+        name=name,
+        numeric=False,
+        start=start,
+        atoms=seen[~rare].astype(float),
+        knots=_NO_KNOTS,
+        group=seen[rare].astype(float),
+        group_weights=counts[rare].astype(float),
+        missing=bool((codes == MISSING).any()),
+        step=0.0,
+        origin=0.0,
+        decimals=0,
+        location=0.0,
+        scale=1.0,
+    )
+
+
+def number_block(
+    name: str, start: int, values: np.ndarray, n_intervals: int, *, dates: bool = False
+) -> Block:
+    """Cut a column of numbers (NaN missing) into atoms and about ``n_intervals`` intervals."""
+    present = values[~np.isnan(values)]
+    distinct, counts = np.unique(present, return_counts=True)
+    step, origin, decimals = _grid(distinct, DATE_UNITS if dates else ())
+    if len(distinct) <= 1.5 * n_intervals:
+        heavy = np.ones(len(distinct), bool)
+    else:  # an atom is a value that alone outweighs an average interval
+        heavy = counts > np.maximum(2, len(present) / n_intervals)
+    rest = present[~np.isin(present, distinct[heavy])]
+    share = len(rest) / max(1, len(present))
+    n_rest = min(max(1, round(n_intervals * share)), len(np.unique(rest)))
+    scale = float(present.std()) if len(present) else 0.0
+    return Block(
+        name=name,
+        numeric=True,
+        start=start,
+        atoms=distinct[heavy],
+        knots=_quantile_knots(rest, n_rest) if len(rest) else _NO_KNOTS,
+        group=_NONE,
+        group_weights=_NONE,
+        missing=len(present) < len(values),
+        step=step,
+        origin=origin,
+        decimals=decimals,
+        location=float(present.mean()) if len(present) else 0.0,
+        scale=scale if scale > 0 else 1.0,
+    )
+
+
+def _quantile_knots(values: np.ndarray, n_intervals: int) -> np.ndarray:
+    """Quantile function of each of up to ``n_intervals`` equally filled intervals, (m, KNOTS).
+
+    Between order statistics it is linear, so knots need not be values of the table; the
+    outermost two are its minimum and maximum.
+    """
+    levels = np.linspace(0, 1, n_intervals + 1)
+    edges = np.unique(np.quantile(values, levels))
+    if len(edges) == 1:
+        return np.repeat(edges, KNOTS)[None, :]
+    # map edges back to levels, so that ties at an edge widen one interval, not split a value
+    ordered = np.sort(values)
+    upto = np.concatenate([[0.0], np.searchsorted(ordered, edges[1:-1]) / len(values), [1.0]])
+    upto = np.unique(upto)
+    inner = np.linspace(0, 1, KNOTS)
+    knots = np.quantile(values, upto[:-1, None] + np.diff(upto)[:, None] * inner)
+    return np.asarray(knots)
+
+
+def _grid(distinct: np.ndarray, natural: tuple[int, ...] = ()) -> tuple[float, float, int]:
+    """Find step, origin and decimals of the grid that sorted distinct numbers lie on.
+
+    Decimal numbers: see :func:`_decimal_step`. Numbers with no finite decimals (a scaled
+    integer column): the greatest common divisor of the differences by Euclid's algorithm with
+    tolerance. Step 0: no grid coarser than a ten-thousandth of the range, or none that gives
+    back the very numbers.
+    """
+    if not len(distinct):
+        return 0.0, 0.0, -1
+    origin, spread = float(distinct[0]), float(distinct[-1] - distinct[0])
+    for decimals in range(11):
+        if np.array_equal(np.round(distinct, decimals), distinct):
+            step = _decimal_step(distinct, decimals, natural)
+            if step > 0:
+                k = np.round((distinct - origin) / step)
+                if np.array_equal(np.round(origin + k * step, decimals), distinct):
+                    return step, origin, decimals
+            return 0.0, origin, -1
+    if len(distinct) < 10:
+        return 0.0, origin, -1
+    step = _real_divisor(np.diff(distinct), tolerance=1e-6 * spread)
+    if step * 1e4 < spread or step == 0:
+        return 0.0, origin, -1
+    k = np.round((distinct - origin) / step)
+    step = float((k @ (distinct - origin)) / (k @ k))  # least squares
+    fits = np.abs(distinct - origin - k * step).max() < 1e-3 * step
+    return (step, origin, -1) if fits else (0.0, origin, -1)
+
+
+def _decimal_step(distinct: np.ndarray, decimals: int, natural: tuple[int, ...]) -> float:
+    """Greatest common divisor of the differences of decimal numbers; 0 if beyond integers.
+
+    Fewer than 10 numbers make the divisor a guess: then it is the last decimal, or the first of
+    the ``natural`` units (day, hour, ...) that divides them all.
+    """
+    if decimals == 0 and np.abs(distinct).max() < 2**62:  # exact, for dates far away
+        units = distinct.astype(np.int64) - np.int64(distinct[0])
+    else:
+        scaled = (distinct - distinct[0]) * 10.0**decimals
+        if scaled[-1] >= 2**53:
+            return 0.0
+        units = np.round(scaled).astype(np.int64)
+    divisor = int(np.gcd.reduce(units))
+    if len(distinct) < 10 or divisor == 0:
+        divisor = next((unit for unit in natural if divisor % unit == 0), 1)
+    return divisor / 10.0**decimals
+
+
+def _real_divisor(gaps: np.ndarray, tolerance: float) -> float:
+    """Greatest common divisor of positive reals up to ``tolerance``; 0 if it sinks below."""
+    gaps = np.unique(gaps)
+    while len(gaps) > 1:
+        smallest = gaps[0]
+        if smallest < 100 * tolerance:
+            return 0.0
+        rest = gaps[1:] % smallest
+        rest = np.where(smallest - rest < tolerance, 0.0, rest)
+        gaps = np.unique(np.append(rest[rest > tolerance], smallest))
+    return float(gaps[0])

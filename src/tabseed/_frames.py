@@ -1,0 +1,236 @@
+"""Dataframes into Arrow and back: pandas 2 and 3, polars, pyarrow, through narwhals.
+
+What Arrow cannot tell (dtypes of pandas, Enums of polars, column labels that are not text) is
+kept in :class:`FrameKind`, so that a table goes out as the kind of frame that came in.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabseed.errors import SchemaError
+
+
+@dataclass(frozen=True)
+class FrameKind:
+    """Which dataframe came in, and its dtypes: enough to give the same kind back."""
+
+    backend: str  # "pandas", "polars" or "pyarrow"
+    arrow: pa.Schema
+    dtypes: dict[str, Any]  # what Arrow cannot tell: dtypes of pandas, Enums of polars, by name
+    labels: dict[str, Any]  # pandas column labels that are not text, by their text
+
+    @classmethod
+    def of(cls, frame: nw.DataFrame[Any], labels: list[Any], arrow: pa.Schema) -> FrameKind:
+        """Note kind and dtypes of a frame."""
+        backend, native = frame.implementation.value, frame.to_native()
+        if backend == "polars":
+            enums = {n: native.schema[n] for n, d in frame.schema.items() if d == nw.Enum}
+            return cls(backend, arrow, enums, {})
+        if backend != "pandas":
+            return cls(backend, arrow, {}, {})
+        dtypes = dict(zip(map(str, labels), native.dtypes, strict=True))
+        odd = {str(label): label for label in labels if not isinstance(label, str)}
+        return cls(backend, arrow, dtypes, odd)
+
+    def build(self, table: pa.Table) -> Any:
+        """Turn a pyarrow table into this kind of frame."""
+        table = pa.table(
+            [_as_type(table[c], self.arrow.field(c).type) for c in table.column_names],
+            names=table.column_names,
+        )
+        if self.backend == "pyarrow":
+            return table
+        if self.backend == "pandas":
+            return self._build_pandas(table)
+        native = nw.from_arrow(table, backend=self.backend).to_native()  # type: ignore[arg-type]
+        native.columns = table.column_names  # polars renames a column without a name
+        enums = {name: dtype for name, dtype in self.dtypes.items() if name in table.column_names}
+        return native.cast(enums) if enums else native
+
+    def _build_pandas(self, table: pa.Table) -> Any:
+        import pandas as pd
+
+        columns = [_to_pandas(table[name], self.dtypes[name]) for name in table.column_names]
+        native = pd.concat(columns, axis=1)
+        native.columns = pd.Index([self.labels.get(name, name) for name in table.column_names])
+        return native
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-ready dict; what JSON cannot hold becomes text (dates as column labels)."""
+        return {
+            "backend": self.backend,
+            "arrow": base64.b64encode(self.arrow.serialize().to_pybytes()).decode(),
+            "dtypes": {name: _describe_dtype(dtype) for name, dtype in self.dtypes.items()},
+            "labels": {k: v for k, v in self.labels.items() if isinstance(v, int | float | bool)},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FrameKind:
+        """Read what :meth:`to_dict` wrote; where its library is absent, frames become pyarrow."""
+        arrow = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(data["arrow"])))
+        backend = data["backend"]
+        if backend not in ("pandas", "polars") or find_spec(backend) is None:
+            return cls("pyarrow", arrow, {}, {})
+        dtypes = {n: _remake_dtype(d, arrow.field(n).type) for n, d in data["dtypes"].items()}
+        return cls(backend, arrow, dtypes, dict(data["labels"]))
+
+
+def _describe_dtype(dtype: Any) -> dict[str, Any]:
+    """Describe a dtype of pandas, or an Enum of polars, JSON-ready."""
+    if hasattr(dtype, "pyarrow_dtype"):
+        return {"is": "arrow"}
+    if hasattr(dtype, "storage"):
+        return {"is": "string", "storage": dtype.storage, "nan": isinstance(dtype.na_value, float)}
+    levels = getattr(dtype, "categories", None)
+    if levels is None:
+        return {"is": "named", "name": str(dtype)}
+    if not hasattr(dtype, "ordered"):
+        return {"is": "enum", "levels": levels.to_list()}
+    return {
+        "is": "category",
+        "levels": _text_levels(levels).tolist(),
+        "of": _describe_dtype(_text_levels(levels).dtype),
+        "ordered": bool(dtype.ordered),
+    }
+
+
+def _remake_dtype(data: Mapping[str, Any], arrow: pa.DataType) -> Any:
+    if data["is"] == "enum":
+        import polars as pl
+
+        return pl.Enum(data["levels"])
+    import pandas as pd
+
+    if data["is"] == "arrow":
+        return pd.ArrowDtype(arrow)
+    if data["is"] == "string":
+        nan = (float("nan"),) if data["nan"] else ()  # pandas < 2.3 takes no second argument
+        return pd.StringDtype(data["storage"], *nan)
+    if data["is"] == "category":
+        of = _remake_dtype(data["of"], arrow.value_type)
+        return pd.CategoricalDtype(pd.Index(data["levels"], dtype=of), data["ordered"])
+    return pd.api.types.pandas_dtype(data["name"])
+
+
+def _to_pandas(values: pa.ChunkedArray, dtype: Any) -> Any:
+    """Turn one column into a pandas Series of a dtype, no value passing through a float."""
+    import pandas as pd
+
+    if isinstance(dtype, pd.CategoricalDtype):
+        levels = _text_levels(dtype.categories)
+        cells = pd.Categorical(values.to_pylist(), levels, dtype.ordered)
+        return pd.Series(pd.Categorical.from_codes(cells.codes, dtype=dtype))
+    if str(dtype) == "object":
+        return pd.Series(values.to_pylist(), dtype=object)
+    if hasattr(dtype, "__from_arrow__"):
+        return pd.Series(dtype.__from_arrow__(values))
+    return values.to_pandas().astype(dtype)
+
+
+def _text_levels(levels: Any) -> Any:
+    """Give the categories of a pandas dtype, as text where Arrow has no such type."""
+    plain = levels.inferred_type in ("string", "integer", "floating", "boolean", "empty")
+    return levels if plain else levels.astype(str)
+
+
+def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
+    """Take a frame into Arrow, with plain types and unique names that are text."""
+    try:
+        narwhal = nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise SchemaError(
+            f"expected a pandas, polars or pyarrow table, got {type(frame).__name__}"
+        ) from error
+    except nw.exceptions.NarwhalsError as error:  # pandas allows a name twice, narwhals does not
+        raise SchemaError(f"{' '.join(str(error).split())}; rename the others") from error
+    native = narwhal.to_native()
+    labels = list(native.columns) if narwhal.implementation.value == "pandas" else narwhal.columns
+    names = [str(label) for label in labels]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise SchemaError(
+                f"column name {name!r} occurs twice (columns {names.index(name) + 1} and "
+                f"{place + 1}); rename one of them"
+            )
+    if not names:
+        raise SchemaError("the table has no columns")
+    series = zip(names, narwhal.iter_columns(), strict=True)
+    raw = pa.table([_column_to_arrow(name, column) for name, column in series], names=names)
+    arrow = pa.table([_plain(c) for c in raw.columns], names=names)
+    return arrow, FrameKind.of(narwhal, labels, raw.schema)
+
+
+def _column_to_arrow(name: str, series: nw.Series[Any]) -> pa.ChunkedArray:
+    if series.implementation.value == "pyarrow":
+        return series.to_native()  # whole: its chunks may differ in their dictionaries
+    native = series.to_native()
+    try:
+        if hasattr(native, "cat") and series.implementation.value == "pandas":
+            native = native.cat.rename_categories(_text_levels(native.cat.categories))
+            series = nw.from_native(native, series_only=True)
+        array = series.to_arrow()
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        reason = str(error.args[0]) if isinstance(error, pa.ArrowException) else str(error)
+        raise SchemaError(
+            f"column {name!r} of type {native.dtype} cannot be read: "
+            f"{' '.join(reason.split())}; give it one type, such as text"
+        ) from error
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Make NaN missing, as every dataframe but Arrow's means it, and the type plain."""
+    kind = values.type
+    if pa.types.is_floating(kind):
+        return pc.if_else(pc.is_nan(values.fill_null(0)), pa.scalar(None, kind), values)
+    if not pa.types.is_dictionary(kind):
+        return _as_type(values, plain_type(kind))
+    plain = plain_type(kind.value_type)
+    parts = [(c.indices, c.dictionary.cast(plain)) for c in values.chunks]
+    cells = pa.chunked_array([levels.take(places) for places, levels in parts], plain)
+    if plain == plain_type(kind):
+        return cells
+    levels = pa.chunked_array([levels for _, levels in parts], plain).unique().drop_null()
+    # each level once, and missing cells missing, not a level of their own
+    places = pc.index_in(cells, value_set=levels).combine_chunks()
+    array = pa.DictionaryArray.from_arrays(places, levels, ordered=kind.ordered)
+    return pa.chunked_array([array])
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """Give the type in which a column is kept: one for all texts, categories that are plain."""
+    if is_text(kind):
+        return pa.string()
+    if not pa.types.is_dictionary(kind):
+        return kind
+    levels = plain_type(kind.value_type)
+    fits = (pa.types.is_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    if not any(fit(levels) for fit in fits):
+        return levels  # dates, lists, ... : their categories mean nothing of their own
+    return pa.dictionary(pa.int32(), levels, kind.ordered)
+
+
+def _as_type(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if values.type == kind:
+        return values
+    if pa.types.is_dictionary(kind) and not pa.types.is_dictionary(values.type):
+        if pa.types.is_nested(kind.value_type):
+            return values  # Arrow reads dictionaries of lists, but makes none
+        values = values.cast(kind.value_type).dictionary_encode()
+    return values.cast(kind)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is text, of whatever size."""
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )

@@ -1,0 +1,23 @@
+"""Generators: learn a table, draw rows. Import none before it is used: some need PyTorch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from tabseed.generators.base import Generator, load
+
+# name on the command line: (module, class)
+GENERATORS: dict[str, tuple[str, str]] = {
+    "resample": ("tabseed.generators.resample", "Resample"),
+    "vaebgm": ("tabseed.generators.vaebgm", "VAEBGM"),
+}
+
+
+def generator_class(name: str) -> type[Generator]:
+    """Give the class of that name; MissingDependencyError if it needs what is not installed."""
+    module, cls = GENERATORS[name]
+    found: type[Generator] = getattr(import_module(module), cls)
+    return found
+
+
+__all__ = ["GENERATORS", "Generator", "generator_class", "load"]

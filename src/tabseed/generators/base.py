@@ -1,0 +1,274 @@
+"""What every generator is: a table in, rows of the same kind out; saved without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import version
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from tabseed._random import RandomState, child, one_thread, seed_sequence
+from tabseed.encode import Layout, TableEncoder
+from tabseed.errors import FileError, SchemaError, TooFewRowsError
+from tabseed.generators.archive import FORMAT, Arrays, Checkpoint, read_archive, write_archive
+from tabseed.schema import NUMERIC, Schema
+from tabseed.table import MISSING, Table
+
+Progress = Callable[[int, int, str], None]
+Condition = Any  # a value, None for missing, or (low, high) for a number
+
+FIT, SAMPLE = 0, 1  # streams below a generator's own
+MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
+BLOCK_ROWS = 20_000  # rows drawn at once
+
+
+class Generator(BaseEstimator):
+    """Learn the law of a table's rows, then draw new ones.
+
+    A subclass writes ``_fit(x, layout, stream, training)`` and ``_sample(n, rng)`` on encoded
+    rows (:class:`~tabseed.encode.TableEncoder`), and ``_state`` and ``_restore`` to be saved.
+    Learned attributes: ``schema_`` (all columns), ``encoder_``, ``target_``, ``n_rows_``.
+    """
+
+    min_rows: ClassVar[int] = 1
+    references: ClassVar[tuple[str, ...]] = ()
+
+    random_state: RandomState
+    schema_: Schema
+    encoder_: TableEncoder
+    target_: str | None
+    n_rows_: int
+
+    def fit(
+        self,
+        table: Any,
+        *,
+        target: str | None = None,
+        encoder: TableEncoder | None = None,
+        progress: Progress | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Learn from a pandas, polars or pyarrow frame or a :class:`~tabseed.table.Table`.
+
+        ``target`` names the column that will be predicted; it is kept for whoever needs it.
+        ``encoder``, fitted on real rows, is used as it is. ``progress(done, total, message)`` is
+        called as work is done. ``checkpoint`` names a file that keeps the state of a long
+        training; a run that was interrupted goes on from there and ends with the same bytes.
+        Raises SchemaError, and TooFewRowsError below ``min_rows`` rows.
+        """
+        table = Table.from_frame(table)
+        if target is not None:
+            table.schema[target]  # an unknown name raises, with the nearest one
+        if len(table) < self.min_rows:
+            raise TooFewRowsError(
+                f"{type(self).__name__} needs at least {self.min_rows} rows, got {len(table)}"
+            )
+        if encoder is None:
+            encoder = TableEncoder().fit(table)
+        x = encoder.transform(table)
+        self.schema_, self.target_, self.n_rows_ = table.schema, target, len(table)
+        self.encoder_ = encoder
+        self._stream = seed_sequence(self.random_state)
+        kept = None
+        if checkpoint is not None:
+            kept = Checkpoint(checkpoint, self._fingerprint(x))
+        with one_thread():
+            self._fit(x, encoder.layout_, child(self._stream, FIT), Aids(progress, kept))
+        return self
+
+    def sample(
+        self,
+        n: int,
+        *,
+        conditions: Mapping[str, Condition] | None = None,
+        random_state: RandomState = None,
+    ) -> Any:
+        """Draw n rows: a frame of the kind that came in, with its dtypes.
+
+        ``conditions`` fixes columns: a value, ``None`` for missing, or for a number a pair
+        ``(low, high)``. Rows that do not meet them are drawn again, so the law is the model's
+        own given the conditions; SchemaError where fewer than one row in 200 meets them.
+        Without ``random_state`` the generator's own seed decides: each call gives the same rows.
+        """
+        if not hasattr(self, "encoder_"):
+            raise NotFittedError(f"{type(self).__name__} has learned nothing yet; call fit first")
+        if n < 0:
+            raise SchemaError(f"cannot draw {n} rows")
+        stream = child(self._stream, SAMPLE) if random_state is None else random_state
+        rng = np.random.default_rng(seed_sequence(stream))
+        with one_thread():
+            table = self._draw(n, dict(conditions or {}), rng)
+        return table.to_frame()
+
+    def _draw(self, n: int, conditions: dict[str, Condition], rng: np.random.Generator) -> Table:
+        encoder = self.encoder_
+        if not conditions:
+            blocks = [
+                self._sample(min(BLOCK_ROWS, n - done), rng) for done in range(0, n, BLOCK_ROWS)
+            ]
+            x = np.concatenate(blocks) if blocks else np.empty((0, encoder.layout_.width))
+            return encoder.inverse_transform(x)
+        for name in conditions:
+            encoder.schema_[name]  # an unknown or unmodelled name raises
+        found: list[np.ndarray] = []
+        missing, drawn = n, 0
+        while missing > 0:
+            size = int(np.clip(2 * missing, 1_000, BLOCK_ROWS))
+            x = self._sample(size, rng)
+            table = encoder.inverse_transform(x)
+            meets = np.ones(size, dtype=bool)
+            for name, condition in conditions.items():
+                meets &= _meets(table, name, condition)
+            found.append(x[meets][:missing])
+            missing -= len(found[-1])
+            drawn += size
+            if drawn > MAX_REJECTED * (n - missing + 10):
+                text = ", ".join(f"{k} = {v!r}" for k, v in conditions.items())
+                raise SchemaError(
+                    f"of {drawn} rows drawn {n - missing} meet {text}; the model knows too few "
+                    "such rows: widen the conditions"
+                )
+        return encoder.inverse_transform(np.concatenate(found))
+
+    # -- what a subclass writes
+
+    def _fit(
+        self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
+    ) -> None:
+        """Learn from encoded rows (n, w)."""
+        raise NotImplementedError
+
+    def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw encoded rows (n, w)."""
+        raise NotImplementedError
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        """Give what was learned: JSON-ready, and arrays."""
+        raise NotImplementedError
+
+    def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
+        """Take back what :meth:`_state` gave."""
+        raise NotImplementedError
+
+    @classmethod
+    def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
+        """Turn parameters as JSON holds them into what ``__init__`` takes."""
+        return plain
+
+    def summary_(self) -> list[str]:
+        """Say in a few lines what was learned."""
+        pairs = self.encoder_.dependencies_
+        return [f"{name!r} follows {leader!r} in every row" for name, leader in pairs]
+
+    # -- files
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write a model file; :func:`load` reads it. What it holds was learned, see the class."""
+        if not hasattr(self, "encoder_"):
+            raise NotFittedError(f"{type(self).__name__} has learned nothing yet; call fit first")
+        state, arrays = self._state()
+        encoder, encoder_arrays = self.encoder_.to_state()
+        config = {
+            "format": FORMAT,
+            "generator": type(self).__name__,
+            "parameters": {k: _plain(v) for k, v in self.get_params(deep=False).items()},
+            "target": self.target_,
+            "n_rows": self.n_rows_,
+            "stream": _stream_state(self._stream),
+            "state": state,
+            "encoder": encoder,
+            "versions": {name: version(name) for name in ("tabseed", "numpy", "scikit-learn")},
+        }
+        own = {f"model.{k}": v for k, v in arrays.items()}
+        own |= {f"encoder.{k}": v for k, v in encoder_arrays.items()}
+        documents = {"config": config, "schema": self.schema_.to_dict()}
+        write_archive(path, documents, own, force=force)
+
+    def _fingerprint(self, x: np.ndarray) -> str:
+        """Name settings and data, so that a checkpoint is not continued with others."""
+        parameters = {k: _plain(v) for k, v in self.get_params(deep=False).items()}
+        parameters["random_state"] = _stream_state(self._stream)
+        text = json.dumps([type(self).__name__, version("tabseed"), parameters], sort_keys=True)
+        digest = hashlib.sha256(text.encode())
+        digest.update(np.ascontiguousarray(x).tobytes())
+        return digest.hexdigest()
+
+
+class Aids:
+    """What helps a long fit: who wants to hear of progress, where its state may be kept."""
+
+    def __init__(self, progress: Progress | None, checkpoint: Checkpoint | None) -> None:
+        self.progress, self.checkpoint = progress, checkpoint
+
+
+def _meets(table: Table, name: str, condition: Condition) -> np.ndarray:
+    """Say which rows meet a condition."""
+    column = table.schema[name]
+    if column.kind in NUMERIC:
+        numbers = table.numbers(name)
+        if condition is None:
+            return np.isnan(numbers)
+        low, high = condition if isinstance(condition, tuple | list) else (condition, condition)
+        return np.asarray((numbers >= low) & (numbers <= high))
+    codes = table.codes(name)
+    if condition is None:
+        return np.asarray(codes == MISSING)
+    if condition not in column.categories:
+        raise SchemaError(f"column {name!r} has no category {condition!r}")
+    return np.asarray(codes == column.categories.index(condition))
+
+
+def _plain(value: Any) -> Any:
+    """Give a parameter as JSON holds it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, np.random.Generator | np.random.SeedSequence):
+        return None  # the stream itself is kept
+    return value
+
+
+def _stream_state(stream: np.random.SeedSequence) -> dict[str, Any]:
+    entropy = stream.entropy
+    plain = entropy if isinstance(entropy, int) else [int(e) for e in entropy]  # type: ignore[union-attr]
+    return {"entropy": plain, "spawn_key": list(stream.spawn_key)}
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a generator that :meth:`Generator.save` wrote; it draws the same rows."""
+    from tabseed.generators import GENERATORS, generator_class
+
+    documents, arrays = read_archive(path, ("config", "schema"))
+    try:
+        config = documents["config"]
+        if config["format"] > FORMAT:
+            raise FileError(f"{path}: written by a newer tabseed; update this one")
+        names = {cls: name for name, (_, cls) in GENERATORS.items()}
+        if config["generator"] not in names:
+            raise FileError(f"{path}: holds an unknown generator, {config['generator']!r}")
+        cls = generator_class(names[config["generator"]])
+        generator = cls(**cls._parameters(config["parameters"]))
+        schema = Schema.from_dict(documents["schema"])
+        generator.schema_ = schema
+        generator.target_, generator.n_rows_ = config["target"], int(config["n_rows"])
+        stream = config["stream"]
+        generator._stream = np.random.SeedSequence(
+            stream["entropy"], spawn_key=tuple(stream["spawn_key"])
+        )
+        generator.encoder_ = TableEncoder.from_state(
+            config["encoder"], _under("encoder.", arrays), schema
+        )
+        generator._restore(config["state"], _under("model.", arrays))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise FileError(f"{path}: not a sound model file: {error!r}") from error
+    return generator
+
+
+def _under(prefix: str, arrays: Arrays) -> Arrays:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

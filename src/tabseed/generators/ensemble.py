@@ -1,0 +1,441 @@
+"""Neural generators: S seeds trained as one batch of stacked weights, each an independent stream.
+
+Notation: S seeds, n training rows, b rows of a batch, p inputs of a row, k normal deviates that
+a row consumes. Stacked weights have the seed as first dimension, so one batched matrix product
+does the work of S networks.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tabseed._random import child, one_thread
+from tabseed.errors import MissingDependencyError
+from tabseed.generators.archive import Checkpoint
+from tabseed.generators.base import Progress
+
+try:
+    import torch
+except ImportError as error:  # pragma: no cover - exercised in an environment of its own
+    raise MissingDependencyError(
+        'this generator needs PyTorch: pip install "tabseed[neural]" '
+        "(or choose one that does not, such as resample)"
+    ) from error
+
+Tensor = torch.Tensor
+Weights = dict[str, Tensor]  # by name, each (S, ...)
+Monitor = Callable[[int, Weights], np.ndarray]
+
+SPLIT, INITIAL, EPOCH, VALIDATION = range(4)  # streams below that of a fit, or of a seed
+MAX_NOISE = 400_000  # normal deviates a seed holds at once
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: Adam, minibatches, early stopping.
+
+    Parameters
+    ----------
+    steps : int
+        Most steps (batches) that any seed takes.
+    batch_size : int or None
+        Rows of a batch; None: an eighth of the training rows, between 16 and 256.
+    learning_rate : float
+    weight_decay : float
+        Shrinkage of weights a step, in units of the learning rate (AdamW).
+    validation : float
+        Share of the rows set aside, the same for all seeds, to see when to stop.
+    patience : int
+        Validations without gain after which a seed stops.
+    tolerance : float
+        What counts as a gain: the loss falls by this share of its size ("relative") or by
+        nothing, while a loss this much above the best costs patience ("paper").
+    validate_every : int
+        Steps between validations (at least an epoch for "paper").
+    stopper : {"relative", "paper"}
+        "relative": mean loss a row on fixed noise, best weights restored. "paper": what the
+        code of arXiv 2407.03080 does: losses after every batch, summed over the epoch, on fresh
+        noise; rows never reshuffled; the last weights are kept, and the last loss chooses.
+    """
+
+    steps: int = 3_000
+    batch_size: int | None = None
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.0
+    validation: float = 0.2
+    patience: int = 10
+    tolerance: float = 1e-3
+    validate_every: int = 25
+    stopper: Literal["relative", "paper"] = "relative"
+
+    def batch_rows(self, n: int) -> int:
+        """Rows b of a batch for n training rows."""
+        return min(n, self.batch_size or int(np.clip(n // 8, 16, 256)))
+
+
+class Network(ABC):
+    """What one seed is: a loss of stacked weights; :func:`train_ensemble` does the rest.
+
+    ``noise_width`` is k, the normal deviates that the loss consumes for each row.
+    """
+
+    noise_width: int
+
+    @abstractmethod
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        """Turn encoded rows (n, w) into what the network sees, (n, p) float32."""
+
+    @abstractmethod
+    def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw the weights of one seed, float32."""
+
+    @abstractmethod
+    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
+        """Mean loss a row in nats: (S, b, p) rows, (S, b, k) noise -> (S,)."""
+
+
+@dataclass
+class SeedEnsemble:
+    """S trained seeds: weights stacked (S, ...), the loss curves, and which seed is chosen.
+
+    ``curves[s]`` is (validations, 3): step, training loss, validation loss, nats a row.
+    ``best_step`` is the step whose weights were kept, ``best_loss`` the loss that chooses.
+    """
+
+    weights: dict[str, np.ndarray]
+    curves: list[np.ndarray]
+    best_step: np.ndarray
+    best_loss: np.ndarray
+
+    @property
+    def chosen(self) -> int:
+        """The seed of the smallest validation loss."""
+        return int(np.nanargmin(self.best_loss))
+
+    def of_seed(self, seed: int) -> dict[str, np.ndarray]:
+        """Weights of one seed, still stacked: (1, ...)."""
+        return {name: value[seed : seed + 1] for name, value in self.weights.items()}
+
+
+# --- stopping -----------------------------------------------------------------------------------
+
+
+@dataclass
+class _Record:
+    """What stopping remembers of each seed, all arrays over S."""
+
+    best: np.ndarray  # smallest loss so far
+    since: np.ndarray  # patience used up
+    mark: np.ndarray  # loss from which a gain is counted
+    kept_step: np.ndarray
+    kept_loss: np.ndarray
+    stopped: np.ndarray
+
+    @classmethod
+    def fresh(cls, size: int) -> _Record:
+        high = np.full(size, math.inf)
+        zero = np.zeros(size, dtype=np.int64)
+        return cls(high, zero, high.copy(), zero.copy(), high.copy(), np.zeros(size, dtype=bool))
+
+    def see(self, seeds: np.ndarray, loss: np.ndarray, step: int, how: Training) -> np.ndarray:
+        """Take a validation of ``seeds``; say which of them must keep their weights now."""
+        loss = np.where(np.isfinite(loss), loss, math.inf)
+        better = loss < self.best[seeds]
+        self.best[seeds] = np.minimum(self.best[seeds], loss)
+        if how.stopper == "paper":
+            keep = np.ones(len(seeds), dtype=bool)
+            worse = loss > self.best[seeds] + how.tolerance
+            self.since[seeds] = np.where(better, 0, self.since[seeds] + worse)
+        else:
+            keep = better
+            mark = self.mark[seeds]
+            size = np.where(np.isfinite(mark), np.abs(mark), 0)
+            gain = loss < mark - how.tolerance * size
+            self.mark[seeds] = np.where(gain, loss, mark)
+            self.since[seeds] = np.where(gain, 0, self.since[seeds] + 1)
+        self.kept_step[seeds[keep]] = step
+        self.kept_loss[seeds[keep]] = loss[keep]
+        self.stopped[seeds] = self.since[seeds] >= how.patience
+        return keep
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {f"record.{name}": value for name, value in vars(self).items()}
+
+
+# --- the one training loop ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Split:
+    """Places of the rows that train and of those that validate."""
+
+    train: np.ndarray
+    validation: np.ndarray
+
+    @classmethod
+    def draw(cls, n: int, share: float, stream: np.random.SeedSequence) -> Split:
+        """Set aside ``share`` of n >= 2 rows, at least one, leaving at least one."""
+        held = int(np.clip(round(n * share), 1, n - 1))
+        order = np.random.default_rng(stream).permutation(n)
+        return cls(np.sort(order[held:]), np.sort(order[:held]))
+
+
+def train_ensemble(
+    network: Network,
+    rows: np.ndarray,
+    split: Split,
+    how: Training,
+    streams: Sequence[np.random.SeedSequence],
+    *,
+    initial: dict[str, np.ndarray] | None = None,
+    options: Options | None = None,
+) -> SeedEnsemble:
+    """Train one seed for each stream, all as one batch; each as if it were alone.
+
+    ``rows`` is (n, p) float32. ``initial`` (S, ...) replaces fresh weights; zero steps give them
+    back bit for bit. Seeds that have stopped leave the batch. The noise of a seed depends on its
+    stream and the epoch only, so a run resumed from ``options.checkpoint`` continues exactly.
+    Cost: three times the layers' matrix products a step, times at most ``how.steps``.
+    """
+    with one_thread():
+        return _Run(network, rows, split, how, streams, options or Options()).run(initial)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What surrounds a training: device, progress, a checkpoint, a monitor that may end it.
+
+    ``monitor(step, weights)`` gets the stacked weights of all seeds after each validation and
+    gives, for each seed, a number; the smallest decides instead of the validation loss.
+    """
+
+    device: str = "cpu"
+    progress: Progress | None = None
+    checkpoint: Checkpoint | None = None
+    monitor: Monitor | None = None
+
+
+class _Run:
+    """State of one training: stacked weights of the seeds that still learn, and all records."""
+
+    def __init__(
+        self,
+        network: Network,
+        rows: np.ndarray,
+        split: Split,
+        how: Training,
+        streams: Sequence[np.random.SeedSequence],
+        options: Options,
+    ) -> None:
+        self.network, self.how, self.streams, self.options = network, how, streams, options
+        self.device = torch.device(options.device)
+        self.rows = torch.from_numpy(rows[split.train]).to(self.device)
+        self.held = torch.from_numpy(rows[split.validation]).to(self.device)
+        self.batch = how.batch_rows(len(split.train))
+        self.active = np.arange(len(streams))
+        self.record = _Record.fresh(len(streams))
+        self.curves: list[list[tuple[float, float, float]]] = [[] for _ in streams]
+        self.step = 0
+
+    def run(self, initial: dict[str, np.ndarray] | None) -> SeedEnsemble:
+        if initial is None:
+            drawn = [
+                self.network.initial_weights(np.random.default_rng(child(s, INITIAL)))
+                for s in self.streams
+            ]
+            initial = {name: np.stack([w[name] for w in drawn]) for name in drawn[0]}
+        self.kept = {name: value.copy() for name, value in initial.items()}
+        self._load(initial, {})
+        self._resume()
+        self._fixed_noise()
+        if self.step == 0 and self.how.stopper == "relative":
+            loss = self._validate(self.held_noise)
+            self._note(np.full(len(loss), math.nan), loss)
+        while len(self.active) and self.step < self.how.steps:
+            stay = self._note(*self._until_due())
+            if not stay.all():
+                self._leave(stay)
+            self._save()
+        if self.options.checkpoint is not None:
+            self.options.checkpoint.remove()
+        curves = [np.array(curve).reshape(-1, 3) for curve in self.curves]
+        record = self.record
+        return SeedEnsemble(self.kept, curves, record.kept_step, record.kept_loss)
+
+    # -- weights and optimiser
+
+    def _load(self, weights: dict[str, np.ndarray], moments: dict[str, np.ndarray]) -> None:
+        """Put stacked weights on the device, with fresh or given optimiser moments."""
+        self.weights = {
+            name: torch.from_numpy(value.copy()).to(self.device).requires_grad_()
+            for name, value in weights.items()
+        }
+        fused = all(w.is_floating_point() for w in self.weights.values())
+        self.optimizer = torch.optim.AdamW(
+            list(self.weights.values()),
+            lr=self.how.learning_rate,
+            weight_decay=self.how.weight_decay,
+            fused=fused,
+        )
+        for name, weight in self.weights.items() if moments else ():
+            self.optimizer.state[weight] = {
+                "step": torch.tensor(float(self.step), device=self.device),
+                "exp_avg": torch.from_numpy(moments[f"{name}.m"].copy()).to(self.device),
+                "exp_avg_sq": torch.from_numpy(moments[f"{name}.v"].copy()).to(self.device),
+            }
+
+    def _moments(self) -> dict[str, np.ndarray]:
+        state = self.optimizer.state
+        return {
+            f"{name}.{short}": state[weight][long].cpu().numpy()
+            for name, weight in self.weights.items()
+            for short, long in (("m", "exp_avg"), ("v", "exp_avg_sq"))
+            if weight in state
+        }
+
+    def _values(self) -> dict[str, np.ndarray]:
+        return {name: w.detach().cpu().numpy() for name, w in self.weights.items()}
+
+    def _leave(self, stay: np.ndarray) -> None:
+        """Take the seeds that have stopped out of the batch."""
+        weights = {name: value[stay] for name, value in self._values().items()}
+        moments = {name: value[stay] for name, value in self._moments().items()}
+        self.active = self.active[stay]
+        if len(self.active):
+            self._load(weights, moments)
+            self._fixed_noise()
+
+    # -- noise
+
+    def _fixed_noise(self) -> None:
+        self.drawn: tuple[int, int] | None = None  # epoch and part that order and noise are of
+        self.held_noise = self._noise(len(self.held), VALIDATION)
+
+    def _noise(self, n: int, *path: int) -> Tensor:
+        """Normal deviates (S, n, k) of the active seeds, each from its own stream."""
+        drawn = [
+            np.random.default_rng(child(self.streams[int(s)], *path)).standard_normal(
+                (n, self.network.noise_width), dtype=np.float32
+            )
+            for s in self.active
+        ]
+        return torch.from_numpy(np.stack(drawn)).to(self.device)
+
+    # -- steps
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        """Rows (S, b, p) and noise (S, b, k) of the next step.
+
+        The order of rows and the noise come from each seed's stream by the numbers of epoch and
+        part, so neither other seeds nor an interruption changes them. A long epoch draws its
+        noise in parts.
+        """
+        n, batch = len(self.rows), self.batch
+        epoch, place = divmod(self.step, -(-n // batch))
+        part = max(1, MAX_NOISE // (batch * max(1, self.network.noise_width)))
+        start = place - place % part
+        if self.drawn != (epoch, start):
+            self.drawn = (epoch, start)
+            low, high = start * batch, min((start + part) * batch, n)
+            self.noise = self._noise(high - low, EPOCH, epoch, 1 + start)
+            self.order = self._order(epoch)[:, low:high]
+        at = slice((place - start) * batch, (place - start + 1) * batch)
+        return self.rows[self.order[:, at]], self.noise[:, at]
+
+    def _order(self, epoch: int) -> Tensor:
+        """Rows of each active seed in the order of this epoch, (S, n)."""
+        n = len(self.rows)
+        if self.how.stopper == "paper":
+            drawn = [np.arange(n) for _ in self.active]
+        else:
+            drawn = [
+                np.random.default_rng(child(self.streams[int(s)], EPOCH, epoch, 0)).permutation(n)
+                for s in self.active
+            ]
+        return torch.from_numpy(np.stack(drawn)).to(self.device)
+
+    def _until_due(self) -> tuple[np.ndarray, np.ndarray]:
+        """Take steps up to the next validation; give training and validation losses (S,)."""
+        paper = self.how.stopper == "paper"
+        period = -(-len(self.rows) // self.batch) if paper else self.how.validate_every
+        total, held, first = None, np.zeros(len(self.active)), self.step
+        while True:
+            loss = self._descend(*self._batch())
+            total = loss if total is None else total + loss
+            self.step += 1
+            if paper:
+                held += self._validate(self._noise(len(self.held), VALIDATION, self.step))
+            if self.step % period == 0 or self.step >= self.how.steps:
+                break
+        if not paper:
+            held = self._validate(self.held_noise)
+        return np.asarray(total.cpu(), dtype=np.float64) / (self.step - first), held
+
+    def _descend(self, rows: Tensor, noise: Tensor) -> Tensor:
+        losses = self.network.loss(self.weights, rows, noise, train=True)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.sum().backward()
+        self.optimizer.step()
+        return losses.detach()
+
+    def _validate(self, noise: Tensor) -> np.ndarray:
+        with torch.no_grad():
+            rows = self.held.expand(len(self.active), *self.held.shape)
+            losses = self.network.loss(self.weights, rows, noise, train=False)
+        return np.asarray(losses.cpu(), dtype=np.float64)
+
+    def _note(self, train: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Record a validation; keep weights that deserve it; say which seeds go on."""
+        if self.options.monitor is not None:
+            held = self.options.monitor(self.step, self.weights)
+        for seed, loss, held_loss in zip(self.active, train, held, strict=True):
+            self.curves[seed].append((float(self.step), float(loss), float(held_loss)))
+        keep = self.record.see(self.active, held, self.step, self.how)
+        if keep.any():
+            for name, value in self._values().items():
+                self.kept[name][self.active[keep]] = value[keep]
+        if self.options.progress is not None:
+            learning = f"{len(self.active)} of {len(self.streams)} seeds learning"
+            self.options.progress(self.step, self.how.steps, learning)
+        return ~self.record.stopped[self.active]
+
+    # -- checkpoints
+
+    def _save(self) -> None:
+        if self.options.checkpoint is None or not self.options.checkpoint.due():
+            return
+        arrays = self.record.arrays() | {"active": self.active}
+        for prefix, found in (
+            ("kept", self.kept),
+            ("weights", self._values()),
+            ("moments", self._moments()),
+        ):
+            arrays |= {f"{prefix}.{name}": value for name, value in found.items()}
+        arrays |= {f"curve.{s}": np.array(c).reshape(-1, 3) for s, c in enumerate(self.curves)}
+        self.options.checkpoint.write({"step": self.step}, arrays)
+
+    def _resume(self) -> None:
+        found = self.options.checkpoint.read() if self.options.checkpoint is not None else None
+        if found is None:
+            return
+        state, arrays = found
+
+        def under(prefix: str) -> dict[str, np.ndarray]:
+            return {
+                name.removeprefix(f"{prefix}."): value
+                for name, value in arrays.items()
+                if name.startswith(f"{prefix}.")
+            }
+
+        self.step, self.active = int(state["step"]), arrays["active"]
+        self.record = _Record(**under("record"))
+        self.kept = under("kept")
+        found_curves = (arrays[f"curve.{s}"] for s in range(len(self.streams)))
+        self.curves = [[(a, b, c) for a, b, c in curve.tolist()] for curve in found_curves]
+        self._load(under("weights"), under("moments"))

@@ -1,0 +1,92 @@
+"""A Gaussian mixture on latent codes: fitted, drawn from, kept as arrays."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import BayesianGaussianMixture
+
+ROWS_A_COMPONENT = 20  # rows that a component needs at least
+MAX_COMPONENTS = 10
+TRIES = 50  # the authors' code tries other seeds until the fit converges
+
+
+@dataclass(frozen=True)
+class LatentMixture:
+    """K Gaussians in d dimensions: ``weights`` (K,), ``means`` (K, d), ``factors`` (K, d, d).
+
+    ``factors`` are Cholesky factors of the covariances; ``extra`` (d,) are standard deviations
+    added to every draw.
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    factors: np.ndarray
+    extra: np.ndarray
+
+    @classmethod
+    def fit(cls, means: np.ndarray, log_variances: np.ndarray, seed: int) -> Self:
+        """Describe the aggregated posterior, the mean over rows of N(mean_i, exp(v_i)).
+
+        The mixture is fitted to the means (n, d) of all rows; the mean posterior variance of
+        the rows of a component, by responsibility, is added to its covariance, so that first
+        and second moments of the component are those of its rows.
+        """
+        most = int(np.clip(len(means) // ROWS_A_COMPONENT, 1, MAX_COMPONENTS))
+        found = _fit(means, most, seed, n_init=2, max_iter=500, reg_covar=1e-4)[0]
+        share = found.predict_proba(means)  # (n, K)
+        weights = share.sum(axis=0)
+        used = weights > 1e-3
+        share, weights = share[:, used], weights[used]
+        width = (share.T @ np.exp(log_variances)) / weights[:, None]  # (K, d)
+        covariances = found.covariances_[used] + width[:, :, None] * np.eye(means.shape[1])
+        factors = np.linalg.cholesky(covariances)
+        centres, extra = found.means_[used], np.zeros(means.shape[1])
+        return cls(weights / weights.sum(), centres, factors, extra)
+
+    @classmethod
+    def of_paper(cls, means: np.ndarray, log_variances: np.ndarray, seed: int) -> Self:
+        """Fit as the authors of arXiv 2407.03080 do: d components, one width for all rows.
+
+        Draws then have the mixture's law plus noise of variance exp(mean log-variance). If no
+        try converges the last one is kept (their code gives nothing then).
+        """
+        most = min(means.shape[1], len(means))
+        for attempt in range(TRIES):
+            found, converged = _fit(
+                means, most, seed + attempt, n_init=10, max_iter=5000, reg_covar=1e-5
+            )
+            if converged:
+                break
+        factors = np.linalg.cholesky(found.covariances_)
+        extra = np.exp(log_variances.mean(axis=0) / 2)
+        return cls(found.weights_, found.means_, factors, extra)
+
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw codes (n, d), components mixed."""
+        k = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
+        noise = rng.standard_normal((n, self.means.shape[1]))
+        inner = np.einsum("nij,nj->ni", self.factors[k], noise)
+        return self.means[k] + inner + self.extra * rng.standard_normal(inner.shape)
+
+
+def _fit(
+    means: np.ndarray, most: int, seed: int, *, n_init: int, max_iter: int, reg_covar: float
+) -> tuple[BayesianGaussianMixture, bool]:
+    model = BayesianGaussianMixture(
+        n_components=most,
+        covariance_type="full",
+        n_init=n_init,
+        max_iter=max_iter,
+        reg_covar=reg_covar,
+        random_state=seed % 2**31,
+    )
+    with warnings.catch_warnings():
+        # whether it converged is looked at below; fewer distinct codes than components is no harm
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(means)
+    return model, bool(model.converged_)

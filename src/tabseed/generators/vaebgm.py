@@ -1,0 +1,250 @@
+"""VAEBGM: a variational autoencoder, its latent codes described by a Bayesian Gaussian mixture.
+
+Notation: S seeds, b rows, W cells of all free blocks, J free blocks, d latent dimensions, h
+hidden units; z the latent code of a row, q(z|x) = N(mu(x), diag exp(v(x))).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tabseed._random import RandomState, int_seed
+from tabseed.encode import Layout
+from tabseed.generators.archive import Arrays
+from tabseed.generators.ensemble import Network, Tensor, Training, Weights, torch
+from tabseed.generators.mixture import LatentMixture
+from tabseed.generators.neural import NeuralGenerator
+from tabseed.generators.paper import PaperNetwork, paper_training
+
+LOG_VARIANCE = (-8.0, 2.0)  # bounds of v(x)
+LOGIT = 30.0  # bound of a cell's logit: exp stays far from the ends of float32
+CODES = 10_000  # rows coded or decoded at once
+
+
+class CellLogLikelihood(torch.autograd.Function):
+    """Sum over blocks of the log-probability of the hot cell: (S, b, W) logits -> (S, b).
+
+    log p = sum_w t_w l_w - sum_j log sum_{w in j} exp(l_w), t the one-hot cells. Sums within
+    blocks are one product with the (W, J) membership matrix; logits are bounded by LOGIT.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, hot: Tensor, member: Tensor) -> Tensor:
+        """Give the log-likelihood of each row."""
+        bounded = logits.clamp(-LOGIT, LOGIT)
+        total = (exp := bounded.exp()) @ member  # (S, b, J)
+        ctx.save_for_backward(logits, exp, total, hot, member)
+        return (bounded * hot).sum(-1) - total.log().sum(-1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # what is kept would make second derivatives wrong in silence
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """Give t - p within the bounds, times the incoming gradient."""
+        logits, exp, total, hot, member = ctx.saved_tensors
+        slope = hot - exp * (total.reciprocal() @ member.T)
+        slope = slope.masked_fill(logits.abs() > LOGIT, 0.0)
+        return slope * grads[0].unsqueeze(-1), None, None
+
+
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, I)) in nats: (..., d) -> (...)."""
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
+
+
+class CellNetwork(Network):
+    """The stable network: cells and normal scores in, probabilities of cells out.
+
+    Output biases begin at the log shares of the training cells, so learning begins at the
+    product of the marginals; the encoder's last layer begins near 0.
+    """
+
+    def __init__(self, layout: Layout, latent_dim: int, hidden_dim: int, kl_weight: float) -> None:
+        self.layout, self.kl_weight = layout, kl_weight
+        self.noise_width = self.latent_dim = latent_dim
+        self.hidden_dim = hidden_dim
+        self.n_cells = len(layout.cell_places)
+        self.n_scores = sum(b.numeric for b in layout.free)
+        block = layout.cell_block
+        self.member = torch.zeros(self.n_cells, len(layout.free))
+        self.member[torch.arange(self.n_cells), torch.from_numpy(block)] = 1.0
+        self.log_share = np.zeros(self.n_cells, dtype=np.float32)
+
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        """Give hot cells, then scores: (n, w) -> (n, p)."""
+        cells = x[:, self.layout.cell_places]
+        self.log_share = np.log((cells.sum(axis=0) + 0.5) / (len(x) + 1)).astype(np.float32)
+        return np.hstack([cells, self.layout.scores(x)]).astype(np.float32)
+
+    def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw the weights of one seed: He's normal law for layers that a ReLU follows."""
+        p, h, d = self.n_cells + self.n_scores, self.hidden_dim, self.latent_dim
+        # a one-hot block feeds one unit weight: count blocks, not cells
+        fan_in = len(self.layout.free) + self.n_scores
+
+        def normal(rows: int, columns: int, scale: float) -> np.ndarray:
+            return (scale * rng.standard_normal((rows, columns))).astype(np.float32)
+
+        return {
+            "encode.weight": normal(p, h, math.sqrt(2 / fan_in)),
+            "encode.bias": np.zeros((1, h), np.float32),
+            "code.weight": normal(h, 2 * d, 0.3 / math.sqrt(h)),
+            "code.bias": np.zeros((1, 2 * d), np.float32),
+            "decode.weight": normal(d, h, math.sqrt(2 / d)),
+            "decode.bias": np.zeros((1, h), np.float32),
+            "cells.weight": normal(h, self.n_cells, 0.3 / math.sqrt(h)),
+            "cells.bias": self.log_share[None, :].copy(),
+        }
+
+    def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z|x): (S, b, p) -> (S, b, d) each."""
+        hidden = torch.baddbmm(weights["encode.bias"], rows, weights["encode.weight"]).relu()
+        code = torch.baddbmm(weights["code.bias"], hidden, weights["code.weight"])
+        mean, log_variance = code.split(self.latent_dim, dim=-1)
+        return mean, log_variance.clamp(*LOG_VARIANCE)
+
+    def decode(self, weights: Weights, z: Tensor) -> Tensor:
+        """Logits of the cells: (S, b, d) -> (S, b, W)."""
+        hidden = torch.baddbmm(weights["decode.bias"], z, weights["decode.weight"]).relu()
+        return torch.baddbmm(weights["cells.bias"], hidden, weights["cells.weight"])
+
+    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
+        """-E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)), mean over rows, nats: -> (S,)."""
+        del train  # nothing is switched off for validation
+        mean, log_variance = self.encode(weights, rows)
+        logits = self.decode(weights, mean + (log_variance / 2).exp() * noise)
+        hot = rows[..., : self.n_cells]
+        log_likelihood = CellLogLikelihood.apply(logits, hot, self.member.to(rows.device))
+        divergence = kl_to_standard_normal(mean, log_variance)
+        loss: Tensor = (self.kl_weight * divergence - log_likelihood).mean(-1)
+        return loss
+
+    def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw encoded rows (n, w) from codes (n, d)."""
+        logits = self.decode(weights, torch.from_numpy(z.astype(np.float32))[None])[0]
+        exp = logits.clamp(-LOGIT, LOGIT).exp()
+        probabilities = exp / (exp @ self.member @ self.member.T)
+        return self.layout.sample(probabilities.double().numpy(), rng)
+
+
+class VAEBGM(NeuralGenerator):
+    """Variational autoencoder with a Bayesian Gaussian mixture on its latent codes.
+
+    Every column, of whatever kind, is a choice among cells (see
+    :class:`~tabseed.encode.Layout`), so the loss is
+    -E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)). Then a mixture of full-covariance
+    Gaussians describes the codes of all training rows (at most a 20th as many components as
+    rows, and 10), the width of their posteriors included; rows are drawn from it.
+
+    Parameters
+    ----------
+    latent_dim : int or None
+        d; None: by the width of the table, between 2 and 16.
+    hidden_dim : int
+        Hidden units of encoder and decoder.
+    kl_weight : float
+        1 is the evidence lower bound; less lets codes carry more of a small table, which the
+        mixture then describes.
+    n_seeds : int
+        Networks trained at once; the smallest validation loss is drawn from.
+    training : Training or None
+    paper : bool
+        Use architecture, losses, stopper and mixture of the authors' code
+        (:class:`~tabseed.generators.paper.PaperNetwork`) instead; ``hidden_dim`` and
+        ``kl_weight`` then play no part.
+    device : str
+        "auto" (a GPU if there is one), "cpu", "cuda".
+    random_state : int, numpy Generator, SeedSequence or None
+
+    References: arXiv:2404.08434, arXiv:2407.03080 (section 3.1).
+
+    Examples
+    --------
+    >>> import numpy as np, pyarrow as pa
+    >>> x = np.random.default_rng(0).integers(0, 5, 60)
+    >>> table = pa.table({"x": x, "even": x % 2 == 0})
+    >>> model = VAEBGM(n_seeds=2, random_state=0).fit(table)
+    >>> drawn = model.sample(1000).to_pydict()
+    >>> all((a % 2 == 0) == b for a, b in zip(drawn["x"], drawn["even"]))
+    True
+    """
+
+    references: ClassVar[tuple[str, ...]] = ("arXiv:2404.08434", "arXiv:2407.03080")
+
+    def __init__(
+        self,
+        latent_dim: int | None = None,
+        hidden_dim: int = 128,
+        kl_weight: float = 0.3,
+        n_seeds: int = 10,
+        training: Training | None = None,
+        paper: bool = False,
+        device: str = "auto",
+        random_state: RandomState = None,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.hidden_dim = hidden_dim
+        self.kl_weight = kl_weight
+        self.n_seeds = n_seeds
+        self.training = training
+        self.paper = paper
+        self.device = device
+        self.random_state = random_state
+
+    network_: CellNetwork | PaperNetwork
+    mixture_: LatentMixture
+
+    def _training(self) -> Training:
+        return self.training or (paper_training(self.n_rows_) if self.paper else Training())
+
+    def _network(self, layout: Layout) -> CellNetwork | PaperNetwork:
+        if self.paper:
+            return PaperNetwork(layout, self.latent_dim)
+        dim = self.latent_dim or int(np.clip(len(layout.free), 2, 16))
+        return CellNetwork(layout, dim, self.hidden_dim, self.kl_weight)
+
+    def _learn_latent(self, rows: np.ndarray, stream: np.random.SeedSequence) -> None:
+        if self.paper:
+            rows = rows[self.split_.train]
+        means, log_variances = self._codes(rows)
+        learn = LatentMixture.of_paper if self.paper else LatentMixture.fit
+        self.mixture_ = learn(means, log_variances, int_seed(stream))
+
+    def _stacked(self) -> Weights:
+        return {name: torch.from_numpy(value) for name, value in self.weights_.items()}
+
+    def _codes(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        weights = self._stacked()
+        with torch.no_grad():
+            parts = [
+                self.network_.encode(weights, torch.from_numpy(rows[at : at + CODES])[None])
+                for at in range(0, len(rows), CODES)
+            ]
+        mean, log_variance = (
+            torch.cat(found, dim=1)[0].double().numpy() for found in zip(*parts, strict=True)
+        )
+        return mean, log_variance
+
+    def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        with torch.no_grad():
+            return self.network_.draw(self._stacked(), self.mixture_.sample(n, rng), rng)
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        state, arrays = super()._state()
+        return state, arrays | {f"mixture.{k}": v for k, v in vars(self.mixture_).items()}
+
+    def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
+        super()._restore(state, arrays)
+        prefix = "mixture."
+        self.mixture_ = LatentMixture(
+            **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        )
+
+    def summary_(self) -> list[str]:
+        """Say what was learned."""
+        used = int((self.mixture_.weights > 0.01).sum())
+        size = self.mixture_.means.shape[1]
+        mixture = f"mixture of {used} Gaussians on {size} latent dimensions"
+        return [*super().summary_()[:1], mixture, *super().summary_()[1:]]
