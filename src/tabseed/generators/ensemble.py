@@ -242,6 +242,7 @@ class _Run:
         self.record = _Record.fresh(len(streams))
         self.curves: list[list[tuple[float, float, float]]] = [[] for _ in streams]
         self.step = 0
+        self.remembered: tuple[int, dict[str, np.ndarray]] | None = None
 
     def run(self, initial: dict[str, np.ndarray] | None) -> SeedEnsemble:
         if initial is None:
@@ -257,11 +258,15 @@ class _Run:
         if self.step == 0 and self.how.stopper == "relative":
             loss = self._validate(self.held_noise)
             self._note(np.full(len(loss), math.nan), loss)
-        while len(self.active) and self.step < self.how.steps:
-            stay = self._note(*self._until_due())
-            if not stay.all():
-                self._leave(stay)
-            self._save()
+        try:
+            while len(self.active) and self.step < self.how.steps:
+                stay = self._note(*self._until_due())
+                if not stay.all():
+                    self._leave(stay)
+                self._remember()
+        except BaseException:  # an interrupt too: what was learned so far is kept
+            self._write()
+            raise
         if self.options.checkpoint is not None:
             self.options.checkpoint.remove()
         curves = [np.array(curve).reshape(-1, 3) for curve in self.curves]
@@ -407,8 +412,9 @@ class _Run:
 
     # -- checkpoints
 
-    def _save(self) -> None:
-        if self.options.checkpoint is None or not self.options.checkpoint.due():
+    def _remember(self) -> None:
+        """Copy the whole state, which is consistent now; write it if that is due."""
+        if self.options.checkpoint is None:
             return
         arrays = self.record.arrays() | {"active": self.active}
         for prefix, found in (
@@ -418,7 +424,14 @@ class _Run:
         ):
             arrays |= {f"{prefix}.{name}": value for name, value in found.items()}
         arrays |= {f"curve.{s}": np.array(c).reshape(-1, 3) for s, c in enumerate(self.curves)}
-        self.options.checkpoint.write({"step": self.step}, arrays)
+        self.remembered = (self.step, {name: value.copy() for name, value in arrays.items()})
+        if self.options.checkpoint.due():
+            self._write()
+
+    def _write(self) -> None:
+        if self.options.checkpoint is not None and self.remembered is not None:
+            step, arrays = self.remembered
+            self.options.checkpoint.write({"step": step}, arrays)
 
     def _resume(self) -> None:
         found = self.options.checkpoint.read() if self.options.checkpoint is not None else None

@@ -40,7 +40,8 @@ class CellLogLikelihood(torch.autograd.Function):
         return (bounded * hot).sum(-1) - total.log().sum(-1)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # what is kept would make second derivatives wrong in silence
+    # what is kept would make second derivatives wrong in silence, so they are refused
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         """Give t - p within the bounds, times the incoming gradient."""
         logits, exp, total, hot, member = ctx.saved_tensors
