@@ -264,6 +264,8 @@ class TableEncoder(BaseEstimator):
             blocks.append(Block(**entry, **own))
         encoder.layout_ = Layout(tuple(blocks))
         encoder.schema_ = schema.modelled
+        if [b.name for b in blocks] != encoder.schema_.names:
+            raise SchemaError("the encoder's columns are not those of the schema")
         encoder.frame_kind_ = FrameKind.from_dict(state["frame"])
         return encoder
 

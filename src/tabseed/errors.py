@@ -1,6 +1,11 @@
 """Everything that tabseed raises on purpose: one line that says what, where and what to do."""
 
 
+def printable(text: object) -> str:
+    """Escape what could steer a terminal or break a line; names come from strangers' files."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
 class TabseedError(Exception):
     """Base of all errors that a user can act on; the command line turns it into exit code 2."""
 

@@ -16,10 +16,18 @@ from sklearn.exceptions import NotFittedError
 
 from tabseed._random import RandomState, child, one_thread, seed_sequence
 from tabseed.encode import Layout, TableEncoder
-from tabseed.errors import FileError, SchemaError, TooFewRowsError
+from tabseed.errors import (
+    FileError,
+    MissingDependencyError,
+    SchemaError,
+    TabseedError,
+    TooFewRowsError,
+)
 from tabseed.generators.archive import FORMAT, Arrays, Checkpoint, read_archive, write_archive
 from tabseed.schema import NUMERIC, Schema
 from tabseed.table import MISSING, Table
+
+_UNSOUND = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
 
 Progress = Callable[[int, int, str], None]
 Condition = Any  # a value, None for missing, or (low, high) for a number
@@ -74,6 +82,8 @@ class Generator(BaseEstimator):
             encoder = TableEncoder().fit(table)
         x = encoder.transform(table)
         self.schema_, self.target_, self.n_rows_ = table.schema, target, len(table)
+        for column in encoder.schema_:  # its categories are those that codes stand for
+            self.schema_ = self.schema_.with_column(column)
         self.encoder_ = encoder
         self._stream = seed_sequence(self.random_state)
         kept = None
@@ -265,8 +275,12 @@ def load(path: str | os.PathLike[str]) -> Any:
             config["encoder"], _under("encoder.", arrays), schema
         )
         generator._restore(config["state"], _under("model.", arrays))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise FileError(f"{path}: not a sound model file: {error!r}") from error
+        generator.sample(2, random_state=0)  # shapes that do not fit show here, not later
+    except (FileError, MissingDependencyError):
+        raise
+    except (*_UNSOUND, TabseedError) as error:
+        reason = " ".join(str(error).split())
+        raise FileError(f"{path}: not a sound model file: {reason}") from error
     return generator
 
 

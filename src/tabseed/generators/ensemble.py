@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,9 +30,10 @@ except ImportError as error:  # pragma: no cover - exercised in an environment o
 
 Tensor = torch.Tensor
 Weights = dict[str, Tensor]  # by name, each (S, ...)
-Monitor = Callable[[int, Weights], np.ndarray]
+Monitor = Callable[[int, np.ndarray, Weights], np.ndarray]
 
 SPLIT, INITIAL, EPOCH, VALIDATION = range(4)  # streams below that of a fit, or of a seed
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's usual
 MAX_NOISE = 400_000  # normal deviates a seed holds at once
 
 
@@ -45,10 +46,8 @@ class Training:
     steps : int
         Most steps (batches) that any seed takes.
     batch_size : int or None
-        Rows of a batch; None: an eighth of the training rows, between 16 and 256.
+        Rows of a batch; None: half of the training rows, between 16 and 256.
     learning_rate : float
-    weight_decay : float
-        Shrinkage of weights a step, in units of the learning rate (AdamW).
     validation : float
         Share of the rows set aside, the same for all seeds, to see when to stop.
     patience : int
@@ -56,8 +55,8 @@ class Training:
     tolerance : float
         What counts as a gain: the loss falls by this share of its size ("relative") or by
         nothing, while a loss this much above the best costs patience ("paper").
-    validate_every : int
-        Steps between validations (at least an epoch for "paper").
+    validate_every : int or None
+        Steps between validations; None: half an epoch, at least 10. ("paper": an epoch.)
     stopper : {"relative", "paper"}
         "relative": mean loss a row on fixed noise, best weights restored. "paper": what the
         code of arXiv 2407.03080 does: losses after every batch, summed over the epoch, on fresh
@@ -67,16 +66,20 @@ class Training:
     steps: int = 3_000
     batch_size: int | None = None
     learning_rate: float = 2e-3
-    weight_decay: float = 0.0
     validation: float = 0.2
     patience: int = 10
     tolerance: float = 1e-3
-    validate_every: int = 25
+    validate_every: int | None = None
     stopper: Literal["relative", "paper"] = "relative"
 
     def batch_rows(self, n: int) -> int:
         """Rows b of a batch for n training rows."""
-        return min(n, self.batch_size or int(np.clip(n // 8, 16, 256)))
+        return min(n, self.batch_size or int(np.clip(n // 2, 16, 256)))
+
+    def period(self, n: int) -> int:
+        """Steps between validations for n training rows."""
+        epoch = -(-n // self.batch_rows(n))
+        return epoch if self.stopper == "paper" else self.validate_every or max(10, epoch // 2)
 
 
 class Network(ABC):
@@ -164,9 +167,6 @@ class _Record:
         self.stopped[seeds] = self.since[seeds] >= how.patience
         return keep
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {f"record.{name}": value for name, value in vars(self).items()}
-
 
 # --- the one training loop ----------------------------------------------------------------------
 
@@ -211,8 +211,9 @@ def train_ensemble(
 class Options:
     """What surrounds a training: device, progress, a checkpoint, a monitor that may end it.
 
-    ``monitor(step, weights)`` gets the stacked weights of all seeds after each validation and
-    gives, for each seed, a number; the smallest decides instead of the validation loss.
+    ``monitor(step, seeds, weights)`` gets, after each validation, the numbers of the seeds that
+    still learn and their stacked weights; it gives a number for each of them, which then stands
+    in the place of the validation loss (smaller is better).
     """
 
     device: str = "cpu"
@@ -273,47 +274,34 @@ class _Run:
         record = self.record
         return SeedEnsemble(self.kept, curves, record.kept_step, record.kept_loss)
 
-    # -- weights and optimiser
+    # -- weights and the moments of their gradients, each (S, ...)
 
     def _load(self, weights: dict[str, np.ndarray], moments: dict[str, np.ndarray]) -> None:
-        """Put stacked weights on the device, with fresh or given optimiser moments."""
+        """Put stacked weights on the device, their gradients' moments too (0 if not given)."""
         self.weights = {
             name: torch.from_numpy(value.copy()).to(self.device).requires_grad_()
             for name, value in weights.items()
         }
-        fused = all(w.is_floating_point() for w in self.weights.values())
-        self.optimizer = torch.optim.AdamW(
-            list(self.weights.values()),
-            lr=self.how.learning_rate,
-            weight_decay=self.how.weight_decay,
-            fused=fused,
-        )
-        for name, weight in self.weights.items() if moments else ():
-            self.optimizer.state[weight] = {
-                "step": torch.tensor(float(self.step), device=self.device),
-                "exp_avg": torch.from_numpy(moments[f"{name}.m"].copy()).to(self.device),
-                "exp_avg_sq": torch.from_numpy(moments[f"{name}.v"].copy()).to(self.device),
-            }
-
-    def _moments(self) -> dict[str, np.ndarray]:
-        state = self.optimizer.state
-        return {
-            f"{name}.{short}": state[weight][long].cpu().numpy()
-            for name, weight in self.weights.items()
-            for short, long in (("m", "exp_avg"), ("v", "exp_avg_sq"))
-            if weight in state
+        self.moments = {
+            f"{order}.{name}": torch.from_numpy(
+                moments.get(f"{order}.{name}", np.zeros_like(value)).copy()
+            ).to(self.device)
+            for order in ("first", "second")
+            for name, value in weights.items()
         }
 
-    def _values(self) -> dict[str, np.ndarray]:
-        return {name: w.detach().cpu().numpy() for name, w in self.weights.items()}
+    @staticmethod
+    def _values(tensors: Weights) -> dict[str, np.ndarray]:
+        return {name: value.detach().cpu().numpy() for name, value in tensors.items()}
 
     def _leave(self, stay: np.ndarray) -> None:
         """Take the seeds that have stopped out of the batch."""
-        weights = {name: value[stay] for name, value in self._values().items()}
-        moments = {name: value[stay] for name, value in self._moments().items()}
         self.active = self.active[stay]
         if len(self.active):
-            self._load(weights, moments)
+            self._load(
+                {name: value[stay] for name, value in self._values(self.weights).items()},
+                {name: value[stay] for name, value in self._values(self.moments).items()},
+            )
             self._fixed_noise()
 
     # -- noise
@@ -368,7 +356,7 @@ class _Run:
     def _until_due(self) -> tuple[np.ndarray, np.ndarray]:
         """Take steps up to the next validation; give training and validation losses (S,)."""
         paper = self.how.stopper == "paper"
-        period = -(-len(self.rows) // self.batch) if paper else self.how.validate_every
+        period = self.how.period(len(self.rows))
         total, held, first = None, np.zeros(len(self.active)), self.step
         while True:
             loss = self._descend(*self._batch())
@@ -383,10 +371,28 @@ class _Run:
         return np.asarray(total.cpu(), dtype=np.float64) / (self.step - first), held
 
     def _descend(self, rows: Tensor, noise: Tensor) -> Tensor:
+        """One step of Adam (arXiv 1412.6980, Algorithm 1) for every seed."""
+        weights, moments = list(self.weights.values()), list(self.moments.values())
         losses = self.network.loss(self.weights, rows, noise, train=True)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses.sum().backward()
-        self.optimizer.step()
+        slopes = torch.autograd.grad(losses.sum(), weights)
+        count = torch.tensor(self.step + 1.0, device=self.device)
+        # the kernel of torch.optim.Adam(fused=True); that class would import torch's compiler,
+        # which takes longer than many a training
+        torch._fused_adam_(
+            [weight.detach() for weight in weights],
+            list(slopes),
+            moments[: len(weights)],
+            moments[len(weights) :],
+            [],
+            [count] * len(weights),
+            lr=self.how.learning_rate,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            eps=EPSILON,
+            weight_decay=0.0,
+            amsgrad=False,
+            maximize=False,
+        )
         return losses.detach()
 
     def _validate(self, noise: Tensor) -> np.ndarray:
@@ -398,12 +404,12 @@ class _Run:
     def _note(self, train: np.ndarray, held: np.ndarray) -> np.ndarray:
         """Record a validation; keep weights that deserve it; say which seeds go on."""
         if self.options.monitor is not None:
-            held = self.options.monitor(self.step, self.weights)
+            held = self.options.monitor(self.step, self.active, self.weights)
         for seed, loss, held_loss in zip(self.active, train, held, strict=True):
             self.curves[seed].append((float(self.step), float(loss), float(held_loss)))
         keep = self.record.see(self.active, held, self.step, self.how)
         if keep.any():
-            for name, value in self._values().items():
+            for name, value in self._values(self.weights).items():
                 self.kept[name][self.active[keep]] = value[keep]
         if self.options.progress is not None:
             learning = f"{len(self.active)} of {len(self.streams)} seeds learning"
@@ -416,12 +422,14 @@ class _Run:
         """Copy the whole state, which is consistent now; write it if that is due."""
         if self.options.checkpoint is None:
             return
-        arrays = self.record.arrays() | {"active": self.active}
-        for prefix, found in (
+        arrays: dict[str, np.ndarray] = {"active": self.active}
+        parts: list[tuple[str, dict[str, Any]]] = [
+            ("record", vars(self.record)),
             ("kept", self.kept),
-            ("weights", self._values()),
-            ("moments", self._moments()),
-        ):
+            ("weights", self._values(self.weights)),
+            ("moments", self._values(self.moments)),
+        ]
+        for prefix, found in parts:
             arrays |= {f"{prefix}.{name}": value for name, value in found.items()}
         arrays |= {f"curve.{s}": np.array(c).reshape(-1, 3) for s, c in enumerate(self.curves)}
         self.remembered = (self.step, {name: value.copy() for name, value in arrays.items()})
@@ -439,16 +447,12 @@ class _Run:
             return
         state, arrays = found
 
-        def under(prefix: str) -> dict[str, np.ndarray]:
-            return {
-                name.removeprefix(f"{prefix}."): value
-                for name, value in arrays.items()
-                if name.startswith(f"{prefix}.")
-            }
+        def under(prefix: str) -> dict[str, Any]:
+            own = f"{prefix}."
+            return {k.removeprefix(own): v for k, v in arrays.items() if k.startswith(own)}
 
         self.step, self.active = int(state["step"]), arrays["active"]
-        self.record = _Record(**under("record"))
-        self.kept = under("kept")
+        self.record, self.kept = _Record(**under("record")), under("kept")
         found_curves = (arrays[f"curve.{s}"] for s in range(len(self.streams)))
         self.curves = [[(a, b, c) for a, b, c in curve.tolist()] for curve in found_curves]
         self._load(under("weights"), under("moments"))

@@ -28,7 +28,8 @@ class CellLogLikelihood(torch.autograd.Function):
     """Sum over blocks of the log-probability of the hot cell: (S, b, W) logits -> (S, b).
 
     log p = sum_w t_w l_w - sum_j log sum_{w in j} exp(l_w), t the one-hot cells. Sums within
-    blocks are one product with the (W, J) membership matrix; logits are bounded by LOGIT.
+    blocks are one product with the (W, J) membership matrix. Logits are held within LOGIT; the
+    gradient beyond is that at the bound, so that they find back.
     """
 
     @staticmethod
@@ -40,14 +41,14 @@ class CellLogLikelihood(torch.autograd.Function):
         return (bounded * hot).sum(-1) - total.log().sum(-1)
 
     @staticmethod
-    # what is kept would make second derivatives wrong in silence, so they are refused
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        """Give t - p within the bounds, times the incoming gradient."""
+        """Give t - p times the incoming gradient."""
         logits, exp, total, hot, member = ctx.saved_tensors
-        slope = hot - exp * (total.reciprocal() @ member.T)
-        slope = slope.masked_fill(logits.abs() > LOGIT, 0.0)
-        return slope * grads[0].unsqueeze(-1), None, None
+        if torch.is_grad_enabled():  # second derivatives are asked for: p as a function of logits
+            total = (exp := logits.clamp(-LOGIT, LOGIT).exp()) @ member
+        weight = grads[0].unsqueeze(-1)
+        expected = ((weight / total) @ member.T) * exp  # p times the incoming gradient
+        return hot * weight - expected, None, None
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
