@@ -34,7 +34,7 @@ FIT_SECONDS, ROW_SECONDS = 0.03, 1e-5  # rough cost of one fit
 WORKER_SECONDS = 3.0  # work below which starting workers costs more than it gains
 POWER_Z = 0.8416  # 80 % quantile of the normal law
 LEARNING = 2.0  # divergence needed by who must learn the law, over that of who knows it: measured
-MANY_ROWS = 2_000  # to fit: from here on networks learn slowly, and two of them
+MANY_ROWS = 2_000  # to fit: from here on trees are freer, networks learn slowly, two of them
 MAX_EPOCHS, PATIENCE = 60, 5  # of the network; an epoch without gain uses up patience
 MAIN, PERMUTED, CAP = 0, 1, 2  # random streams below a metric's own
 
@@ -285,12 +285,13 @@ def _tree_scores(
     """Boost trees until the calibration rows gain no more; give logits there and on score."""
     fit, calibrate, score = parts
     x = features.trees
+    large = len(fit) >= MANY_ROWS  # then freer trees, and more of them, find more
     model = HistGradientBoostingClassifier(
         learning_rate=0.1,
-        max_iter=300,
-        max_leaf_nodes=15,
+        max_iter=1_000 if large else 300,
+        max_leaf_nodes=31 if large else 15,
         min_samples_leaf=int(np.clip(len(fit) // 10, 3, 20)),
-        l2_regularization=10.0,
+        l2_regularization=1.0 if large else 10.0,
         categorical_features=features.categorical if features.categorical.any() else None,
         early_stopping=True,
         n_iter_no_change=10,

@@ -1,0 +1,110 @@
+"""Ten seeds as one batch: cost of a training step beside the bare matrix products of its layers.
+
+    TABSEED_DATA=... python -m benchmarks.seed_ensemble
+
+"Bare" are the products that a step cannot do without: forward, by weights and by inputs (none by
+inputs for the first layer), same shapes, same thread, timed in turn with the steps. "Apart" is
+ten trainings of one seed each. Writes ``results/seed_ensemble.csv``: medians over rounds.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+import tabseed as ts
+from tabseed._random import child, one_thread, seed_sequence
+from tabseed.encode import TableEncoder
+from tabseed.generators.ensemble import Split, Training, train_ensemble
+from tabseed.generators.vaebgm import CellNetwork
+
+DATA = Path(os.environ.get("TABSEED_DATA", "data"))
+RESULTS = Path(__file__).parent / "results" / "seed_ensemble.csv"
+SEEDS, STEPS, ROUNDS = 10, 100, 7
+CASES = (("adult", 300), ("king", 300), ("german_credit", 1_000), ("adult", 10_000))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def bare(shapes: list[tuple[int, int]], batch: int) -> Callable[[], None]:
+    """The products of one step: (rows in, rows out) of each layer."""
+    operands = [
+        (torch.randn(SEEDS, batch, a), torch.randn(SEEDS, a, b), torch.randn(SEEDS, batch, b))
+        for a, b in shapes
+    ]
+
+    def step() -> None:
+        for place, (x, weight, slope) in enumerate(operands):
+            torch.bmm(x, weight)
+            torch.bmm(x.transpose(1, 2), slope)
+            if place:
+                torch.bmm(slope, weight.transpose(1, 2))
+
+    return step
+
+
+def case(name: str, n: int) -> dict[str, object]:
+    frame = pq.read_table(DATA / f"{name}.parquet")
+    table = ts.Table.from_frame(frame)
+    table = table.take(np.random.default_rng(0).permutation(len(table))[:n])
+    encoder = TableEncoder().fit(table)
+    network = ts.VAEBGM()._network(encoder.layout_)
+    assert isinstance(network, CellNetwork)
+    rows = network.rows(encoder.transform(table))
+    split = Split.draw(n, 0.2, seed_sequence(0))
+    streams = [child(seed_sequence(0), 1, seed) for seed in range(SEEDS)]
+    how = Training(steps=STEPS, patience=10**9, validate_every=STEPS)  # no validation in between
+    batch = how.batch_rows(len(split.train))
+    p, cells = rows.shape[1], network.n_cells
+    d, h = network.latent_dim, network.hidden_dim
+    products = bare([(p, h), (h, 2 * d), (d, h), (h, cells)], batch)
+    found: dict[str, list[float]] = {"step": [], "bare": [], "apart": []}
+    with one_thread():
+        for round_ in range(ROUNDS + 1):
+            spent = {
+                "step": seconds(lambda: train_ensemble(network, rows, split, how, streams)),
+                "bare": seconds(lambda: [products() for _ in range(STEPS)]),
+                "apart": seconds(
+                    lambda: [train_ensemble(network, rows, split, how, [s]) for s in streams]
+                ),
+            }
+            for key, value in spent.items() if round_ else ():  # the first warms up
+                found[key].append(value / STEPS * 1e3)
+    median = {key: float(np.median(values)) for key, values in found.items()}
+    ratios = np.array(found["step"]) / np.array(found["bare"])
+    return {
+        "table": name, "rows": n, "batch": batch, "inputs": p, "hidden": h, "latent": d,
+        **{f"{key} ms": f"{value:.2f}" for key, value in median.items()},
+        "step/bare": f"{np.median(ratios):.2f}",
+        "low": f"{ratios.min():.2f}", "high": f"{ratios.max():.2f}",
+        "apart/step": f"{median['apart'] / median['step']:.2f}",
+    }  # fmt: skip
+
+
+def main() -> None:
+    found = [case(*each) for each in CASES]
+    with RESULTS.open("w", newline="") as file:
+        file.write(
+            f"# {platform.platform()}, {os.cpu_count()} cores, one thread, "
+            f"Python {platform.python_version()}, torch {torch.__version__}\n"
+        )
+        writer = csv.DictWriter(file, found[0])
+        writer.writeheader()
+        writer.writerows(found)
+    print(RESULTS.read_text())
+
+
+if __name__ == "__main__":
+    main()
