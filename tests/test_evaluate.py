@@ -17,7 +17,7 @@ from tabseed.metrics import METRICS, MarginalDistance, Metric, check_leakage, di
 from tabseed.metrics.base import pooled_codes, row_keys
 from tabseed.table import Table
 
-DATA = Path(os.environ.get("TABSEED_DATA", "/work/shared/data"))
+DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 
 
 def people(n: int, seed: int) -> pa.Table:

@@ -30,7 +30,7 @@ from tabseed.generators.vaebgm import CellLogLikelihood, CellNetwork, kl_to_stan
 from tabseed.table import Table
 from tabseed.testing import example_table
 
-DATA = Path(os.environ.get("TABSEED_DATA", "/work/shared/data"))
+DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 BRIEF = Training(steps=100, patience=4)
 
 
@@ -133,11 +133,13 @@ def replay(losses: list[float], how: Training) -> tuple[int, int, list[float]]:
 
 def test_relative_stopper_by_hand() -> None:
     """Gains below 1 % use up patience but the best weights are kept all the same."""
-    how = Training(patience=3, tolerance=0.01)
+    how = Training(patience=3, tolerance=0.01, warm_up=0)
     losses = [10.0, 9.0, 8.95, 8.94, 8.93, 1.0]
     assert replay(losses, how) == (5, 5, [8.93])
     assert replay([10.0, 9.0, 9.5, 8.0, 9.0, 9.0, 9.0, 0.0], how) == (7, 4, [8.0])
     assert replay([float("nan")] * 9, how)[0] == 3
+    late = Training(patience=3, tolerance=0.01, warm_up=4)
+    assert replay([1.0, 9.0, 8.0, 7.0, 8.0, 8.0, 8.0, 0.0], late) == (7, 4, [7.0])
 
 
 def test_paper_stopper_by_hand() -> None:
@@ -190,7 +192,7 @@ def test_a_monitor_decides_when_to_stop_and_what_is_kept() -> None:
         assert len(weights["w"]) == len(seeds)
         return np.abs(step - np.array([30.0, 50.0])[seeds])
 
-    how = Training(steps=500, validate_every=10, patience=3)
+    how = Training(steps=500, validate_every=10, patience=3, warm_up=0)
     found = train_ensemble(
         Bowl(), rows, Split.draw(10, 0.2, seed_sequence(0)), how,
         [seed_sequence(1), seed_sequence(2)], options=Options(monitor=monitor),

@@ -213,7 +213,7 @@ WORDS = [f"word {i} and {i * i}" for i in range(N)]
         ([1, 1, 1], "integer", "1 distinct"),
         ([True, None], "boolean", "true/false"),
         (["a", "b", "a"], "categorical", "2 distinct texts"),
-        (["same"] * N, "categorical", "1 distinct texts"),
+        (["same"] * N, "categorical", "1 distinct text"),
         (["01234", "99999", "01234"], "categorical", "2 distinct texts"),
         ([None, None], "categorical", "no value present"),
         ([float("nan"), None], "categorical", "no value present"),

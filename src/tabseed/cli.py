@@ -10,102 +10,59 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tabseed._console import Output, guarded, progress_bar
-from tabseed.errors import FileError, SchemaError, TooFewRowsError
+from tabseed._console import Output, emit, guarded, progress_bar, run
+from tabseed._options import (
+    COLUMN,
+    FILE,
+    AsJson,
+    Data,
+    Encoding,
+    Force,
+    Kinds,
+    N,
+    Out,
+    Report,
+    SchemaFile,
+    Seed,
+    Source,
+    Spreadsheet,
+    Sql,
+    Target,
+    read_like,
+)
+from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError, printable
 
 if TYPE_CHECKING:
     import numpy as np
 
     from tabseed.evaluate import Evaluation
     from tabseed.metrics import Estimate
-    from tabseed.schema import Column, Schema
+    from tabseed.schema import Schema
     from tabseed.table import Table
 
 # Plain help and plain errors: they read the same on a terminal, in a pipe and in a log.
 app = typer.Typer(
     name="tabseed",
     help="Synthetic tables from small real ones, and an honest answer to whether they are good.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Data = Annotated[Path, typer.Argument(help="CSV, TSV, Parquet, Arrow or DuckDB file.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Decides everything that is random.")]
-Sql = Annotated[
-    str | None,
-    typer.Option("--sql", help="Query of a DuckDB file, or of any other table as 'data'."),
-]
-Encoding = Annotated[str, typer.Option("--encoding", help="Of text files.")]
-Kinds = Annotated[
-    list[str] | None,
-    typer.Option("--kind", metavar="COLUMN=KIND", help="Set a column's kind; may be repeated."),
-]
-SchemaFile = Annotated[
-    Path | None, typer.Option("--schema", help="Kinds of the columns, as info --save-schema wrote.")
-]
-Target = Annotated[str | None, typer.Option("--target", help="The column to be predicted.")]
-Report = Annotated[Path | None, typer.Option("--report", help="Write an HTML page here.")]
-Spreadsheet = Annotated[
-    bool,
-    typer.Option("--for-spreadsheet", help="Defuse text that a spreadsheet would run (CSV only)."),
-]
+HOLDOUT_SHARE = 0.2  # set aside for --report unless the user says otherwise
 
 # Below the user's seed each use has a stream of its own, far from those that generators take.
 SPLIT, SYNTH, SAMPLE = 1001, 1002, 1003
 
 
 # --- around every command -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where a table lies and what the user says of its columns."""
-
-    path: Path
-    schema: Path | None = None
-    kinds: Sequence[str] | None = None
-    sql: str | None = None
-    encoding: str = "utf-8"
-
-    def read(self) -> Table:
-        from tabseed.io import read_schema, read_table, text_columns
-        from tabseed.table import Table
-
-        schema = read_schema(self.schema) if self.schema else None
-        kinds = dict(map(_parse_kind, self.kinds or ()))
-        as_text = text_columns(schema or ()) | {
-            n for n, k in kinds.items() if k.startswith("datetime:")
-        }
-        frame = read_table(self.path, sql=self.sql, encoding=self.encoding, text_columns=as_text)
-        return Table.from_frame(frame, schema=schema, kinds=kinds)
-
-
-def _parse_kind(text: str) -> tuple[str, str]:
-    name, equals, kind = text.rpartition("=")
-    if not equals or not name:
-        raise SchemaError(f"--kind {text!r}: write it as COLUMN=KIND, as in zip=categorical")
-    return name, kind
-
-
-def _read_like(path: Path, table: Table, what: str, encoding: str = "utf-8") -> Table:
-    """Read a further file of the columns of ``table``."""
-    from tabseed.io import read_table, text_columns
-    from tabseed.metrics.base import conform
-
-    frame = read_table(path, encoding=encoding, text_columns=text_columns(table.schema))
-    return conform(frame, table.schema.modelled, what)
 
 
 def _stream(seed: int, use: int) -> np.random.SeedSequence:
@@ -124,6 +81,20 @@ def _say_left_out(out: Output, left_out: dict[str, str]) -> None:
         out.say("left out", f"column {name!r}: {reason.removesuffix(': left out')}")
 
 
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if show_version:
+        from tabseed import __version__
+
+        emit(f"tabseed {__version__}", sys.stdout)
+    elif context.invoked_subcommand is None:
+        emit(context.get_help(), sys.stderr)
+        raise typer.Exit(2)
+
+
 # --- info ---------------------------------------------------------------------------------------
 
 
@@ -134,7 +105,8 @@ def info(
     kind: Kinds = None,
     schema: SchemaFile = None,
     save_schema: Annotated[
-        Path | None, typer.Option("--save-schema", help="Write the kinds as JSON (SDV reads it).")
+        Path | None,
+        typer.Option("--save-schema", metavar=FILE, help="Write the kinds as JSON (SDV reads it)."),
     ] = None,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
@@ -144,12 +116,13 @@ def info(
 ) -> None:
     """Show what kind each column is, and why."""
     del seed  # taken like everywhere, but nothing here is random
+    from tabseed._summary import describe
     from tabseed.io import check_outputs, write_schema
 
     if save_schema is not None:
         check_outputs([], [save_schema], [data, schema], force)
-    table = _Source(data, schema, kind, sql, encoding).read()
-    columns = [_describe(table, column) for column in table.schema]
+    table = Source(data, schema, kind, sql, encoding).read()
+    columns = [describe(table, column) for column in table.schema]
     out = Output(as_json, {"rows": len(table), "columns": columns})
     out.say("table", f"{data}: {len(table)} rows, {len(columns)} columns")
     out.rows(
@@ -166,44 +139,6 @@ def info(
     out.finish("info")
 
 
-def _describe(table: Table, column: Column) -> dict[str, Any]:
-    import pyarrow.compute as pc
-
-    values = table.to_arrow()[column.name]
-    return {
-        "name": column.name,
-        "kind": column.kind,
-        "missing": values.null_count,
-        "distinct": len(pc.unique(values.drop_null())),
-        "values": _shown_values(table, column),
-        "reason": column.reason,
-    }
-
-
-def _shown_values(table: Table, column: Column, most: int = 3) -> str:
-    """Show a range or the commonest levels; never a value of an id or free text."""
-    import numpy as np
-
-    from tabseed.schema import LEFT_OUT, NUMERIC
-
-    if column.kind in LEFT_OUT:
-        return "not shown"
-    if column.kind in NUMERIC:
-        numbers = table.numbers(column.name)
-        if np.isnan(numbers).all():
-            return ""
-        ends: list[Any] = [np.nanmin(numbers), np.nanmax(numbers)]
-        if column.kind == "datetime":
-            ends = [np.datetime64(int(end), "us").astype("datetime64[s]") for end in ends]
-            return " to ".join(str(end).removesuffix("T00:00:00") for end in ends)
-        return " to ".join(f"{end:.6g}" for end in ends)
-    codes = table.codes(column.name)
-    counts = np.bincount(codes[codes >= 0], minlength=len(column.categories))
-    common = np.argsort(-counts, kind="stable")[:most]
-    shown = ", ".join(str(column.categories[at])[:30] for at in common)
-    return shown + (", ..." if len(column.categories) > most else "")
-
-
 # --- split --------------------------------------------------------------------------------------
 
 
@@ -211,11 +146,18 @@ def _shown_values(table: Table, column: Column, most: int = 3) -> str:
 @guarded
 def split(
     data: Data,
-    train: Annotated[Path, typer.Option("--train", help="Write the rows to learn from here.")],
-    holdout: Annotated[Path, typer.Option("--holdout", help="Write the rows to judge with here.")],
-    share: Annotated[float, typer.Option("--share", help="Of the rows, for --train.")] = 0.7,
+    train: Annotated[
+        Path, typer.Option("--train", metavar=FILE, help="Write the rows to learn from here.")
+    ],
+    holdout: Annotated[
+        Path, typer.Option("--holdout", metavar=FILE, help="Write the rows to judge with here.")
+    ],
+    share: Annotated[
+        float, typer.Option("--share", metavar="SHARE", help="Of the rows, for --train.")
+    ] = 0.7,
     stratify: Annotated[
-        str | None, typer.Option("--stratify", help="Column whose levels keep their shares.")
+        str | None,
+        typer.Option("--stratify", metavar=COLUMN, help="A column whose levels keep their shares."),
     ] = None,
     kind: Kinds = None,
     sql: Sql = None,
@@ -224,11 +166,11 @@ def split(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Split rows at random: some to learn from, the others to judge with."""
+    """Split rows at random, to learn from and to judge with."""
     from tabseed.io import check_outputs, write_table
 
     check_outputs([train, holdout], [], [data], force)
-    table = _Source(data, None, kind, sql, encoding).read()
+    table = Source(data, None, kind, sql, encoding).read()
     parts = _split(table, share, seed, stratify)
     out = Output(as_json, {"rows": len(table)})
     for name, part, path in zip(("train", "holdout"), parts, (train, holdout), strict=True):
@@ -256,51 +198,67 @@ def _split(
 @guarded
 def synth(
     data: Data,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Write synthetic rows here.")],
+    output: Out,
     rows: Annotated[
-        int | None, typer.Option("--rows", min=1, help="How many; as many as came in if not given.")
+        int | None,
+        typer.Option("--rows", min=1, metavar=N, help="How many; as many as came in if not given."),
     ] = None,
-    generator: Annotated[str, typer.Option("--generator", help="How to learn.")] = "vaebgm",
+    generator: Annotated[
+        str, typer.Option("--generator", metavar="NAME", help="How to learn: vaebgm or resample.")
+    ] = "vaebgm",
     target: Target = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="Save the fitted generator here.")
+        Path | None,
+        typer.Option("--model", metavar=FILE, help="Save what was learned here, for sample."),
     ] = None,
     report: Report = None,
     holdout: Annotated[
-        Path | None, typer.Option("--holdout", help="Real rows to judge with, for --report.")
+        Path | None,
+        typer.Option("--holdout", metavar=FILE, help="Real rows to judge with, for --report."),
     ] = None,
     holdout_share: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--holdout-share",
-            help="Of the rows, set aside before learning if --report has no --holdout.",
+            metavar="SHARE",
+            help="Of the rows, set aside before learning if --report has no --holdout "
+            f"({HOLDOUT_SHARE:g} if not given).",
         ),
-    ] = 0.2,
+    ] = None,
     schema: SchemaFile = None,
     kind: Kinds = None,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
     paper: Annotated[
-        bool, typer.Option("--paper", help="The settings of the method's authors.")
+        bool, typer.Option("--paper", help="Learn with the settings of the method's authors.")
     ] = False,
     resume: Annotated[
-        Path | None, typer.Option("--resume", help="Keep training's state here; go on from it.")
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar=FILE,
+            help="Keep training's state here while it lasts; after an interrupt, go on from it.",
+        ),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")
+    ] = "auto",
     seed: Seed = 0,
     force: Force = False,
     for_spreadsheet: Spreadsheet = False,
     as_json: AsJson = False,
 ) -> None:
     """Learn a table and write synthetic rows."""
-    from tabseed.io import atomic_write, check_outputs
+    from tabseed.io import atomic_write, check_outputs, check_spreadsheet, check_writable
 
     check_outputs([output], [model, report], [data, schema, holdout, resume], force)
-    if holdout is not None and report is None:
-        raise FileError("--holdout is for --report; name a report, or leave the holdout out")
+    check_spreadsheet(output, for_spreadsheet)
+    if resume is not None:
+        check_writable(resume, force=True)
+    judging = _Judging(report, holdout, holdout_share)
+    table = Source(data, schema, kind, sql, encoding).read()
     options = {"device": None if device == "auto" else device, "paper": paper or None}
-    maker = _generator(generator, options, seed)
-    table = _Source(data, schema, kind, sql, encoding).read()
+    maker = _generator(generator, options, seed)  # last, for it may import PyTorch
     if not len(table.schema.modelled):
         raise SchemaError(f"{data}: every column is an id or free text; set kinds with --kind")
     if target is not None:
@@ -308,14 +266,7 @@ def synth(
     out = Output(as_json)
     out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
     _say_left_out(out, _left_out(table.schema))
-    learned, held = table, None
-    if report is not None and holdout is not None:
-        held = _read_like(holdout, table, "holdout", encoding)
-    elif report is not None:
-        learned, held = _split(table, 1 - holdout_share, seed)
-        out.say("set aside", f"{len(held)} rows to judge with, before learning")
-    if held is not None:
-        _check_enough((len(learned), rows or len(table), len(held)))
+    learned, held = judging.set_aside(out, table, rows or len(table), encoding, seed)
     _fit(out, maker, learned, target, resume)
     drawn = _draw(out, maker, rows or len(table), _stream(seed, SYNTH))
     _write(out, drawn, output, force, for_spreadsheet)
@@ -328,6 +279,41 @@ def synth(
         found = _judge(out, (learned, drawn, held), target, seed)
         _write_report(out, found, report, force)
     out.finish("synth")
+
+
+@dataclass(frozen=True)
+class _Judging:
+    """Where the rows that judge come from; refuses before learning what would fail after it."""
+
+    report: Path | None
+    holdout: Path | None
+    share: float | None
+
+    def __post_init__(self) -> None:
+        for value, name in ((self.holdout, "--holdout"), (self.share, "--holdout-share")):
+            if value is not None and self.report is None:
+                raise TabseedError(f"{name} is for --report; name a report, or leave it out")
+        if self.holdout is not None and self.share is not None:
+            raise TabseedError("--holdout-share goes without --holdout: the rows come from there")
+        if self.share is not None and not 0 < self.share < 1:
+            raise TabseedError(f"--holdout-share {self.share:g}: must lie between 0 and 1")
+
+    def set_aside(
+        self, out: Output, table: Table, rows: int, encoding: str, seed: int
+    ) -> tuple[Table, Table | None]:
+        """Give the rows to learn from and, if there will be a report, those to judge with."""
+        if self.report is None:
+            return table, None
+        if self.holdout is not None:
+            from tabseed.metrics import check_leakage
+
+            learned, held = table, read_like(self.holdout, table, "holdout", encoding)
+            check_leakage(learned.select(held.schema), held)
+        else:
+            learned, held = _split(table, 1 - (self.share or HOLDOUT_SHARE), seed)
+            out.say("set aside", f"{len(held)} rows to judge with, before learning")
+        _check_enough((len(learned), rows, len(held)))
+        return learned, held
 
 
 def _check_enough(sizes: tuple[int, int, int]) -> None:
@@ -360,8 +346,13 @@ def _generator(name: str, options: dict[str, Any], seed: int) -> Any:
 
 def _fit(out: Output, maker: Any, table: Table, target: str | None, resume: Path | None) -> None:
     began = time.perf_counter()
-    with progress_bar() as progress:
-        maker.fit(table, target=target, progress=progress, checkpoint=resume)
+    try:
+        with progress_bar() as progress:
+            maker.fit(table, target=target, progress=progress, checkpoint=resume)
+    except BaseException:
+        if resume is not None and resume.is_file():
+            emit(printable(f"{resume} keeps the training; the same command goes on"), sys.stderr)
+        raise
     seconds = time.perf_counter() - began
     name, columns = type(maker).__name__, list(table.schema.modelled.names)
     learned = list(maker.summary_())
@@ -398,9 +389,9 @@ def _write(out: Output, table: Table, path: Path, force: bool, for_spreadsheet: 
 @app.command()
 @guarded
 def sample(
-    model: Annotated[Path, typer.Argument(help="Saved by synth --model.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Write synthetic rows here.")],
-    rows: Annotated[int, typer.Option("--rows", min=1, help="How many.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Saved by synth --model.")],
+    output: Out,
+    rows: Annotated[int, typer.Option("--rows", min=1, metavar=N, help="How many.")],
     seed: Seed = 0,
     force: Force = False,
     for_spreadsheet: Spreadsheet = False,
@@ -408,11 +399,18 @@ def sample(
 ) -> None:
     """Draw rows from a saved model."""
     from tabseed.generators.base import load
-    from tabseed.io import check_outputs
+    from tabseed.io import check_outputs, check_spreadsheet
 
     check_outputs([output], [], [model], force)
+    check_spreadsheet(output, for_spreadsheet)
     out = Output(as_json, {"model": str(model)})
-    drawn = _draw(out, load(model), rows, _stream(seed, SAMPLE))
+    maker = load(model)
+    try:
+        drawn = _draw(out, maker, rows, _stream(seed, SAMPLE))
+    except TabseedError:
+        raise
+    except Exception as error:  # what was saved draws; what does not was changed since
+        raise FileError(f"{model}: not a sound model file: {error}") from error
     _write(out, drawn, output, force, for_spreadsheet)
     out.finish("sample")
 
@@ -423,10 +421,13 @@ def sample(
 @app.command()
 @guarded
 def evaluate(
-    train: Annotated[Path, typer.Argument(help="The rows that the generator learned from.")],
-    synthetic: Annotated[Path, typer.Argument(help="The synthetic rows.")],
+    train: Annotated[
+        Path, typer.Argument(metavar="TRAIN", help="The rows that the generator learned from.")
+    ],
+    synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="The synthetic rows.")],
     holdout: Annotated[
-        Path, typer.Option("--holdout", help="Real rows that trained nothing, to judge with.")
+        Path,
+        typer.Option("--holdout", metavar=FILE, help="Real rows that trained nothing, to judge."),
     ],
     target: Target = None,
     schema: SchemaFile = None,
@@ -437,15 +438,16 @@ def evaluate(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say, with uncertainty, how far synthetic rows are from real ones."""
+    """Say how far synthetic rows are from real ones."""
     from tabseed.io import check_outputs
 
     check_outputs([], [report], [train, synthetic, holdout, schema], force)
-    real = _Source(train, schema, kind, None, encoding).read()
-    fake = _read_like(synthetic, real, "synthetic", encoding)
-    held = _read_like(holdout, real, "holdout", encoding)
+    real = Source(train, schema, kind, None, encoding).read()
+    fake = read_like(synthetic, real, "synthetic", encoding)
+    held = read_like(holdout, real, "holdout", encoding)
     out = Output(as_json)
     found = _judge(out, (real, fake, held), target, seed)
+    _say_left_out(out, found.left_out)
     if report is not None:
         _write_report(out, found, report, force)
     out.finish("evaluate")
@@ -461,7 +463,6 @@ def _judge(
         found = judge(*tables, target=target, random_state=seed, progress=progress)
     out.result["evaluation"] = found.to_dict()
     out.say("verdict", found.verdict)
-    _say_left_out(out, found.left_out)
     for note in found.notes:
         out.say("note", note)
     out.rows(
@@ -487,9 +488,8 @@ def main() -> None:
     """Run the command line."""
     # an end by the system's wish cleans up like one by the user's
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        app()
-    except BrokenPipeError:
-        # the reader of our output left early, as head does; nothing is left to say to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+    sys.exit(run(app, sys.argv[1:]))

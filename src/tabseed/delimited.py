@@ -111,7 +111,9 @@ def _separator(sample: str) -> str:
                     break
         except csv.Error:
             continue  # the reading proper will say what is wrong
-        if widths[0] > 1 and (score := (len(set(widths)) == 1, widths[0])) > best_score:
+        usual = 2 * sum(width > 1 for width in widths) > len(widths)  # not in one name only
+        score = (len(set(widths)) == 1, widths[0])
+        if widths[0] > 1 and usual and score > best_score:
             best, best_score = separator, score
     return best
 

@@ -14,7 +14,7 @@ from tabseed.schema import DISCRETE, Category, Column, Kind
 MAX_EXACT_INTEGER = 2**53  # beyond it neighbours share one float64
 MIN_ROWS_FOR_ID = 20  # with fewer rows, all-distinct values say nothing
 ID_NAME = re.compile(  # patient_id, patientId, but not paid
-    r"(?i:(^|[\W_])(id|uuid|guid|key|index|rownames?|unnamed:? ?0?)$)|(?<=[a-z])I[dD]$"
+    r"(?i:(^|[\W_])(id|uuid|guid|key|index|nbr|rownames?|unnamed:? ?0?)$)|(?<=[a-z])I[dD]$"
 )
 DATE_FORMATS = (
     "%Y-%m-%d",
@@ -117,8 +117,9 @@ def _detect_integer(name: str, present: pa.ChunkedArray) -> Column:
         array = present.to_numpy()
         if np.all(np.diff(array) == 1):
             return Column(name, "id", "counts the rows one by one: left out")
-        if ID_NAME.search(name):
-            return Column(name, "id", "all distinct, and named like an id: left out")
+    if len(present) >= MIN_ROWS_FOR_ID and 2 * n_distinct > len(present) and ID_NAME.search(name):
+        share = "all" if n_distinct == len(present) else f"{n_distinct} of {len(present)}"
+        return Column(name, "id", f"{share} distinct, and named like an id: left out")
     if max(abs(low.as_py()), abs(high.as_py())) > MAX_EXACT_INTEGER:
         return Column(name, "id", "numbers beyond 2^53, too long to be quantities: left out")
     if {low.as_py(), high.as_py()} == {0, 1} and n_distinct == 2:
@@ -151,7 +152,10 @@ def _detect_text(name: str, present: pa.ChunkedArray) -> Column:
     if n >= MIN_ROWS_FOR_ID and n_distinct > max(20, n / 2):
         return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
     return Column(
-        name, "categorical", f"{n_distinct} distinct texts{note}", _categories(name, present)
+        name,
+        "categorical",
+        f"{n_distinct} distinct text{'s' * (n_distinct != 1)}{note}",
+        _categories(name, present),
     )
 
 

@@ -55,6 +55,8 @@ def read_table(
         raise FileError(f"{path}: no such file")
     if path.is_dir():
         raise FileError(f"{path}: is a directory; name a file")
+    if not path.is_file():
+        raise FileError(f"{path}: is no regular file; save the table in one first")
     suffix, _ = _ending(path)
     try:
         if suffix in _DUCKDB:
@@ -219,6 +221,12 @@ def check_table_path(path: str | os.PathLike[str], *, force: bool = False) -> Pa
     return check_writable(path, force=force)
 
 
+def check_spreadsheet(path: str | os.PathLike[str], for_spreadsheet: bool) -> None:
+    """Refuse the guard for spreadsheets where the file is no text that one would open."""
+    if for_spreadsheet and _ending(Path(path))[0] not in _TEXT_FORMATS:
+        raise FileError(f"{path}: a guard for spreadsheets needs a .csv or .tsv file")
+
+
 def check_outputs(
     tables: Sequence[Path],
     others: Sequence[Path | None],
@@ -278,14 +286,13 @@ def write_table(
     might run as a formula. No such guard is complete: other programs have other triggers.
     """
     path = check_table_path(path, force=force)
+    check_spreadsheet(path, for_spreadsheet)
     suffix, zipped = _ending(path)
     if suffix in _TEXT_FORMATS:
         text = as_text(table, _TEXT_FORMATS[suffix] or ",", for_spreadsheet).encode()
         # without a time stamp, which would differ from run to run
         write_bytes(gzip.compress(text, mtime=0) if zipped else text, path, force=force)
         return
-    if for_spreadsheet:
-        raise FileError(f"{path}: a guard for spreadsheets needs a .csv or .tsv file")
     with atomic_write(path, force=force) as part:
         if suffix in _PARQUET:
             import pyarrow.parquet as pq

@@ -50,6 +50,9 @@ class Training:
     learning_rate : float
     validation : float
         Share of the rows set aside, the same for all seeds, to see when to stop.
+    warm_up : int
+        Steps that every seed takes before its validations count. Few held-out rows are too
+        noisy to show the first gains: 57 rows would often be left with untrained weights.
     patience : int
         Validations without gain after which a seed stops.
     tolerance : float
@@ -67,6 +70,7 @@ class Training:
     batch_size: int | None = None
     learning_rate: float = 2e-3
     validation: float = 0.2
+    warm_up: int = 100
     patience: int = 10
     tolerance: float = 1e-3
     validate_every: int | None = None
@@ -148,6 +152,8 @@ class _Record:
 
     def see(self, seeds: np.ndarray, loss: np.ndarray, step: int, how: Training) -> np.ndarray:
         """Take a validation of ``seeds``; say which of them must keep their weights now."""
+        if how.stopper == "relative" and step < min(how.warm_up, how.steps):
+            return np.zeros(len(seeds), dtype=bool)
         loss = np.where(np.isfinite(loss), loss, math.inf)
         better = loss < self.best[seeds]
         self.best[seeds] = np.minimum(self.best[seeds], loss)

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from tabseed.errors import printable
 from tabseed.evaluate import VIEWS, Evaluation
 from tabseed.io import write_text
 from tabseed.metrics import Estimate
@@ -74,13 +75,17 @@ def _plot(measure: Measure) -> _Plot:
     both = (measure.found, measure.reference)
     start = min(0.0, *(e.low for e in both))
     highest = max(e.high for e in both)
-    end = next((tick for tick in AXIS_ENDS if tick >= highest), highest)
+    end = _axis_end(max(highest, -0.6 * start))  # 0 keeps clear of the end and its label
 
     def at(value: float) -> float:
         return round(MARGIN + (value - start) / (end - start) * (WIDTH - 2 * MARGIN), 1)
 
     found, reference = ((at(e.low), at(e.value), at(e.high)) for e in both)
     return _Plot(start, end, at(0.0), found, reference)
+
+
+def _axis_end(highest: float) -> float:
+    return next((tick for tick in AXIS_ENDS if tick >= highest), highest)
 
 
 def to_html(evaluation: Evaluation) -> str:
@@ -92,13 +97,15 @@ def to_html(evaluation: Evaluation) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
+    environment.filters |= {"number": _number, "visible": printable}
     found = measures(evaluation)
     return environment.get_template("page.html").render(
         e=evaluation,
         measures=[(measure, _plot(measure)) for measure in found],
         judges=_judges(evaluation),
         columns=_columns(evaluation),
+        bars_end=_bars_end(evaluation),
+        views=VIEWS,
         width=WIDTH,
         settings=_settings(evaluation),
     )
@@ -121,7 +128,7 @@ def _judges(evaluation: Evaluation) -> list[dict[str, Any]]:
     references = evaluation.divergence_reference.estimates
     return [
         {
-            "view": f"{view}: {VIEWS[view]}",
+            "view": view,
             "judge": JUDGES[name],
             "js": found[name]["js"],
             "js_reference": references[view][name]["js"],
@@ -132,7 +139,13 @@ def _judges(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
+def _bars_end(evaluation: Evaluation) -> float:
+    pair = (evaluation.marginal, evaluation.marginal_reference)
+    return _axis_end(max((max(m.columns.values(), default=0.0) for m in pair), default=0.0))
+
+
 def _columns(evaluation: Evaluation) -> list[dict[str, Any]]:
+    scale = 100 / _bars_end(evaluation)
     reference = evaluation.marginal_reference.columns
     ordered = sorted(evaluation.marginal.columns.items(), key=lambda item: (-item[1], item[0]))
     return [
@@ -140,8 +153,8 @@ def _columns(evaluation: Evaluation) -> list[dict[str, Any]]:
             "name": name,
             "found": value,
             "reference": reference[name],
-            "bar": round(100 * value, 1),
-            "mark": round(100 * reference[name], 1),
+            "bar": round(scale * value, 1),
+            "mark": round(scale * reference[name], 1),
         }
         for name, value in ordered
     ]

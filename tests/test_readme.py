@@ -1,0 +1,47 @@
+"""What README shows runs as written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert found
+    return found
+
+
+def test_commands_and_code_run_in_order(tmp_path) -> None:
+    """The shell block, line by line, then the Python block, from a copy of examples/."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (command_lines,) = blocks("sh")
+    for line in command_lines.strip().splitlines():
+        program, *arguments = shlex.split(line)
+        assert program == "tabseed"
+        run = [sys.executable, "-m", "tabseed", *arguments]
+        done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert {"train.csv", "synthetic.csv", "more.csv", "report.html"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+    (tmp_path / "report.html").unlink()
+    (tmp_path / "model.tabseed").unlink()
+    (code,) = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Jensen-Shannon" in done.stdout and (tmp_path / "report.html").exists()
+
+
+def test_files_that_readme_names_exist() -> None:
+    for name in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / name).exists(), name

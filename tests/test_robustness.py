@@ -1,0 +1,237 @@
+"""Tables as they come: each is learned and drawn again soundly, or refused in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import io as streams
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_breast_cancer, load_digits
+
+from tabseed import io
+from tabseed._console import run
+from tabseed.cli import app
+from tabseed.schema import DISCRETE, Schema
+from tabseed.table import MISSING, UNSEEN, Table
+
+PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
+RNG = np.random.default_rng(0)
+DAYS = [dt.date(1400, 1, 1) + dt.timedelta(days=int(d)) for d in RNG.integers(0, 109_000, 40)]
+
+
+def texts(prefix: str, n: int, levels: int) -> list[str]:
+    return [f"{prefix}{i}" for i in RNG.integers(0, levels, n)]
+
+
+def bunch(loaded: Any, n: int) -> pa.Table:
+    columns = {str(name): loaded.data[:n, at] for at, name in enumerate(loaded.feature_names)}
+    return pa.table({**columns, "target": loaded.target[:n]})
+
+
+def wide(n: int) -> pa.Table:
+    numbers = {f"n{i}": RNG.normal(size=n) for i in range(150)}
+    return pa.table({**numbers, **{f"c{i}": texts("v", n, 4) for i in range(150)}})
+
+
+def levels(n: int) -> pa.Table:
+    cells = [*range(2000), *RNG.integers(0, 2000, n - 2000)]
+    return pa.table({"c": [f"level {i}" for i in cells], "x": RNG.normal(size=n)})
+
+
+TABLES: dict[str, Callable[[], pa.Table]] = {
+    "penguins": lambda: io.read_table(PENGUINS),
+    "breast cancer": lambda: bunch(load_breast_cancer(), 120),
+    "digits": lambda: bunch(load_digits(), 80),
+    "5 rows": lambda: io.read_table(PENGUINS).slice(0, 5),
+    "1 column of numbers": lambda: pa.table({"x": RNG.normal(size=40)}),
+    "1 column of text": lambda: pa.table({"x": texts("c", 40, 3)}),
+    "1 column with missing cells": lambda: pa.table({"x": [None, 0.25, 0.5, None, 7.0] * 8}),
+    "a column without values": lambda: pa.table(
+        {"void": pa.nulls(30, pa.string()), "x": RNG.normal(size=30)}
+    ),
+    "no values at all": lambda: pa.table({"a": pa.nulls(30, pa.string())}),
+    "constant columns": lambda: pa.table(
+        {"a": [7] * 30, "b": ["x"] * 30, "c": [True] * 30, "d": [1.5] * 30, "e": [DAYS[0]] * 30}
+    ),
+    "constant or missing": lambda: pa.table({"a": [7, None] * 15, "b": ["x", None, None] * 10}),
+    "mostly missing": lambda: pa.table({"a": [1.5, *[None] * 49], "b": [*[None] * 49, "x"]}),
+    "300 columns": lambda: wide(30),
+    "2000 levels": lambda: levels(2300),
+    "dates before 1700": lambda: pa.table(
+        {"born": pa.array(DAYS), "x": RNG.normal(size=len(DAYS)), "stamp": pa.array(
+            [dt.datetime(d.year, d.month, d.day, 3, 4, 5) for d in DAYS], pa.timestamp("us"))}
+    ),
+    "dates as text": lambda: pa.table(
+        {"d": [f"{d.day:02d}/{d.month:02d}/{d.year}" for d in DAYS], "x": [1, 2] * 20}
+    ),
+    "dates in the year 1": lambda: pa.table(
+        {"d": [f"0001-01-{i % 28 + 1:02d}" for i in range(40)], "x": [1, 2] * 20}
+    ),
+    "Unicode": lambda: pa.table(
+        {"größe": RNG.normal(size=40), "日本 語": texts("値", 40, 3), "🐧": [1, 2] * 20,
+         "e\u0301": texts("x", 40, 2), "\u00e9": texts("y", 40, 2), "\u202ez": texts("z", 40, 2)}
+    ),
+    "hostile text": lambda: pa.table(
+        {"a,b;c\td|e\n\x1b[31m": texts('q"\n', 40, 3), "=1+1": ["[bold]x[/bold]", "{{7*7}}"] * 20}
+    ),
+    "equal rows": lambda: pa.table({"a": [1, 2] * 20, "b": ["x", "y"] * 20}),
+    "one row of a class": lambda: pa.table({"y": ["n"] * 39 + ["p"], "x": RNG.normal(size=40)}),
+    "far apart": lambda: pa.table(
+        {"a": RNG.normal(size=40) * 1e140, "b": RNG.normal(size=40) * 1e-140,
+         "c": RNG.standard_cauchy(40) * 1e6}
+    ),
+    "whole numbers beyond 2^53": lambda: pa.table(
+        {"a": [2**62 + 3 * i for i in range(40)], "b": [1, 2] * 20}
+    ),
+}  # fmt: skip
+ARROW_ONLY: dict[str, Callable[[], pa.Table]] = {
+    "lists": lambda: pa.table({"a": [[1, 2], [3]] * 20, "b": RNG.normal(size=40)}),
+    "bytes": lambda: pa.table({"a": [b"x", b"y"] * 20, "b": RNG.normal(size=40)}),
+    "times of day": lambda: pa.table({"a": [dt.time(i % 24) for i in range(40)], "b": [1, 2] * 20}),
+    "decimals": lambda: pa.table(
+        {"a": pa.array([f"{x:.2f}" for x in RNG.normal(size=40)]).cast(pa.decimal128(9, 2))}
+    ),
+    "small floats": lambda: pa.table(
+        {"a": RNG.normal(size=40).astype(np.float16), "b": RNG.normal(size=40).astype(np.float32)}
+    ),
+    "zoned stamps": lambda: pa.table(
+        {"a": pa.array(RNG.integers(0, 10**15, 40), pa.timestamp("us", "Europe/Berlin"))}
+    ),
+    "dictionaries": lambda: pa.table({"a": pa.array(texts("c", 40, 3)).dictionary_encode()}),
+}
+
+
+def synth(source: Path, out: Path, *options: object) -> tuple[int, str]:
+    """Run ``tabseed synth`` in this process; give the exit code and what it said of errors."""
+    said, failed = streams.StringIO(), streams.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(failed):
+        code = run(app, [str(a) for a in ("synth", source, "-o", out, *options)])
+    return code, failed.getvalue()
+
+
+def check_sound(source: Path, out: Path, rows: int) -> None:
+    """Expect the same columns, seen categories only, numbers in range, missing only as seen."""
+    real = Table.from_frame(io.read_table(source))
+    schema = Schema(tuple(c for c in real.schema.modelled))
+    frame = io.read_table(out, text_columns=io.text_columns(schema))
+    assert frame.column_names == schema.names
+    drawn = Table.from_frame(frame, schema=schema)
+    assert len(drawn) == rows
+    if out.suffix == ".parquet":
+        assert [frame.schema.field(n).type for n in schema.names] == [
+            real.to_arrow().schema.field(n).type for n in schema.names
+        ]
+    for column in schema:
+        name = column.name
+        if column.kind in DISCRETE:
+            codes, seen = drawn.codes(name), set(real.codes(name))
+            assert UNSEEN not in codes
+            assert set(codes) <= seen | ({MISSING} & seen), name
+            continue
+        x, seen = drawn.numbers(name), real.numbers(name)
+        assert np.isnan(seen).any() or not np.isnan(x).any(), name
+        assert np.isnan(seen).all() == np.isnan(x).all() or np.isnan(seen).any(), name
+        if not np.isnan(x).all():
+            assert np.nanmin(seen) <= np.nanmin(x) and np.nanmax(x) <= np.nanmax(seen), name
+        if column.kind == "integer":
+            assert np.array_equal(x, np.round(x), equal_nan=True), name
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("name", TABLES)
+def test_resample_takes_every_table(tmp_path, name, suffix) -> None:
+    source, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    io.write_table(TABLES[name](), source)
+    assert synth(source, out, "--generator", "resample", "--rows", 60) == (0, "")
+    check_sound(source, out, 60)
+
+
+@pytest.mark.parametrize("name", ARROW_ONLY)
+def test_resample_takes_types_that_only_arrow_has(tmp_path, name) -> None:
+    source, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    io.write_table(ARROW_ONLY[name](), source)
+    assert synth(source, out, "--generator", "resample", "--rows", 60) == (0, "")
+    check_sound(source, out, 60)
+
+
+BY_NETWORK = (
+    "5 rows",
+    "1 column with missing cells",
+    "no values at all",
+    "constant columns",
+    "constant or missing",
+    "mostly missing",
+    "dates before 1700",
+    "Unicode",
+    "far apart",
+    "one row of a class",
+)
+
+
+@pytest.mark.parametrize("name", BY_NETWORK)
+def test_vaebgm_takes_odd_tables(tmp_path, name) -> None:
+    pytest.importorskip("torch")
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    io.write_table(TABLES[name](), source)
+    assert synth(source, out, "--device", "cpu", "--rows", 60) == (0, "")
+    check_sound(source, out, 60)
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_too_few_rows_for_a_network_are_counted(tmp_path, rows) -> None:
+    pytest.importorskip("torch")
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    io.write_table(io.read_table(PENGUINS).slice(0, rows), source)
+    assert synth(source, out) == (2, f"error: VAEBGM needs at least 5 rows, got {rows}\n")
+    assert not out.exists()
+
+
+# --- any table ----------------------------------------------------------------------------------
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=5)
+CELLS = (
+    st.integers(-(2**53), 2**53),
+    st.integers(0, 1),
+    st.floats(-1e100, 1e100),
+    st.sampled_from([0.0, -0.0, 1.5, 5e-324]),
+    st.booleans(),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3),
+    st.sampled_from(["", "NA", "?", "01", "1e999", "inf", "true", "None", " 1"]),
+    st.dates(dt.date(1, 1, 1), dt.date(9999, 12, 31)),
+    st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)),
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> pa.Table:
+    n = draw(st.integers(1, 25))
+    names = draw(st.lists(NAMES.filter(str.strip), min_size=1, max_size=4, unique=True))
+    columns = {}
+    for name in names:
+        cells = draw(st.sampled_from(CELLS))
+        few = draw(st.lists(cells, min_size=1, max_size=4))
+        cells = draw(st.sampled_from([cells, st.sampled_from(few), st.none() | cells]))
+        columns[name] = draw(st.lists(cells, min_size=n, max_size=n))
+    return pa.table(columns)
+
+
+@given(tables(), st.sampled_from([".csv", ".tsv", ".parquet"]))
+@settings(max_examples=60, deadline=None)
+def test_any_table_is_taken_or_refused_in_one_line(tmp_path_factory, table, suffix) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    source, out = folder / f"in{suffix}", folder / f"out{suffix}"
+    io.write_table(table, source)
+    code, said = synth(source, out, "--generator", "resample", "--rows", 20)
+    if code == 0:
+        check_sound(source, out, 20)
+    else:
+        assert code == 2 and said.startswith("error: ") and said.count("\n") == 1, said
+        assert not out.exists()
