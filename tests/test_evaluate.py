@@ -70,7 +70,7 @@ def test_evaluation_is_json_without_nan(good) -> None:
 
 def test_verdict_says_what_cannot_be_told(good) -> None:
     limit = good.divergence.smallest_js
-    assert f"with 80 holdout rows a JS below {limit:.2g}" in good.verdict
+    assert f"With 80 holdout rows a JS below {limit:.2g}" in good.verdict
     assert f"{good.divergence.js.value:.3f} bits".replace("-0.000", "0.000") in good.verdict
     assert "training rows" in good.verdict and "twentieth" in good.verdict
 

@@ -175,26 +175,21 @@ def _conform_all(
 
 
 def _verdict(found: DivergenceResult, reference: DivergenceResult) -> str:
+    """Say first whether the tables can be told apart, then how small a difference could be seen."""
     names = {"trees": "boosted trees", "mlp": "a neural network"}
     js, coarse, real = found.js, found.js_coarse, reference.js
-    text = (
-        f"Jensen-Shannon divergence of synthetic from held-out real rows: {_span(js.value)} bits "
-        f"(95 % interval {_span(js.low)} to {_span(js.high)}; 0 alike, 1 disjoint; found by "
-        f"{names[found.by()]}), {_span(coarse.value)} ({_span(coarse.low)} to "
-        f"{_span(coarse.high)}) with numbers seen by their twentieth only; the training rows get "
-        f"{_span(real.value)} ({_span(real.low)} to {_span(real.high)}) against the same rows."
+    can = "cannot" if js.low <= 0 else "can"
+    text = f"The synthetic rows {can} be told from real ones by these {found.n_real} held-out rows."
+    limit = found.smallest_js
+    if limit is not None and (js.low <= 0 or js.value < limit):
+        text += f" With {found.n_real} holdout rows a JS below {limit:.2g} cannot be told from 0."
+    return text + (
+        f" Jensen-Shannon divergence (JS): {_span(js.value)} bits (95 % interval {_span(js.low)} "
+        f"to {_span(js.high)}; 0 alike, 1 disjoint; found by {names[found.by()]}), "
+        f"{_span(coarse.value)} ({_span(coarse.low)} to {_span(coarse.high)}) with numbers seen by "
+        f"their twentieth only; the training rows get {_span(real.value)} ({_span(real.low)} to "
+        f"{_span(real.high)}) against the same rows."
     )
-    limit, n = found.smallest_js, found.n_real
-    if js.low <= 0:
-        text += " The synthetic rows cannot be told from real ones by these rows"
-        text += (
-            f": with {found.n_real} holdout rows a JS below {limit:.2g} goes unseen."
-            if limit
-            else "."
-        )
-    elif limit is not None and js.value < limit:
-        text += f" With {n} holdout rows a JS below {limit:.2g} cannot be told from 0 reliably."
-    return text
 
 
 def _span(value: float) -> str:
