@@ -37,6 +37,11 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's usual
 MAX_NOISE = 400_000  # normal deviates a seed holds at once
 
 
+def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Copy to memory that torch has aligned: matrix products may round by alignment."""
+    return torch.from_numpy(array).clone(memory_format=torch.contiguous_format).to(device)
+
+
 @dataclass(frozen=True)
 class Training:
     """How a network is trained: Adam, minibatches, early stopping.
@@ -242,8 +247,8 @@ class _Run:
     ) -> None:
         self.network, self.how, self.streams, self.options = network, how, streams, options
         self.device = torch.device(options.device)
-        self.rows = torch.from_numpy(rows[split.train]).to(self.device)
-        self.held = torch.from_numpy(rows[split.validation]).to(self.device)
+        self.rows = to_tensor(rows[split.train], self.device)
+        self.held = to_tensor(rows[split.validation], self.device)
         self.batch = how.batch_rows(len(split.train))
         self.active = np.arange(len(streams))
         self.record = _Record.fresh(len(streams))
@@ -285,13 +290,12 @@ class _Run:
     def _load(self, weights: dict[str, np.ndarray], moments: dict[str, np.ndarray]) -> None:
         """Put stacked weights on the device, their gradients' moments too (0 if not given)."""
         self.weights = {
-            name: torch.from_numpy(value.copy()).to(self.device).requires_grad_()
-            for name, value in weights.items()
+            name: to_tensor(value, self.device).requires_grad_() for name, value in weights.items()
         }
         self.moments = {
-            f"{order}.{name}": torch.from_numpy(
-                moments.get(f"{order}.{name}", np.zeros_like(value)).copy()
-            ).to(self.device)
+            f"{order}.{name}": to_tensor(
+                moments.get(f"{order}.{name}", np.zeros_like(value)), self.device
+            )
             for order in ("first", "second")
             for name, value in weights.items()
         }
@@ -324,7 +328,7 @@ class _Run:
             )
             for s in self.active
         ]
-        return torch.from_numpy(np.stack(drawn)).to(self.device)
+        return to_tensor(np.stack(drawn), self.device)
 
     # -- steps
 
@@ -357,7 +361,7 @@ class _Run:
                 np.random.default_rng(child(self.streams[int(s)], EPOCH, epoch, 0)).permutation(n)
                 for s in self.active
             ]
-        return torch.from_numpy(np.stack(drawn)).to(self.device)
+        return to_tensor(np.stack(drawn), self.device)
 
     def _until_due(self) -> tuple[np.ndarray, np.ndarray]:
         """Take steps up to the next validation; give training and validation losses (S,)."""

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from tabseed.encode import Block, Layout
-from tabseed.generators.ensemble import Network, Tensor, Training, Weights, torch
+from tabseed.generators.ensemble import Network, Tensor, Training, Weights, to_tensor, torch
 
 HIDDEN = 256
 DROPOUT = 0.2
@@ -164,7 +164,7 @@ class PaperNetwork(Network):
 
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw encoded rows (n, w) from codes (n, d); whole numbers are rounded, no more."""
-        outputs = self.decode(weights, torch.from_numpy(z.astype(np.float32))[None])[0]
+        outputs = self.decode(weights, to_tensor(z.astype(np.float32))[None])[0]
         values: list[np.ndarray] = []
         for part in self.parts:
             drawn = _draw(part, outputs[:, part.out], rng)

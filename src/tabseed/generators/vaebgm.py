@@ -14,7 +14,7 @@ import numpy as np
 from tabseed._random import RandomState, int_seed
 from tabseed.encode import Layout
 from tabseed.generators.archive import Arrays
-from tabseed.generators.ensemble import Network, Tensor, Training, Weights, torch
+from tabseed.generators.ensemble import Network, Tensor, Training, Weights, to_tensor, torch
 from tabseed.generators.mixture import LatentMixture
 from tabseed.generators.neural import NeuralGenerator
 from tabseed.generators.paper import PaperNetwork, paper_training
@@ -125,7 +125,7 @@ class CellNetwork(Network):
 
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw encoded rows (n, w) from codes (n, d)."""
-        logits = self.decode(weights, torch.from_numpy(z.astype(np.float32))[None])[0]
+        logits = self.decode(weights, to_tensor(z.astype(np.float32))[None])[0]
         exp = logits.clamp(-LOGIT, LOGIT).exp()
         probabilities = exp / (exp @ self.member @ self.member.T)
         return self.layout.sample(probabilities.double().numpy(), rng)
@@ -215,13 +215,13 @@ class VAEBGM(NeuralGenerator):
         self.mixture_ = learn(means, log_variances, int_seed(stream))
 
     def _stacked(self) -> Weights:
-        return {name: torch.from_numpy(value) for name, value in self.weights_.items()}
+        return {name: to_tensor(value) for name, value in self.weights_.items()}
 
     def _codes(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weights = self._stacked()
         with torch.no_grad():
             parts = [
-                self.network_.encode(weights, torch.from_numpy(rows[at : at + CODES])[None])
+                self.network_.encode(weights, to_tensor(rows[at : at + CODES])[None])
                 for at in range(0, len(rows), CODES)
             ]
         mean, log_variance = (
