@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.metrics import DiscriminatorDivergence, divergence
-from tabseed.metrics.base import JudgeEncoder, coarse_codes
+from tabseed.metrics.base import JudgeEncoder, coarse_codes, merge_close
 from tabseed.metrics.divergence import Calibration, _estimates, smallest_js
 from tabseed.table import Table
 
@@ -202,6 +202,17 @@ def test_coarse_codes_by_hand() -> None:
     assert codes[:6].tolist() == [0, 0, 0, 1, 9, 19]
     assert np.isnan(codes[6])
     assert coarse_codes(np.full(3, np.nan), np.array([1.0, np.nan]))[0] == 0
+
+
+def test_last_bits_of_numbers_are_not_seen() -> None:
+    """Values whose last bits differ are one to the judge; a difference of 1e-6 is not."""
+    left, right = merge_close([np.array([0.3, 1.0, np.nan]), np.array([0.1 + 0.2, 1 + 1e-6, 0.0])])
+    assert left[0] == right[0] and left[1] != right[1] and np.isnan(left[2])
+    rng = np.random.default_rng(16)
+    steps = rng.integers(0, 60, size=(2, 600))
+    real, fake = pa.table({"x": steps[0] * 0.0732}), pa.table({"x": 0.0732 * 7 * (steps[1] / 7)})
+    assert not set(real["x"].to_pylist()) >= set(fake["x"].to_pylist())  # bits do differ
+    assert judge(real, fake).js.low <= 0
 
 
 def test_encoding_does_not_look_at_labels() -> None:

@@ -25,6 +25,7 @@ Better = Literal["lower", "higher"]
 MAX_LEVELS_TREES = 254  # HistGradientBoosting takes codes below 255; the last is "any other"
 MAX_LEVELS_MLP = 30  # levels with a column of their own in the one-hot; the rest share one
 CLIP = 5.0  # z-scores beyond it are cut: one outlier must not steer a network
+SAME = 1e-8  # of a column's range: a smaller difference is no difference
 BINS = 20  # of the coarse view: share of real rows in each is 1/20
 LEAK_SIGMAS = 5.0  # false alarms below 1e-6 a table if the normal approximation holds
 LEAK_SHARE = 0.02  # a smaller excess of equal rows moves no metric beyond its interval
@@ -246,10 +247,10 @@ class Features:
 class JudgeEncoder:
     """Turn two tables into features without looking at which table a row came from.
 
-    Vocabulary, scale and ranks come from the pooled rows, hence exchanging real and synthetic
-    rows changes nothing: under "no difference" the labels are exchangeable. Only ``coarse``
-    looks at the real rows alone, for its bin edges (see :func:`coarse_codes`), so that a bin
-    means the same beside every synthetic table.
+    Vocabulary, scale, ranks and what counts as equal come from the pooled rows, hence exchanging
+    real and synthetic rows changes nothing: under "no difference" the labels are exchangeable.
+    Only ``coarse`` looks at the real rows alone, for its bin edges (see :func:`coarse_codes`), so
+    that a bin means the same beside every synthetic table.
     """
 
     def __init__(self, *, coarse: bool = False) -> None:
@@ -262,7 +263,8 @@ class JudgeEncoder:
         mlp: list[np.ndarray] = []
         for column in real.schema:
             if column.kind in NUMERIC:
-                cells = self._numbers(real.numbers(column.name), synthetic.numbers(column.name))
+                numbers = [real.numbers(column.name), synthetic.numbers(column.name)]
+                cells = self._numbers(*merge_close(numbers))
                 trees.append(cells)
                 mlp.extend(_number_inputs(cells))
             else:
@@ -278,6 +280,21 @@ class JudgeEncoder:
         if self.coarse:
             synthetic, real = coarse_codes(real, synthetic), coarse_codes(real, real)
         return np.concatenate([real, synthetic])
+
+
+def merge_close(parts: list[np.ndarray]) -> list[np.ndarray]:
+    """Make numbers equal that differ by less than SAME of the pooled range (in a chain).
+
+    The last bits of a number say how it was computed, not what was measured: without this a
+    judge would tell 0.1 + 0.2 from 0.3.
+    """
+    pooled = np.concatenate(parts)
+    levels, place = np.unique(pooled, return_inverse=True)  # NaN comes last
+    present = levels[~np.isnan(levels)]
+    if len(present) > 1:
+        new = np.diff(present, prepend=-np.inf) > SAME * (present[-1] - present[0])
+        levels[: len(present)] = present[new][np.cumsum(new) - 1]
+    return np.split(levels[place], np.cumsum([len(part) for part in parts])[:-1])
 
 
 def coarse_codes(real: np.ndarray, values: np.ndarray) -> np.ndarray:
