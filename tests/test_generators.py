@@ -421,6 +421,26 @@ def test_unsound_model_files_are_refused(fault: str, model_file: Path, tmp_path)
     assert "\n" not in str(caught.value) and "broken.tabseed" in str(caught.value)
 
 
+def test_unsound_rows_to_resample_are_refused(tmp_path) -> None:
+    ts.Resample(random_state=0).fit(example_table(20)).save(tmp_path / "m")
+    for name, change in (
+        ("narrow", lambda rows: rows[:, :-1].copy()),
+        ("infinite", lambda rows: rows * np.inf),
+        ("flat", lambda rows: rows.ravel()),
+    ):
+
+        def edit(members, change=change):
+            arrays = safetensors.numpy.load(members["weights.safetensors"])
+            arrays["model.rows"] = change(arrays["model.rows"])
+            members["weights.safetensors"] = safetensors.numpy.save(arrays)
+
+        with (
+            np.errstate(invalid="ignore"),
+            pytest.raises(FileError, match="not a sound model file"),
+        ):
+            ts.load(rewritten(tmp_path / "m", tmp_path / name, edit))
+
+
 def test_files_that_are_no_archives_are_refused(tmp_path) -> None:
     for name, content in (("text", b"hello"), ("empty", b""), ("cut", b"PK\x03\x04")):
         path = tmp_path / name

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from tabseed.generators.vaebgm import VAEBGM
     from tabseed.io import read_schema, read_table, write_schema, write_table
     from tabseed.metrics import DiscriminatorDivergence, MarginalDistance
-    from tabseed.report import write_report
     from tabseed.schema import Column, Schema
     from tabseed.table import Table
 
@@ -51,7 +50,6 @@ _HOMES = {
     "load": "tabseed.generators.base",
     "read_schema": "tabseed.io",
     "read_table": "tabseed.io",
-    "write_report": "tabseed.report",
     "write_schema": "tabseed.io",
     "write_table": "tabseed.io",
 }
@@ -79,7 +77,6 @@ __all__ = [
     "load",
     "read_schema",
     "read_table",
-    "write_report",
     "write_schema",
     "write_table",
 ]

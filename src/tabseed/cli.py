@@ -355,7 +355,7 @@ def _fit(out: Output, maker: Any, table: Table, target: str | None, resume: Path
         raise
     seconds = time.perf_counter() - began
     name, columns = type(maker).__name__, list(table.schema.modelled.names)
-    learned = list(maker.summary_())
+    learned = list(maker.summary())
     out.result |= {
         "generator": name,
         "rows_learned": len(table),
@@ -477,9 +477,7 @@ def _shown(estimate: Estimate) -> tuple[str, str]:
 
 
 def _write_report(out: Output, found: Evaluation, path: Path, force: bool) -> None:
-    from tabseed.report import write_report
-
-    write_report(found, path, force=force)
+    found.to_html(path, force=force)
     out.result["report"] = str(path)
     out.say("report", path)
 

@@ -255,6 +255,8 @@ class TableEncoder(BaseEstimator):
     ) -> TableEncoder:
         """Rebuild from what :meth:`to_state` gave."""
         encoder = cls(**state["parameters"])
+        if not all(np.isfinite(value).all() for value in arrays.values()):
+            raise SchemaError("the encoder holds numbers that are not finite")
         blocks = []
         for j, entry in enumerate(state["blocks"]):
             prefix = f"block{j}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import SchemaError, TooFewRowsError
+from tabseed.io import write_text
 from tabseed.metrics import (
     DiscriminatorDivergence,
     DivergenceResult,
@@ -83,6 +85,15 @@ class Evaluation:
     def to_json(self) -> str:
         """Give :meth:`to_dict` as indented JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
+        """Give the report as one self-contained page; write it to ``path`` if one is named."""
+        from tabseed.report import to_html  # the page knows the numbers, not they the page
+
+        page = to_html(self)
+        if path is not None:
+            write_text(page, path, force=force)
+        return page
 
 
 def evaluate(

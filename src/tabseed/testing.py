@@ -180,7 +180,7 @@ def check_clone_save_and_load_give_the_same_rows(generator: Generator) -> None:
                 drawn = found.sample(30, random_state=seed)
                 assert drawn.equals(model.sample(30, random_state=seed))
         assert read.get_params()["random_state"] == 3
-        assert read.summary_() == model.summary_()
+        assert read.summary() == model.summary()
 
 
 def check_few_rows_work_or_are_refused_with_a_number(generator: Generator) -> None:

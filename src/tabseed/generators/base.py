@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from importlib.metadata import version
 from typing import Any, ClassVar, Self
 
@@ -35,6 +35,14 @@ Condition = Any  # a value, None for missing, or (low, high) for a number
 FIT, SAMPLE = 0, 1  # streams below a generator's own
 MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
 BLOCK_ROWS = 20_000  # rows drawn at once
+
+
+@dataclass(frozen=True)
+class Aids:
+    """What helps a long fit: who wants to hear of progress, where its state may be kept."""
+
+    progress: Progress | None
+    checkpoint: Checkpoint | None
 
 
 class Generator(BaseEstimator):
@@ -172,7 +180,7 @@ class Generator(BaseEstimator):
         """Turn parameters as JSON holds them into what ``__init__`` takes."""
         return plain
 
-    def summary_(self) -> list[str]:
+    def summary(self) -> list[str]:
         """Say in a few lines what was learned."""
         pairs = self.encoder_.dependencies_
         return [f"{name!r} follows {leader!r} in every row" for name, leader in pairs]
@@ -209,13 +217,6 @@ class Generator(BaseEstimator):
         digest = hashlib.sha256(text.encode())
         digest.update(np.ascontiguousarray(x).tobytes())
         return digest.hexdigest()
-
-
-class Aids:
-    """What helps a long fit: who wants to hear of progress, where its state may be kept."""
-
-    def __init__(self, progress: Progress | None, checkpoint: Checkpoint | None) -> None:
-        self.progress, self.checkpoint = progress, checkpoint
 
 
 def _meets(table: Table, name: str, condition: Condition) -> np.ndarray:

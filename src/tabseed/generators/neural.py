@@ -106,7 +106,7 @@ class NeuralGenerator(Generator):
             plain = {**plain, "training": Training(**given)}
         return plain
 
-    def summary_(self) -> list[str]:
+    def summary(self) -> list[str]:
         """Say what was learned."""
         found, chosen = self.ensemble_, self.ensemble_.chosen
         spread = found.best_loss[np.isfinite(found.best_loss)]
@@ -114,7 +114,7 @@ class NeuralGenerator(Generator):
             f"seed {chosen + 1} of {len(found.best_loss)} chosen: validation loss "
             f"{found.best_loss[chosen]:.3f} nats a row (the others up to {spread.max():.3f}), "
             f"{found.best_step[chosen]} steps",
-            *super().summary_(),
+            *super().summary(),
         ]
 
 

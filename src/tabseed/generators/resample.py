@@ -60,8 +60,11 @@ class Resample(Generator):
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         self.rows_ = arrays["rows"]
+        width = self.encoder_.layout_.width
+        if self.rows_.shape[1:] != (width,) or not np.isfinite(self.rows_).all():
+            raise ValueError(f"rows of {self.rows_.shape}, an encoder of width {width}")
 
-    def summary_(self) -> list[str]:
+    def summary(self) -> list[str]:
         """Say what was learned."""
         kept = "as they are" if self.smoothing == 0 else f"smoothed by {self.smoothing:g}"
-        return [f"rows drawn again {kept}: copies hide nobody", *super().summary_()]
+        return [f"rows drawn again {kept}: copies hide nobody", *super().summary()]

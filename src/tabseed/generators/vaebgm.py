@@ -244,9 +244,9 @@ class VAEBGM(NeuralGenerator):
             **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         )
 
-    def summary_(self) -> list[str]:
+    def summary(self) -> list[str]:
         """Say what was learned."""
         used = int((self.mixture_.weights > 0.01).sum())
         size = self.mixture_.means.shape[1]
         mixture = f"mixture of {used} Gaussians on {size} latent dimensions"
-        return [*super().summary_()[:1], mixture, *super().summary_()[1:]]
+        return [*super().summary()[:1], mixture, *super().summary()[1:]]

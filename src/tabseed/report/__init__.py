@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tabseed.errors import printable
 from tabseed.evaluate import VIEWS, Evaluation
-from tabseed.io import write_text
 from tabseed.metrics import Estimate
 
 WIDTH, MARGIN = 320.0, 8.0  # of an interval plot, in its own units
@@ -109,13 +107,6 @@ def to_html(evaluation: Evaluation) -> str:
         width=WIDTH,
         settings=_settings(evaluation),
     )
-
-
-def write_report(
-    evaluation: Evaluation, path: str | os.PathLike[str], *, force: bool = False
-) -> None:
-    """Write :meth:`to_html`'s page at once or not at all."""
-    write_text(to_html(evaluation), path, force=force)
 
 
 def _number(value: float) -> str:
