@@ -231,6 +231,36 @@ def test_stable_network_begins_at_the_product_of_marginals() -> None:
     assert loss == pytest.approx(entropy, rel=0.1)
 
 
+def test_curves_alone_give_a_parabola_over_numbers_and_nothing_elsewhere() -> None:
+    """With free cell weights at 0 the logits of a number are a quadratic of its cells' scores."""
+    table = Table.from_frame(example_table(300))
+    encoder = TableEncoder().fit(table)
+    x, layout = encoder.transform(table), encoder.layout_
+    network = CellNetwork(layout, 3, 16, 1.0)
+    network.rows(x)
+    weights = {
+        k: torch.from_numpy(v)[None]
+        for k, v in network.initial_weights(np.random.default_rng(0)).items()
+    }
+    weights["cells.weight"] = torch.zeros_like(weights["cells.weight"])
+    z = torch.randn(1, 5, 3, generator=torch.Generator().manual_seed(0))
+    logits = (network.decode(weights, z) - weights["cells.bias"])[0].numpy()
+    at = 0
+    for block in layout.free:
+        size = len(block.atoms) + len(block.knots)
+        found = logits[:, at : at + size]
+        if block.numeric:
+            score = block.score(np.concatenate([block.atoms, block.knots.mean(axis=1)]))
+            for row in found:
+                fitted = np.polynomial.Polynomial.fit(score, row, 2)(score)
+                assert np.abs(fitted - row).max() < 1e-4
+            assert found.std() > 0.01
+        else:
+            assert not found.any()
+        assert not logits[:, at + size : at + block.n_cells].any()  # missing
+        at += block.n_cells
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real tables are not here")
 def test_paper_network_has_the_size_of_the_authors() -> None:
     """On their coding of Adult their network has 39,552 parameters (facts of their code)."""

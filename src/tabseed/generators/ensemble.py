@@ -75,7 +75,7 @@ class Training:
     batch_size: int | None = None
     learning_rate: float = 2e-3
     validation: float = 0.2
-    warm_up: int = 100
+    warm_up: int = 150
     patience: int = 10
     tolerance: float = 1e-3
     validate_every: int | None = None

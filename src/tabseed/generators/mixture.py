@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture
 
-ROWS_A_COMPONENT = 20  # rows that a component needs at least
-MAX_COMPONENTS = 10
+ROWS_A_COMPONENT = 15  # rows that a component needs at least
+MAX_COMPONENTS = 20
 TRIES = 50  # the authors' code tries other seeds until the fit converges
 
 

@@ -47,8 +47,8 @@ class CellLogLikelihood(torch.autograd.Function):
         if torch.is_grad_enabled():  # second derivatives are asked for: p as a function of logits
             total = (exp := logits.clamp(-LOGIT, LOGIT).exp()) @ member
         weight = grads[0].unsqueeze(-1)
-        expected = ((weight / total) @ member.T) * exp  # p times the incoming gradient
-        return hot * weight - expected, None, None
+        share = (weight / total) @ member.T  # times exp: p times the incoming gradient
+        return torch.addcmul(hot * weight, share, exp, value=-1), None, None
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -56,11 +56,33 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
 
 
+def _curves(layout: Layout) -> np.ndarray:
+    """Straight line and parabola over the cells of each free numeric column, (2 m, W).
+
+    In normal scores, cell by cell; columns that are no numbers, and missing cells, have 0.
+    """
+    rows, at = [], 0
+    for block in layout.free:
+        if block.numeric and len(block.atoms) + len(block.knots) > 1:
+            middle = np.concatenate([block.atoms, block.knots.mean(axis=1)])
+            score = block.score(middle)
+            score = (score - score.mean()) / (score.std() or 1.0)
+            for curve in (score, score**2 - 1):
+                row = np.zeros(len(layout.cell_places), np.float32)
+                row[at : at + len(middle)] = curve
+                rows.append(row)
+        at += block.n_cells
+    return np.array(rows, np.float32).reshape(-1, len(layout.cell_places))
+
+
 class CellNetwork(Network):
     """The stable network: cells and normal scores in, probabilities of cells out.
 
     Output biases begin at the log shares of the training cells, so learning begins at the
-    product of the marginals; the encoder's last layer begins near 0.
+    product of the marginals; the encoder's last layer begins near 0. The last layer's weights are
+    W + A C: free ones for each cell, and for each number a line and a parabola over its cells
+    (rows of C). That is the family of W alone, but neighbouring intervals learn together, which
+    few rows need.
     """
 
     def __init__(self, layout: Layout, latent_dim: int, hidden_dim: int, kl_weight: float) -> None:
@@ -72,6 +94,7 @@ class CellNetwork(Network):
         block = layout.cell_block
         self.member = torch.zeros(self.n_cells, len(layout.free))
         self.member[torch.arange(self.n_cells), torch.from_numpy(block)] = 1.0
+        self.curves = torch.from_numpy(_curves(layout))
         self.log_share = np.zeros(self.n_cells, dtype=np.float32)
 
     def rows(self, x: np.ndarray) -> np.ndarray:
@@ -97,20 +120,22 @@ class CellNetwork(Network):
             "decode.weight": normal(d, h, math.sqrt(2 / d)),
             "decode.bias": np.zeros((1, h), np.float32),
             "cells.weight": normal(h, self.n_cells, 0.3 / math.sqrt(h)),
+            "curve.weight": normal(h, len(self.curves), 0.3 / math.sqrt(h)),
             "cells.bias": self.log_share[None, :].copy(),
         }
 
     def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x): (S, b, p) -> (S, b, d) each."""
-        hidden = torch.baddbmm(weights["encode.bias"], rows, weights["encode.weight"]).relu()
+        hidden = torch.baddbmm(weights["encode.bias"], rows, weights["encode.weight"]).relu_()
         code = torch.baddbmm(weights["code.bias"], hidden, weights["code.weight"])
         mean, log_variance = code.split(self.latent_dim, dim=-1)
         return mean, log_variance.clamp(*LOG_VARIANCE)
 
     def decode(self, weights: Weights, z: Tensor) -> Tensor:
         """Logits of the cells: (S, b, d) -> (S, b, W)."""
-        hidden = torch.baddbmm(weights["decode.bias"], z, weights["decode.weight"]).relu()
-        return torch.baddbmm(weights["cells.bias"], hidden, weights["cells.weight"])
+        hidden = torch.baddbmm(weights["decode.bias"], z, weights["decode.weight"]).relu_()
+        weight = weights["cells.weight"] + weights["curve.weight"] @ self.curves.to(z.device)
+        return torch.baddbmm(weights["cells.bias"], hidden, weight)
 
     def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
         """-E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)), mean over rows, nats: -> (S,)."""
@@ -137,8 +162,8 @@ class VAEBGM(NeuralGenerator):
     Every column, of whatever kind, is a choice among cells (see
     :class:`~tabseed.encode.Layout`), so the loss is
     -E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)). Then a mixture of full-covariance
-    Gaussians describes the codes of all training rows (at most a 20th as many components as
-    rows, and 10), the width of their posteriors included; rows are drawn from it.
+    Gaussians describes the codes of all training rows (at most a 15th as many components as
+    rows, and 20), the width of their posteriors included; rows are drawn from it.
 
     Parameters
     ----------
