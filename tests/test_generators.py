@@ -23,10 +23,17 @@ from tabseed._random import child, seed_sequence
 from tabseed.encode import TableEncoder
 from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError
 from tabseed.generators import archive
-from tabseed.generators.ensemble import Network, Split, Training, _Record, train_ensemble
+from tabseed.generators.ensemble import (
+    Network,
+    Split,
+    Training,
+    _Record,
+    kl_to_standard_normal,
+    train_ensemble,
+)
 from tabseed.generators.mixture import LatentMixture
 from tabseed.generators.paper import PaperNetwork
-from tabseed.generators.vaebgm import CellLogLikelihood, CellNetwork, kl_to_standard_normal
+from tabseed.generators.vaebgm import CellLogLikelihood, CellNetwork
 from tabseed.table import Table
 from tabseed.testing import example_table
 

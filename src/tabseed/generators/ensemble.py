@@ -42,6 +42,11 @@ def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     return torch.from_numpy(array).clone(memory_format=torch.contiguous_format).to(device)
 
 
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, I)) in nats: (..., d) -> (...)."""
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
+
+
 @dataclass(frozen=True)
 class Training:
     """How a network is trained: Adam, minibatches, early stopping.

@@ -14,7 +14,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from tabseed.encode import Block, Layout
-from tabseed.generators.ensemble import Network, Tensor, Training, Weights, to_tensor, torch
+from tabseed.generators.ensemble import (
+    Network,
+    Tensor,
+    Training,
+    Weights,
+    kl_to_standard_normal,
+    to_tensor,
+    torch,
+)
 
 HIDDEN = 256
 DROPOUT = 0.2
@@ -158,8 +166,7 @@ class PaperNetwork(Network):
         for at, part in enumerate(self.parts):
             found = _log_likelihood(part, outputs[..., part.out], values[..., at])
             likelihood = likelihood + counts[..., at] * found
-        kl = (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
-        loss: Tensor = (kl - likelihood).mean(-1)
+        loss: Tensor = (kl_to_standard_normal(mean, log_variance) - likelihood).mean(-1)
         return loss
 
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -14,7 +14,15 @@ import numpy as np
 from tabseed._random import RandomState, int_seed
 from tabseed.encode import Layout
 from tabseed.generators.archive import Arrays
-from tabseed.generators.ensemble import Network, Tensor, Training, Weights, to_tensor, torch
+from tabseed.generators.ensemble import (
+    Network,
+    Tensor,
+    Training,
+    Weights,
+    kl_to_standard_normal,
+    to_tensor,
+    torch,
+)
 from tabseed.generators.mixture import LatentMixture
 from tabseed.generators.neural import NeuralGenerator
 from tabseed.generators.paper import PaperNetwork, paper_training
@@ -49,11 +57,6 @@ class CellLogLikelihood(torch.autograd.Function):
         weight = grads[0].unsqueeze(-1)
         share = (weight / total) @ member.T  # times exp: p times the incoming gradient
         return torch.addcmul(hot * weight, share, exp, value=-1), None, None
-
-
-def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) || N(0, I)) in nats: (..., d) -> (...)."""
-    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
 
 
 def _curves(layout: Layout) -> np.ndarray:
