@@ -9,8 +9,6 @@ the lines that stand there. Needs the extra ``experiments``.
 
 from __future__ import annotations
 
-import csv
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -23,36 +21,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import tabseed as ts
+from experiments.paper1 import DATA, LATENT_DIM, coded, generated
+from experiments.results import Results, Row
 
-DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 RESULTS = Path(__file__).parent / "results"
 N, DRAWS, GENERATED = 300, 5, 10_000
 JUDGE = ts.DiscriminatorDivergence(permutations=0, folds=3, repeats=1, n_jobs=2)
-Row = dict[str, Any]
-
-
-class Results:
-    """A CSV of results by key; what is there already is not computed again."""
-
-    def __init__(self, name: str, keys: tuple[str, ...]) -> None:
-        self.path, self.keys = RESULTS / f"{name}.csv", keys
-        self.rows = list(csv.DictReader(self.path.open())) if self.path.exists() else []
-
-    def has(self, **key: object) -> bool:
-        """Whether the line of that key stands here."""
-        return any(all(row[k] == str(v) for k, v in key.items()) for row in self.rows)
-
-    def add(self, row: Row) -> None:
-        """Write one line at once."""
-        new = not self.path.exists()
-        plain = {k: f"{v:.4f}" if isinstance(v, float) else str(v) for k, v in row.items()}
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, plain)
-            if new:
-                writer.writeheader()
-            writer.writerow(plain)
-        self.rows.append(plain)
-        print(*plain.values(), flush=True)
 
 
 def scores(real: Any, synthetic: Any, seed: int) -> Row:
@@ -77,38 +51,20 @@ def models(latent_dim: int | None, draw: int) -> Iterator[tuple[str, Any]]:
 
 # --- the authors' coding ------------------------------------------------------------------------
 
-LATENT_DIM = {"adult": 10, "news": 20, "king": 15, "intrusion": 10}
 THEIR_ARMS = ("low_data", "avg", "pretrain", "big_data")
-
-
-def coded(name: str) -> tuple[ts.Table, ts.Table]:
-    """The pool of 10,000 rows and the 9,500 rows to judge with, kinds by the authors' rule."""
-    frame = pq.read_table(DATA / "paper1_processed" / f"{name}.parquet")
-    most = 80 if name == "king" else 50
-    plain = frame.drop_columns("split")
-    kinds = {}
-    for column in plain.column_names:
-        values = plain[column].to_numpy().astype(float)
-        distinct = np.unique(values)
-        codes = np.array_equal(distinct, np.round(distinct)) and distinct[0] == 0
-        kinds[column] = "categorical" if codes and len(distinct) < most else "continuous"
-    table = ts.Table.from_frame(plain, kinds=kinds)
-    is_pool = pc.equal(frame["split"], "n").to_numpy()
-    return table.take(np.flatnonzero(is_pool)), table.take(np.flatnonzero(~is_pool))
 
 
 def coding() -> None:
     """Their tables and ours under one judge."""
-    results = Results("coding", ("data", "arm", "draw"))
+    results = Results(RESULTS / "coding.csv", ("data", "arm", "draw"))
     for name, dim in LATENT_DIM.items():
         pool, held = coded(name)
-        theirs = pq.read_table(DATA / "paper1_generated" / f"{name}.parquet")
         for arm in THEIR_ARMS:
             key = {"data": name, "arm": f"authors' {arm}", "draw": 0}
             if results.has(**key):
                 continue
-            table = theirs.filter(pc.equal(theirs["arm"], arm)).drop_columns("arm")
-            results.add({**key, **scores(held, table.cast(_types(table, held)), 0), "seconds": ""})
+            found = scores(held, generated(name, arm, held), 0)
+            results.add({**key, **found, "seconds": ""})
         for draw in range(DRAWS):
             rows = np.random.default_rng([2407, draw]).permutation(len(pool))[:N]
             for arm, model in models(dim, draw):
@@ -119,12 +75,6 @@ def coding() -> None:
                 synthetic = model.fit(pool.take(rows)).sample(GENERATED)
                 spent = round(time.perf_counter() - began, 1)
                 results.add({**key, **scores(held, synthetic, draw), "seconds": spent})
-
-
-def _types(table: pa.Table, like: ts.Table) -> pa.Schema:
-    """The types of the real table, in the columns' order here."""
-    real = like.to_arrow().schema
-    return pa.schema([real.field(c) for c in table.column_names])
 
 
 # --- raw Adult ----------------------------------------------------------------------------------
@@ -157,7 +107,7 @@ def auc(train: pa.Table, test: pa.Table) -> float:
 
 def adult() -> None:
     """N = 300 of raw Adult; controls: the 300 rows themselves, and repeated to 10,000."""
-    results = Results("adult", ("arm", "draw"))
+    results = Results(RESULTS / "adult.csv", ("arm", "draw"))
     full = pq.read_table(DATA / "adult.parquet")
     for draw in range(DRAWS):
         order = np.random.default_rng([2024, draw]).permutation(len(full))

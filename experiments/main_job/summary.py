@@ -9,19 +9,9 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
-from scipy.stats import t as student
+from experiments.results import shown
 
 RESULTS = Path(__file__).parent / "results"
-
-
-def interval(values: list[float]) -> str:
-    """Mean, and half the 95 % interval where there are several values."""
-    mean = np.mean(values)
-    if len(values) < 2:
-        return f"{mean:.3f}"
-    half = student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
-    return f"{mean:.3f} ± {half:.3f}"
 
 
 def table(name: str, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
@@ -33,7 +23,7 @@ def table(name: str, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
     lines = ["| " + " | ".join((*keys, "draws", *columns)) + " |"]
     lines.append("|" + " --- |" * (len(keys) + 1 + len(columns)))
     for key, rows in groups.items():
-        cells = [interval([float(r[c]) for r in rows]) for c in columns]
+        cells = [shown([float(r[c]) for r in rows]) for c in columns]
         lines.append("| " + " | ".join((*key, str(len(rows)), *cells)) + " |")
     return "\n".join(lines)
 

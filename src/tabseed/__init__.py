@@ -15,6 +15,7 @@ from tabseed.errors import (
     FileError,
     LeakageError,
     MissingDependencyError,
+    OrthogonalSeedsWarning,
     SchemaError,
     TabseedError,
     TooFewRowsError,
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
     from tabseed.generators.ensemble import Training
     from tabseed.generators.resample import Resample
     from tabseed.generators.vaebgm import VAEBGM
+    from tabseed.inductive_bias.auto import AutoBias
+    from tabseed.inductive_bias.base import InductiveBias
+    from tabseed.inductive_bias.fine_tuned import FineTuned
+    from tabseed.inductive_bias.maml import MAML
+    from tabseed.inductive_bias.pretraining import DomainRandomizedSearch, Pretraining
+    from tabseed.inductive_bias.weights import (
+        Continued,
+        SeedMixture,
+        SmallInit,
+        StageOne,
+        WeightAveraging,
+    )
     from tabseed.io import read_schema, read_table, write_schema, write_table
     from tabseed.metrics import DiscriminatorDivergence, MarginalDistance
     from tabseed.schema import Column, Schema
@@ -35,17 +48,28 @@ if TYPE_CHECKING:
 __version__ = version("tabseed")
 
 _HOMES = {
+    "AutoBias": "tabseed.inductive_bias.auto",
     "Column": "tabseed.schema",
+    "Continued": "tabseed.inductive_bias.weights",
     "DiscriminatorDivergence": "tabseed.metrics",
+    "DomainRandomizedSearch": "tabseed.inductive_bias.pretraining",
     "Evaluation": "tabseed.evaluate",
+    "FineTuned": "tabseed.inductive_bias.fine_tuned",
     "Generator": "tabseed.generators.base",
+    "InductiveBias": "tabseed.inductive_bias.base",
+    "MAML": "tabseed.inductive_bias.maml",
     "MarginalDistance": "tabseed.metrics",
+    "Pretraining": "tabseed.inductive_bias.pretraining",
     "Resample": "tabseed.generators.resample",
     "Schema": "tabseed.schema",
+    "SeedMixture": "tabseed.inductive_bias.weights",
+    "SmallInit": "tabseed.inductive_bias.weights",
+    "StageOne": "tabseed.inductive_bias.weights",
     "Table": "tabseed.table",
     "TableEncoder": "tabseed.encode",
     "Training": "tabseed.generators.ensemble",
     "VAEBGM": "tabseed.generators.vaebgm",
+    "WeightAveraging": "tabseed.inductive_bias.weights",
     "evaluate": "tabseed.evaluate",
     "load": "tabseed.generators.base",
     "read_schema": "tabseed.io",
@@ -55,23 +79,35 @@ _HOMES = {
 }
 
 __all__ = [
+    "AutoBias",
     "Column",
+    "Continued",
     "DiscriminatorDivergence",
+    "DomainRandomizedSearch",
     "Evaluation",
     "FileError",
+    "FineTuned",
     "Generator",
+    "InductiveBias",
     "LeakageError",
+    "MAML",
     "MarginalDistance",
     "MissingDependencyError",
+    "OrthogonalSeedsWarning",
+    "Pretraining",
     "Resample",
     "Schema",
     "SchemaError",
-    "TabseedError",
+    "SeedMixture",
+    "SmallInit",
+    "StageOne",
     "Table",
     "TableEncoder",
+    "TabseedError",
     "TooFewRowsError",
     "Training",
     "VAEBGM",
+    "WeightAveraging",
     "__version__",
     "evaluate",
     "load",

@@ -28,3 +28,7 @@ class MissingDependencyError(TabseedError, ImportError):
 
 class FileError(TabseedError):
     """A file cannot be read or written: missing, damaged, of another kind, or in the way."""
+
+
+class OrthogonalSeedsWarning(UserWarning):
+    """Averaged seeds have nothing in common: their average is little but a smaller network."""

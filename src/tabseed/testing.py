@@ -336,10 +336,9 @@ def _trained(generator: Any, steps: int) -> tuple[Any, Callable[..., Any]]:
     table = Table.from_frame(example_table(80))
     encoder = TableEncoder().fit(table)
     model = clone(generator).set_params(random_state=0)
-    model.n_rows_ = len(table)
     network = model._network(encoder.layout_)
     rows = network.rows(encoder.transform(table))
-    how = replace(model._training(), patience=10**6)
+    how = replace(model._training(len(table)), patience=10**6)
     stream = seed_sequence(0)
     split = Split.draw(len(rows), how.validation, stream)
 

@@ -12,6 +12,9 @@ GENERATORS: dict[str, tuple[str, str]] = {
     "vaebgm": ("tabseed.generators.vaebgm", "VAEBGM"),
 }
 
+# generators made of another one, (module, class): a model file may hold them too
+WRAPPERS: tuple[tuple[str, str], ...] = (("tabseed.inductive_bias.fine_tuned", "FineTuned"),)
+
 
 def generator_class(name: str) -> type[Generator]:
     """Give the class of that name; MissingDependencyError if it needs what is not installed."""
@@ -20,4 +23,4 @@ def generator_class(name: str) -> type[Generator]:
     return found
 
 
-__all__ = ["GENERATORS", "Generator", "generator_class", "load"]
+__all__ = ["GENERATORS", "WRAPPERS", "Generator", "generator_class", "load"]

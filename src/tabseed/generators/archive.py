@@ -79,6 +79,11 @@ def read_archive(path: str | os.PathLike[str], names: tuple[str, ...]) -> tuple[
     return documents, arrays
 
 
+def under(prefix: str, arrays: Arrays) -> Arrays:
+    """Give the arrays whose names begin with ``prefix``, without it."""
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
 def _member(archive: zipfile.ZipFile, name: str, most: int, path: Path) -> bytes:
     """Unpack one member; the size that the archive states is not trusted."""
     with archive.open(name) as member:

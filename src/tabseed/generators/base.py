@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any, ClassVar, Self
 
@@ -23,7 +24,14 @@ from tabseed.errors import (
     TabseedError,
     TooFewRowsError,
 )
-from tabseed.generators.archive import FORMAT, Arrays, Checkpoint, read_archive, write_archive
+from tabseed.generators.archive import (
+    FORMAT,
+    Arrays,
+    Checkpoint,
+    read_archive,
+    under,
+    write_archive,
+)
 from tabseed.schema import NUMERIC, Schema
 from tabseed.table import MISSING, Table
 
@@ -242,7 +250,32 @@ def _plain(value: Any) -> Any:
         return asdict(value)
     if isinstance(value, np.random.Generator | np.random.SeedSequence):
         return None  # the stream itself is kept
+    if isinstance(value, BaseEstimator):
+        return estimator_to_plain(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return value
+
+
+def estimator_to_plain(estimator: BaseEstimator) -> dict[str, Any]:
+    """Give the class and parameters of an estimator as JSON holds them."""
+    parameters = {k: _plain(v) for k, v in estimator.get_params(deep=False).items()}
+    return {"class": type(estimator).__name__, "parameters": parameters}
+
+
+def estimator_from_plain(plain: Any, homes: Iterable[tuple[str, str]]) -> Any:
+    """Make the estimator again if its class is among ``homes`` (module, name); so within it.
+
+    What is of another class stays as it is, for whoever knows that family.
+    """
+    if isinstance(plain, list):
+        return [estimator_from_plain(item, homes) for item in plain]
+    modules = {name: module for module, name in homes}
+    if not isinstance(plain, dict) or plain.get("class") not in modules:
+        return plain
+    cls = getattr(import_module(modules[plain["class"]]), plain["class"])
+    found = {k: estimator_from_plain(v, homes) for k, v in plain["parameters"].items()}
+    return cls(**(cls._parameters(found) if hasattr(cls, "_parameters") else found))
 
 
 def _stream_state(stream: np.random.SeedSequence) -> dict[str, Any]:
@@ -253,18 +286,18 @@ def _stream_state(stream: np.random.SeedSequence) -> dict[str, Any]:
 
 def load(path: str | os.PathLike[str]) -> Any:
     """Read a generator that :meth:`Generator.save` wrote; it draws the same rows."""
-    from tabseed.generators import GENERATORS, generator_class
+    from tabseed.generators import GENERATORS, WRAPPERS
 
     documents, arrays = read_archive(path, ("config", "schema"))
     try:
         config = documents["config"]
         if config["format"] > FORMAT:
             raise FileError(f"{path}: written by a newer tabseed; update this one")
-        names = {cls: name for name, (_, cls) in GENERATORS.items()}
-        if config["generator"] not in names:
+        homes = (*GENERATORS.values(), *WRAPPERS)
+        if config["generator"] not in (name for _, name in homes):
             raise FileError(f"{path}: holds an unknown generator, {config['generator']!r}")
-        cls = generator_class(names[config["generator"]])
-        generator = cls(**cls._parameters(config["parameters"]))
+        plain = {"class": config["generator"], "parameters": config["parameters"]}
+        generator = estimator_from_plain(plain, homes)
         schema = Schema.from_dict(documents["schema"])
         generator.schema_ = schema
         generator.target_, generator.n_rows_ = config["target"], int(config["n_rows"])
@@ -273,9 +306,9 @@ def load(path: str | os.PathLike[str]) -> Any:
             stream["entropy"], spawn_key=tuple(stream["spawn_key"])
         )
         generator.encoder_ = TableEncoder.from_state(
-            config["encoder"], _under("encoder.", arrays), schema
+            config["encoder"], under("encoder.", arrays), schema
         )
-        generator._restore(config["state"], _under("model.", arrays))
+        generator._restore(config["state"], under("model.", arrays))
         generator.sample(2, random_state=0)  # shapes that do not fit show here, not later
     except (FileError, MissingDependencyError):
         raise
@@ -283,7 +316,3 @@ def load(path: str | os.PathLike[str]) -> Any:
         reason = " ".join(str(error).split())
         raise FileError(f"{path}: not a sound model file: {reason}") from error
     return generator
-
-
-def _under(prefix: str, arrays: Arrays) -> Arrays:
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tabseed._random import child, one_thread
-from tabseed.errors import MissingDependencyError
-from tabseed.generators.archive import Checkpoint
+from tabseed.errors import MissingDependencyError, TabseedError
+from tabseed.generators.archive import Arrays, Checkpoint, under
 from tabseed.generators.base import Progress
 
 try:
@@ -33,6 +33,7 @@ Weights = dict[str, Tensor]  # by name, each (S, ...)
 Monitor = Callable[[int, np.ndarray, Weights], np.ndarray]
 
 SPLIT, INITIAL, EPOCH, VALIDATION = range(4)  # streams below that of a fit, or of a seed
+MOMENTS = ("first", "second")  # of the gradients, as Adam keeps them
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's usual
 MAX_NOISE = 400_000  # normal deviates a seed holds at once
 
@@ -45,6 +46,33 @@ def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(mean, exp(log_variance)) || N(0, I)) in nats: (..., d) -> (...)."""
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
+
+
+def adam_step(
+    weights: Weights, slopes: Weights, moments: Sequence[Weights], count: int, rate: float
+) -> None:
+    """Take step number ``count`` of Adam in place (arXiv 1412.6980, Algorithm 1).
+
+    ``moments`` are first and second, by name. The kernel is that of torch.optim.Adam(fused=True);
+    that class would import torch's compiler, which takes longer than many a training.
+    """
+    names = list(weights)
+    device = weights[names[0]].device
+    torch._fused_adam_(
+        [weights[name].detach() for name in names],
+        [slopes[name] for name in names],
+        [moments[0][name] for name in names],
+        [moments[1][name] for name in names],
+        [],
+        [torch.tensor(float(count), device=device)] * len(names),
+        lr=rate,
+        beta1=BETAS[0],
+        beta2=BETAS[1],
+        eps=EPSILON,
+        weight_decay=0.0,
+        amsgrad=False,
+        maximize=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -123,6 +151,7 @@ class SeedEnsemble:
 
     ``curves[s]`` is (validations, 3): step, training loss, validation loss, nats a row.
     ``best_step`` is the step whose weights were kept, ``best_loss`` the loss that chooses.
+    A model read from its file has the records only: ``weights`` is empty.
     """
 
     weights: dict[str, np.ndarray]
@@ -135,9 +164,30 @@ class SeedEnsemble:
         """The seed of the smallest validation loss."""
         return int(np.nanargmin(self.best_loss))
 
-    def of_seed(self, seed: int) -> dict[str, np.ndarray]:
-        """Weights of one seed, still stacked: (1, ...)."""
-        return {name: value[seed : seed + 1] for name, value in self.weights.items()}
+    def of_seeds(self, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+        """Weights of some seeds, stacked: (len(seeds), ...)."""
+        return {name: value[list(seeds)] for name, value in self.weights.items()}
+
+    def ranked(self) -> SeedEnsemble:
+        """Put the seeds in the order of their losses, the smallest first."""
+        loss = np.where(np.isfinite(self.best_loss), self.best_loss, math.inf)
+        order = [int(s) for s in np.argsort(loss, kind="stable")]
+        curves = [self.curves[s] for s in order]
+        best = self.best_step[order], self.best_loss[order]
+        return SeedEnsemble(self.of_seeds(order), curves, *best)
+
+    def to_arrays(self) -> Arrays:
+        """Give everything as arrays by name."""
+        arrays = {f"weights.{name}": value for name, value in self.weights.items()}
+        arrays |= {f"curve.{seed}": curve for seed, curve in enumerate(self.curves)}
+        return arrays | {"best_step": self.best_step, "best_loss": self.best_loss}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> SeedEnsemble:
+        """Take back what :meth:`to_arrays` gave."""
+        curves = [arrays[f"curve.{seed}"] for seed in range(len(arrays["best_step"]))]
+        weights = under("weights.", arrays)
+        return cls(weights, curves, arrays["best_step"], arrays["best_loss"])
 
 
 # --- stopping -----------------------------------------------------------------------------------
@@ -189,17 +239,35 @@ class _Record:
 
 @dataclass(frozen=True)
 class Split:
-    """Places of the rows that train and of those that validate."""
+    """Places of the rows that train, (S, n) or (1, n), and of those that validate.
+
+    One row of places serves all seeds; with S of them each seed has its own.
+    """
 
     train: np.ndarray
     validation: np.ndarray
 
     @classmethod
-    def draw(cls, n: int, share: float, stream: np.random.SeedSequence) -> Split:
-        """Set aside ``share`` of n >= 2 rows, at least one, leaving at least one."""
+    def draw(
+        cls, n: int, share: float, stream: np.random.SeedSequence, *, n_seeds: int = 1
+    ) -> Split:
+        """Set aside ``share`` of n >= 2 rows, at least one, leaving at least one.
+
+        With ``n_seeds`` each seed sets aside the part that follows the one before, going round:
+        all rows train, and all rows validate, equally often or nearly so.
+        """
         held = int(np.clip(round(n * share), 1, n - 1))
         order = np.random.default_rng(stream).permutation(n)
-        return cls(np.sort(order[held:]), np.sort(order[:held]))
+        turned = np.stack([np.roll(order, -held * seed) for seed in range(n_seeds)])
+        return cls(np.sort(turned[:, held:], axis=1), np.sort(turned[:, :held], axis=1))
+
+    def of_seeds(self, n_seeds: int) -> Split:
+        """Give a row of places to each of ``n_seeds`` seeds."""
+        train, validation = (
+            np.broadcast_to(places, (n_seeds, places.shape[1]))
+            for places in (self.train, self.validation)
+        )
+        return Split(train, validation)
 
 
 def train_ensemble(
@@ -214,13 +282,21 @@ def train_ensemble(
 ) -> SeedEnsemble:
     """Train one seed for each stream, all as one batch; each as if it were alone.
 
+    TabseedError if no seed ever had a finite validation loss.
+
     ``rows`` is (n, p) float32. ``initial`` (S, ...) replaces fresh weights; zero steps give them
     back bit for bit. Seeds that have stopped leave the batch. The noise of a seed depends on its
     stream and the epoch only, so a run resumed from ``options.checkpoint`` continues exactly.
     Cost: three times the layers' matrix products a step, times at most ``how.steps``.
     """
     with one_thread():
-        return _Run(network, rows, split, how, streams, options or Options()).run(initial)
+        found = _Run(network, rows, split, how, streams, options or Options()).run(initial)
+    if how.steps and not np.isfinite(found.best_loss).any():
+        raise TabseedError(
+            f"training diverged in all {len(streams)} seeds; lower the learning rate "
+            f"({how.learning_rate:g})"
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -252,9 +328,10 @@ class _Run:
     ) -> None:
         self.network, self.how, self.streams, self.options = network, how, streams, options
         self.device = torch.device(options.device)
-        self.rows = to_tensor(rows[split.train], self.device)
-        self.held = to_tensor(rows[split.validation], self.device)
-        self.batch = how.batch_rows(len(split.train))
+        self.rows = to_tensor(rows, self.device)
+        self.split = split.of_seeds(len(streams))
+        self.n_train, self.n_held = split.train.shape[1], split.validation.shape[1]
+        self.batch = how.batch_rows(self.n_train)
         self.active = np.arange(len(streams))
         self.record = _Record.fresh(len(streams))
         self.curves: list[list[tuple[float, float, float]]] = [[] for _ in streams]
@@ -297,17 +374,21 @@ class _Run:
         self.weights = {
             name: to_tensor(value, self.device).requires_grad_() for name, value in weights.items()
         }
-        self.moments = {
-            f"{order}.{name}": to_tensor(
-                moments.get(f"{order}.{name}", np.zeros_like(value)), self.device
-            )
-            for order in ("first", "second")
-            for name, value in weights.items()
-        }
+        self.moments = [
+            {
+                name: to_tensor(moments.get(f"{order}.{name}", np.zeros_like(value)), self.device)
+                for name, value in weights.items()
+            }
+            for order in MOMENTS
+        ]
 
     @staticmethod
     def _values(tensors: Weights) -> dict[str, np.ndarray]:
         return {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+
+    def _moments(self) -> dict[str, np.ndarray]:
+        pairs = zip(MOMENTS, self.moments, strict=True)
+        return {f"{o}.{k}": v for o, found in pairs for k, v in self._values(found).items()}
 
     def _leave(self, stay: np.ndarray) -> None:
         """Take the seeds that have stopped out of the batch."""
@@ -315,7 +396,7 @@ class _Run:
         if len(self.active):
             self._load(
                 {name: value[stay] for name, value in self._values(self.weights).items()},
-                {name: value[stay] for name, value in self._values(self.moments).items()},
+                {name: value[stay] for name, value in self._moments().items()},
             )
             self._fixed_noise()
 
@@ -323,7 +404,8 @@ class _Run:
 
     def _fixed_noise(self) -> None:
         self.drawn: tuple[int, int] | None = None  # epoch and part that order and noise are of
-        self.held_noise = self._noise(len(self.held), VALIDATION)
+        self.held = self.rows[to_tensor(self.split.validation[self.active], self.device)]
+        self.held_noise = self._noise(self.n_held, VALIDATION)
 
     def _noise(self, n: int, *path: int) -> Tensor:
         """Normal deviates (S, n, k) of the active seeds, each from its own stream."""
@@ -344,7 +426,7 @@ class _Run:
         part, so neither other seeds nor an interruption changes them. A long epoch draws its
         noise in parts.
         """
-        n, batch = len(self.rows), self.batch
+        n, batch = self.n_train, self.batch
         epoch, place = divmod(self.step, -(-n // batch))
         part = max(1, MAX_NOISE // (batch * max(1, self.network.noise_width)))
         start = place - place % part
@@ -357,28 +439,29 @@ class _Run:
         return self.rows[self.order[:, at]], self.noise[:, at]
 
     def _order(self, epoch: int) -> Tensor:
-        """Rows of each active seed in the order of this epoch, (S, n)."""
-        n = len(self.rows)
-        if self.how.stopper == "paper":
-            drawn = [np.arange(n) for _ in self.active]
-        else:
+        """Places of each active seed's rows in the order of this epoch, (S, n)."""
+        places = self.split.train[self.active]
+        if self.how.stopper != "paper":
             drawn = [
-                np.random.default_rng(child(self.streams[int(s)], EPOCH, epoch, 0)).permutation(n)
+                np.random.default_rng(child(self.streams[int(s)], EPOCH, epoch, 0)).permutation(
+                    self.n_train
+                )
                 for s in self.active
             ]
-        return to_tensor(np.stack(drawn), self.device)
+            places = np.take_along_axis(places, np.stack(drawn), axis=1)
+        return to_tensor(places, self.device)
 
     def _until_due(self) -> tuple[np.ndarray, np.ndarray]:
         """Take steps up to the next validation; give training and validation losses (S,)."""
         paper = self.how.stopper == "paper"
-        period = self.how.period(len(self.rows))
+        period = self.how.period(self.n_train)
         total, held, first = None, np.zeros(len(self.active)), self.step
         while True:
             loss = self._descend(*self._batch())
             total = loss if total is None else total + loss
             self.step += 1
             if paper:
-                held += self._validate(self._noise(len(self.held), VALIDATION, self.step))
+                held += self._validate(self._noise(self.n_held, VALIDATION, self.step))
             if self.step % period == 0 or self.step >= self.how.steps:
                 break
         if not paper:
@@ -386,34 +469,16 @@ class _Run:
         return np.asarray(total.cpu(), dtype=np.float64) / (self.step - first), held
 
     def _descend(self, rows: Tensor, noise: Tensor) -> Tensor:
-        """One step of Adam (arXiv 1412.6980, Algorithm 1) for every seed."""
-        weights, moments = list(self.weights.values()), list(self.moments.values())
+        """Take one step for every seed; give the losses before it."""
         losses = self.network.loss(self.weights, rows, noise, train=True)
-        slopes = torch.autograd.grad(losses.sum(), weights)
-        count = torch.tensor(self.step + 1.0, device=self.device)
-        # the kernel of torch.optim.Adam(fused=True); that class would import torch's compiler,
-        # which takes longer than many a training
-        torch._fused_adam_(
-            [weight.detach() for weight in weights],
-            list(slopes),
-            moments[: len(weights)],
-            moments[len(weights) :],
-            [],
-            [count] * len(weights),
-            lr=self.how.learning_rate,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            eps=EPSILON,
-            weight_decay=0.0,
-            amsgrad=False,
-            maximize=False,
-        )
+        slopes = torch.autograd.grad(losses.sum(), list(self.weights.values()))
+        named = dict(zip(self.weights, slopes, strict=True))
+        adam_step(self.weights, named, self.moments, self.step + 1, self.how.learning_rate)
         return losses.detach()
 
     def _validate(self, noise: Tensor) -> np.ndarray:
         with torch.no_grad():
-            rows = self.held.expand(len(self.active), *self.held.shape)
-            losses = self.network.loss(self.weights, rows, noise, train=False)
+            losses = self.network.loss(self.weights, self.held, noise, train=False)
         return np.asarray(losses.cpu(), dtype=np.float64)
 
     def _note(self, train: np.ndarray, held: np.ndarray) -> np.ndarray:
@@ -442,7 +507,7 @@ class _Run:
             ("record", vars(self.record)),
             ("kept", self.kept),
             ("weights", self._values(self.weights)),
-            ("moments", self._values(self.moments)),
+            ("moments", self._moments()),
         ]
         for prefix, found in parts:
             arrays |= {f"{prefix}.{name}": value for name, value in found.items()}
@@ -461,13 +526,8 @@ class _Run:
         if found is None:
             return
         state, arrays = found
-
-        def under(prefix: str) -> dict[str, Any]:
-            own = f"{prefix}."
-            return {k.removeprefix(own): v for k, v in arrays.items() if k.startswith(own)}
-
         self.step, self.active = int(state["step"]), arrays["active"]
-        self.record, self.kept = _Record(**under("record")), under("kept")
+        self.record, self.kept = _Record(**under("record.", arrays)), under("kept.", arrays)
         found_curves = (arrays[f"curve.{s}"] for s in range(len(self.streams)))
         self.curves = [[(a, b, c) for a, b, c in curve.tolist()] for curve in found_curves]
-        self._load(under("weights"), under("moments"))
+        self._load(under("weights.", arrays), under("moments.", arrays))

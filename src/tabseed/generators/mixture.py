@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture
 
@@ -72,6 +74,18 @@ class LatentMixture:
         noise = rng.standard_normal((n, self.means.shape[1]))
         inner = np.einsum("nij,nj->ni", self.factors[k], noise)
         return self.means[k] + inner + self.extra * rng.standard_normal(inner.shape)
+
+    def log_density(self, z: np.ndarray) -> np.ndarray:
+        """Log-density of codes: (n, d) -> (n,)."""
+        inner = self.factors @ self.factors.transpose(0, 2, 1)
+        factors = np.linalg.cholesky(inner + self.extra**2 * np.eye(z.shape[1]))
+        log_det = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)  # (K,)
+        away = z[None] - self.means[:, None]  # (K, n, d)
+        white = np.linalg.solve(factors, away.transpose(0, 2, 1))  # (K, d, n)
+        constant = log_det + z.shape[1] / 2 * math.log(2 * math.pi)
+        log_p = -np.square(white).sum(axis=1) / 2 - constant[:, None]
+        shares = self.weights / self.weights.sum()
+        return np.asarray(logsumexp(log_p, axis=0, b=shares[:, None]))
 
 
 def _fit(

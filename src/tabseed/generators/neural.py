@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,9 +29,10 @@ SPLIT, SEED, LATENT = range(3)  # streams below that of a fit
 class NeuralGenerator(Generator):
     """A generator that trains ``n_seeds`` networks at once and draws from the chosen one.
 
-    A subclass writes ``_network(layout)``, ``_training()``, and, if sampling needs more than
+    A subclass writes ``_network(layout)``, ``_training(n)``, and, if sampling needs more than
     weights, ``_learn_latent``. Learned: ``ensemble_`` (every seed's weights, loss curves, best
-    step), ``network_``, ``split_``. A model file keeps the chosen seed's weights and all curves.
+    step), ``network_``, ``drawn_`` (the seeds that rows are drawn from, in equal parts) and
+    ``weights_``, theirs, stacked (len(drawn_), ...). A model file keeps these and all curves.
     """
 
     min_rows: ClassVar[int] = 5
@@ -40,80 +42,99 @@ class NeuralGenerator(Generator):
     random_state: RandomState
     ensemble_: SeedEnsemble
     network_: Network
-    split_: Split
+    drawn_: tuple[int, ...]
+    weights_: dict[str, np.ndarray]
 
     def _network(self, layout: Layout) -> Network:
         """Make the network for an encoding; its weights' shapes depend on nothing else."""
         raise NotImplementedError
 
-    def _training(self) -> Training:
-        """Give the settings of training."""
+    def _training(self, n: int) -> Training:
+        """Give the settings of training on n rows."""
         raise NotImplementedError
 
-    def _learn_latent(self, rows: np.ndarray, stream: np.random.SeedSequence) -> None:
-        """Learn what the chosen seed needs besides its weights, from all rows (n, p)."""
+    def _learn_latent(self, rows: np.ndarray, split: Split, stream: np.random.SeedSequence) -> None:
+        """Learn what the drawn seeds need besides their weights, from all rows (n, p)."""
+
+    def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw encoded rows (n, w) from the network ``drawn_[at]``."""
+        raise NotImplementedError
+
+    def _log_likelihood(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Log-probability of each row's cells under the law that is drawn from: (n, p) -> (n,)."""
+        raise TabseedError(f"{type(self).__name__} knows no likelihood of its rows")
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
-        how = self._training()
         self.network_ = self._network(layout)
-        rows = self.network_.rows(x)
-        self.split_ = Split.draw(len(rows), how.validation, child(stream, SPLIT))
-        self.ensemble_ = train_ensemble(
+        rows, how = self.network_.rows(x), self._training(len(x))
+        split = Split.draw(len(rows), how.validation, child(stream, SPLIT))
+        ensemble = train_ensemble(
             self.network_,
             rows,
-            self.split_,
+            split,
             how,
             [child(stream, SEED, seed) for seed in range(self.n_seeds)],
             options=Options(resolve_device(self.device), aids.progress, aids.checkpoint),
         )
-        if not np.isfinite(self.ensemble_.best_loss).any():
-            raise TabseedError(
-                f"training diverged in all {self.n_seeds} seeds; lower the learning rate "
-                f"({how.learning_rate:g})"
-            )
-        self._learn_latent(rows, child(stream, LATENT))
+        self._settle(ensemble, (ensemble.chosen,), rows, split, child(stream, LATENT))
 
-    @property
-    def weights_(self) -> dict[str, np.ndarray]:
-        """Weights of the chosen seed, still stacked: (1, ...)."""
-        return self.ensemble_.of_seed(self.ensemble_.chosen)
+    def _settle(
+        self,
+        ensemble: SeedEnsemble,
+        drawn: Sequence[int],
+        rows: np.ndarray,
+        split: Split,
+        stream: np.random.SeedSequence,
+    ) -> None:
+        """Take the seeds to draw from and learn what they need besides their weights."""
+        self.ensemble_, self.drawn_ = ensemble, tuple(drawn)
+        self.weights_ = ensemble.of_seeds(self.drawn_)
+        self._learn_latent(rows, split.of_seeds(len(ensemble.curves)), stream)
+
+    def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        if len(self.drawn_) == 1:
+            return self._sample_seed(0, n, rng)
+        seeds = rng.permutation(np.arange(n) % len(self.drawn_))  # equal parts, seeds mixed
+        sizes = np.bincount(seeds, minlength=len(self.drawn_))
+        x = np.concatenate([self._sample_seed(at, int(k), rng) for at, k in enumerate(sizes)])
+        place = np.empty(n, dtype=np.int64)
+        place[np.argsort(seeds, kind="stable")] = np.arange(n)
+        return x[place]
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
-        found = self.ensemble_
-        arrays = {f"weights.{name}": value for name, value in self.weights_.items()}
-        arrays |= {f"curve.{seed}": curve for seed, curve in enumerate(found.curves)}
-        arrays |= {"best_step": found.best_step, "best_loss": found.best_loss}
-        return {"chosen": found.chosen}, arrays
+        arrays = replace(self.ensemble_, weights=self.weights_).to_arrays()
+        return {"drawn": list(self.drawn_)}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
-        prefix, size = "weights.", len(arrays["best_step"])
-        weights = {
-            k.removeprefix(prefix): np.repeat(v, size, axis=0)
-            for k, v in arrays.items()
-            if k.startswith(prefix)
-        }
-        curves = [arrays[f"curve.{seed}"] for seed in range(size)]
-        self.ensemble_ = SeedEnsemble(weights, curves, arrays["best_step"], arrays["best_loss"])
+        found = SeedEnsemble.from_arrays(arrays)
+        self.drawn_ = tuple(int(seed) for seed in state["drawn"])
+        self.weights_ = found.weights
+        self.ensemble_ = replace(found, weights={})
         self.network_ = self._network(self.encoder_.layout_)
 
     @classmethod
     def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
-        if plain.get("training") is not None:
-            known = {f.name for f in fields(Training)}
-            given = {k: v for k, v in plain["training"].items() if k in known}
-            plain = {**plain, "training": Training(**given)}
-        return plain
+        return {**plain, "training": training_from_plain(plain.get("training"))}
 
     def summary(self) -> list[str]:
         """Say what was learned."""
-        found, chosen = self.ensemble_, self.ensemble_.chosen
-        spread = found.best_loss[np.isfinite(found.best_loss)]
+        loss, steps = self.ensemble_.best_loss, self.ensemble_.best_step
+        finite = loss[np.isfinite(loss)]
+        if len(self.drawn_) > 1:
+            drawn = list(self.drawn_)
+            line = (
+                f"{len(drawn)} seeds, rows in equal parts from each: validation loss "
+                f"{finite.min():.3f} to {finite.max():.3f} nats a row, "
+                f"{steps[drawn].min()} to {steps[drawn].max()} steps"
+            )
+            return [line, *super().summary()]
+        chosen = self.drawn_[0]
         return [
-            f"seed {chosen + 1} of {len(found.best_loss)} chosen: validation loss "
-            f"{found.best_loss[chosen]:.3f} nats a row (the others up to {spread.max():.3f}), "
-            f"{found.best_step[chosen]} steps",
+            f"seed {chosen + 1} of {len(loss)} chosen: validation loss "
+            f"{loss[chosen]:.3f} nats a row (the others up to {finite.max():.3f}), "
+            f"{steps[chosen]} steps",
             *super().summary(),
         ]
 
@@ -128,3 +149,11 @@ def resolve_device(name: str) -> str:
     except (RuntimeError, AssertionError) as error:
         raise TabseedError(f"device {name!r} is not to be had here; use auto or cpu") from error
     return name
+
+
+def training_from_plain(plain: dict[str, Any] | None) -> Training | None:
+    """Take back settings of training as a model file holds them."""
+    if plain is None:
+        return None
+    known = {f.name for f in fields(Training)}
+    return Training(**{k: v for k, v in plain.items() if k in known})

@@ -154,18 +154,25 @@ class PaperNetwork(Network):
             hidden = hidden * keep / (1 - DROPOUT)
         return torch.baddbmm(weights["links.bias"], hidden, weights["links.weight"])
 
-    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
-        """Negative evidence lower bound, mean over rows, nats: -> (S,)."""
-        mean, log_variance = self.encode(weights, rows)
-        z = mean + (log_variance / 2).exp() * noise[..., : self.latent_dim]
-        # a normal deviate above its 20 % quantile keeps the unit
-        keep = (noise[..., self.latent_dim :] > float(ndtri(DROPOUT))) if train else None
+    def log_likelihood(
+        self, weights: Weights, rows: Tensor, z: Tensor, keep: Tensor | None = None
+    ) -> Tensor:
+        """log p(x|z) in nats, densities of z-scores for numbers: -> (S, b)."""
         outputs = self.decode(weights, z, keep)
         values, counts = rows.split(len(self.parts), dim=-1)
         likelihood = torch.zeros_like(values[..., 0])
         for at, part in enumerate(self.parts):
             found = _log_likelihood(part, outputs[..., part.out], values[..., at])
             likelihood = likelihood + counts[..., at] * found
+        return likelihood
+
+    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
+        """Negative evidence lower bound, mean over rows, nats: -> (S,)."""
+        mean, log_variance = self.encode(weights, rows)
+        z = mean + (log_variance / 2).exp() * noise[..., : self.latent_dim]
+        # a normal deviate above its 20 % quantile keeps the unit
+        keep = (noise[..., self.latent_dim :] > float(ndtri(DROPOUT))) if train else None
+        likelihood = self.log_likelihood(weights, rows, z, keep)
         loss: Tensor = (kl_to_standard_normal(mean, log_variance) - likelihood).mean(-1)
         return loss
 

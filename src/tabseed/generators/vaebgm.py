@@ -10,12 +10,15 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import norm
 
 from tabseed._random import RandomState, int_seed
 from tabseed.encode import Layout
-from tabseed.generators.archive import Arrays
+from tabseed.generators.archive import Arrays, under
 from tabseed.generators.ensemble import (
     Network,
+    Split,
     Tensor,
     Training,
     Weights,
@@ -30,6 +33,7 @@ from tabseed.generators.paper import PaperNetwork, paper_training
 LOG_VARIANCE = (-8.0, 2.0)  # bounds of v(x)
 LOGIT = 30.0  # bound of a cell's logit: exp stays far from the ends of float32
 CODES = 10_000  # rows coded or decoded at once
+IMPORTANCE = 50  # codes drawn for each row whose likelihood is asked for
 
 
 class CellLogLikelihood(torch.autograd.Function):
@@ -140,15 +144,22 @@ class CellNetwork(Network):
         weight = weights["cells.weight"] + weights["curve.weight"] @ self.curves.to(z.device)
         return torch.baddbmm(weights["cells.bias"], hidden, weight)
 
+    def log_likelihood(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
+        """log p(x|z) in nats: (S, b, p) rows, (S, b, d) codes -> (S, b)."""
+        logits = self.decode(weights, z)
+        hot = rows[..., : self.n_cells]
+        found: Tensor = CellLogLikelihood.apply(logits, hot, self.member.to(rows.device))
+        return found
+
     def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
         """-E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)), mean over rows, nats: -> (S,)."""
         del train  # nothing is switched off for validation
         mean, log_variance = self.encode(weights, rows)
-        logits = self.decode(weights, mean + (log_variance / 2).exp() * noise)
-        hot = rows[..., : self.n_cells]
-        log_likelihood = CellLogLikelihood.apply(logits, hot, self.member.to(rows.device))
+        z = mean + (log_variance / 2).exp() * noise
         divergence = kl_to_standard_normal(mean, log_variance)
-        loss: Tensor = (self.kl_weight * divergence - log_likelihood).mean(-1)
+        loss: Tensor = (self.kl_weight * divergence - self.log_likelihood(weights, rows, z)).mean(
+            -1
+        )
         return loss
 
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -224,10 +235,10 @@ class VAEBGM(NeuralGenerator):
         self.random_state = random_state
 
     network_: CellNetwork | PaperNetwork
-    mixture_: LatentMixture
+    mixtures_: list[LatentMixture]  # one for each seed that is drawn from
 
-    def _training(self) -> Training:
-        return self.training or (paper_training(self.n_rows_) if self.paper else Training())
+    def _training(self, n: int) -> Training:
+        return self.training or (paper_training(n) if self.paper else Training())
 
     def _network(self, layout: Layout) -> CellNetwork | PaperNetwork:
         if self.paper:
@@ -235,46 +246,79 @@ class VAEBGM(NeuralGenerator):
         dim = self.latent_dim or int(np.clip(len(layout.free), 2, 16))
         return CellNetwork(layout, dim, self.hidden_dim, self.kl_weight)
 
-    def _learn_latent(self, rows: np.ndarray, stream: np.random.SeedSequence) -> None:
-        if self.paper:
-            rows = rows[self.split_.train]
-        means, log_variances = self._codes(rows)
+    def _learn_latent(self, rows: np.ndarray, split: Split, stream: np.random.SeedSequence) -> None:
         learn = LatentMixture.of_paper if self.paper else LatentMixture.fit
-        self.mixture_ = learn(means, log_variances, int_seed(stream))
+        self.mixtures_ = []
+        for at, seed in enumerate(self.drawn_):
+            own = rows[split.train[seed]] if self.paper else rows
+            self.mixtures_.append(learn(*self._codes(at, own), int_seed(stream)))
 
-    def _stacked(self) -> Weights:
-        return {name: to_tensor(value) for name, value in self.weights_.items()}
+    def _stacked(self, at: int) -> Weights:
+        return {name: to_tensor(value[at : at + 1]) for name, value in self.weights_.items()}
 
-    def _codes(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        weights = self._stacked()
+    def _codes(self, at: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means and log-variances (n, d) of q(z|x) of the network ``drawn_[at]``."""
+        weights = self._stacked(at)
         with torch.no_grad():
             parts = [
-                self.network_.encode(weights, to_tensor(rows[at : at + CODES])[None])
-                for at in range(0, len(rows), CODES)
+                self.network_.encode(weights, to_tensor(rows[low : low + CODES])[None])
+                for low in range(0, len(rows), CODES)
             ]
         mean, log_variance = (
             torch.cat(found, dim=1)[0].double().numpy() for found in zip(*parts, strict=True)
         )
         return mean, log_variance
 
-    def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+    def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
         with torch.no_grad():
-            return self.network_.draw(self._stacked(), self.mixture_.sample(n, rng), rng)
+            return self.network_.draw(self._stacked(at), self.mixtures_[at].sample(n, rng), rng)
+
+    def _log_likelihood(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Estimate log 1/J sum_j p_j(x) over the J networks, each by importance sampling.
+
+        p_j(x) = E_q[p(x|z) r(z) / q(z|x)], r the latent mixture: IMPORTANCE draws from an equal
+        mixture of q and q with doubled standard deviations, whose tails cover r better. Its
+        logarithm is a lower bound in expectation (arXiv 1509.00519, eq. 8).
+        """
+        found = [self._log_likelihood_of(at, rows, rng) for at in range(len(self.drawn_))]
+        return np.asarray(logsumexp(found, axis=0) - math.log(len(found)))
+
+    def _log_likelihood_of(self, at: int, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        weights, prior = self._stacked(at), self.mixtures_[at]
+        mean, log_variance = self._codes(at, rows)
+        sd = np.exp(log_variance / 2)
+        tensor = to_tensor(rows)[None]
+        widths = np.where(np.arange(IMPORTANCE) % 2, 2.0, 1.0)
+        found = []
+        for width in widths:
+            noise = width * rng.standard_normal(mean.shape)  # in units of q's deviations
+            z = mean + sd * noise
+            log_q = np.logaddexp(
+                *(norm.logpdf(noise, scale=w).sum(axis=1) + math.log(0.5) for w in (1.0, 2.0))
+            ) - np.log(sd).sum(axis=1)
+            with torch.no_grad():
+                given = self.network_.log_likelihood(
+                    weights, tensor, to_tensor(z.astype(np.float32))[None]
+                )[0]
+            found.append(given.double().numpy() + prior.log_density(z) - log_q)
+        return np.asarray(logsumexp(found, axis=0) - math.log(len(found)))
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         state, arrays = super()._state()
-        return state, arrays | {f"mixture.{k}": v for k, v in vars(self.mixture_).items()}
+        for at, mixture in enumerate(self.mixtures_):
+            arrays |= {f"mixture.{at}.{k}": v for k, v in vars(mixture).items()}
+        return state, arrays
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         super()._restore(state, arrays)
-        prefix = "mixture."
-        self.mixture_ = LatentMixture(
-            **{k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-        )
+        self.mixtures_ = [
+            LatentMixture(**under(f"mixture.{at}.", arrays)) for at in range(len(self.drawn_))
+        ]
 
     def summary(self) -> list[str]:
         """Say what was learned."""
-        used = int((self.mixture_.weights > 0.01).sum())
-        size = self.mixture_.means.shape[1]
-        mixture = f"mixture of {used} Gaussians on {size} latent dimensions"
+        used = sorted({int((m.weights > 0.01).sum()) for m in self.mixtures_})
+        size = self.mixtures_[0].means.shape[1]
+        many = f"{used[0]}" if len(used) == 1 else f"{used[0]} to {used[-1]}"
+        mixture = f"mixture of {many} Gaussians on {size} latent dimensions"
         return [*super().summary()[:1], mixture, *super().summary()[1:]]

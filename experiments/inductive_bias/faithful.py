@@ -1,0 +1,5 @@
+"""The authors' protocol: written next."""
+
+
+def run(name: str) -> None:
+    """Nothing yet."""

@@ -1,0 +1,222 @@
+"""What each inductive bias adds at N = 300: our stable network, every control, paired draws.
+
+Each draw: 300 rows at random for all arms; 4,000 other real rows judge (for Intrusion, whose rows
+repeat, the table is made of its distinct rows first). All arms: the same generator, ten seeds,
+the smallest validation loss, the same random state; each generates 4,000 rows.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+import tabseed as ts
+from experiments.paper1 import DATA, coded, generated
+from experiments.results import Results, Row
+
+RESULTS = Path(__file__).parent / "results"
+N, BIG, DRAWS, JUDGED, FEW = 300, 10_000, 5, 4_000, 200
+TABLES = ("adult", "news", "king", "intrusion")
+THEIRS = (
+    "low_data", "pretrain", "avg", "maml", "drs", "big_data",
+    "ctgan_low_data", "ctgan_pretrain", "ctgan_big_data",
+)  # fmt: skip
+JUDGE = ts.DiscriminatorDivergence(permutations=0, folds=3, repeats=1, n_jobs=1)
+FEW_JUDGE = ts.DiscriminatorDivergence(views=("plain",), permutations=0, n_jobs=1)
+KEYS = ("coding", "data", "draw", "arm")
+
+BIASES: dict[str, Callable[[], ts.InductiveBias]] = {
+    "none": lambda: ts.StageOne(),
+    "small-init": lambda: ts.SmallInit(),
+    "continued": lambda: ts.Continued(),
+    "average": lambda: ts.WeightAveraging(),
+    "average, not tuned": lambda: ts.StageOne(ts.WeightAveraging()),
+    "average of branches": lambda: ts.WeightAveraging(branches=60),
+    "pretrain": lambda: ts.Pretraining(),
+    "drs": lambda: ts.DomainRandomizedSearch(),
+    "drs, not tuned": lambda: ts.StageOne(ts.DomainRandomizedSearch()),
+    "maml": lambda: ts.MAML(),
+    "maml, not tuned": lambda: ts.StageOne(ts.MAML()),
+    "mixture": lambda: ts.SeedMixture(),
+    "mixture, rows set aside shared": lambda: ts.SeedMixture(rotate=False),
+    "mixture of average": lambda: ts.SeedMixture(ts.WeightAveraging()),
+}
+FEW_ARMS = ("none", "average", "pretrain", "maml", "drs", "mixture")
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw of the rows: to learn from, many to learn from, to judge with."""
+
+    few: ts.Table
+    many: ts.Table | None
+    held: ts.Table
+
+
+def population(coding: str, name: str) -> tuple[ts.Table, ts.Table | None]:
+    """Rows to draw from and, where the authors fixed them, the rows that judge."""
+    if coding == "authors":
+        pool, held = coded(name)
+        if name != "intrusion":
+            return pool, held
+        whole = ts.Table.from_frame(
+            _distinct(
+                pq.read_table(
+                    DATA / "paper1_processed" / f"{name}.parquet", columns=pool.schema.names
+                )
+            ),
+            schema=pool.schema,
+        )
+        return whole, None
+    frame = pq.read_table(DATA / f"{name}.parquet")
+    return ts.Table.from_frame(_distinct(frame) if name == "intrusion" else frame), None
+
+
+def _distinct(frame: Any) -> Any:
+    return frame.group_by(frame.column_names, use_threads=False).aggregate([])
+
+
+def draw_of(coding: str, name: str, draw: int) -> Draw:
+    """Split the rows for one draw."""
+    rows, judges = population(coding, name)
+    order = np.random.default_rng([2407, draw]).permutation(len(rows))
+    few = rows.take(np.sort(order[:N]))
+    if judges is not None:  # fixed: the authors' tables are judged by the same rows
+        fixed = np.random.default_rng(2407).permutation(len(judges))[:JUDGED]
+        return Draw(few, rows, judges.take(np.sort(fixed)))
+    held = rows.take(np.sort(order[N : N + JUDGED]))
+    many = order[N + JUDGED : N + JUDGED + BIG]
+    return Draw(few, rows.take(np.sort(many)) if len(many) == BIG else None, held)
+
+
+def seen(held: ts.Table, train: ts.Table) -> ts.Table:
+    """Held rows whose categories and ranges occur in training: others have no likelihood."""
+    keep = np.ones(len(held), dtype=bool)
+    for column in train.schema.modelled:
+        if column.kind in ("categorical", "ordinal", "boolean"):
+            keep &= np.isin(held.codes(column.name), train.codes(column.name))
+            continue
+        known, value = train.numbers(column.name), held.numbers(column.name)
+        gone = np.isnan(value)
+        with np.errstate(invalid="ignore"):
+            within = (value >= np.nanmin(known)) & (value <= np.nanmax(known))
+        keep &= np.where(gone, np.isnan(known).any(), within)
+    return held.take(np.flatnonzero(keep)[:1_000])
+
+
+def judged(held: ts.Table, synthetic: Any, draw: int) -> Row:
+    """JS in bits by view (the larger of two judges, then each), KL in nats."""
+    found = JUDGE.evaluate(held, synthetic, random_state=draw)
+    row: Row = {"plain": found.js.value, "coarse": found.js_coarse.value, "kl": found.kl.value}
+    for view, judges in found.estimates.items():
+        row |= {f"{view} {name}": e["js"].value for name, e in judges.items()}
+    return row
+
+
+def arms(draw: int) -> Iterator[tuple[str, Any]]:
+    """Every arm that learns from 300 rows."""
+    for name, bias in BIASES.items():
+        yield name, ts.FineTuned(ts.VAEBGM(), bias(), random_state=draw)
+    yield "resample, smoothed", ts.Resample(smoothing=1.0, random_state=draw)
+
+
+def task(coding: str, name: str, draw: int, done: set[str]) -> Iterator[Row]:
+    """All results of one draw that are not done yet."""
+    warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
+    rows = draw_of(coding, name, draw)
+    key = {"coding": coding, "data": name, "draw": draw}
+    for arm, model in arms(draw):
+        if arm not in done:
+            yield {**key, "arm": arm, **learned(model, rows.few, rows.held, arm, draw)}
+    big = "none, N = 10,000"
+    if rows.many is not None and big not in done:
+        model = ts.VAEBGM(random_state=draw)
+        yield {**key, "arm": big, **learned(model, rows.many, rows.held, big, draw)}
+    if coding == "authors" and (draw == 0 or name == "intrusion"):
+        for arm in THEIRS:
+            if f"authors' {arm}" not in done:
+                table = generated(name, arm, rows.held)
+                table = _distinct(table) if name == "intrusion" else table
+                places = np.random.default_rng(draw).permutation(len(table))[:JUDGED]
+                found = judged(rows.held, table.take(np.sort(places)), draw)
+                yield {**key, "arm": f"authors' {arm}", **found, **EMPTY}
+
+
+EMPTY: Row = {"likelihood": "", "few plain": "", "few low": "", "few high": "", "seconds": ""}
+
+
+def learned(model: Any, train: ts.Table, held: ts.Table, arm: str, draw: int) -> Row:
+    """Learn, generate, judge: with 4,000 rows, with 100 of each kind, by likelihood."""
+    began = time.perf_counter()
+    model.fit(train)
+    spent = time.perf_counter() - began
+    row = {**judged(held, model.sample(JUDGED), draw), **EMPTY, "seconds": round(spent, 2)}
+    if isinstance(model, ts.FineTuned):
+        inner = model.generator_
+        x = inner.network_.rows(model.encoder_.transform(seen(held, train)))
+        row["likelihood"] = float(inner._log_likelihood(x, np.random.default_rng(0)).mean())
+    if arm in FEW_ARMS:
+        few = held.take(np.arange(min(FEW, len(held))))
+        js = FEW_JUDGE.evaluate(few, model.sample(FEW), random_state=draw).js
+        row |= {"few plain": js.value, "few low": js.low, "few high": js.high}
+    return row
+
+
+def _worker(job: tuple[str, str, int, set[str], Any]) -> None:
+    *where, queue = job
+    try:
+        for row in task(*where):
+            queue.put(row)
+        queue.put(_memory())
+    except BaseException as error:
+        queue.put(error)
+        raise
+
+
+def _memory() -> int:
+    """Peak memory of this process, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def run(coding: str, name: str) -> None:
+    """One table's whole study on two processes; results stand in ``honest.csv``."""
+    results = Results(RESULTS / "honest.csv", KEYS)
+    cost = Results(RESULTS / "honest_cost.csv", ("coding", "data"))
+    found = [r for r in results.rows if (r["coding"], r["data"]) == (coding, name)]
+    done = {draw: {r["arm"] for r in found if r["draw"] == str(draw)} for draw in range(DRAWS)}
+    began, peak, left = time.perf_counter(), _memory(), DRAWS
+    context = get_context("spawn")
+    with context.Manager() as manager, context.Pool(2, maxtasksperchild=1) as pool:
+        queue = manager.Queue()
+        jobs = [(coding, name, draw, done[draw], queue) for draw in range(DRAWS)]
+        pool.map_async(_worker, jobs, chunksize=1)
+        while left:
+            item = queue.get()
+            if isinstance(item, BaseException):
+                raise SystemExit(f"{coding} {name}: {item!r}")
+            if isinstance(item, int):
+                left, peak = left - 1, max(peak, item)
+            else:
+                results.add(item)
+    if not found:  # of a whole run only
+        seconds = round(time.perf_counter() - began)
+        cost.add(
+            {
+                "coding": coding,
+                "data": name,
+                "seconds": seconds,
+                "peak MiB a process": peak,
+                "processes": 2,
+                "cores": os.cpu_count(),
+            }
+        )

@@ -1,0 +1,61 @@
+"""Results of a study: CSV files, written a line at a time, and intervals over draws."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+Row = dict[str, Any]
+
+
+class Results:
+    """A CSV of results by key; what is there already is not computed again.
+
+    A line cut off by a kill is dropped when the file is opened; its result is computed again.
+    """
+
+    def __init__(self, path: Path, keys: tuple[str, ...]) -> None:
+        self.path, self.keys = path, keys
+        self.rows: list[dict[str, str]] = []
+        if path.exists():
+            text = path.read_text()
+            whole = text[: text.rfind("\n") + 1]
+            if whole != text:
+                part = path.with_suffix(".part")
+                part.write_text(whole)
+                os.replace(part, path)
+            self.rows = list(csv.DictReader(whole.splitlines()))
+
+    def has(self, **key: object) -> bool:
+        """Whether the line of that key stands here."""
+        return any(all(row[k] == str(v) for k, v in key.items()) for row in self.rows)
+
+    def add(self, row: Row) -> None:
+        """Write one line at once."""
+        new = not self.path.exists() or not self.path.stat().st_size
+        plain = {k: f"{v:.4f}" if isinstance(v, float) else str(v) for k, v in row.items()}
+        with self.path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, plain, lineterminator="\n")
+            if new:
+                writer.writeheader()
+            writer.writerow(plain)
+        self.rows.append(plain)
+        print(*plain.values(), flush=True)
+
+
+def half_interval(values: np.ndarray) -> float:
+    """Half the 95 % t interval of the mean of independent values."""
+    n = len(values)
+    return float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5)
+
+
+def shown(values: list[float]) -> str:
+    """Mean, and half the 95 % interval where there are several values."""
+    if len(values) < 2:
+        return f"{np.mean(values):.3f}"
+    return f"{np.mean(values):.3f} ± {half_interval(np.array(values)):.3f}"

@@ -1,0 +1,31 @@
+"""Inductive bias for small tables: weights to start from, learned from several seeds.
+
+Import none before it is used: all need PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+# name on the command line: (module, class)
+BIASES: dict[str, tuple[str, str]] = {
+    "average": ("tabseed.inductive_bias.weights", "WeightAveraging"),
+    "pretrain": ("tabseed.inductive_bias.pretraining", "Pretraining"),
+    "maml": ("tabseed.inductive_bias.maml", "MAML"),
+    "drs": ("tabseed.inductive_bias.pretraining", "DomainRandomizedSearch"),
+    "small-init": ("tabseed.inductive_bias.weights", "SmallInit"),
+    "continued": ("tabseed.inductive_bias.weights", "Continued"),
+    "stage-one": ("tabseed.inductive_bias.weights", "StageOne"),
+    "mixture": ("tabseed.inductive_bias.weights", "SeedMixture"),
+    "auto": ("tabseed.inductive_bias.auto", "AutoBias"),
+}
+
+
+def bias_class(name: str) -> Any:
+    """Give the class of that name; MissingDependencyError if PyTorch is not installed."""
+    module, cls = BIASES[name]
+    return getattr(import_module(module), cls)
+
+
+__all__ = ["BIASES", "bias_class"]

@@ -1,0 +1,150 @@
+"""Choose the bias that helps this table, by rows that none of the candidates saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+from sklearn.base import clone
+
+from tabseed._random import child
+from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.generators.base import Aids
+from tabseed.inductive_bias import bias_class
+from tabseed.inductive_bias.base import CHOICE, InductiveBias, Stacked, Stage, learn
+from tabseed.inductive_bias.weights import StageOne
+
+LEVEL = 0.05  # chance that any bias is chosen where none helps
+ORDER, SCORE = 0, 1  # streams of the choice
+CANDIDATES = ("average", "pretrain", "maml", "drs", "small-init", "mixture")
+
+
+class AutoBias(InductiveBias):
+    """Choose the bias whose law gives held-out real rows the largest likelihood, or none.
+
+    The rows are split in ``folds`` parts. Each candidate learns from all but one and is asked
+    for the log-likelihood of the rows of that one: of the law that rows are drawn from, latent
+    mixture included. The candidate of the largest mean gain over no bias is used if its gain is
+    sure: the one-sided t interval over rows, at level 0.05 divided by the number of candidates,
+    lies above 0. Then it learns from all rows.
+
+    Parameters
+    ----------
+    n_seeds : int
+        Of each candidate that is not given.
+    candidates : sequence of InductiveBias, or None
+        None: averaging, pre-training, MAML, domain randomisation, small initial weights, mixture.
+    folds : int
+
+    Learned: ``gains_`` (n, candidates), nats by which each row is likelier than with no bias.
+    Cost: ``folds`` times that of all candidates together. The rows of one table decide; gains
+    below about two standard errors of them cannot be seen, and none is chosen then.
+    """
+
+    gains_: np.ndarray
+    chosen_: int | None
+
+    def __init__(
+        self,
+        n_seeds: int = 10,
+        candidates: Sequence[InductiveBias] | None = None,
+        folds: int = 3,
+    ) -> None:
+        self.n_seeds = n_seeds
+        self.candidates = candidates
+        self.folds = folds
+
+    def _candidates(self) -> list[InductiveBias]:
+        if self.candidates is not None:
+            return [clone(bias) for bias in self.candidates]
+        return [bias_class(name)(n_seeds=self.n_seeds) for name in CANDIDATES]
+
+    @property
+    def stages(self) -> int:
+        """All candidates in each fold, and the one chosen, which is not known before."""
+        each = [bias.stages for bias in self._candidates()]
+        return self.folds * (1 + sum(each)) + max(each, default=1)
+
+    def resolve(self, stage: Stage) -> InductiveBias:
+        """Compare the candidates; give the one to use, StageOne() for none."""
+        candidates = self._candidates()
+        n = len(stage.x)
+        if self.folds < 2 or not candidates:
+            raise TabseedError("AutoBias needs at least 2 folds and one candidate")
+        if n < 5 * self.folds:
+            raise TooFewRowsError(
+                f"AutoBias with {self.folds} folds needs at least {5 * self.folds} rows, got {n}"
+            )
+        order = np.random.default_rng(child(stage.stream, CHOICE, ORDER)).permutation(n)
+        parts = [np.sort(order[fold :: self.folds]) for fold in range(self.folds)]
+        self.gains_ = np.empty((n, len(candidates)))
+        for fold, held in enumerate(parts):
+            self.gains_[held] = self._gains(candidates, stage, fold, held)
+        self.chosen_ = self._choose()
+        none = StageOne(n_seeds=stage.model.n_seeds)
+        return none if self.chosen_ is None else candidates[self.chosen_]
+
+    def _gains(
+        self, candidates: list[InductiveBias], stage: Stage, fold: int, held: np.ndarray
+    ) -> np.ndarray:
+        """Log-likelihood of the held rows less that with no bias, (held, candidates)."""
+        stream = child(stage.stream, CHOICE, SCORE, fold)
+        part = replace(
+            stage,
+            x=np.delete(stage.x, held, axis=0),
+            stream=stream,
+            prefix=f"fold {fold + 1} of {self.folds}, ",
+        )
+        none = StageOne(n_seeds=stage.model.n_seeds)
+        found = [
+            self._log_likelihood(clone(bias), part, stage.rows[held], stream)
+            for bias in (none, *candidates)
+        ]
+        return np.stack(found[1:], axis=1) - found[0][:, None]
+
+    @staticmethod
+    def _log_likelihood(
+        bias: InductiveBias, stage: Stage, rows: np.ndarray, stream: np.random.SeedSequence
+    ) -> np.ndarray:
+        name = f"{stage.prefix}{type(bias).__name__}, likelihood"
+
+        def compute(aids: Aids) -> dict[str, np.ndarray]:
+            del aids
+            rng = np.random.default_rng(child(stream, SCORE))  # the same noise for all
+            return {"log_likelihood": learn(bias, stage)[0]._log_likelihood(rows, rng)}
+
+        return stage.journal.once(name, compute)["log_likelihood"]
+
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean gains and the lower ends of their one-sided intervals."""
+        n, k = self.gains_.shape
+        mean = self.gains_.mean(axis=0)
+        error = self.gains_.std(axis=0, ddof=1) / n**0.5
+        return mean, mean - student.ppf(1 - LEVEL / k, n - 1) * error
+
+    def _choose(self) -> int | None:
+        mean, low = self._bounds()
+        best = int(mean.argmax())
+        return best if low[best] > 0 else None
+
+    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
+        return self.resolve(stage).initial_weights(ensemble, stage)
+
+    def summary(self) -> list[str]:
+        """Say what was compared, and why which was chosen."""
+        mean, low = self._bounds()
+        names = [type(bias).__name__ for bias in self._candidates()]
+        lines = [
+            f"{name}: {m:+.3f} nats a row, surely {b:+.3f} or more"
+            for name, m, b in zip(names, mean, low, strict=True)
+        ]
+        chosen = (
+            "none is surely better than no bias: none is used"
+            if self.chosen_ is None
+            else f"{names[self.chosen_]} is used"
+        )
+        head = f"held-out rows against no bias, {self.folds} folds of {len(self.gains_)} rows:"
+        return [head, *lines, chosen]

@@ -1,0 +1,127 @@
+"""A generator with an inductive bias is a generator."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import clone
+
+from tabseed._random import RandomState
+from tabseed.encode import Layout
+from tabseed.generators.archive import Arrays
+from tabseed.generators.base import Aids, Generator, estimator_from_plain, estimator_to_plain
+from tabseed.generators.ensemble import SeedEnsemble, Training
+from tabseed.generators.neural import NeuralGenerator, training_from_plain
+from tabseed.inductive_bias import BIASES
+from tabseed.inductive_bias.base import InductiveBias, Stage, check_neural, learn
+from tabseed.inductive_bias.journal import Journal
+
+
+class FineTuned(Generator):
+    """A neural generator trained twice: seeds, then again from the weights a bias makes of them.
+
+    Parameters
+    ----------
+    generator : NeuralGenerator
+        Its settings serve both trainings; its ``n_seeds`` is the number of seeds of the second,
+        its ``random_state`` plays no part.
+    bias : InductiveBias
+        ``WeightAveraging()``, ``Pretraining()``, ``MAML()``, ``DomainRandomizedSearch()``,
+        ``SeedMixture()``, ``AutoBias()``, or one of the controls.
+    fine_tuning : Training or None
+        Settings of the second training; None: those of the first, without warm-up, so that the
+        weights to start from may turn out best.
+    random_state : int, numpy Generator, SeedSequence or None
+
+    Learned: ``generator_`` (what rows are drawn from), ``bias_`` (the bias used),
+    ``ensemble_`` (the seeds of the last training).
+
+    References: arXiv:2407.03080.
+
+    Examples
+    --------
+    >>> import numpy as np, pyarrow as pa
+    >>> from tabseed import SeedMixture, VAEBGM
+    >>> x = np.random.default_rng(0).integers(0, 5, 60)
+    >>> table = pa.table({"x": x, "even": x % 2 == 0})
+    >>> model = FineTuned(VAEBGM(), SeedMixture(n_seeds=3), random_state=0).fit(table)
+    >>> len(model.generator_.drawn_), model.sample(100).num_rows
+    (3, 100)
+    """
+
+    min_rows: ClassVar[int] = NeuralGenerator.min_rows
+    references: ClassVar[tuple[str, ...]] = ("arXiv:2407.03080",)
+
+    def __init__(
+        self,
+        generator: NeuralGenerator,
+        bias: InductiveBias,
+        fine_tuning: Training | None = None,
+        random_state: RandomState = None,
+    ) -> None:
+        self.generator = generator
+        self.bias = bias
+        self.fine_tuning = fine_tuning
+        self.random_state = random_state
+
+    generator_: NeuralGenerator
+    bias_: InductiveBias
+    found_: list[str]  # what the bias has to say
+
+    def _fit(
+        self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
+    ) -> None:
+        bias = clone(self.bias)
+        journal = Journal(aids, bias.stages)
+        stage = Stage(self._inner(), x, layout, stream, journal, self.fine_tuning)
+        self.generator_, self.bias_ = learn(bias, stage)
+        self.found_ = bias.summary()
+        if self.bias_ is not bias:
+            self.found_ += self.bias_.summary()
+        journal.end()
+
+    def _inner(self) -> NeuralGenerator:
+        """Give the generator inside, knowing what this one knows of the table."""
+        model = clone(check_neural(self.generator, "an inductive bias"))
+        model.schema_, model.encoder_ = self.schema_, self.encoder_
+        model.target_, model.n_rows_ = self.target_, self.n_rows_
+        return model
+
+    @property
+    def ensemble_(self) -> SeedEnsemble:
+        """The seeds of the last training."""
+        return self.generator_.ensemble_
+
+    def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return self.generator_._sample(n, rng)
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        state, arrays = self.generator_._state()
+        return {
+            "inner": state,
+            "found": self.found_,
+            "bias": estimator_to_plain(self.bias_),
+        }, arrays
+
+    def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
+        self.generator_ = self._inner()
+        self.generator_._restore(state["inner"], arrays)
+        self.found_ = [str(line) for line in state["found"]]
+        self.bias_ = estimator_from_plain(state["bias"], BIASES.values())
+
+    @classmethod
+    def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
+        from tabseed.generators import GENERATORS
+
+        return {
+            **plain,
+            "generator": estimator_from_plain(plain["generator"], GENERATORS.values()),
+            "bias": estimator_from_plain(plain["bias"], BIASES.values()),
+            "fine_tuning": training_from_plain(plain["fine_tuning"]),
+        }
+
+    def summary(self) -> list[str]:
+        """Say what was learned."""
+        name = type(self.bias_).__name__
+        return [f"inductive bias: {name}", *self.found_, *self.generator_.summary()]

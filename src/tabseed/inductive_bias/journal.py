@@ -1,0 +1,105 @@
+"""The stages of a long fit: one progress over all, finished ones kept and not computed again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tabseed.generators.archive import Arrays, Checkpoint, under
+from tabseed.generators.base import Aids, Progress
+
+UNITS = 1_000  # of progress, a stage
+
+
+class Journal:
+    """Results of stages by name.
+
+    With a checkpoint the results of finished stages, and the state of the one at work, lie in
+    its file, so a fit that was interrupted, however hard, goes on in the stage where it was.
+    """
+
+    def __init__(self, aids: Aids, stages: int) -> None:
+        self.progress, self.checkpoint, self.stages = aids.progress, aids.checkpoint, stages
+        self.finished: dict[str, Arrays] = {}
+        self.current: tuple[str, dict[str, Any], Arrays] | None = None
+        self.passed: set[str] = set()
+        found = self.checkpoint.read() if self.checkpoint is not None else None
+        if found is not None:
+            state, arrays = found
+            self.finished = {n: under(f"{i}.", arrays) for i, n in enumerate(state["finished"])}
+            if state["stage"]:
+                self.current = state["stage"], state["state"], under("now.", arrays)
+
+    def once(self, name: str, compute: Callable[[Aids], Arrays]) -> Arrays:
+        """Give the result of a stage, computed now or before."""
+        if name not in self.finished:
+            part = _Part(self, name) if self.checkpoint is not None else None
+            try:
+                result = compute(Aids(self._progress_of(name), part))
+            except BaseException:  # an interrupt too
+                if self.current is None or self.current[0] != name:
+                    self.write(None)
+                raise
+            self.finished[name] = result
+            self.write(None)
+        self.passed.add(name)
+        return self.finished[name]
+
+    def write(self, current: tuple[str, dict[str, Any], Arrays] | None) -> None:
+        """Keep what is finished, and the state of a stage at work."""
+        self.current = current
+        if self.checkpoint is None:
+            return
+        arrays = {
+            f"{i}.{key}": value
+            for i, result in enumerate(self.finished.values())
+            for key, value in result.items()
+        }
+        name, state, own = current or ("", {}, {})
+        arrays |= {f"now.{key}": value for key, value in own.items()}
+        document = {"finished": list(self.finished), "stage": name, "state": state}
+        self.checkpoint.write(document, arrays)
+
+    def end(self) -> None:
+        """All is done: tell it, and remove the file."""
+        if self.progress is not None:
+            self.progress(self.stages * UNITS, self.stages * UNITS, "done")
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
+
+    def _progress_of(self, name: str) -> Progress | None:
+        progress = self.progress
+        if progress is None:
+            return None
+        before = min(len(self.passed), self.stages - 1)
+
+        def tell(done: int, total: int, message: str) -> None:
+            part = UNITS * done // max(total, 1)
+            progress(before * UNITS + part, self.stages * UNITS, f"{name}: {message}")
+
+        return tell
+
+
+class _Part(Checkpoint):
+    """The checkpoint of one stage, inside that of the whole fit."""
+
+    def __init__(self, journal: Journal, name: str) -> None:
+        self.journal, self.name = journal, name
+        whole = journal.checkpoint
+        assert whole is not None
+        self.seconds = whole.seconds
+        self._written = time.monotonic()
+
+    def write(self, state: dict[str, Any], arrays: Arrays) -> None:
+        """Write where the stage stands."""
+        self.journal.write((self.name, state, arrays))
+        self._written = time.monotonic()
+
+    def read(self) -> tuple[dict[str, Any], Arrays] | None:
+        """Give what this stage wrote last, or None if the file is of another one."""
+        current = self.journal.current
+        return current[1:] if current is not None and current[0] == self.name else None
+
+    def remove(self) -> None:
+        """Leave the file: it goes when the whole fit is done."""
