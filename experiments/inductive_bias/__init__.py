@@ -1,0 +1,1 @@
+"""What each inductive bias adds, against every control."""

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabseed.errors import SchemaError
+from tabseed.inductive_bias import BIASES
 
 if TYPE_CHECKING:
     from tabseed.table import Table
 
 FILE, COLUMN, N = "FILE", "COLUMN", "N"  # what an option takes, as help shows it
+
+CONTROLS = ("continued", "stage-one")  # for studies, in Python
+OFFERED = ("none", *(name for name in BIASES if name not in CONTROLS))  # by --bias
 
 Data = Annotated[
     Path, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet, Arrow or DuckDB file.")
@@ -49,6 +53,15 @@ Kinds = Annotated[
 SchemaFile = Annotated[
     Path | None,
     typer.Option("--schema", metavar=FILE, help="Kinds of the columns, from info --save-schema."),
+]
+Bias = Annotated[
+    str,
+    typer.Option(
+        "--bias",
+        metavar="NAME",
+        help="Train twice, the second time from weights made of the first's seeds: "
+        f"{', '.join(OFFERED[:-1])} or {OFFERED[-1]}, which uses one only if it surely helps.",
+    ),
 ]
 Target = Annotated[
     str | None, typer.Option("--target", metavar=COLUMN, help="The column to be predicted.")

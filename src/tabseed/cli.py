@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tabseed._console import Output, emit, guarded, progress_bar, run
+from tabseed._learning import draw, learn, make_generator
 from tabseed._options import (
     COLUMN,
     FILE,
     AsJson,
+    Bias,
     Data,
     Encoding,
     Force,
@@ -36,7 +37,7 @@ from tabseed._options import (
     Target,
     read_like,
 )
-from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError, printable
+from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -206,6 +207,7 @@ def synth(
     generator: Annotated[
         str, typer.Option("--generator", metavar="NAME", help="How to learn: vaebgm or resample.")
     ] = "vaebgm",
+    bias: Bias = "none",
     target: Target = None,
     model: Annotated[
         Path | None,
@@ -258,17 +260,17 @@ def synth(
     judging = _Judging(report, holdout, holdout_share)
     table = Source(data, schema, kind, sql, encoding).read()
     options = {"device": None if device == "auto" else device, "paper": paper or None}
-    maker = _generator(generator, options, seed)  # last, for it may import PyTorch
+    maker = make_generator(generator, options, bias, seed)  # last, for it may import PyTorch
     if not len(table.schema.modelled):
         raise SchemaError(f"{data}: every column is an id or free text; set kinds with --kind")
     if target is not None:
         table.schema[target]  # an unknown name raises, with the nearest one
-    out = Output(as_json)
+    out = Output(as_json, {"bias": bias})
     out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
     _say_left_out(out, _left_out(table.schema))
     learned, held = judging.set_aside(out, table, rows or len(table), encoding, seed)
-    _fit(out, maker, learned, target, resume)
-    drawn = _draw(out, maker, rows or len(table), _stream(seed, SYNTH))
+    learn(out, maker, learned, target, resume)
+    drawn = draw(out, maker, rows or len(table), _stream(seed, SYNTH))
     _write(out, drawn, output, force, for_spreadsheet)
     if model is not None:
         with atomic_write(model, force=force) as part:
@@ -330,54 +332,6 @@ def _check_enough(sizes: tuple[int, int, int]) -> None:
             )
 
 
-def _generator(name: str, options: dict[str, Any], seed: int) -> Any:
-    """Make the generator of this name; an option left at its default is not passed on."""
-    from tabseed.generators import GENERATORS, generator_class
-
-    if name not in GENERATORS:
-        raise FileError(f"--generator {name!r}: there are {', '.join(sorted(GENERATORS))}")
-    generator = generator_class(name)(random_state=seed)
-    given = {key: value for key, value in options.items() if value is not None}
-    for key in given:
-        if key not in generator.get_params():
-            raise FileError(f"--{key}: {name} has no such option")
-    return generator.set_params(**given)
-
-
-def _fit(out: Output, maker: Any, table: Table, target: str | None, resume: Path | None) -> None:
-    began = time.perf_counter()
-    try:
-        with progress_bar() as progress:
-            maker.fit(table, target=target, progress=progress, checkpoint=resume)
-    except BaseException:
-        if resume is not None and resume.is_file():
-            emit(printable(f"{resume} keeps the training; the same command goes on"), sys.stderr)
-        raise
-    seconds = time.perf_counter() - began
-    name, columns = type(maker).__name__, list(table.schema.modelled.names)
-    learned = list(maker.summary())
-    out.result |= {
-        "generator": name,
-        "rows_learned": len(table),
-        "columns": columns,
-        "learned": learned,
-        "seconds_to_learn": round(seconds, 3),
-    }
-    out.say("learned", f"{len(columns)} columns of {len(table)} rows, {name}, {seconds:.1f} s")
-    for line in learned:
-        out.say("", line)
-
-
-def _draw(out: Output, maker: Any, n: int, stream: np.random.SeedSequence) -> Table:
-    from tabseed.table import Table
-
-    began = time.perf_counter()
-    drawn = Table.from_frame(maker.sample(n, random_state=stream), schema=maker.schema_.modelled)
-    out.result["rows"] = n
-    out.say("drew", f"{n} rows, {time.perf_counter() - began:.1f} s")
-    return drawn
-
-
 def _write(out: Output, table: Table, path: Path, force: bool, for_spreadsheet: bool) -> None:
     from tabseed.io import write_table
 
@@ -406,7 +360,7 @@ def sample(
     out = Output(as_json, {"model": str(model)})
     maker = load(model)
     try:
-        drawn = _draw(out, maker, rows, _stream(seed, SAMPLE))
+        drawn = draw(out, maker, rows, _stream(seed, SAMPLE))
     except TabseedError:
         raise
     except Exception as error:  # what was saved draws; what does not was changed since

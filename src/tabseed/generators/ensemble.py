@@ -261,6 +261,10 @@ class Split:
         turned = np.stack([np.roll(order, -held * seed) for seed in range(n_seeds)])
         return cls(np.sort(turned[:, held:], axis=1), np.sort(turned[:, :held], axis=1))
 
+    def whole(self) -> Split:
+        """Let the rows set aside train too."""
+        return Split(np.sort(np.hstack([self.train, self.validation]), axis=1), self.validation)
+
     def of_seeds(self, n_seeds: int) -> Split:
         """Give a row of places to each of ``n_seeds`` seeds."""
         train, validation = (

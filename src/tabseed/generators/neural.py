@@ -54,7 +54,10 @@ class NeuralGenerator(Generator):
         raise NotImplementedError
 
     def _learn_latent(self, rows: np.ndarray, split: Split, stream: np.random.SeedSequence) -> None:
-        """Learn what the drawn seeds need besides their weights, from all rows (n, p)."""
+        """Learn what the drawn seeds need besides their weights, from rows (n, p).
+
+        ``split`` (S, ...) has the places of each seed's rows to learn from in ``train``.
+        """
 
     def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw encoded rows (n, w) from the network ``drawn_[at]``."""
@@ -78,7 +81,12 @@ class NeuralGenerator(Generator):
             [child(stream, SEED, seed) for seed in range(self.n_seeds)],
             options=Options(resolve_device(self.device), aids.progress, aids.checkpoint),
         )
-        self._settle(ensemble, (ensemble.chosen,), rows, split, child(stream, LATENT))
+        settled = self._latent_split(split)
+        self._settle(ensemble, (ensemble.chosen,), rows, settled, child(stream, LATENT))
+
+    def _latent_split(self, split: Split) -> Split:
+        """Give the rows that the latent law is learned from, once stopping needs none: all."""
+        return split.whole()
 
     def _settle(
         self,
@@ -88,7 +96,7 @@ class NeuralGenerator(Generator):
         split: Split,
         stream: np.random.SeedSequence,
     ) -> None:
-        """Take the seeds to draw from and learn what they need besides their weights."""
+        """Take the seeds to draw from; from ``split.train`` they learn what weights do not hold."""
         self.ensemble_, self.drawn_ = ensemble, tuple(drawn)
         self.weights_ = ensemble.of_seeds(self.drawn_)
         self._learn_latent(rows, split.of_seeds(len(ensemble.curves)), stream)

@@ -250,8 +250,11 @@ class VAEBGM(NeuralGenerator):
         learn = LatentMixture.of_paper if self.paper else LatentMixture.fit
         self.mixtures_ = []
         for at, seed in enumerate(self.drawn_):
-            own = rows[split.train[seed]] if self.paper else rows
-            self.mixtures_.append(learn(*self._codes(at, own), int_seed(stream)))
+            codes = self._codes(at, rows[split.train[seed]])
+            self.mixtures_.append(learn(*codes, int_seed(stream)))
+
+    def _latent_split(self, split: Split) -> Split:
+        return split if self.paper else split.whole()
 
     def _stacked(self, at: int) -> Weights:
         return {name: to_tensor(value[at : at + 1]) for name, value in self.weights_.items()}

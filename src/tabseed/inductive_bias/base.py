@@ -186,9 +186,13 @@ class Stage:
         return Options(self.device, aids.progress, aids.checkpoint)
 
     def draw(self, ensemble: SeedEnsemble, sizes: Sequence[int], path: int) -> list[np.ndarray]:
-        """Draw rows (sizes[s], w) from each seed s, whose latent law is learned for it."""
+        """Draw rows (sizes[s], w) from each seed s, whose latent law is learned for it.
+
+        From the rows that train only: those that tell a second training when to stop must not
+        have shaped the rows of the first.
+        """
         drawn = [seed for seed, size in enumerate(sizes) if size]
-        model = self.settled(ensemble, drawn)
+        model = self.settled(ensemble, drawn, self.split())
         streams = [child(self.stream, BIAS, path, seed) for seed in drawn]
         found = {
             seed: model._sample_seed(at, sizes[seed], np.random.default_rng(stream))
@@ -198,11 +202,10 @@ class Stage:
         return [found.get(seed, empty) for seed in range(len(sizes))]
 
     def settled(
-        self, ensemble: SeedEnsemble, seeds: Sequence[int], split: Split | None = None
+        self, ensemble: SeedEnsemble, seeds: Sequence[int], split: Split
     ) -> NeuralGenerator:
-        """Give a generator that draws from these seeds."""
+        """Give what draws from these seeds; latent laws are learned from ``split.train``."""
         model = copy.copy(self.model)
-        split = split or self.split()
         model._settle(ensemble, seeds, self.rows, split, child(self.stream, LATENT))
         return model
 
@@ -224,7 +227,8 @@ def learn(bias: InductiveBias, stage: Stage) -> tuple[NeuralGenerator, Inductive
         assert ensemble is not None
         tuned = ensemble
     seeds = range(len(tuned.curves)) if bias.mixes else (tuned.chosen,)
-    return stage.settled(tuned, [s for s in seeds if np.isfinite(tuned.best_loss[s])], split), bias
+    sound = [seed for seed in seeds if np.isfinite(tuned.best_loss[seed])]
+    return stage.settled(tuned, sound, stage.model._latent_split(split)), bias
 
 
 def _fine_tune(bias: InductiveBias, initial: Stacked, stage: Stage, split: Split) -> SeedEnsemble:

@@ -105,21 +105,26 @@ class MetaTraining:
 
     Parameters
     ----------
-    batch_rows : int
-        Support rows, and query rows, of each task in each meta-step.
+    batch_rows, query_rows : int
+        Support rows and query rows of each task in each meta-step.
+    resample : bool
+        Draw them anew for each meta-step; the authors take the same ones always.
     inner_steps, inner_rate : int, float
         K and alpha.
     steps, rate : int, float
         Most steps of Adam on theta, and its learning rate.
-    patience : int
-        Validations (one each 5 meta-steps) without a new best after which it stops.
+    check_every, patience : int
+        Meta-steps between validations; validations without a new best after which it stops.
     """
 
     batch_rows: int = 240
+    query_rows: int = 240
+    resample: bool = True
     inner_steps: int = 10
     inner_rate: float = 1e-3
     steps: int = 150
     rate: float = 1e-3
+    check_every: int = 5
     patience: int = 6
 
 
@@ -147,8 +152,6 @@ class MAML(InductiveBias):
     """
 
     references = ("arXiv:2407.03080", "arXiv:1703.03400", "arXiv:1803.02999")
-    check_every = 5
-
     losses_: np.ndarray  # (validations, 2): meta-step, mean loss after adaptation, nats a row
 
     def __init__(
@@ -210,8 +213,9 @@ class MAML(InductiveBias):
         if self.start not in ("best", "average", "fresh"):
             raise TabseedError(f"start={self.start!r}: best, average or fresh")
         meta = self.meta or MetaTraining()
-        if self.n_rows < 10 or min(meta.batch_rows, meta.steps, meta.patience) < 1:
-            raise TabseedError("n_rows must be at least 10; batch_rows, steps and patience 1")
+        least = min(meta.batch_rows, meta.query_rows, meta.steps, meta.check_every, meta.patience)
+        if self.n_rows < 10 or least < 1 or meta.inner_steps < 0:
+            raise TabseedError("n_rows must be at least 10, inner_steps 0, other numbers 1")
 
     def _start(self, ensemble: SeedEnsemble, stage: Stage) -> Stacked:
         if self.start == "average":
@@ -259,14 +263,14 @@ class _Search:
             slopes, _ = meta_gradient(
                 self.network,
                 self.theta,
-                *self._batches(self.rows, self.step),
+                *self._batches(self.rows, self.step if self.how.resample else 0),
                 rate=self.how.inner_rate,
                 steps=self.how.inner_steps,
                 order=self.bias.order,
             )
             self.step += 1
             adam_step(self.theta, slopes, self.moments, self.step, self.how.rate)
-            if self.step % self.bias.check_every == 0 or self.step == self.how.steps:
+            if self.step % self.how.check_every == 0 or self.step == self.how.steps:
                 self._validate()
                 if self.aids.checkpoint is not None and self.aids.checkpoint.due():
                     self.aids.checkpoint.write(
@@ -278,15 +282,15 @@ class _Search:
         """Support and query of all tasks, no row in both, from the stream of this step."""
         rng = np.random.default_rng(child(self.stream, step))
         tasks, most = rows.shape[:2]
-        size = max(1, min(self.how.batch_rows, most // 2))
-        places = np.argsort(rng.random((tasks, most)), axis=1)[:, : 2 * size]
+        b, q = self.how.batch_rows, self.how.query_rows
+        if b + q > most:  # too few for both: in proportion
+            b = int(np.clip(round(most * b / (b + q)), 1, most - 1))
+            q = most - b
+        places = np.argsort(rng.random((tasks, most)), axis=1)[:, : b + q]
         picked = torch.take_along_dim(rows, to_tensor(places, rows.device)[..., None], dim=1)
-        shape = (tasks, 2 * size, self.network.noise_width)
+        shape = (tasks, b + q, self.network.noise_width)
         noise = to_tensor(rng.standard_normal(shape, dtype=np.float32), rows.device)
-        return (
-            Batch(picked[:, :size], noise[:, :size]),
-            Batch(picked[:, size:], noise[:, size:]),
-        )
+        return Batch(picked[:, :b], noise[:, :b]), Batch(picked[:, b:], noise[:, b:])
 
     def _validate(self) -> None:
         """Mean loss after adaptation on rows set aside, always the same ones and same noise."""
