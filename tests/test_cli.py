@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import os
 import signal
 import subprocess
 import sys
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +22,11 @@ import safetensors.numpy
 import tabseed
 from tabseed import io
 from tabseed._console import run
-from tabseed.cli import app
+from tabseed._options import OFFERED
+from tabseed.cli import SAMPLE, SYNTH, _stream, app
 from tabseed.generators import GENERATORS
 from tabseed.generators.archive import FORMAT, MAX_DOCUMENT_BYTES
+from tabseed.inductive_bias import bias_class
 
 COMMANDS = ("info", "split", "synth", "sample", "evaluate")
 HOSTILE = ("<b>=1+1</b>", "=cmd()", "two\nlines", "\x1b[31mred", "{{ 7*7 }}", "\u202eright")
@@ -105,7 +109,7 @@ def test_help_names_every_command_generator_and_the_version(tab) -> None:
     bare = tab()
     assert (bare.code, bare.out, bare.err) == (2, "", ran.out)
     assert tab("--version").out == f"tabseed {tabseed.__version__}\n"
-    assert all(name in tab("synth", "--help").out for name in GENERATORS)
+    assert all(name in tab("synth", "--help").out for name in (*GENERATORS, *OFFERED))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -181,6 +185,71 @@ def test_synth_leaves_ids_out_and_says_so(tab, tmp_path) -> None:
     assert io.read_table(out).column_names == ["size", "n", "kind"]
 
 
+# --- inductive bias -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def biased(tab, data, tmp_path):
+    """Learn ``data`` with a bias, for JSON; give what ran and the two files written."""
+    pytest.importorskip("torch")
+    out, model = tmp_path / "o.parquet", tmp_path / "m.tabseed"
+
+    def call(name: str, *further: object) -> tuple[Ran, Path, Path]:
+        line = ("synth", data, "-o", out, "--model", model, "--bias", name, "--device", "cpu")
+        return tab(*line, "--json", *further), out, model
+
+    return call
+
+
+@pytest.mark.parametrize(("name", "paper"), [("average", False), ("mixture", True)])
+def test_a_bias_is_that_of_python_and_its_model_draws_alike(
+    biased, tab, tmp_path, name, paper
+) -> None:
+    ran, out, model = biased(name, "--seed", 3, "--target", "kind", *["--paper"] * paper)
+    cls = bias_class(name)
+    assert ran.code == 0
+    document = ran.document
+    assert (document["bias"], document["bias_used"]) == (name, cls.__name__)
+    assert document["generator"] == "VAEBGM"
+    assert document["learned"][0] == f"inductive bias: {cls.__name__}"
+    maker = tabseed.FineTuned(tabseed.VAEBGM(device="cpu", paper=paper), cls(), random_state=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tabseed.OrthogonalSeedsWarning)
+        maker.fit(table(), target="kind")
+    assert io.read_table(out).equals(maker.sample(40, random_state=_stream(3, SYNTH)))
+    again = tmp_path / "again.parquet"
+    assert tab("sample", model, "-o", again, "--rows", 90, "--seed", 5).code == 0
+    loaded = tabseed.load(model)
+    assert loaded.target_ == "kind" and loaded.generator.device == "cpu"
+    assert io.read_table(again).equals(loaded.sample(90, random_state=_stream(5, SAMPLE)))
+
+
+def test_averaging_of_strangers_is_a_note_not_a_warning(tab, line) -> None:
+    ran = tab(*line, "--bias", "average")
+    assert ran.err == ""
+    assert "\nnote       the averaged seeds are nearly orthogonal" in ran.out
+    assert ran.out.count("nearly orthogonal") == 1
+
+
+@pytest.mark.parametrize(("level", "used"), [(0.5, "SeedMixture"), (1e-300, None)])
+def test_auto_says_what_it_compared_and_what_it_uses(biased, monkeypatch, level, used) -> None:
+    monkeypatch.setattr("tabseed.inductive_bias.auto.CANDIDATES", ("small-init", "mixture"))
+    monkeypatch.setattr("tabseed.inductive_bias.auto.LEVEL", level)
+    ran, *_ = biased("auto")
+    assert ran.code == 0
+    assert (ran.document["bias"], ran.document["bias_used"]) == ("auto", used)
+    said = "\n".join(ran.document["learned"])
+    assert "\nSmallInit: " in said and "\nSeedMixture: " in said
+    assert (f"\n{used} is used" if used else "none is used") in said
+    assert all(line in ran.err for line in ran.document["learned"])
+
+
+def test_without_a_bias_none_is_reported(tab, data, tmp_path) -> None:
+    line = ("synth", data, "-o", tmp_path / "o.csv", "--generator", "resample", "--json")
+    document = tab(*line).document
+    assert (document["bias"], document["bias_used"]) == ("none", None)
+
+
 # --- refusals: one line on standard error, exit code 2, nothing written -------------------------
 
 BAD_FILES = {
@@ -240,6 +309,9 @@ BAD_LINES = [
     (("synth", "DATA", "-o", "OUT", "--target", "kinds"), "did you mean 'kind'?"),
     (("synth", "DATA", "-o", "OUT", "--generator", "gpt"), "there are resample, vaebgm"),
     (("synth", "DATA", "-o", "OUT", "--generator", "resample", "--paper"), "no such option"),
+    (("synth", "DATA", "-o", "OUT", "--bias", "luck"), "there are none, average, pretrain, maml"),
+    (("synth", "DATA", "-o", "OUT", "--bias", "continued"), "'continued': there are none"),
+    (("synth", "DATA", "-o", "OUT", "--bias", "maml", "--generator", "resample"), "has no seeds"),
     (("synth", "DATA", "-o", "OUT", "--holdout", "DATA"), "--holdout is for --report"),
     (("synth", "DATA", "-o", "OUT", "--holdout-share", ".5"), "--holdout-share is for --report"),
     (("synth", "DATA", "-o", "OUT", "--report", "DIR/r", "--holdout-share", "0"), "0 and 1"),
@@ -454,12 +526,65 @@ def test_a_resumed_training_ends_with_the_same_bytes(tab, line, tmp_path) -> Non
     assert names_in(tmp_path) == ["data.csv", "kept"]
     other = tab(*line, "--resume", kept, "--seed", 1)
     assert other.code == 2 and "on other data or with other settings" in other.err
+    assert other.err.count("\n") == 1
     found = []
     for further in (("--resume", kept), ("--force",)):
         assert spawn(*line, *further).code == 0
         assert names_in(tmp_path) == ["data.csv", "m.tabseed", "o.csv"]
         found.append([(tmp_path / name).read_bytes() for name in ("o.csv", "m.tabseed")])
     assert found[0] == found[1]
+
+
+# The same at the 30th step of a given training: an inductive bias has several.
+SIGNALLED_LATER = """
+import os, sys, torch
+import tabseed.inductive_bias.base as base
+at, number, seen = int(sys.argv.pop(1)), int(sys.argv.pop(1)), []
+gradient, train = torch.autograd.grad, base.train_ensemble
+def begun(*args, **kwargs):
+    seen.append(0)
+    return train(*args, **kwargs)
+def counted(*args, **kwargs):
+    seen[-1] += 1
+    if (len(seen), seen[-1]) == (at, 30):
+        os.kill(os.getpid(), number)
+    return gradient(*args, **kwargs)
+base.train_ensemble, torch.autograd.grad = begun, counted
+from tabseed.cli import main
+main()
+"""
+
+
+def test_a_bias_resumes_in_any_training_and_ends_with_the_same_bytes(line, tmp_path) -> None:
+    line, kept = (*line, "--bias", "pretrain"), tmp_path / "kept"
+    stops = ((1, signal.SIGINT, 130), (2, signal.SIGKILL, -9), (2, signal.SIGINT, 130))
+    for finished, (training, number, code) in enumerate(stops):
+        stopped = spawn(training, int(number), *line, "--resume", kept, program=SIGNALLED_LATER)
+        assert stopped.code == code, stopped
+        assert names_in(tmp_path) == ["data.csv", "kept"]
+        with zipfile.ZipFile(kept) as archive:
+            assert len(json.loads(archive.read("checkpoint.json"))["finished"]) == finished
+    found = []
+    for further in (("--resume", kept), ("--force",)):
+        assert spawn(*line, *further).code == 0
+        assert names_in(tmp_path) == ["data.csv", "m.tabseed", "o.csv"]
+        found.append([(tmp_path / name).read_bytes() for name in ("o.csv", "m.tabseed")])
+    assert found[0] == found[1]
+
+
+def test_a_terminal_sees_one_bar_over_all_trainings(line) -> None:
+    own, theirs = os.openpty()
+    command = [sys.executable, "-m", "tabseed", *map(str, line), "--bias", "average"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as running:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while part := os.read(own, 4096):
+                seen += part
+    os.close(own)
+    assert running.returncode == 0
+    first, second = seen.find(b"10 seeds: "), seen.find(b"WeightAveraging, tuning: ")
+    assert 0 <= first < second
 
 
 @pytest.mark.parametrize("generator", sorted(GENERATORS))
@@ -517,8 +642,13 @@ def test_without_torch_all_works_but_what_needs_it(data, tmp_path) -> None:
         assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("verdict ") and "Jensen-Shannon divergence, coarse" in ran.out
     before = names_in(tmp_path)
-    ran = spawn("synth", data, "-o", tmp_path / "v.csv", program=WITHOUT_TORCH)
-    refused(ran, 'pip install "tabseed[neural]"')
+    for further, message in (
+        ((), 'pip install "tabseed[neural]"'),
+        (("--bias", "average"), 'pip install "tabseed[neural]"'),
+        (("--bias", "average", "--generator", "resample"), "resample has no seeds"),
+    ):
+        ran = spawn("synth", data, "-o", tmp_path / "v.csv", *further, program=WITHOUT_TORCH)
+        refused(ran, message)
     assert names_in(tmp_path) == before
 
 

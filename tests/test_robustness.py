@@ -185,6 +185,25 @@ def test_vaebgm_takes_odd_tables(tmp_path, name) -> None:
     check_sound(source, out, 60)
 
 
+@pytest.mark.parametrize("bias", ["pretrain", "mixture"])
+@pytest.mark.parametrize("name", ["5 rows", "no values at all", "mostly missing", "far apart"])
+def test_a_bias_takes_odd_tables(tmp_path, name, bias) -> None:
+    pytest.importorskip("torch")
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    io.write_table(TABLES[name](), source)
+    assert synth(source, out, "--device", "cpu", "--rows", 60, "--bias", bias) == (0, "")
+    check_sound(source, out, 60)
+
+
+def test_too_few_rows_to_choose_a_bias_are_counted(tmp_path) -> None:
+    pytest.importorskip("torch")
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    io.write_table(io.read_table(PENGUINS).slice(0, 12), source)
+    message = "error: AutoBias with 3 folds needs at least 15 rows, got 12\n"
+    assert synth(source, out, "--bias", "auto") == (2, message)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("rows", [1, 4])
 def test_too_few_rows_for_a_network_are_counted(tmp_path, rows) -> None:
     pytest.importorskip("torch")

@@ -11,8 +11,9 @@ import os
 import resource
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def _distinct(frame: Any) -> Any:
     return frame.group_by(frame.column_names, use_threads=False).aggregate([])
 
 
+@lru_cache(maxsize=1)
 def draw_of(coding: str, name: str, draw: int) -> Draw:
     """Split the rows for one draw."""
     rows, judges = population(coding, name)
@@ -124,33 +126,39 @@ def judged(held: ts.Table, synthetic: Any, draw: int) -> Row:
     return row
 
 
-def arms(coding: str, draw: int) -> Iterator[tuple[str, Any]]:
-    """Every arm that learns from 300 rows."""
-    for name in BIASES if coding == "authors" else RAW_ARMS:
-        yield name, ts.FineTuned(ts.VAEBGM(), BIASES[name](), random_state=draw)
-    yield "resample, smoothed", ts.Resample(smoothing=1.0, random_state=draw)
+def arms(coding: str, name: str, draw: int) -> list[str]:
+    """All arms of one draw."""
+    found = [*(BIASES if coding == "authors" else RAW_ARMS), SMOOTHED]
+    if (coding, name) != ("authors", "intrusion"):
+        found.append(MANY)
+    if coding == "authors" and (draw == 0 or name == "intrusion"):  # one table each, no draws
+        found += [f"authors' {arm}" for arm in THEIRS]
+    return found
 
 
-def task(coding: str, name: str, draw: int, done: set[str]) -> Iterator[Row]:
-    """All results of one draw that are not done yet."""
+SMOOTHED, MANY = "resample, smoothed", "none, N = 10,000"
+
+
+def row_of(job: tuple[str, str, int, str]) -> tuple[Row, int]:
+    """One arm on one draw; and the peak memory of this process, MiB."""
     warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
+    coding, name, draw, arm = job
     rows = draw_of(coding, name, draw)
-    key = {"coding": coding, "data": name, "draw": draw}
-    for arm, model in arms(coding, draw):
-        if arm not in done:
-            yield {**key, "arm": arm, **learned(model, rows.few, rows.held, arm, draw)}
-    big = "none, N = 10,000"
-    if rows.many is not None and big not in done:
-        model = ts.VAEBGM(random_state=draw)
-        yield {**key, "arm": big, **learned(model, rows.many, rows.held, big, draw)}
-    if coding == "authors" and (draw == 0 or name == "intrusion"):
-        for arm in THEIRS:
-            if f"authors' {arm}" not in done:
-                table = generated(name, arm, rows.held)
-                table = _distinct(table) if name == "intrusion" else table
-                places = np.random.default_rng(draw).permutation(len(table))[:JUDGED]
-                found = judged(rows.held, table.take(np.sort(places)), draw)
-                yield {**key, "arm": f"authors' {arm}", **found, **EMPTY}
+    theirs = arm.removeprefix("authors' ")
+    if theirs != arm:
+        table = generated(name, theirs, rows.held)
+        table = _distinct(table) if name == "intrusion" else table
+        places = np.random.default_rng(draw).permutation(len(table))[:JUDGED]
+        found = {**judged(rows.held, table.take(np.sort(places)), draw), **EMPTY}
+    elif arm == MANY:
+        found = learned(ts.VAEBGM(random_state=draw), rows.many, rows.held, arm, draw)
+    elif arm == SMOOTHED:
+        model = ts.Resample(smoothing=1.0, random_state=draw)
+        found = learned(model, rows.few, rows.held, arm, draw)
+    else:
+        tuned = ts.FineTuned(ts.VAEBGM(), BIASES[arm](), random_state=draw)
+        found = learned(tuned, rows.few, rows.held, arm, draw)
+    return {"coding": coding, "data": name, "draw": draw, "arm": arm, **found}, _memory()
 
 
 EMPTY: Row = {"likelihood": "", "few plain": "", "few low": "", "few high": "", "seconds": ""}
@@ -173,17 +181,6 @@ def learned(model: Any, train: ts.Table, held: ts.Table, arm: str, draw: int) ->
     return row
 
 
-def _worker(job: tuple[str, str, int, set[str], Any]) -> None:
-    *where, queue = job
-    try:
-        for row in task(*where):
-            queue.put(row)
-        queue.put(_memory())
-    except BaseException as error:
-        queue.put(error)
-        raise
-
-
 def _memory() -> int:
     """Peak memory of this process, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
@@ -193,31 +190,14 @@ def run(coding: str, name: str) -> None:
     """One table's whole study on two processes; results stand in ``honest.csv``."""
     results = Results(RESULTS / "honest.csv", KEYS)
     cost = Results(RESULTS / "honest_cost.csv", ("coding", "data"))
-    found = [r for r in results.rows if (r["coding"], r["data"]) == (coding, name)]
-    done = {draw: {r["arm"] for r in found if r["draw"] == str(draw)} for draw in range(DRAWS)}
-    began, peak, left = time.perf_counter(), _memory(), DRAWS
-    context = get_context("spawn")
-    with context.Manager() as manager, context.Pool(2, maxtasksperchild=1) as pool:
-        queue = manager.Queue()
-        jobs = [(coding, name, draw, done[draw], queue) for draw in range(DRAWS)]
-        pool.map_async(_worker, jobs, chunksize=1)
-        while left:
-            item = queue.get()
-            if isinstance(item, BaseException):
-                raise SystemExit(f"{coding} {name}: {item!r}")
-            if isinstance(item, int):
-                left, peak = left - 1, max(peak, item)
-            else:
-                results.add(item)
-    if not found:  # of a whole run only
+    began, peak = time.perf_counter(), _memory()
+    everything = [(coding, name, d, arm) for d in range(DRAWS) for arm in arms(coding, name, d)]
+    jobs = [job for job in everything if not results.has(**dict(zip(KEYS, job, strict=True)))]
+    with get_context("spawn").Pool(2) as pool:
+        for row, memory in pool.imap_unordered(row_of, jobs):
+            results.add(row)
+            peak = max(peak, memory)
+    if jobs == everything:  # the cost of a whole run only
         seconds = round(time.perf_counter() - began)
-        cost.add(
-            {
-                "coding": coding,
-                "data": name,
-                "seconds": seconds,
-                "peak MiB a process": peak,
-                "processes": 2,
-                "cores": os.cpu_count(),
-            }
-        )
+        where = {"coding": coding, "data": name, "seconds": seconds, "processes": 2}
+        cost.add({**where, "peak MiB of a process": peak, "cores": os.cpu_count()})

@@ -128,11 +128,12 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TimeElapsedColumn(),
+        BarColumn(table_column=Column(min_width=10)),
+        TimeElapsedColumn(table_column=Column(min_width=7)),  # whole beside a long message
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)

@@ -82,8 +82,9 @@ def learn(out: Output, maker: Any, table: Table, target: str | None, resume: Pat
 
 def _bias_used(maker: Any) -> str | None:
     """Name the class of the bias; None where there is none, or none was chosen."""
-    name = type(getattr(maker, "bias_", None)).__name__
-    return None if name in ("NoneType", "StageOne") else name
+    bias = getattr(maker, "bias_", None)
+    name = type(bias).__name__
+    return None if bias is None or name == "StageOne" else name
 
 
 @contextmanager

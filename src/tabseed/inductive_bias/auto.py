@@ -66,7 +66,8 @@ class AutoBias(InductiveBias):
     def stages(self) -> int:
         """All candidates in each fold, and the one chosen, which is not known before."""
         each = [bias.stages for bias in self._candidates()]
-        return self.folds * (1 + sum(each)) + max(each, default=1)
+        own = [max(1, stages - 1) for stages in each]  # they share the first seeds
+        return self.folds * (1 + sum(own)) + max(each, default=1)
 
     def resolve(self, stage: Stage) -> InductiveBias:
         """Compare the candidates; give the one to use, StageOne() for none."""
@@ -114,16 +115,24 @@ class AutoBias(InductiveBias):
         def compute(aids: Aids) -> dict[str, np.ndarray]:
             del aids
             rng = np.random.default_rng(child(stream, SCORE))  # the same noise for all
-            return {"log_likelihood": learn(bias, stage)[0]._log_likelihood(rows, rng)}
+            try:
+                model, _ = learn(bias, stage)
+            except TabseedError:
+                if isinstance(bias, StageOne):
+                    raise
+                return {"log_likelihood": np.full(len(rows), -np.inf)}  # it has learned nothing
+            return {"log_likelihood": model._log_likelihood(rows, rng)}
 
-        return stage.journal.once(name, compute)["log_likelihood"]
+        return stage.journal.once(name, compute, around=True)["log_likelihood"]
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean gains and the lower ends of their one-sided intervals."""
         n, k = self.gains_.shape
-        mean = self.gains_.mean(axis=0)
-        error = self.gains_.std(axis=0, ddof=1) / n**0.5
-        return mean, mean - student.ppf(1 - LEVEL / k, n - 1) * error
+        learned = np.isfinite(self.gains_).all(axis=0)
+        gains = np.where(learned, self.gains_, 0.0)
+        mean, error = gains.mean(axis=0), gains.std(axis=0, ddof=1) / n**0.5
+        low = mean - student.ppf(1 - LEVEL / k, n - 1) * error
+        return np.where(learned, mean, -np.inf), np.where(learned, low, -np.inf)
 
     def _choose(self) -> int | None:
         mean, low = self._bounds()
@@ -138,7 +147,9 @@ class AutoBias(InductiveBias):
         mean, low = self._bounds()
         names = [type(bias).__name__ for bias in self._candidates()]
         lines = [
-            f"{name}: {m:+.3f} nats a row, surely {b:+.3f} or more"
+            f"{name}: {m:+.3f} nats a row (surely at least {b:+.3f})"
+            if np.isfinite(m)
+            else f"{name}: learns nothing here"
             for name, m, b in zip(names, mean, low, strict=True)
         ]
         chosen = (
@@ -146,5 +157,8 @@ class AutoBias(InductiveBias):
             if self.chosen_ is None
             else f"{names[self.chosen_]} is used"
         )
-        head = f"held-out rows against no bias, {self.folds} folds of {len(self.gains_)} rows:"
+        head = (
+            f"log-likelihood of {len(self.gains_)} rows, each held out once ({self.folds} folds), "
+            "against no bias:"
+        )
         return [head, *lines, chosen]

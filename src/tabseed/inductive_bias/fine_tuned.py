@@ -16,6 +16,7 @@ from tabseed.generators.neural import NeuralGenerator, training_from_plain
 from tabseed.inductive_bias import BIASES
 from tabseed.inductive_bias.base import InductiveBias, Stage, check_neural, learn
 from tabseed.inductive_bias.journal import Journal
+from tabseed.inductive_bias.weights import StageOne
 
 
 class FineTuned(Generator):
@@ -123,5 +124,6 @@ class FineTuned(Generator):
 
     def summary(self) -> list[str]:
         """Say what was learned."""
-        name = type(self.bias_).__name__
+        none = isinstance(self.bias_, StageOne) and self.bias_.bias is None
+        name = "none" if none else type(self.bias_).__name__
         return [f"inductive bias: {name}", *self.found_, *self.generator_.summary()]

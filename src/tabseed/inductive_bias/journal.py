@@ -23,7 +23,7 @@ class Journal:
         self.progress, self.checkpoint, self.stages = aids.progress, aids.checkpoint, stages
         self.finished: dict[str, Arrays] = {}
         self.current: tuple[str, dict[str, Any], Arrays] | None = None
-        self.passed: set[str] = set()
+        self.around: set[str] = set()  # stages made of others, which alone count
         found = self.checkpoint.read() if self.checkpoint is not None else None
         if found is not None:
             state, arrays = found
@@ -31,19 +31,20 @@ class Journal:
             if state["stage"]:
                 self.current = state["stage"], state["state"], under("now.", arrays)
 
-    def once(self, name: str, compute: Callable[[Aids], Arrays]) -> Arrays:
-        """Give the result of a stage, computed now or before."""
+    def once(self, name: str, compute: Callable[[Aids], Arrays], *, around: bool = False) -> Arrays:
+        """Give the result of a stage, computed now or before; ``around`` others it counts none."""
+        if around:
+            self.around.add(name)
         if name not in self.finished:
             part = _Part(self, name) if self.checkpoint is not None else None
             try:
                 result = compute(Aids(self._progress_of(name), part))
             except BaseException:  # an interrupt too
-                if self.current is None or self.current[0] != name:
+                if self.current is None:  # else the file holds where this stage, or one in it, was
                     self.write(None)
                 raise
             self.finished[name] = result
             self.write(None)
-        self.passed.add(name)
         return self.finished[name]
 
     def write(self, current: tuple[str, dict[str, Any], Arrays] | None) -> None:
@@ -72,7 +73,7 @@ class Journal:
         progress = self.progress
         if progress is None:
             return None
-        before = min(len(self.passed), self.stages - 1)
+        before = min(len(self.finished.keys() - self.around), self.stages - 1)
 
         def tell(done: int, total: int, message: str) -> None:
             part = UNITS * done // max(total, 1)

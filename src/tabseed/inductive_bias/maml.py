@@ -203,7 +203,7 @@ class MAML(InductiveBias):
         if self.must_improve and not improved:
             raise TabseedError(
                 f"MAML found no weights better than its start in {self.losses_[-1, 0]:.0f} "
-                "meta-steps; lower the rates in meta, or start otherwise"
+                "meta-steps; take another bias, or in Python lower the rates in meta"
             )
         return under("theta.", found)
 

@@ -121,11 +121,14 @@ class WeightAveraging(InductiveBias):
         name = f"{self.n_seeds} branches from {steps}"
         return stage.train(name, streams, stage.split(), how=how, initial=initial).ranked()
 
+    def _cosine(self) -> str:
+        return f"{round(self.geometry_.cosine, 2) + 0.0:.2f}"  # no -0.00
+
     def _warning(self) -> str:
         return (
-            f"the averaged seeds are nearly orthogonal (mean cosine {self.geometry_.cosine:.2f}): "
+            f"the averaged seeds are nearly orthogonal (mean cosine {self._cosine()}): "
             f"averaging mostly shrinks weights, to {self.geometry_.norm_ratio:.2f} of their norm; "
-            "branches=0 shares the initial weights"
+            "in Python, branches=0 shares the initial weights"
         )
 
     def summary(self) -> list[str]:
@@ -133,7 +136,7 @@ class WeightAveraging(InductiveBias):
         many = self.top or self.n_seeds
         found = self.geometry_
         lines = [
-            f"average of {many} seeds: mean cosine {found.cosine:.2f}, norm {found.norm_ratio:.2f} "
+            f"average of {many} seeds: mean cosine {self._cosine()}, norm {found.norm_ratio:.2f} "
             "of a seed's"
         ]
         return lines + ([self._warning()] if found.cosine < ORTHOGONAL else [])
