@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import copy
+import itertools
 import json
 import os
 import zipfile
@@ -15,6 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 import torch
+from scipy.integrate import cumulative_trapezoid
+from scipy.special import logsumexp
+from scipy.stats import kstest, multivariate_normal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -25,6 +30,7 @@ from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError
 from tabseed.generators import archive
 from tabseed.generators.ensemble import (
     Network,
+    SeedEnsemble,
     Split,
     Training,
     _Record,
@@ -125,6 +131,48 @@ def test_mixture_of_few_and_equal_codes() -> None:
         assert np.isfinite(mixture.sample(10, np.random.default_rng(0))).all()
 
 
+def mixture_of(d: int, extra: float) -> LatentMixture:
+    rng = np.random.default_rng(d)
+    weights, means = np.array([0.2, 0.5, 0.3]), rng.normal(size=(3, d)) * 2
+    factors = np.tril(rng.normal(size=(3, d, d)) * 0.4) + 0.8 * np.eye(d)
+    return LatentMixture(weights, means, factors, np.full(d, extra) * np.arange(1, d + 1))
+
+
+@pytest.mark.parametrize("extra", [0.0, 0.7])
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_mixture_density_against_scipy(d: int, extra: float) -> None:
+    """Also where the mixture is far away, and where weights do not sum to 1."""
+    mixture = mixture_of(d, extra)
+    z = np.random.default_rng(1).normal(size=(40, d)) * np.geomspace(0.1, 30, 40)[:, None]
+    parts = [
+        np.log(w) + multivariate_normal(m, f @ f.T + np.diag(mixture.extra**2)).logpdf(z)
+        for w, m, f in zip(mixture.weights, mixture.means, mixture.factors, strict=True)
+    ]
+    found = mixture.log_density(z)
+    np.testing.assert_allclose(found, logsumexp(parts, axis=0), rtol=1e-9)
+    doubled = LatentMixture(2 * mixture.weights, mixture.means, mixture.factors, mixture.extra)
+    np.testing.assert_allclose(doubled.log_density(z), found, rtol=1e-12)
+
+
+@pytest.mark.parametrize("extra", [0.0, 0.7])
+def test_mixture_density_integrates_to_one(extra: float) -> None:
+    line = np.linspace(-15, 15, 601)
+    one = np.exp(mixture_of(1, extra).log_density(line[:, None]))
+    assert np.trapezoid(one, line) == pytest.approx(1, abs=1e-6)
+    plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    two = np.exp(mixture_of(2, extra).log_density(plane))
+    assert two.sum() * 0.05**2 == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("extra", [0.0, 0.7])
+def test_mixture_draws_from_its_density(extra: float) -> None:
+    """Kolmogorov-Smirnov on 20,000 draws, refused at p < 1e-6; one seed."""
+    mixture, line = mixture_of(1, extra), np.linspace(-15, 15, 3_001)
+    upto = cumulative_trapezoid(np.exp(mixture.log_density(line[:, None])), line, initial=0)
+    drawn = mixture.sample(20_000, np.random.default_rng(2))[:, 0]
+    assert kstest(drawn, lambda z: np.interp(z, line, upto)).pvalue > 1e-6
+
+
 # --- stopping -----------------------------------------------------------------------------------
 
 
@@ -174,7 +222,7 @@ class Bowl(Network):
 def test_adam_against_torch_optim() -> None:
     """60 steps of our loop and of torch.optim.Adam on the same loss."""
     rows = np.random.default_rng(0).normal(size=(10, 1)).astype(np.float32)
-    split = Split(np.arange(8), np.arange(8, 10))
+    split = Split(np.arange(8)[None], np.arange(8, 10)[None])
     how = Training(steps=60, batch_size=8, learning_rate=0.05, patience=10**6, stopper="paper")
     stream = seed_sequence(3)
     found = train_ensemble(Bowl(), rows, split, how, [stream])
@@ -211,8 +259,78 @@ def test_a_monitor_decides_when_to_stop_and_what_is_kept() -> None:
 def test_split_is_disjoint_and_leaves_both_sides_a_row() -> None:
     for n in (2, 3, 5, 300):
         split = Split.draw(n, 0.2, seed_sequence(0))
-        assert sorted([*split.train, *split.validation]) == list(range(n))
-        assert len(split.train) and len(split.validation) == max(1, round(n * 0.2))
+        (train,), (validation,) = split.train, split.validation
+        assert sorted([*train, *validation]) == list(range(n))
+        assert len(train) and len(validation) == max(1, round(n * 0.2))
+        assert sorted(split.whole().train[0]) == list(range(n))
+
+
+def test_rotating_splits_follow_one_another_and_treat_all_rows_alike() -> None:
+    for n, share, n_seeds in (
+        (10, 0.2, 5),
+        (10, 0.2, 10),
+        (10, 0.3, 10),
+        (23, 0.2, 7),
+        (2, 0.5, 3),
+    ):
+        stream = seed_sequence(4)
+        split = Split.draw(n, share, stream, n_seeds=n_seeds)
+        held = split.validation.shape[1]
+        assert split.train.shape == (n_seeds, n - held)
+        order = np.resize(np.random.default_rng(stream).permutation(n), n_seeds * held)
+        for seed, (train, validation) in enumerate(zip(split.train, split.validation, strict=True)):
+            assert sorted([*train, *validation]) == list(range(n))
+            assert set(validation) == set(order[seed * held : (seed + 1) * held])
+        times = np.bincount(split.validation.ravel(), minlength=n)
+        assert np.ptp(times) <= (n_seeds * held % n > 0)
+        alone = Split.draw(n, share, stream)
+        assert np.array_equal(alone.train, split.train[:1])
+        assert np.array_equal(alone.validation, split.validation[:1])
+
+
+def test_seeds_of_a_rotating_split_are_as_if_alone() -> None:
+    """Each seed's weights and curve are those of training it alone on its own rows."""
+    table = Table.from_frame(example_table(50))
+    encoder = TableEncoder().fit(table)
+    network = CellNetwork(encoder.layout_, 2, 8, 0.3)
+    rows = network.rows(encoder.transform(table))
+    split = Split.draw(len(rows), 0.2, seed_sequence(0), n_seeds=3)
+    how = Training(steps=80, warm_up=10, patience=2)
+    streams = [seed_sequence(seed) for seed in (5, 6, 7)]
+    together = train_ensemble(network, rows, split, how, streams)
+    for seed, stream in enumerate(streams):
+        own = Split(split.train[[seed]], split.validation[[seed]])
+        alone = train_ensemble(network, rows, own, how, [stream])
+        np.testing.assert_allclose(together.curves[seed], alone.curves[0], atol=1e-4)
+        assert together.best_step[seed] == alone.best_step[0]
+        for name, value in alone.weights.items():
+            np.testing.assert_allclose(together.weights[name][seed], value[0], atol=1e-5)
+
+
+def test_ensembles_are_ranked_and_survive_as_arrays() -> None:
+    """Seeds that diverged come last, equal ones keep their order; everything comes back."""
+    losses = np.array([2.0, np.inf, 1.0, np.nan, 1.0, -3.0])
+    curves = [np.full((seed, 3), float(seed)) for seed in range(6)]
+    weights = {"a.b": np.arange(6.0)[:, None], "n": np.arange(6)[:, None]}
+    ensemble = SeedEnsemble(weights, curves, np.arange(6) * 10, losses)
+    assert ensemble.chosen == 5
+    ranked = ensemble.ranked()
+    assert ranked.chosen == 0
+    order = [5, 2, 4, 0, 1, 3]
+    assert ranked.weights["n"].ravel().tolist() == order
+    assert ranked.weights["a.b"].ravel().tolist() == order
+    assert ranked.best_step.tolist() == [10 * seed for seed in order]
+    assert [len(curve) for curve in ranked.curves] == order
+    np.testing.assert_array_equal(ranked.best_loss, losses[order])
+    assert weights["n"].ravel().tolist() == list(range(6))  # what came in stays
+    again = SeedEnsemble.from_arrays(ranked.to_arrays())
+    assert set(again.weights) == {"a.b", "n"}
+    for one, two in zip(
+        (*ranked.weights.values(), *ranked.curves, ranked.best_step, ranked.best_loss),
+        (*again.weights.values(), *again.curves, again.best_step, again.best_loss),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, two)
 
 
 # --- networks -----------------------------------------------------------------------------------
@@ -385,6 +503,146 @@ def test_dependencies_hold_in_every_row() -> None:
     names = dict(zip(code.tolist(), name.tolist(), strict=True))
     pairs = zip(drawn["code"].to_pylist(), drawn["name"].to_pylist(), strict=True)
     assert all(names[c] == n for c, n in pairs)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> ts.VAEBGM:
+    """Three seeds on a table of 3 x 2 x 2 categories that hang together."""
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 3, 90), rng.random(90) < 0.3
+    c = np.where(rng.random(90) < 0.8, (a > 0) & b, ~b)
+    table = pa.table({"a": np.array(list("xyz"))[a], "b": b, "c": c})
+    training = Training(steps=400, warm_up=100)
+    return ts.VAEBGM(n_seeds=3, hidden_dim=16, training=training, random_state=0).fit(table)
+
+
+def every_row(model: ts.VAEBGM) -> np.ndarray:
+    """All rows of cells that the encoding of a table of categories has."""
+    layout = model.encoder_.layout_
+    cells = [range(block.n_cells) for block in layout.free]
+    places = np.array(list(itertools.product(*cells)))
+    return layout.from_cells(list(places.T), np.random.default_rng(0))
+
+
+def drawing_from(model: ts.VAEBGM, seeds: tuple[int, ...], x: np.ndarray) -> ts.VAEBGM:
+    found = copy.copy(model)
+    split = Split(np.arange(len(x))[None], np.arange(0)[None])
+    found._settle(model.ensemble_, seeds, model.network_.rows(x), split, seed_sequence(3))
+    return found
+
+
+@pytest.mark.parametrize("seeds", [(1,), (0, 1, 2)])
+def test_likelihoods_are_those_of_the_rows_drawn(tiny, seeds, monkeypatch) -> None:
+    """Over all possible rows they sum to 1, and each is the share of that row among draws.
+
+    100,000 draws; 5 standard errors for each of 12 rows (7e-6 in all), and 2 % for the noise of
+    the importance sampling. One seed.
+    """
+    monkeypatch.setattr("tabseed.generators.vaebgm.PRIOR_CODES", 20_000)
+    x = every_row(tiny)
+    assert len(x) == 12
+    model = drawing_from(tiny, seeds, x)
+    rows = model.network_.rows(x)
+    p = np.exp(model._log_likelihood(rows, np.random.default_rng(1)))
+    assert p.sum() == pytest.approx(1, abs=0.01)
+    drawn = model._sample(100_000, np.random.default_rng(2))
+    found = np.array([(drawn == row).all(axis=1).mean() for row in x])
+    assert found.sum() == pytest.approx(1)
+    assert (np.abs(found - p) < 5 * np.sqrt(p / len(drawn)) + 0.02 * p).all()
+
+
+def test_few_importance_draws_understate_likelihoods(tiny, monkeypatch) -> None:
+    """The estimate with 2 codes lies below that with 2,100, in the mean over 60 repetitions."""
+    x = every_row(tiny)
+    rng = np.random.default_rng(0)
+    found = []
+    for own, prior, times in ((1, 1, 60), (100, 2_000, 1)):
+        monkeypatch.setattr("tabseed.generators.vaebgm.OWN_CODES", own)
+        monkeypatch.setattr("tabseed.generators.vaebgm.PRIOR_CODES", prior)
+        rows = tiny.network_.rows(x)
+        found.append(np.mean([tiny._log_likelihood(rows, rng) for _ in range(times)], axis=0))
+    assert (found[0] < found[1]).mean() > 0.7 and found[0].mean() < found[1].mean()
+
+
+def test_narrow_codes_do_not_hide_what_the_mixture_puts_elsewhere(tiny) -> None:
+    """Posteriors made far too narrow, and in the wrong place: the law drawn from is the same."""
+    x = every_row(tiny)
+    model = drawing_from(tiny, (0,), x)
+    rows = model.network_.rows(x)
+    true = model._log_likelihood(rows, np.random.default_rng(0))
+    model._codes = lambda at, rows: (np.full((len(rows), 3), 9.0), np.full((len(rows), 3), -8.0))
+    found = model._log_likelihood(rows, np.random.default_rng(0))
+    np.testing.assert_allclose(found, true, atol=0.1)
+
+
+@pytest.mark.parametrize("paper", [False, True])
+def test_likelihoods_of_all_pairs_are_those_of_each(paper) -> None:
+    table = Table.from_frame(example_table(30))
+    encoder = TableEncoder().fit(table)
+    network = ts.VAEBGM(paper=paper)._network(encoder.layout_)
+    rows = torch.from_numpy(network.rows(encoder.transform(table)))
+    weights = {
+        k: torch.from_numpy(v)[None]
+        for k, v in network.initial_weights(np.random.default_rng(0)).items()
+    }
+    z = torch.randn(5, network.latent_dim, generator=torch.Generator().manual_seed(0))
+    found = network.log_likelihoods(weights, rows, z)
+    for k, code in enumerate(z):
+        each = network.log_likelihood(weights, rows[None], code.expand(1, 30, -1))[0]
+        torch.testing.assert_close(found[:, k], each, rtol=1e-4, atol=1e-3)
+
+
+def test_rows_come_from_several_seeds_in_equal_parts(tiny) -> None:
+    """Seeds that each know one category only give it away."""
+    x = every_row(tiny)
+    model = drawing_from(tiny, (0, 1, 2), x)
+    model.weights_ = {k: np.zeros_like(v) for k, v in model.weights_.items()}
+    block = model.encoder_.layout_.free[0]
+    assert block.n_cells == 3
+    model.weights_["cells.bias"][:, 0, :3] = 60 * np.eye(3) - 30
+    for n in (0, 1, 2, 3, 90, 100):
+        drawn = model._sample(n, np.random.default_rng(n))
+        parts = np.bincount(model.encoder_.layout_.cells(drawn)[0], minlength=3)
+        assert parts.sum() == len(drawn) == n and np.ptp(parts) <= (n % 3 > 0)
+    first = model.encoder_.layout_.cells(drawn)[0][:20]
+    assert len(set(first.tolist())) == 3  # seeds are mixed
+
+
+def test_latent_laws_are_learned_from_the_rows_of_their_seed(tiny) -> None:
+    """Each from its row of the split; the fitted model's from all rows, the paper's from most."""
+    rows = tiny.network_.rows(np.repeat(every_row(tiny), 5, axis=0))
+    split = Split.draw(60, 0.4, seed_sequence(1), n_seeds=3)
+    several, alone = copy.copy(tiny), copy.copy(tiny)
+    several._settle(tiny.ensemble_, (2, 1), rows, split, seed_sequence(3))
+    for at, seed in enumerate((2, 1)):
+        own = Split(split.train[[seed]], split.validation[[seed]])
+        alone._settle(tiny.ensemble_, (seed,), rows, own, seed_sequence(3))
+        assert np.array_equal(several.mixtures_[at].means, alone.mixtures_[0].means)
+    assert not np.array_equal(several.mixtures_[0].means, several.mixtures_[1].means)
+    how = Training(steps=5, stopper="paper")
+    for paper, share in ((False, 1.0), (True, 0.8)):
+        table = Table.from_frame(example_table(50))
+        model = ts.VAEBGM(n_seeds=1, paper=paper, training=how, random_state=0).fit(table)
+        seen = model.network_.rows(model.encoder_.transform(table))
+        stream = child(model._stream, 0)
+        split = Split.draw(50, 0.2, child(stream, 0))
+        assert split.train.size == 40
+        train = split.train if paper else np.arange(50)[None]
+        assert train.size == 50 * share
+        again = copy.copy(model)
+        own = Split(train, split.validation)
+        again._settle(model.ensemble_, (0,), seen, own, child(stream, 2))
+        assert np.array_equal(again.mixtures_[0].means, model.mixtures_[0].means)
+
+
+def test_a_single_row_comes_from_any_of_several_seeds(tiny) -> None:
+    """40 rows drawn one by one from three seeds: all from one at 3 (1/3)^40."""
+    x = every_row(tiny)
+    model = drawing_from(tiny, (0, 1, 2), x)
+    model.weights_ = {k: np.zeros_like(v) for k, v in model.weights_.items()}
+    model.weights_["cells.bias"][:, 0, :3] = 60 * np.eye(3) - 30
+    rows = np.concatenate([model._sample(1, np.random.default_rng(seed)) for seed in range(40)])
+    assert len(set(model.encoder_.layout_.cells(rows)[0].tolist())) > 1
 
 
 # --- files --------------------------------------------------------------------------------------

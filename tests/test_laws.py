@@ -4,33 +4,65 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
 import pytest
 from sklearn.base import clone
 
 import tabseed
 from tabseed import testing
-from tabseed.generators import GENERATORS, Generator, generator_class
+from tabseed.generators import GENERATORS, WRAPPERS, Generator, generator_class
 from tabseed.generators.ensemble import Training
+from tabseed.inductive_bias import BIASES, bias_class
+from tabseed.inductive_bias.base import InductiveBias
+from tabseed.inductive_bias.fine_tuned import FineTuned
+from tabseed.inductive_bias.maml import MetaTraining
 from tabseed.metrics import METRICS, DiscriminatorDivergence, Metric
 
 BRIEF = Training(steps=300, patience=4)  # laws hold at any length; these runs need not be good
+META = MetaTraining(40, 40, inner_steps=2, steps=4, check_every=2)
+
+# what a bias takes besides the number of seeds, so that it is quick
+SETTINGS: dict[str, dict[str, object]] = {
+    "pretrain": {"n_rows": 300},
+    "maml": {"n_rows": 100, "meta": META, "must_improve": False},
+    "drs": {"n_rows": 300},
+}
+
+
+def bias(name: str, **settings: object) -> InductiveBias:
+    return bias_class(name)(n_seeds=3, **{**SETTINGS.get(name, {}), **settings})
 
 
 def instances() -> dict[str, object]:
-    """Every registered class, neural ones with few seeds; variants that a flag switches."""
+    """Every registered class, with few seeds; variants that a flag switches."""
     found: dict[str, object] = {}
     for name in GENERATORS:
         made = generator_class(name)()
         if "n_seeds" in made.get_params():
             made.set_params(n_seeds=3, training=BRIEF, device="cpu")
         found[name] = made
-    found["vaebgm paper"] = generator_class("vaebgm")(n_seeds=3, paper=True, device="cpu")
+    vaebgm = generator_class("vaebgm")
+    found["vaebgm paper"] = vaebgm(n_seeds=3, paper=True, device="cpu")
     found["resample smoothed"] = generator_class("resample")(smoothing=0.5)
+    inner = vaebgm(n_seeds=3, training=BRIEF, device="cpu")
+    found["fine-tuned average"] = FineTuned(inner, bias("average"))
+    found["fine-tuned mixture"] = FineTuned(inner, bias("mixture"))
     for name, cls in METRICS.items():
         found[name] = cls()
     found["divergence"] = DiscriminatorDivergence(
         views=("plain",), permutations=0, folds=3, repeats=2
     )
+    for name in BIASES:
+        found[f"bias {name}"] = bias(name)
+    few = [bias("continued"), bias("small-init")]
+    found["bias auto"] = bias("auto", candidates=few, folds=2)
+    found["bias average branched"] = bias("average", branches=20)
+    found["bias average top"] = bias("average", top=2)
+    found["bias maml second"] = bias("maml", order="second", start="average")
+    found["bias maml reptile"] = bias("maml", order="reptile", start="fresh")
+    found["bias drs loss"] = bias("drs", seed_weights="loss", n_networks=2)
+    found["bias stage-one pretrain"] = bias("stage-one", bias=bias("pretrain"))
+    found["bias mixture average"] = bias("mixture", bias=bias("average"))
     return found
 
 
@@ -41,6 +73,8 @@ CASES = [
 ]
 
 
+# seeds that share nothing are all but orthogonal, and averaging says so
+@pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 @pytest.mark.parametrize(("check", "name"), CASES)
 def test_law(check, name) -> None:
     check(clone(instances()[name]))
@@ -52,13 +86,27 @@ def test_no_class_and_no_check_is_missed() -> None:
     family = {
         c
         for c in public
-        if inspect.isclass(c) and issubclass(c, Generator | Metric) and c is not Generator
+        if inspect.isclass(c)
+        and issubclass(c, Generator | Metric | InductiveBias)
+        and c not in (Generator, InductiveBias)
     }
     assert family <= tested
-    assert {generator_class(n) for n in GENERATORS} | set(METRICS.values()) <= tested
+    registered = {generator_class(n) for n in GENERATORS} | set(METRICS.values())
+    registered |= {bias_class(n) for n in BIASES}
+    assert registered <= tested
+    assert {name for _, name in WRAPPERS} <= {cls.__name__ for cls in tested}
     written = {f for n, f in vars(testing).items() if n.startswith("check_")}
-    run = {*testing.GENERATOR_CHECKS, *testing.NEURAL_CHECKS, *testing.METRIC_CHECKS}
-    assert written - run == {testing.check_generator, testing.check_metric}
+    run = {check for case in CASES for check in case.values[:1]}
+    whole = {testing.check_generator, testing.check_metric, testing.check_bias}
+    assert written - run == whole
+    inside = {
+        f"{module.__name__}.{n}"
+        for module in vars(testing).values()
+        if inspect.ismodule(module) and module.__name__.startswith("tabseed.testing.")
+        for n in vars(module)
+        if n.startswith("check_")
+    }
+    assert {name.rpartition(".")[2] for name in inside} == {f.__name__ for f in written - whole}
 
 
 def test_laws_catch_what_breaks_them() -> None:
@@ -67,8 +115,6 @@ def test_laws_catch_what_breaks_them() -> None:
 
     class Unseeded(resample):
         def _sample(self, n, rng):
-            import numpy as np
-
             return super()._sample(n, np.random.default_rng())
 
     class Torn(resample):
@@ -78,8 +124,6 @@ def test_laws_catch_what_breaks_them() -> None:
 
     class NoMissing(resample):
         def _sample(self, n, rng):
-            import numpy as np
-
             rows = self.rows_
             layout = self.encoder_.layout_
             whole = [~np.isnan(layout.values(b, rows)) for b in layout.blocks]
@@ -93,3 +137,43 @@ def test_laws_catch_what_breaks_them() -> None:
     ):
         with pytest.raises(AssertionError):
             check(broken())
+
+
+@pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
+def test_laws_catch_biases_that_break_them() -> None:
+    """Biases with one fault each fail the law that names it."""
+    continued, average = bias_class("continued"), bias_class("average")
+
+    class FirstHanded(continued):
+        def initial_weights(self, ensemble, stage):
+            return ensemble.of_seeds([0])
+
+    class Unseeded(continued):
+        def _initial_weights(self, ensemble, stage):
+            return stage.model.network_.initial_weights(np.random.default_rng())
+
+    class Flat(continued):
+        def _initial_weights(self, ensemble, stage):
+            return {k: v[0] for k, v in ensemble.weights.items()}
+
+    class InPlace(continued):
+        def initial_weights(self, ensemble, stage):
+            for value in ensemble.weights.values():
+                value *= 0.5
+            return ensemble.weights
+
+    class Halved(average):
+        def _initial_weights(self, ensemble, stage):
+            found = super()._initial_weights(ensemble, stage)
+            return {k: (v * 1.0001).astype(v.dtype) for k, v in found.items()}
+
+    for broken, check in (
+        (FirstHanded, testing.check_order_of_seeds_is_irrelevant),
+        (Unseeded, testing.check_bias_seed_decides_everything),
+        (Flat, testing.check_weights_fit_the_network),
+        (InPlace, testing.check_initial_weights_change_nothing),
+        (Halved, testing.check_average_of_equal_weights_is_that_weight),
+        (Halved, testing.check_only_float_tensors_are_averaged),
+    ):
+        with pytest.raises(AssertionError):
+            check(broken(n_seeds=3))

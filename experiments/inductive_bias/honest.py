@@ -128,10 +128,12 @@ def judged(held: ts.Table, synthetic: Any, draw: int) -> Row:
 
 def arms(coding: str, name: str, draw: int) -> list[str]:
     """All arms of one draw."""
-    found = [*(BIASES if coding == "authors" else RAW_ARMS), SMOOTHED]
-    if (coding, name) != ("authors", "intrusion"):
+    if coding == "raw":
+        return list(RAW_ARMS)
+    found = [*BIASES, SMOOTHED]
+    if name != "intrusion":
         found.append(MANY)
-    if coding == "authors" and (draw == 0 or name == "intrusion"):  # one table each, no draws
+    if draw == 0 or name == "intrusion":  # one table each, no draws
         found += [f"authors' {arm}" for arm in THEIRS]
     return found
 

@@ -30,5 +30,9 @@ class FileError(TabseedError):
     """A file cannot be read or written: missing, damaged, of another kind, or in the way."""
 
 
+class NothingLearnedError(TabseedError):
+    """A training diverged, or never improved on its start; other settings may do better."""
+
+
 class OrthogonalSeedsWarning(UserWarning):
     """Averaged seeds have nothing in common: their average is little but a smaller network."""

@@ -252,6 +252,8 @@ def _plain(value: Any) -> Any:
         return None  # the stream itself is kept
     if isinstance(value, BaseEstimator):
         return estimator_to_plain(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value

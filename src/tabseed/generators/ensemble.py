@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tabseed._random import child, one_thread
-from tabseed.errors import MissingDependencyError, TabseedError
+from tabseed.errors import MissingDependencyError, NothingLearnedError
 from tabseed.generators.archive import Arrays, Checkpoint, under
 from tabseed.generators.base import Progress
 
@@ -168,6 +168,10 @@ class SeedEnsemble:
         """Weights of some seeds, stacked: (len(seeds), ...)."""
         return {name: value[list(seeds)] for name, value in self.weights.items()}
 
+    def sound(self) -> list[int]:
+        """Seeds that ever had a finite validation loss."""
+        return [int(seed) for seed in np.flatnonzero(np.isfinite(self.best_loss))]
+
     def ranked(self) -> SeedEnsemble:
         """Put the seeds in the order of their losses, the smallest first."""
         loss = np.where(np.isfinite(self.best_loss), self.best_loss, math.inf)
@@ -286,7 +290,7 @@ def train_ensemble(
 ) -> SeedEnsemble:
     """Train one seed for each stream, all as one batch; each as if it were alone.
 
-    TabseedError if no seed ever had a finite validation loss.
+    NothingLearnedError if no seed ever had a finite validation loss.
 
     ``rows`` is (n, p) float32. ``initial`` (S, ...) replaces fresh weights; zero steps give them
     back bit for bit. Seeds that have stopped leave the batch. The noise of a seed depends on its
@@ -296,7 +300,7 @@ def train_ensemble(
     with one_thread():
         found = _Run(network, rows, split, how, streams, options or Options()).run(initial)
     if how.steps and not np.isfinite(found.best_loss).any():
-        raise TabseedError(
+        raise NothingLearnedError(
             f"training diverged in all {len(streams)} seeds; lower the learning rate "
             f"({how.learning_rate:g})"
         )
@@ -353,7 +357,7 @@ class _Run:
         self._load(initial, {})
         self._resume()
         self._fixed_noise()
-        if self.step == 0 and self.how.stopper == "relative":
+        if self.step == 0 and (self.how.stopper == "relative" or self.how.steps == 0):
             loss = self._validate(self.held_noise)
             self._note(np.full(len(loss), math.nan), loss)
         try:

@@ -104,7 +104,8 @@ class NeuralGenerator(Generator):
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         if len(self.drawn_) == 1:
             return self._sample_seed(0, n, rng)
-        seeds = rng.permutation(np.arange(n) % len(self.drawn_))  # equal parts, seeds mixed
+        order = rng.permutation(len(self.drawn_))  # whoever gives one row more, it is chance
+        seeds = rng.permutation(order[np.arange(n) % len(self.drawn_)])  # equal parts, mixed
         sizes = np.bincount(seeds, minlength=len(self.drawn_))
         x = np.concatenate([self._sample_seed(at, int(k), rng) for at, k in enumerate(sizes)])
         place = np.empty(n, dtype=np.int64)

@@ -166,6 +166,20 @@ class PaperNetwork(Network):
             likelihood = likelihood + counts[..., at] * found
         return likelihood
 
+    def log_likelihoods(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
+        """log p(x_i|z_k) of every row given every code: (n, 2C), (K, d), one seed -> (n, K)."""
+        outputs = self.decode(weights, z[None])[0]
+        values, counts = rows.split(len(self.parts), dim=-1)
+        likelihood = torch.zeros(len(rows), len(z))
+        for at, part in enumerate(self.parts):
+            out, x = outputs[:, part.out], values[:, at]
+            if part.family == "categorical":
+                found = (10 * out.tanh()).log_softmax(-1)[:, x.long()].T
+            else:
+                found = _log_likelihood(part, out[None], x[:, None])
+            likelihood += counts[:, at, None] * found
+        return likelihood
+
     def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
         """Negative evidence lower bound, mean over rows, nats: -> (S,)."""
         mean, log_variance = self.encode(weights, rows)

@@ -11,7 +11,7 @@ from scipy.stats import t as student
 from sklearn.base import clone
 
 from tabseed._random import child
-from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.errors import NothingLearnedError, TabseedError, TooFewRowsError
 from tabseed.generators.base import Aids
 from tabseed.inductive_bias import bias_class
 from tabseed.inductive_bias.base import CHOICE, InductiveBias, Stacked, Stage, learn
@@ -100,9 +100,10 @@ class AutoBias(InductiveBias):
             prefix=f"fold {fold + 1} of {self.folds}, ",
         )
         none = StageOne(n_seeds=stage.model.n_seeds)
+        labels = ["", *(f" ({at})" for at in range(1, len(candidates) + 1))]
         found = [
-            self._log_likelihood(clone(bias), part, stage.rows[held], stream)
-            for bias in (none, *candidates)
+            self._log_likelihood(clone(bias), replace(part, label=label), stage.rows[held], stream)
+            for label, bias in zip(labels, (none, *candidates), strict=True)
         ]
         return np.stack(found[1:], axis=1) - found[0][:, None]
 
@@ -110,15 +111,15 @@ class AutoBias(InductiveBias):
     def _log_likelihood(
         bias: InductiveBias, stage: Stage, rows: np.ndarray, stream: np.random.SeedSequence
     ) -> np.ndarray:
-        name = f"{stage.prefix}{type(bias).__name__}, likelihood"
+        name = f"{stage.prefix}{type(bias).__name__}{stage.label}, likelihood"
 
         def compute(aids: Aids) -> dict[str, np.ndarray]:
             del aids
             rng = np.random.default_rng(child(stream, SCORE))  # the same noise for all
             try:
                 model, _ = learn(bias, stage)
-            except TabseedError:
-                if isinstance(bias, StageOne):
+            except NothingLearnedError:
+                if not stage.label:  # without a bias
                     raise
                 return {"log_likelihood": np.full(len(rows), -np.inf)}  # it has learned nothing
             return {"log_likelihood": model._log_likelihood(rows, rng)}

@@ -56,6 +56,11 @@ class InductiveBias(BaseEstimator):
         raise NotImplementedError
 
     @property
+    def first_seeds(self) -> int:
+        """How many seeds the first training has."""
+        return self.n_seeds
+
+    @property
     def needs_seeds(self) -> bool:
         """Whether seeds must be trained on the real rows first."""
         return True
@@ -114,6 +119,7 @@ class Stage:
     journal: Journal
     fine_tuning: Training | None = None
     prefix: str = ""  # of the names of stages
+    label: str = ""  # after the names of a bias's own stages, where several are compared
     rows: np.ndarray = field(init=False)
     how: Training = field(init=False)
 
@@ -217,17 +223,19 @@ def learn(bias: InductiveBias, stage: Stage) -> tuple[NeuralGenerator, Inductive
     in the second; the smallest validation loss is drawn from, unless the bias mixes all.
     """
     bias = bias.resolve(stage)
+    if bias.first_seeds < 1:
+        raise TabseedError(f"n_seeds={bias.first_seeds}: must be at least 1")
     ensemble = None
     if bias.needs_seeds:
-        ensemble = stage.first_seeds(bias.n_seeds, rotate=bias.rotates)
-    split = stage.split(bias.n_seeds if bias.rotates else 1)
+        ensemble = stage.first_seeds(bias.first_seeds, rotate=bias.rotates)
+    split = stage.split(bias.first_seeds if bias.rotates else 1)
     if bias.moves:
         tuned = _fine_tune(bias, bias.initial_weights(ensemble, stage), stage, split)
     else:
         assert ensemble is not None
         tuned = ensemble
     seeds = range(len(tuned.curves)) if bias.mixes else (tuned.chosen,)
-    sound = [seed for seed in seeds if np.isfinite(tuned.best_loss[seed])]
+    sound = [seed for seed in seeds if seed in tuned.sound()]
     return stage.settled(tuned, sound, stage.model._latent_split(split)), bias
 
 
@@ -239,7 +247,7 @@ def _fine_tune(bias: InductiveBias, initial: Stacked, stage: Stage, split: Split
     if not bias.fine_tunes:
         how = replace(how, steps=0, warm_up=0)
     streams = [child(stage.stream, FINE, seed) for seed in range(size)]
-    name = f"{type(bias).__name__}, tuning"
+    name = f"{type(bias).__name__}{stage.label}, tuning"
     return stage.train(name, streams, split, how=how, initial=initial)
 
 

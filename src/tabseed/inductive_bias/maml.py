@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tabseed._random import child, one_thread
-from tabseed.errors import TabseedError
+from tabseed.errors import NothingLearnedError, TabseedError
 from tabseed.generators.archive import Arrays, under
 from tabseed.generators.base import Aids
 from tabseed.generators.ensemble import (
@@ -145,8 +145,8 @@ class MAML(InductiveBias):
         Rows drawn from each seed; a fifth of them judges when to stop.
     meta : MetaTraining
     must_improve : bool
-        Loss after adaptation to rows set aside decides which theta is kept; TabseedError if none
-        was better than the start. False gives the start back then, as the authors' code does.
+        Loss after adaptation to rows set aside decides which theta is kept; NothingLearnedError if
+        none was better than the start. False gives the start back then, as the authors' code does.
 
     Cost of a meta-step: about (K + 1) steps of an ensemble of T.
     """
@@ -197,11 +197,11 @@ class MAML(InductiveBias):
             with one_thread():
                 return _Search(self, network, rows, stage, aids).run(theta)
 
-        found = stage.journal.once(stage.prefix + "MAML", compute)
+        found = stage.journal.once(f"{stage.prefix}MAML{stage.label}", compute)
         self.losses_ = found["losses"]
         improved = self.losses_[1:, 1].min(initial=math.inf) < self.losses_[0, 1]
         if self.must_improve and not improved:
-            raise TabseedError(
+            raise NothingLearnedError(
                 f"MAML found no weights better than its start in {self.losses_[-1, 0]:.0f} "
                 "meta-steps; take another bias, or in Python lower the rates in meta"
             )
@@ -219,7 +219,7 @@ class MAML(InductiveBias):
 
     def _start(self, ensemble: SeedEnsemble, stage: Stage) -> Stacked:
         if self.start == "average":
-            return average(ensemble.weights)
+            return average(ensemble.of_seeds(ensemble.sound()))
         if self.start == "best":
             return ensemble.of_seeds([0])
         rng = np.random.default_rng(child(stage.stream, BIAS, META))

@@ -97,6 +97,9 @@ class DomainRandomizedSearch(InductiveBias):
                     f"seed_weights: {len(loss)} numbers >= 0, not all 0, are needed for "
                     f"{len(loss)} seeds"
                 )
+        shares = shares * sound
+        if shares.sum() == 0:
+            raise TabseedError("seed_weights: all are of seeds whose training diverged")
         return np.asarray(shares / shares.sum())
 
 
@@ -112,5 +115,5 @@ def _pretrained(
         raise TabseedError("n_rows must be at least 10, n_networks at least 1")
     x = np.concatenate(stage.draw(ensemble, sizes, path))
     stream = child(stage.stream, BIAS, path, TRAIN)
-    found = stage.train_on(type(bias).__name__, x, bias.n_networks, stream)
+    found = stage.train_on(f"{type(bias).__name__}{stage.label}", x, bias.n_networks, stream)
     return found.of_seeds([found.chosen])

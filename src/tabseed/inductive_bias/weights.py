@@ -104,7 +104,7 @@ class WeightAveraging(InductiveBias):
         if self.top is not None and not 1 <= self.top <= self.n_seeds:
             raise TabseedError(f"top={self.top}: must lie between 1 and n_seeds={self.n_seeds}")
         found = ensemble if self.branches is None else self._branched(stage, self.branches)
-        weights = found.of_seeds(range(len(found.curves))[: self.top])
+        weights = found.of_seeds(found.sound()[: self.top])
         self.geometry_ = geometry(weights)
         if self.geometry_.cosine < ORTHOGONAL:
             warnings.warn(self._warning(), OrthogonalSeedsWarning, stacklevel=2)
@@ -204,6 +204,11 @@ class _Wrapper(InductiveBias):
     bias: InductiveBias | None
 
     @property
+    def first_seeds(self) -> int:
+        """As the bias inside."""
+        return self.n_seeds if self.bias is None else self.bias.first_seeds
+
+    @property
     def needs_seeds(self) -> bool:
         """As the bias inside; without one the seeds are the result."""
         return self.bias is None or self.bias.needs_seeds
@@ -235,7 +240,10 @@ class _Wrapper(InductiveBias):
 
 
 class StageOne(_Wrapper):
-    """Control: a bias's weights without the second training; with None, the generator alone."""
+    """Control: a bias's weights without the second training; with None, the generator alone.
+
+    ``n_seeds`` counts only without a bias, which has its own.
+    """
 
     def __init__(self, bias: InductiveBias | None = None, n_seeds: int = 10) -> None:
         self.bias = bias
@@ -253,7 +261,8 @@ class SeedMixture(_Wrapper):
     The law drawn from is the mean of the seeds' laws, whose KL divergence from the truth is at
     most the mean of theirs (KL is convex). With ``rotate`` each seed sets aside other rows to
     see when to stop, so all rows train some seeds and seeds differ more. ``bias`` mixes the
-    seeds that were fine-tuned from its weights instead (these share the rows set aside).
+    seeds that were fine-tuned from its weights instead: as many as the generator says, after a
+    first training of as many as the bias says; these share the rows set aside.
     """
 
     def __init__(

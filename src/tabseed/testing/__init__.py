@@ -1,0 +1,153 @@
+"""The laws of generators, biases and metrics as checks that anyone can run on their own class.
+
+    from tabseed.testing import check_generator
+    check_generator(MyGenerator())
+
+Each check is a function of one instance and raises AssertionError with what was found. They need
+no pytest, and PyTorch only where the class needs it; pandas and polars are used where they are
+installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tabseed.generators.base import Generator
+from tabseed.metrics import Metric
+from tabseed.testing.biases import (
+    AVERAGING_CHECKS,
+    BIAS_CHECKS,
+    MAML_CHECKS,
+    check_average_of_equal_weights_is_that_weight,
+    check_bias_seed_decides_everything,
+    check_initial_weights_change_nothing,
+    check_meta_gradient_without_inner_rate_is_pooled,
+    check_only_float_tensors_are_averaged,
+    check_order_of_seeds_is_irrelevant,
+    check_weights_fit_the_network,
+)
+from tabseed.testing.generators import (
+    GENERATOR_CHECKS,
+    check_better_than_torn_columns,
+    check_clone_save_and_load_give_the_same_rows,
+    check_conditions_are_met,
+    check_few_rows_work_or_are_refused_with_a_number,
+    check_input_is_not_changed,
+    check_missing_cells_keep_their_share,
+    check_odd_tables,
+    check_same_kind_of_frame_comes_back,
+    check_seed_decides_everything,
+    check_values_stay_within_what_was_seen,
+)
+from tabseed.testing.metrics import (
+    METRIC_CHECKS,
+    check_metric_declares_itself,
+    check_metric_is_best_on_two_halves,
+    check_metric_is_reproducible,
+    check_metric_refuses_leaks,
+)
+from tabseed.testing.neural import (
+    NEURAL_CHECKS,
+    TRAINED_CHECKS,
+    check_interrupted_training_goes_on,
+    check_no_steps_give_initial_weights,
+    check_progress_is_told,
+    check_seeds_are_as_if_alone,
+    check_shapes_follow_the_encoder,
+)
+from tabseed.testing.tables import N_ROWS, Check, example_table, frames, odd_tables
+
+
+def checks_of(estimator: Any) -> tuple[Check, ...]:
+    """The checks that an estimator must pass."""
+    if isinstance(estimator, Metric):
+        return METRIC_CHECKS
+    if isinstance(estimator, Generator):
+        neural = _is(estimator, "tabseed.generators.neural", "NeuralGenerator")
+        tuned = _is(estimator, "tabseed.inductive_bias.fine_tuned", "FineTuned")
+        return (
+            GENERATOR_CHECKS
+            + (NEURAL_CHECKS if neural else ())
+            + (TRAINED_CHECKS if neural or tuned else ())
+        )
+    if _is(estimator, "tabseed.inductive_bias.base", "InductiveBias"):
+        averages = _is(estimator, "tabseed.inductive_bias.weights", "WeightAveraging")
+        learns = _is(estimator, "tabseed.inductive_bias.maml", "MAML")
+        return (
+            BIAS_CHECKS + (AVERAGING_CHECKS if averages else ()) + (MAML_CHECKS if learns else ())
+        )
+    raise TypeError(f"no laws are known for {type(estimator).__name__}")
+
+
+def _is(estimator: Any, module: str, name: str) -> bool:
+    """Whether it is of that class; a class whose module nobody imported has no instances."""
+    found = sys.modules.get(module)
+    return found is not None and isinstance(estimator, getattr(found, name))
+
+
+def check_generator(generator: Generator) -> None:
+    """Run every law of generators on ``generator``, which is not changed."""
+    for check in checks_of(generator):
+        check(generator)
+
+
+def check_metric(metric: Metric) -> None:
+    """Run every law of metrics on ``metric``."""
+    for check in checks_of(metric):
+        check(metric)
+
+
+def check_bias(bias: Any) -> None:
+    """Run every law of inductive biases on ``bias``, which is not changed. Needs PyTorch.
+
+    Choose few seeds and small settings: the laws hold at any size.
+    """
+    for check in checks_of(bias):
+        check(bias)
+
+
+__all__ = [
+    "AVERAGING_CHECKS",
+    "BIAS_CHECKS",
+    "GENERATOR_CHECKS",
+    "MAML_CHECKS",
+    "METRIC_CHECKS",
+    "NEURAL_CHECKS",
+    "N_ROWS",
+    "TRAINED_CHECKS",
+    "Check",
+    "check_average_of_equal_weights_is_that_weight",
+    "check_better_than_torn_columns",
+    "check_bias",
+    "check_bias_seed_decides_everything",
+    "check_clone_save_and_load_give_the_same_rows",
+    "check_conditions_are_met",
+    "check_few_rows_work_or_are_refused_with_a_number",
+    "check_generator",
+    "check_initial_weights_change_nothing",
+    "check_input_is_not_changed",
+    "check_interrupted_training_goes_on",
+    "check_meta_gradient_without_inner_rate_is_pooled",
+    "check_metric",
+    "check_metric_declares_itself",
+    "check_metric_is_best_on_two_halves",
+    "check_metric_is_reproducible",
+    "check_metric_refuses_leaks",
+    "check_missing_cells_keep_their_share",
+    "check_no_steps_give_initial_weights",
+    "check_odd_tables",
+    "check_only_float_tensors_are_averaged",
+    "check_order_of_seeds_is_irrelevant",
+    "check_progress_is_told",
+    "check_same_kind_of_frame_comes_back",
+    "check_seed_decides_everything",
+    "check_seeds_are_as_if_alone",
+    "check_shapes_follow_the_encoder",
+    "check_values_stay_within_what_was_seen",
+    "check_weights_fit_the_network",
+    "checks_of",
+    "example_table",
+    "frames",
+    "odd_tables",
+]

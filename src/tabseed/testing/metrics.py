@@ -1,0 +1,58 @@
+"""What every metric promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from tabseed.errors import LeakageError
+from tabseed.metrics import Metric
+from tabseed.testing.tables import Check, example_table
+
+
+def check_metric_declares_itself(metric: Metric) -> None:
+    """Unit, direction and references are stated; the result's headline repeats the first two."""
+    assert metric.unit and metric.better in ("lower", "higher") and metric.references
+    headline = metric.evaluate(example_table(60), example_table(60, 1), random_state=0).headline
+    assert (headline.unit, headline.better) == (metric.unit, metric.better)
+    assert headline.low <= headline.value <= headline.high
+
+
+def check_metric_is_best_on_two_halves(metric: Metric) -> None:
+    """Worse as a shift grows, near its best on two samples of one law. One seed."""
+    real, fresh = example_table(), example_table(seed=1)
+    values = []
+    for shift in (0, 8, 40):
+        moved = pa.array(fresh["age"].to_numpy() + np.int16(shift))
+        shifted = fresh.set_column(fresh.column_names.index("age"), "age", moved)
+        values.append(metric.evaluate(real, shifted, random_state=0).headline.value)
+    if metric.better == "higher":
+        values = [-v for v in values]
+    assert values[0] < values[1] < values[2], f"values {values} at shifts 0, 8, 40"
+
+
+def check_metric_refuses_leaks(metric: Metric) -> None:
+    """Real rows that trained the generator are refused."""
+    rows = example_table(60)
+    try:
+        metric.evaluate(rows, example_table(60, 1), train=rows, random_state=0)
+    except LeakageError:
+        return
+    raise AssertionError("rows that trained the generator were taken for fresh ones")
+
+
+def check_metric_is_reproducible(metric: Metric) -> None:
+    """Same seed, same numbers; global random state is not touched."""
+    before = np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
+    tables = example_table(50), example_table(50, 1)
+    one, two = (metric.evaluate(*tables, random_state=4).to_dict() for _ in range(2))
+    assert one == two
+    assert np.array_equal(before, np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
+
+
+METRIC_CHECKS: tuple[Check, ...] = (
+    check_metric_declares_itself,
+    check_metric_is_best_on_two_halves,
+    check_metric_refuses_leaks,
+    check_metric_is_reproducible,
+)

@@ -1,0 +1,63 @@
+"""Tables whose law is known, and tables at the edges of what may come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+Check = Callable[[Any], None]
+
+N_ROWS = 300  # of the example table, unless a check is about another size
+
+
+def example_table(n: int = N_ROWS, seed: int = 0) -> pa.Table:
+    """A table of all kinds whose columns hang on one latent number; some cells missing."""
+    rng = np.random.default_rng([2_407, seed])
+    z = rng.normal(size=n)
+    income = np.round(np.exp(z + 0.3 * rng.normal(size=n)) * 1_000, 2)
+    age = np.round(40 + 12 * z + 3 * rng.normal(size=n)).clip(18, 90)
+    level = np.array(["low", "mid", "hïgh"])[np.digitize(z + 0.3 * rng.normal(size=n), [-0.5, 0.7])]
+    day = np.datetime64("1650-03-01", "us") + (365 * (z.clip(-3, 3) + 4)).astype("timedelta64[D]")
+    owns = z + 0.5 * rng.normal(size=n) > 0
+    gone = rng.random(n) < np.where(z > 0, 0.3, 0.05)
+    return pa.table(
+        {
+            "person_id": [f"p{seed}-{i}" for i in range(n)],
+            "income": pa.array(income, mask=gone),
+            "age": pa.array(age.astype(np.int16)),
+            "level": pa.array(level, mask=rng.random(n) < 0.1),
+            "owns": pa.array(owns),
+            "born <b>": pa.array(day),
+        }
+    )
+
+
+def frames(table: pa.Table) -> Iterator[Any]:
+    """The table as each kind of frame that is installed here."""
+    yield table
+    if find_spec("pandas"):
+        yield table.to_pandas()
+    if find_spec("polars"):
+        import polars as pl
+
+        yield pl.from_arrow(table)
+
+
+def odd_tables() -> Iterator[tuple[str, pa.Table]]:
+    """Tables at the edges of what may come in, by name."""
+    rng = np.random.default_rng(3)
+    x, c = rng.normal(size=40), rng.choice(["a", "b", "ç"], 40)
+    yield "one class", pa.table({"x": x, "y": ["same"] * 40})
+    yield "constant column", pa.table({"x": x, "k": np.full(40, 7.5), "c": c})
+    yield (
+        "all-missing columns",
+        pa.table({"x": x, "n": pa.nulls(40, pa.float64()), "t": pa.nulls(40, pa.string())}),
+    )
+    yield "all categories", pa.table({"c": c, "d": rng.permutation(c), "e": c})
+    yield "one column", pa.table({"x": x})
+    yield "rare missing", pa.table({"x": pa.array(x, mask=np.arange(40) == 3), "c": c})
+    yield "infrequent level", pa.table({"c": ["once", *["often"] * 39], "x": x})
