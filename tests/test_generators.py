@@ -797,3 +797,15 @@ def test_no_module_of_the_package_pickles() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("eval", "exec"), f"{path}, line {node.lineno}"
     assert scanned > 20
+
+
+def test_log_likelihood_of_a_frame(tiny) -> None:
+    """That of its encoded rows; the real law is likelier than a flat one; strangers are refused."""
+    frame = pa.table({"a": ["x", "y"], "b": [True, False], "c": [False, True]})
+    found = tiny.log_likelihood(frame, random_state=4)
+    rows = tiny.network_.rows(tiny.encoder_.transform(Table.from_frame(frame)))
+    np.testing.assert_array_equal(found, tiny._log_likelihood(rows, np.random.default_rng(4)))
+    drawn = tiny.sample(400, random_state=0)
+    assert tiny.log_likelihood(drawn).mean() > -np.log(12)
+    with pytest.raises(SchemaError, match="not seen"):
+        tiny.log_likelihood(pa.table({"a": ["w"], "b": [True], "c": [True]}))

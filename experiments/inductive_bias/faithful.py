@@ -20,14 +20,13 @@ import tabseed as ts
 from experiments.inductive_bias.honest import JUDGED, RESULTS, THEIRS, judged
 from experiments.paper1 import LATENT_DIM, coded, generated
 from experiments.results import Results, Row
-from tabseed.inductive_bias.maml import MetaTraining
 
 GENERATED, SEED = 10_000, 0
 THEIR_MAML = ts.MAML(
     order="second",
     start="fresh",
     n_rows=10_000,
-    meta=MetaTraining(
+    meta=ts.MetaTraining(
         batch_rows=300,
         query_rows=2_000,
         resample=False,

@@ -173,9 +173,7 @@ def learned(model: Any, train: ts.Table, held: ts.Table, arm: str, draw: int) ->
     spent = time.perf_counter() - began
     row = {**judged(held, model.sample(JUDGED), draw), **EMPTY, "seconds": round(spent, 2)}
     if isinstance(model, ts.FineTuned):
-        inner = model.generator_
-        x = inner.network_.rows(model.encoder_.transform(seen(held, train)))
-        row["likelihood"] = float(inner._log_likelihood(x, np.random.default_rng(0)).mean())
+        row["likelihood"] = float(model.log_likelihood(seen(held, train), random_state=0).mean())
     if arm in FEW_ARMS:
         few = held.take(np.arange(min(FEW, len(held))))
         js = FEW_JUDGE.evaluate(few, model.sample(FEW), random_state=draw).js

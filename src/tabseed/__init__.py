@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tabseed.inductive_bias.auto import AutoBias
     from tabseed.inductive_bias.base import InductiveBias
     from tabseed.inductive_bias.fine_tuned import FineTuned
-    from tabseed.inductive_bias.maml import MAML
+    from tabseed.inductive_bias.maml import MAML, MetaTraining
     from tabseed.inductive_bias.pretraining import DomainRandomizedSearch, Pretraining
     from tabseed.inductive_bias.weights import (
         Continued,
@@ -60,6 +60,7 @@ _HOMES = {
     "InductiveBias": "tabseed.inductive_bias.base",
     "MAML": "tabseed.inductive_bias.maml",
     "MarginalDistance": "tabseed.metrics",
+    "MetaTraining": "tabseed.inductive_bias.maml",
     "Pretraining": "tabseed.inductive_bias.pretraining",
     "Resample": "tabseed.generators.resample",
     "Schema": "tabseed.schema",
@@ -93,6 +94,7 @@ __all__ = [
     "LeakageError",
     "MAML",
     "MarginalDistance",
+    "MetaTraining",
     "MissingDependencyError",
     "NothingLearnedError",
     "OrthogonalSeedsWarning",

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tabseed._random import RandomState, child
+from tabseed._random import RandomState, child, generator, one_thread
 from tabseed.encode import Layout
 from tabseed.errors import TabseedError
 from tabseed.generators.archive import Arrays
@@ -22,6 +22,7 @@ from tabseed.generators.ensemble import (
     torch,
     train_ensemble,
 )
+from tabseed.table import Table
 
 SPLIT, SEED, LATENT = range(3)  # streams below that of a fit
 
@@ -62,6 +63,17 @@ class NeuralGenerator(Generator):
     def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw encoded rows (n, w) from the network ``drawn_[at]``."""
         raise NotImplementedError
+
+    def log_likelihood(self, table: Any, *, random_state: RandomState = 0) -> np.ndarray:
+        """Estimate the log-probability of each row's cells (n,), in nats, under the law drawn from.
+
+        A number's cell is its interval (:class:`~tabseed.encode.Layout`), so that models can be
+        compared that share an encoder; a lower bound in expectation. SchemaError for values that
+        the encoder does not know.
+        """
+        x = self.encoder_.transform(Table.from_frame(table))
+        with one_thread():
+            return self._log_likelihood(self.network_.rows(x), generator(random_state))
 
     def _log_likelihood(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Log-probability of each row's cells under the law that is drawn from: (n, p) -> (n,)."""

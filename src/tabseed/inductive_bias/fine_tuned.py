@@ -94,6 +94,10 @@ class FineTuned(Generator):
         """The seeds of the last training."""
         return self.generator_.ensemble_
 
+    def log_likelihood(self, table: Any, *, random_state: RandomState = 0) -> np.ndarray:
+        """Estimate the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
+        return self.generator_.log_likelihood(table, random_state=random_state)
+
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return self.generator_._sample(n, rng)
 
