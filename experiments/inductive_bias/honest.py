@@ -192,6 +192,7 @@ def run(coding: str, name: str) -> None:
     cost = Results(RESULTS / "honest_cost.csv", ("coding", "data"))
     began, peak = time.perf_counter(), _memory()
     everything = [(coding, name, d, arm) for d in range(DRAWS) for arm in arms(coding, name, d)]
+    everything.sort(key=lambda job: job[-1] in ("maml", MANY))  # what takes longest comes last
     jobs = [job for job in everything if not results.has(**dict(zip(KEYS, job, strict=True)))]
     with get_context("spawn").Pool(2) as pool:
         for row, memory in pool.imap_unordered(row_of, jobs):
