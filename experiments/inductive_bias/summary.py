@@ -42,6 +42,8 @@ def gain(rows: Rows, arm: str, control: str, column: str, sign: float = 1.0) -> 
 
 
 def _gain_shown(rows: Rows, arm: str, control: str, column: str, sign: float = 1.0) -> str:
+    if not series(rows, arm, column) or not series(rows, control, column):
+        return ""
     mean, half = gain(rows, arm, control, column, sign)
     sure = "**" if abs(mean) > half else ""
     return f"{sure}{mean:+.3f} ± {half:.3f}{sure}"
