@@ -527,11 +527,16 @@ def test_a_resumed_training_ends_with_the_same_bytes(tab, line, tmp_path) -> Non
     other = tab(*line, "--resume", kept, "--seed", 1)
     assert other.code == 2 and "on other data or with other settings" in other.err
     assert other.err.count("\n") == 1
+    ends_with_the_same_bytes(line, kept, tmp_path)
+
+
+def ends_with_the_same_bytes(line, kept: Path, folder: Path) -> None:
+    """Go on from what was kept, then begin anew: one table, one model file."""
     found = []
     for further in (("--resume", kept), ("--force",)):
         assert spawn(*line, *further).code == 0
-        assert names_in(tmp_path) == ["data.csv", "m.tabseed", "o.csv"]
-        found.append([(tmp_path / name).read_bytes() for name in ("o.csv", "m.tabseed")])
+        assert names_in(folder) == ["data.csv", "m.tabseed", "o.csv"]
+        found.append([(folder / name).read_bytes() for name in ("o.csv", "m.tabseed")])
     assert found[0] == found[1]
 
 
@@ -564,12 +569,7 @@ def test_a_bias_resumes_in_any_training_and_ends_with_the_same_bytes(line, tmp_p
         assert names_in(tmp_path) == ["data.csv", "kept"]
         with zipfile.ZipFile(kept) as archive:
             assert len(json.loads(archive.read("checkpoint.json"))["finished"]) == finished
-    found = []
-    for further in (("--resume", kept), ("--force",)):
-        assert spawn(*line, *further).code == 0
-        assert names_in(tmp_path) == ["data.csv", "m.tabseed", "o.csv"]
-        found.append([(tmp_path / name).read_bytes() for name in ("o.csv", "m.tabseed")])
-    assert found[0] == found[1]
+    ends_with_the_same_bytes(line, kept, tmp_path)
 
 
 def test_a_terminal_sees_one_bar_over_all_trainings(line) -> None:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-
-if TYPE_CHECKING:
-    import torch
 
 RandomState = int | np.random.Generator | np.random.SeedSequence | None
 
@@ -44,13 +41,6 @@ def generator(random_state: RandomState) -> np.random.Generator:
 def int_seed(stream: np.random.SeedSequence) -> int:
     """Give a 31-bit seed for libraries that take integers only (scikit-learn)."""
     return int(stream.generate_state(1)[0] >> 1)
-
-
-def torch_generator(stream: np.random.SeedSequence) -> torch.Generator:
-    """Give a CPU torch Generator of its own."""
-    import torch
-
-    return torch.Generator().manual_seed(int(stream.generate_state(1, np.uint64)[0] >> 1))
 
 
 @contextmanager

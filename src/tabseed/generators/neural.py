@@ -73,7 +73,10 @@ class NeuralGenerator(Generator):
         """
         x = self.encoder_.transform(Table.from_frame(table))
         with one_thread():
-            return self._log_likelihood(self.network_.rows(x), generator(random_state))
+            rows = self._network(self.encoder_.layout_).rows(
+                x
+            )  # it remembers shares of what it saw
+            return self._log_likelihood(rows, generator(random_state))
 
     def _log_likelihood(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Log-probability of each row's cells under the law that is drawn from: (n, p) -> (n,)."""

@@ -292,15 +292,15 @@ class VAEBGM(NeuralGenerator):
         """
         parts = [
             logsumexp(
-                [self._log_likelihood_of(at, rows[low : low + 500], rng) for at in self._places()],
+                [
+                    self._log_likelihood_of(at, rows[low : low + 500], rng)
+                    for at in range(len(self.drawn_))
+                ],
                 axis=0,
             )
             for low in range(0, len(rows), 500)
         ]
         return np.concatenate(parts) - math.log(len(self.drawn_))
-
-    def _places(self) -> range:
-        return range(len(self.drawn_))
 
     def _log_likelihood_of(self, at: int, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         weights, prior = self._stacked(at), self.mixtures_[at]

@@ -18,6 +18,7 @@ from tabseed.encode import Layout
 from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids
 from tabseed.generators.ensemble import (
+    Network,
     Options,
     SeedEnsemble,
     Split,
@@ -150,36 +151,36 @@ class Stage:
         initial: Stacked | None = None,
     ) -> SeedEnsemble:
         """Train on the real rows; ``name`` tells this training from the others of the fit."""
-
-        def compute(aids: Aids) -> dict[str, np.ndarray]:
-            return train_ensemble(
-                self.model.network_,
-                self.rows,
-                split,
-                how or self.how,
-                streams,
-                initial=initial,
-                options=self._options(aids),
-            ).to_arrays()
-
-        return SeedEnsemble.from_arrays(self.journal.once(self.prefix + name, compute))
+        network, how = self.model.network_, how or self.how
+        return self._once(name, network, self.rows, split, how, streams, initial)
 
     def train_on(
         self, name: str, x: np.ndarray, n_networks: int, stream: np.random.SeedSequence
     ) -> SeedEnsemble:
         """Train networks from fresh weights on other rows of the same encoding, (m, w)."""
+        network, how = self.model._network(self.layout), self.model._training(len(x))
+        split = Split.draw(len(x), how.validation, child(stream, SPLIT))
+        streams = [child(stream, SEED, seed) for seed in range(n_networks)]
+        return self._once(name, network, network.rows(x), split, how, streams)
+
+    def _once(
+        self,
+        name: str,
+        network: Network,
+        rows: np.ndarray,
+        split: Split,
+        how: Training,
+        streams: Sequence[np.random.SeedSequence],
+        initial: Stacked | None = None,
+    ) -> SeedEnsemble:
+        """Train, unless the journal has the result already."""
 
         def compute(aids: Aids) -> dict[str, np.ndarray]:
-            network = self.model._network(self.layout)
-            rows, how = network.rows(x), self.model._training(len(x))
-            return train_ensemble(
-                network,
-                rows,
-                Split.draw(len(x), how.validation, child(stream, SPLIT)),
-                how,
-                [child(stream, SEED, seed) for seed in range(n_networks)],
-                options=self._options(aids),
-            ).to_arrays()
+            options = Options(self.device, aids.progress, aids.checkpoint)
+            found = train_ensemble(
+                network, rows, split, how, streams, initial=initial, options=options
+            )
+            return found.to_arrays()
 
         return SeedEnsemble.from_arrays(self.journal.once(self.prefix + name, compute))
 
@@ -187,9 +188,6 @@ class Stage:
     def device(self) -> str:
         """Where networks are trained."""
         return resolve_device(self.model.device)
-
-    def _options(self, aids: Aids) -> Options:
-        return Options(self.device, aids.progress, aids.checkpoint)
 
     def draw(self, ensemble: SeedEnsemble, sizes: Sequence[int], path: int) -> list[np.ndarray]:
         """Draw rows (sizes[s], w) from each seed s, whose latent law is learned for it.

@@ -192,8 +192,8 @@ class MAML(InductiveBias):
         def compute(aids: Aids) -> Arrays:
             sizes = [self.n_rows * bool(np.isfinite(loss)) for loss in ensemble.best_loss]
             drawn = [x for x in stage.draw(ensemble, sizes, TASK_ROWS) if len(x)]
-            rows = np.stack([network.rows(x) for x in drawn])
-            network.rows(stage.x)  # the network remembers the shares of the real rows again
+            coding = stage.model._network(stage.layout)  # the shares it remembers are not ours
+            rows = np.stack([coding.rows(x) for x in drawn])
             with one_thread():
                 return _Search(self, network, rows, stage, aids).run(theta)
 
