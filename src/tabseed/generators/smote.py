@@ -1,0 +1,189 @@
+"""SMOTE as a density generator: new rows between a training row and a neighbour of its class.
+
+Notation: N training rows, k neighbours, w a uniform weight.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from tabseed._cells import Block
+from tabseed._random import RandomState
+from tabseed.encode import Layout
+from tabseed.errors import TabseedError
+from tabseed.generators.archive import Arrays
+from tabseed.generators.base import Aids, Generator
+from tabseed.schema import DISCRETE
+
+CATEGORIES = ("frequency", "vote")
+
+
+class SMOTE(Generator):
+    """Draw a training row and one of its k nearest neighbours; go part of the way to it.
+
+    With a discrete ``target`` neighbours are of the row's own class, every class as often as in
+    the table; else of all rows. Numbers are x_i + w (x_j - x_i), one uniform w a row, moved onto
+    the column's grid (its nearest value if it has few). A number is missing where row i lacks
+    it, and x_i where row j alone lacks it. Columns that another determines follow it.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        k >= 1; fewer in a class of at most k rows. The only row of a class is repeated.
+    categories : "frequency" or "vote"
+        The category of a neighbour drawn anew for each column, which keeps rare categories; or
+        the one that most of the k neighbours have, ties by lot (SMOTE-NC), which loses them.
+
+    Distances are Euclidean: numbers in units of the table's standard deviation, so that units
+    do not matter; each category that differs adds Med^2, Med the median of the numbers' standard
+    deviations within the class (SMOTE-NC; 1 if there are none or it is 0). A missing number lies
+    at the mean, and that it is missing counts as a category. Rows equally near: by lot, drawn
+    once when fitted. Cost: a draw of n rows compares min(n, N) rows with all of their class.
+
+    Its model file keeps the training rows, and rows drawn lie between two of them: it hides
+    nobody.
+
+    References: Chawla et al. 2002 (arXiv 1106.1813).
+    """
+
+    references: ClassVar[tuple[str, ...]] = ("arXiv:1106.1813",)
+
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        categories: str = "frequency",
+        random_state: RandomState = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.categories = categories
+        self.random_state = random_state
+
+    rows_: np.ndarray  # (N, columns) values, NaN missing
+
+    def _fit(
+        self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
+    ) -> None:
+        del aids
+        if not isinstance(self.n_neighbors, int) or self.n_neighbors < 1:
+            raise TabseedError(f"n_neighbors is a whole number from 1 on, got {self.n_neighbors!r}")
+        if self.categories not in CATEGORIES:
+            raise TabseedError(f"categories is one of {CATEGORIES}, got {self.categories!r}")
+        rows = np.column_stack([layout.values(block, x) for block in layout.blocks])
+        self.rows_ = np.random.default_rng(stream).permutation(rows)  # so that ties fall by lot
+        self._place()
+
+    def _place(self) -> None:
+        """Sort the rows by class, and give each its place in the space of distances."""
+        layout, schema = self.encoder_.layout_, self.encoder_.schema_
+        group = np.zeros(len(self.rows_), int)
+        if self.target_ in schema.names and schema[self.target_].kind in DISCRETE:
+            j = schema.names.index(self.target_)
+            group = layout.blocks[j].cell_of(self.rows_[:, j])
+        self._classes = [np.flatnonzero(group == g) for g in np.unique(group)]
+        self._coordinates = [mixed_coordinates(layout, self.rows_[own]) for own in self._classes]
+
+    def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        layout, rows = self.encoder_.layout_, self.rows_
+        base, weight, lot = rng.integers(0, len(rows), n), rng.random(n), rng.random(n)
+        near = self._neighbours(base)
+        partner = near[np.arange(n), (lot * (near >= 0).sum(axis=1)).astype(int)]
+        values: list[np.ndarray] = [np.empty(0)] * len(layout.blocks)
+        for j, block in enumerate(layout.blocks):
+            if block.parent >= 0:
+                continue
+            if block.numeric:
+                values[j] = between(block, rows[base, j], rows[partner, j], weight)
+            else:
+                values[j] = rows[self._voters(rows[:, j], near, rng), j]
+        for j, block in enumerate(layout.blocks):
+            if block.parent_cells is not None:
+                leader = layout.blocks[block.parent].cell_of(values[block.parent])
+                values[j] = block.draw(block.parent_cells[leader], rng)
+        return layout.from_values(values)
+
+    def _neighbours(self, base: np.ndarray) -> np.ndarray:
+        """Rows nearest to each base row (n, k), nearest first; -1 beyond those there are.
+
+        The only row of its class is its own neighbour.
+        """
+        most = max(len(rows) for rows in self._classes)
+        near = np.full((len(base), max(1, min(self.n_neighbors, most - 1))), -1)
+        for rows, places in zip(self._classes, self._coordinates, strict=True):
+            mine = np.flatnonzero(np.isin(base, rows))
+            if len(rows) == 1:
+                near[mine, 0] = rows
+            elif len(mine):
+                own, again = np.unique(np.searchsorted(rows, base[mine]), return_inverse=True)
+                search = NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, len(rows)))
+                found = search.fit(places).kneighbors(places[own], return_distance=False)
+                other = found != own[:, None]
+                other[other.all(axis=1), -1] = False  # as near as k others: itself not among them
+                found = found[other].reshape(len(own), -1)
+                near[mine, : found.shape[1]] = rows[found][again]
+        return near
+
+    def _voters(self, known: np.ndarray, near: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """For each row the neighbour (n,) whose category it takes."""
+        votes = rng.random(near.shape)
+        if self.categories == "vote":
+            cast = np.where(near >= 0, np.nan_to_num(known, nan=-1.0)[near], -2.0)
+            for k in range(near.shape[1]):
+                votes[:, k] += (cast == cast[:, [k]]).sum(axis=1)
+        votes[near < 0] = -1
+        return np.asarray(near[np.arange(len(near)), votes.argmax(axis=1)])
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        return {}, {"rows": self.rows_}
+
+    def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
+        self.rows_ = arrays["rows"]
+        blocks = self.encoder_.layout_.blocks
+        if not len(self.rows_) or self.rows_.shape[1:] != (len(blocks),):
+            raise ValueError(f"rows of {self.rows_.shape}, an encoder of {len(blocks)} columns")
+        for block, value in zip(blocks, self.rows_.T, strict=True):
+            if np.isinf(value).any() or (block.cell_of(value) < 0).any():
+                raise ValueError(f"rows hold what column {block.name!r} cannot")
+        self._place()
+
+    def summary(self) -> list[str]:
+        """Say what was learned."""
+        within = "" if len(self._classes) == 1 else f" in each of {len(self._classes)} classes"
+        return [
+            f"rows between {len(self.rows_)} training rows and their {self.n_neighbors} nearest"
+            f"{within}: the model keeps these rows and hides nobody",
+            *super().summary(),
+        ]
+
+
+def mixed_coordinates(layout: Layout, rows: np.ndarray) -> np.ndarray:
+    """Coordinates (n, d) of rows of values (n, columns): Euclidean distance is SMOTE-NC's.
+
+    A category is a one-hot times Med / sqrt(2): two that differ are Med apart.
+    """
+    numbers, levels = [], []
+    for block, value in zip(layout.blocks, rows.T, strict=True):
+        if block.parent >= 0:
+            continue
+        if block.numeric:
+            numbers.append(np.nan_to_num((value - block.location) / block.scale))
+            if block.missing:
+                levels.append(np.column_stack([np.isnan(value), ~np.isnan(value)]))
+        else:
+            levels.append(block.cell_of(value)[:, None] == np.arange(block.n_cells))
+    spread = [number.std() for number in numbers]
+    median = float(np.median(spread)) if spread else 0.0
+    scale = (median if median > 0 else 1.0) / np.sqrt(2)
+    columns = [number[:, None] for number in numbers] + [scale * level for level in levels]
+    return np.concatenate(columns, axis=1)
+
+
+def between(block: Block, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Numbers (n,) at x + weight (y - x) on the block's grid; x where y is missing."""
+    value = block.snap(np.where(np.isnan(y), x, x + weight * (y - x)))
+    if block.is_discrete and len(block.atoms):
+        known = ~np.isnan(value)
+        value[known] = block.atoms[block.cell_of(value[known])]
+    return value
