@@ -33,7 +33,7 @@ from tabseed.generators.ensemble import (
     SeedEnsemble,
     Split,
     Training,
-    _Record,
+    Record,
     kl_to_standard_normal,
     train_ensemble,
 )
@@ -178,7 +178,7 @@ def test_mixture_draws_from_its_density(extra: float) -> None:
 
 def replay(losses: list[float], how: Training) -> tuple[int, int, list[float]]:
     """Feed losses; give the step of the stop, the step kept, and the loss kept."""
-    record, seed = _Record.fresh(1), np.array([0])
+    record, seed = Record.fresh(1), np.array([0])
     for step, loss in enumerate(losses, start=1):
         record.see(seed, np.array([loss]), step, how)
         if record.stopped[0]:

@@ -10,7 +10,8 @@ from sklearn.base import clone
 
 import tabseed
 from tabseed import testing
-from tabseed.generators import GENERATORS, WRAPPERS, Generator, generator_class
+from tabseed.generators import GENERATORS, WRAPPERS, generator_class
+from tabseed.generators.base import Generator
 from tabseed.generators.ensemble import Training
 from tabseed.inductive_bias import BIASES, bias_class
 from tabseed.inductive_bias.base import InductiveBias
@@ -19,6 +20,15 @@ from tabseed.inductive_bias.maml import MetaTraining
 from tabseed.metrics import METRICS, DiscriminatorDivergence, Metric
 
 BRIEF = Training(steps=300, patience=4)  # laws hold at any length; these runs need not be good
+# what a generator takes to be quick
+SMALL: dict[str, dict[str, object]] = {
+    "ctgan": {
+        "latent_dim": 16,
+        "hidden_dim": 32,
+        "training": Training(steps=250, warm_up=200, learning_rate=5e-3, validate_every=25),
+    },
+    "tvae": {"latent_dim": 8, "hidden_dim": 64, "training": BRIEF},
+}
 META = MetaTraining(40, 40, inner_steps=2, steps=4, check_every=2)
 
 # what a bias takes besides the number of seeds, so that it is quick
@@ -39,7 +49,7 @@ def instances() -> dict[str, object]:
     for name in GENERATORS:
         made = generator_class(name)()
         if "n_seeds" in made.get_params():
-            made.set_params(n_seeds=3, training=BRIEF, device="cpu")
+            made.set_params(n_seeds=3, device="cpu", **SMALL.get(name, {"training": BRIEF}))
         found[name] = made
     vaebgm = generator_class("vaebgm")
     found["vaebgm paper"] = vaebgm(n_seeds=3, paper=True, device="cpu")
@@ -47,6 +57,8 @@ def instances() -> dict[str, object]:
     inner = vaebgm(n_seeds=3, training=BRIEF, device="cpu")
     found["fine-tuned average"] = FineTuned(inner, bias("average"))
     found["fine-tuned mixture"] = FineTuned(inner, bias("mixture"))
+    found["fine-tuned ctgan"] = FineTuned(found["ctgan"], bias("pretrain"))
+    found["fine-tuned tvae"] = FineTuned(found["tvae"], bias("average"))
     for name, cls in METRICS.items():
         found[name] = cls()
     found["divergence"] = DiscriminatorDivergence(

@@ -25,9 +25,15 @@ from tabseed.errors import (
 if TYPE_CHECKING:
     from tabseed.encode import TableEncoder
     from tabseed.evaluate import Evaluation, evaluate
+    from tabseed.generators.adversarial_forest import AdversarialForest
     from tabseed.generators.base import Generator, load
+    from tabseed.generators.copula import GaussianCopula
     from tabseed.generators.ensemble import Training
     from tabseed.generators.resample import Resample
+    from tabseed.generators.sequential_trees import SequentialTrees
+    from tabseed.generators.smote import SMOTE
+    from tabseed.generators.ctgan import CTGAN
+    from tabseed.generators.tvae import TVAE
     from tabseed.generators.vaebgm import VAEBGM
     from tabseed.inductive_bias.auto import AutoBias
     from tabseed.inductive_bias.base import InductiveBias
@@ -49,13 +55,16 @@ if TYPE_CHECKING:
 __version__ = version("tabseed")
 
 _HOMES = {
+    "AdversarialForest": "tabseed.generators.adversarial_forest",
     "AutoBias": "tabseed.inductive_bias.auto",
+    "CTGAN": "tabseed.generators.ctgan",
     "Column": "tabseed.schema",
     "Continued": "tabseed.inductive_bias.weights",
     "DiscriminatorDivergence": "tabseed.metrics",
     "DomainRandomizedSearch": "tabseed.inductive_bias.pretraining",
     "Evaluation": "tabseed.evaluate",
     "FineTuned": "tabseed.inductive_bias.fine_tuned",
+    "GaussianCopula": "tabseed.generators.copula",
     "Generator": "tabseed.generators.base",
     "InductiveBias": "tabseed.inductive_bias.base",
     "MAML": "tabseed.inductive_bias.maml",
@@ -63,10 +72,13 @@ _HOMES = {
     "MetaTraining": "tabseed.inductive_bias.maml",
     "Pretraining": "tabseed.inductive_bias.pretraining",
     "Resample": "tabseed.generators.resample",
+    "SMOTE": "tabseed.generators.smote",
     "Schema": "tabseed.schema",
     "SeedMixture": "tabseed.inductive_bias.weights",
+    "SequentialTrees": "tabseed.generators.sequential_trees",
     "SmallInit": "tabseed.inductive_bias.weights",
     "StageOne": "tabseed.inductive_bias.weights",
+    "TVAE": "tabseed.generators.tvae",
     "Table": "tabseed.table",
     "TableEncoder": "tabseed.encode",
     "Training": "tabseed.generators.ensemble",
@@ -81,7 +93,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "AdversarialForest",
     "AutoBias",
+    "CTGAN",
     "Column",
     "Continued",
     "DiscriminatorDivergence",
@@ -89,6 +103,7 @@ __all__ = [
     "Evaluation",
     "FileError",
     "FineTuned",
+    "GaussianCopula",
     "Generator",
     "InductiveBias",
     "LeakageError",
@@ -100,11 +115,14 @@ __all__ = [
     "OrthogonalSeedsWarning",
     "Pretraining",
     "Resample",
+    "SMOTE",
     "Schema",
     "SchemaError",
     "SeedMixture",
+    "SequentialTrees",
     "SmallInit",
     "StageOne",
+    "TVAE",
     "Table",
     "TableEncoder",
     "TabseedError",

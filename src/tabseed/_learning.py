@@ -20,19 +20,21 @@ if TYPE_CHECKING:
     from tabseed.table import Table
 
 
-def make_generator(name: str, options: dict[str, Any], bias: str, seed: int) -> Any:
+def make_generator(name: str | None, options: dict[str, Any], bias: str, seed: int) -> Any:
     """Make the generator of this name; an option left at its default is not passed on.
 
+    Without a name: trees, or vaebgm where a bias or an option is given that only networks have.
     With a bias it goes into a FineTuned, which has the seed then; options are for the one inside.
     """
     from tabseed.generators import GENERATORS, generator_class
 
-    if name not in GENERATORS:
-        raise FileError(f"--generator {name!r}: there are {', '.join(sorted(GENERATORS))}")
     if bias not in OFFERED:
         raise FileError(f"--bias {bias!r}: there are {', '.join(OFFERED)}")
-    generator = generator_class(name)(random_state=seed)
     given = {key: value for key, value in options.items() if value is not None}
+    name = name or ("trees" if bias == "none" and not given else "vaebgm")
+    if name not in GENERATORS:
+        raise FileError(f"--generator {name!r}: there are {', '.join(GENERATORS)}")
+    generator = generator_class(name)(random_state=seed)
     for key in given:
         if key not in generator.get_params():
             raise FileError(f"--{key}: {name} has no such option")

@@ -38,6 +38,7 @@ from tabseed._options import (
     read_like,
 )
 from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError
+from tabseed.generators import GENERATORS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -205,8 +206,14 @@ def synth(
         typer.Option("--rows", min=1, metavar=N, help="How many; as many as came in if not given."),
     ] = None,
     generator: Annotated[
-        str, typer.Option("--generator", metavar="NAME", help="How to learn: vaebgm or resample.")
-    ] = "vaebgm",
+        str | None,
+        typer.Option(
+            "--generator",
+            metavar="NAME",
+            help=f"How to learn: {', '.join(GENERATORS)}. If not given: trees, or vaebgm with "
+            "--bias, --paper or --device, which only networks have.",
+        ),
+    ] = None,
     bias: Bias = "none",
     target: Target = None,
     model: Annotated[

@@ -97,10 +97,24 @@ class Layout:
             at += block.n_cells
             u = rng.random(n) * (upto[:, -1] if block.n_cells else 1.0)
             cells[j] = (upto[:, :-1] <= u[:, None]).sum(axis=1)
+        return self.from_cells(self.all_cells(cells), rng)
+
+    def all_cells(self, free: dict[int, np.ndarray]) -> list[np.ndarray]:
+        """Cells (n,) of all blocks, from those of the free ones by place: the others follow."""
+        cells = dict(free)
         for j, block in enumerate(self.blocks):
             if block.parent_cells is not None:
                 cells[j] = block.parent_cells[cells[block.parent]]
-        return self.from_cells([cells[j] for j in range(len(self.blocks))], rng)
+        return [cells[j] for j in range(len(self.blocks))]
+
+    def from_free(self, free: dict[int, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+        """Fill encoded rows (n, w) from values of the free blocks by place: the others follow."""
+        values = dict(free)
+        for j, block in enumerate(self.blocks):
+            if block.parent_cells is not None:
+                leader = self.blocks[block.parent].cell_of(values[block.parent])
+                values[j] = block.draw(block.parent_cells[leader], rng)
+        return self.from_values([values[j] for j in range(len(self.blocks))])
 
     def from_cells(self, cells: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
         """Fill encoded rows (n, w) from the cells of all blocks, values drawn inside them."""

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from tabseed.generators.base import Generator, load
+if TYPE_CHECKING:
+    from tabseed.generators.base import Generator
 
 # name on the command line: (module, class)
 GENERATORS: dict[str, tuple[str, str]] = {
+    "trees": ("tabseed.generators.sequential_trees", "SequentialTrees"),
+    "arf": ("tabseed.generators.adversarial_forest", "AdversarialForest"),
+    "copula": ("tabseed.generators.copula", "GaussianCopula"),
+    "smote": ("tabseed.generators.smote", "SMOTE"),
     "resample": ("tabseed.generators.resample", "Resample"),
     "vaebgm": ("tabseed.generators.vaebgm", "VAEBGM"),
+    "tvae": ("tabseed.generators.tvae", "TVAE"),
+    "ctgan": ("tabseed.generators.ctgan", "CTGAN"),
 }
 
 # generators made of another one, (module, class): a model file may hold them too
@@ -23,4 +31,4 @@ def generator_class(name: str) -> type[Generator]:
     return found
 
 
-__all__ = ["GENERATORS", "WRAPPERS", "Generator", "generator_class", "load"]
+__all__ = ["GENERATORS", "WRAPPERS", "generator_class"]

@@ -32,7 +32,7 @@ from tabseed.generators.archive import (
     under,
     write_archive,
 )
-from tabseed.schema import NUMERIC, Schema
+from tabseed.schema import NUMERIC, Column, Schema
 from tabseed.table import MISSING, Table
 
 _UNSOUND = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
@@ -120,7 +120,8 @@ class Generator(BaseEstimator):
 
         ``conditions`` fixes columns: a value, ``None`` for missing, or for a number a pair
         ``(low, high)``. Rows that do not meet them are drawn again, so the law is the model's
-        own given the conditions; SchemaError where fewer than one row in 200 meets them.
+        own given the conditions; SchemaError where fewer than one row in 200 meets them (of
+        those drawn: some generators, such as AdversarialForest, draw from the conditional law).
         Without ``random_state`` the generator's own seed decides: each call gives the same rows.
         """
         if not hasattr(self, "encoder_"):
@@ -135,19 +136,19 @@ class Generator(BaseEstimator):
 
     def _draw(self, n: int, conditions: dict[str, Condition], rng: np.random.Generator) -> Table:
         encoder = self.encoder_
-        if not conditions:
+        for name in conditions:
+            encoder.schema_[name]  # an unknown or unmodelled name raises
+        if not conditions or n == 0:
             blocks = [
                 self._sample(min(BLOCK_ROWS, n - done), rng) for done in range(0, n, BLOCK_ROWS)
             ]
             x = np.concatenate(blocks) if blocks else np.empty((0, encoder.layout_.width))
             return encoder.inverse_transform(x)
-        for name in conditions:
-            encoder.schema_[name]  # an unknown or unmodelled name raises
         found: list[np.ndarray] = []
         missing, drawn = n, 0
         while missing > 0:
             size = int(np.clip(2 * missing, 1_000, BLOCK_ROWS))
-            x = self._sample(size, rng)
+            x = self._sample_near(size, conditions, rng)
             table = encoder.inverse_transform(x)
             meets = np.ones(size, dtype=bool)
             for name, condition in conditions.items():
@@ -174,6 +175,17 @@ class Generator(BaseEstimator):
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw encoded rows (n, w)."""
         raise NotImplementedError
+
+    def _sample_near(
+        self, n: int, conditions: dict[str, Condition], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Draw encoded rows (n, w), of which those that meet the conditions will be kept.
+
+        A generator that can draws them given any event that holds the conditions: the law of
+        the rows kept is the same, and fewer are thrown away.
+        """
+        del conditions
+        return self._sample(n, rng)
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         """Give what was learned: JSON-ready, and arrays."""
@@ -234,14 +246,25 @@ def _meets(table: Table, name: str, condition: Condition) -> np.ndarray:
         numbers = table.numbers(name)
         if condition is None:
             return np.isnan(numbers)
-        low, high = condition if isinstance(condition, tuple | list) else (condition, condition)
+        low, high = number_range(condition)
         return np.asarray((numbers >= low) & (numbers <= high))
     codes = table.codes(name)
     if condition is None:
         return np.asarray(codes == MISSING)
+    return np.asarray(codes == category_code(column, condition))
+
+
+def number_range(condition: Condition) -> tuple[Any, Any]:
+    """Give the ends of a condition on a number, ends included."""
+    low, high = condition if isinstance(condition, tuple | list) else (condition, condition)
+    return low, high
+
+
+def category_code(column: Column, condition: Condition) -> int:
+    """Give the code of the category that a condition names; SchemaError if there is none."""
     if condition not in column.categories:
-        raise SchemaError(f"column {name!r} has no category {condition!r}")
-    return np.asarray(codes == column.categories.index(condition))
+        raise SchemaError(f"column {column.name!r} has no category {condition!r}")
+    return column.categories.index(condition)
 
 
 def _plain(value: Any) -> Any:

@@ -336,18 +336,14 @@ class GaussianCopula(Generator):
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         layout, p = self.encoder_.layout_, len(self.correlation_)
         z = np.linalg.cholesky(self.correlation_) @ rng.standard_normal((p, n))
-        values: list[np.ndarray] = [np.empty(0)] * len(layout.blocks)
+        values: dict[int, np.ndarray] = {}
         at, margins = 0, iter(self.margins_)
         for j, block in enumerate(layout.blocks):
             if block.parent < 0:
                 margin = next(margins)
                 values[j] = margin.draw(block, z[at : at + margin.n_axes], rng)
                 at += margin.n_axes
-        for j, block in enumerate(layout.blocks):
-            if block.parent_cells is not None:
-                leader = layout.blocks[block.parent].cell_of(values[block.parent])
-                values[j] = block.draw(block.parent_cells[leader], rng)
-        return layout.from_values(values)
+        return layout.from_free(values, rng)
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         arrays = {"correlation": self.correlation_}

@@ -1,6 +1,6 @@
 """Neural generators: S seeds trained as one batch of stacked weights, each an independent stream.
 
-Notation: S seeds, n training rows, b rows of a batch, p inputs of a row, k normal deviates that
+Notation: S seeds, n training rows, b rows of a batch, p inputs of a row, k random deviates that
 a row consumes. Stacked weights have the seed as first dimension, so one batched matrix product
 does the work of S networks.
 """
@@ -8,141 +8,51 @@ does the work of S networks.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from tabseed._random import child, one_thread
-from tabseed.errors import MissingDependencyError, NothingLearnedError
+from tabseed.errors import NothingLearnedError
 from tabseed.generators.archive import Arrays, Checkpoint, under
 from tabseed.generators.base import Progress
+from tabseed.generators.learner import (
+    Learner,
+    Network,
+    Tensor,
+    Weights,
+    adam_step,
+    kl_to_standard_normal,
+    to_tensor,
+    torch,
+)
+from tabseed.generators.stopping import Record, Training
 
-try:
-    import torch
-except ImportError as error:  # pragma: no cover - exercised in an environment of its own
-    raise MissingDependencyError(
-        'this generator needs PyTorch: pip install "tabseed[neural]" '
-        "(or choose one that does not, such as resample)"
-    ) from error
-
-Tensor = torch.Tensor
-Weights = dict[str, Tensor]  # by name, each (S, ...)
 Monitor = Callable[[int, np.ndarray, Weights], np.ndarray]
 
 SPLIT, INITIAL, EPOCH, VALIDATION = range(4)  # streams below that of a fit, or of a seed
 MOMENTS = ("first", "second")  # of the gradients, as Adam keeps them
-BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's usual
-MAX_NOISE = 400_000  # normal deviates a seed holds at once
+MAX_NOISE = 400_000  # deviates a seed holds at once
 
-
-def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Copy to memory that torch has aligned: matrix products may round by alignment."""
-    return torch.from_numpy(array).clone(memory_format=torch.contiguous_format).to(device)
-
-
-def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) || N(0, I)) in nats: (..., d) -> (...)."""
-    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
-
-
-def adam_step(
-    weights: Weights, slopes: Weights, moments: Sequence[Weights], count: int, rate: float
-) -> None:
-    """Take step number ``count`` of Adam in place (arXiv 1412.6980, Algorithm 1).
-
-    ``moments`` are first and second, by name. The kernel is that of torch.optim.Adam(fused=True);
-    that class would import torch's compiler, which takes longer than many a training.
-    """
-    names = list(weights)
-    device = weights[names[0]].device
-    torch._fused_adam_(
-        [weights[name].detach() for name in names],
-        [slopes[name] for name in names],
-        [moments[0][name] for name in names],
-        [moments[1][name] for name in names],
-        [],
-        [torch.tensor(float(count), device=device)] * len(names),
-        lr=rate,
-        beta1=BETAS[0],
-        beta2=BETAS[1],
-        eps=EPSILON,
-        weight_decay=0.0,
-        amsgrad=False,
-        maximize=False,
-    )
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a network is trained: Adam, minibatches, early stopping.
-
-    Parameters
-    ----------
-    steps : int
-        Most steps (batches) that any seed takes.
-    batch_size : int or None
-        Rows of a batch; None: half of the training rows, between 16 and 256.
-    learning_rate : float
-    validation : float
-        Share of the rows set aside, the same for all seeds, to see when to stop.
-    warm_up : int
-        Steps that every seed takes before its validations count. Few held-out rows are too
-        noisy to show the first gains: 57 rows would often be left with untrained weights.
-    patience : int
-        Validations without gain after which a seed stops.
-    tolerance : float
-        What counts as a gain: the loss falls by this share of its size ("relative") or by
-        nothing, while a loss this much above the best costs patience ("paper").
-    validate_every : int or None
-        Steps between validations; None: half an epoch, at least 10. ("paper": an epoch.)
-    stopper : {"relative", "paper"}
-        "relative": mean loss a row on fixed noise, best weights restored. "paper": what the
-        code of arXiv 2407.03080 does: losses after every batch, summed over the epoch, on fresh
-        noise; rows never reshuffled; the last weights are kept, and the last loss chooses.
-    """
-
-    steps: int = 3_000
-    batch_size: int | None = None
-    learning_rate: float = 2e-3
-    validation: float = 0.2
-    warm_up: int = 150
-    patience: int = 10
-    tolerance: float = 1e-3
-    validate_every: int | None = None
-    stopper: Literal["relative", "paper"] = "relative"
-
-    def batch_rows(self, n: int) -> int:
-        """Rows b of a batch for n training rows."""
-        return min(n, self.batch_size or int(np.clip(n // 2, 16, 256)))
-
-    def period(self, n: int) -> int:
-        """Steps between validations for n training rows."""
-        epoch = -(-n // self.batch_rows(n))
-        return epoch if self.stopper == "paper" else self.validate_every or max(10, epoch // 2)
-
-
-class Network(ABC):
-    """What one seed is: a loss of stacked weights; :func:`train_ensemble` does the rest.
-
-    ``noise_width`` is k, the normal deviates that the loss consumes for each row.
-    """
-
-    noise_width: int
-
-    @abstractmethod
-    def rows(self, x: np.ndarray) -> np.ndarray:
-        """Turn encoded rows (n, w) into what the network sees, (n, p) float32."""
-
-    @abstractmethod
-    def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw the weights of one seed, float32."""
-
-    @abstractmethod
-    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
-        """Mean loss a row in nats: (S, b, p) rows, (S, b, k) noise -> (S,)."""
+__all__ = [
+    "Learner",
+    "Monitor",
+    "Network",
+    "Options",
+    "Record",
+    "SeedEnsemble",
+    "Split",
+    "Tensor",
+    "Training",
+    "Weights",
+    "adam_step",
+    "kl_to_standard_normal",
+    "to_tensor",
+    "torch",
+    "train_ensemble",
+]
 
 
 @dataclass
@@ -194,50 +104,6 @@ class SeedEnsemble:
         return cls(weights, curves, arrays["best_step"], arrays["best_loss"])
 
 
-# --- stopping -----------------------------------------------------------------------------------
-
-
-@dataclass
-class _Record:
-    """What stopping remembers of each seed, all arrays over S."""
-
-    best: np.ndarray  # smallest loss so far
-    since: np.ndarray  # patience used up
-    mark: np.ndarray  # loss from which a gain is counted
-    kept_step: np.ndarray
-    kept_loss: np.ndarray
-    stopped: np.ndarray
-
-    @classmethod
-    def fresh(cls, size: int) -> _Record:
-        high = np.full(size, math.inf)
-        zero = np.zeros(size, dtype=np.int64)
-        return cls(high, zero, high.copy(), zero.copy(), high.copy(), np.zeros(size, dtype=bool))
-
-    def see(self, seeds: np.ndarray, loss: np.ndarray, step: int, how: Training) -> np.ndarray:
-        """Take a validation of ``seeds``; say which of them must keep their weights now."""
-        if how.stopper == "relative" and step < min(how.warm_up, how.steps):
-            return np.zeros(len(seeds), dtype=bool)
-        loss = np.where(np.isfinite(loss), loss, math.inf)
-        better = loss < self.best[seeds]
-        self.best[seeds] = np.minimum(self.best[seeds], loss)
-        if how.stopper == "paper":
-            keep = np.ones(len(seeds), dtype=bool)
-            worse = loss > self.best[seeds] + how.tolerance
-            self.since[seeds] = np.where(better, 0, self.since[seeds] + worse)
-        else:
-            keep = better
-            mark = self.mark[seeds]
-            size = np.where(np.isfinite(mark), np.abs(mark), 0)
-            gain = loss < mark - how.tolerance * size
-            self.mark[seeds] = np.where(gain, loss, mark)
-            self.since[seeds] = np.where(gain, 0, self.since[seeds] + 1)
-        self.kept_step[seeds[keep]] = step
-        self.kept_loss[seeds[keep]] = loss[keep]
-        self.stopped[seeds] = self.since[seeds] >= how.patience
-        return keep
-
-
 # --- the one training loop ----------------------------------------------------------------------
 
 
@@ -279,7 +145,7 @@ class Split:
 
 
 def train_ensemble(
-    network: Network,
+    network: Learner,
     rows: np.ndarray,
     split: Split,
     how: Training,
@@ -327,7 +193,7 @@ class _Run:
 
     def __init__(
         self,
-        network: Network,
+        network: Learner,
         rows: np.ndarray,
         split: Split,
         how: Training,
@@ -336,12 +202,16 @@ class _Run:
     ) -> None:
         self.network, self.how, self.streams, self.options = network, how, streams, options
         self.device = torch.device(options.device)
-        self.rows = to_tensor(rows, self.device)
+        self.table, self.rows = rows, to_tensor(rows, self.device)
         self.split = split.of_seeds(len(streams))
         self.n_train, self.n_held = split.train.shape[1], split.validation.shape[1]
         self.batch = how.batch_rows(self.n_train)
+        self.epoch_rows = self.n_train
+        if network.pack:
+            self.batch = network.pack * -(-self.batch // network.pack)
+            self.epoch_rows = self.batch * -(-self.n_train // self.batch)
         self.active = np.arange(len(streams))
-        self.record = _Record.fresh(len(streams))
+        self.record = Record.fresh(len(streams))
         self.curves: list[list[tuple[float, float, float]]] = [[] for _ in streams]
         self.step = 0
         self.remembered: tuple[int, dict[str, np.ndarray]] | None = None
@@ -411,16 +281,14 @@ class _Run:
     # -- noise
 
     def _fixed_noise(self) -> None:
-        self.drawn: tuple[int, int] | None = None  # epoch and part that order and noise are of
+        self.drawn: tuple[int, int] | None = None  # epoch and part that picks and noise are of
         self.held = self.rows[to_tensor(self.split.validation[self.active], self.device)]
-        self.held_noise = self._noise(self.n_held, VALIDATION)
+        self.held_noise = self._noise(self.network.held_draws(self.n_held), VALIDATION)
 
     def _noise(self, n: int, *path: int) -> Tensor:
-        """Normal deviates (S, n, k) of the active seeds, each from its own stream."""
+        """Deviates (S, n, k) of the active seeds, each from its own stream."""
         drawn = [
-            np.random.default_rng(child(self.streams[int(s)], *path)).standard_normal(
-                (n, self.network.noise_width), dtype=np.float32
-            )
+            self.network.noise(np.random.default_rng(child(self.streams[int(s)], *path)), n)
             for s in self.active
         ]
         return to_tensor(np.stack(drawn), self.device)
@@ -428,13 +296,13 @@ class _Run:
     # -- steps
 
     def _batch(self) -> tuple[Tensor, Tensor]:
-        """Rows (S, b, p) and noise (S, b, k) of the next step.
+        """Rows (S, b, p') and noise (S, b, k) of the next step.
 
         The order of rows and the noise come from each seed's stream by the numbers of epoch and
         part, so neither other seeds nor an interruption changes them. A long epoch draws its
         noise in parts.
         """
-        n, batch = self.n_train, self.batch
+        n, batch = self.epoch_rows, self.batch
         epoch, place = divmod(self.step, -(-n // batch))
         part = max(1, MAX_NOISE // (batch * max(1, self.network.noise_width)))
         start = place - place % part
@@ -442,21 +310,23 @@ class _Run:
             self.drawn = (epoch, start)
             low, high = start * batch, min((start + part) * batch, n)
             self.noise = self._noise(high - low, EPOCH, epoch, 1 + start)
-            self.order = self._order(epoch)[:, low:high]
+            self.picks = self._picks(epoch)[:, low:high]
         at = slice((place - start) * batch, (place - start + 1) * batch)
-        return self.rows[self.order[:, at]], self.noise[:, at]
+        return self.network.gather(self.rows, self.picks[:, at]), self.noise[:, at]
 
-    def _order(self, epoch: int) -> Tensor:
-        """Places of each active seed's rows in the order of this epoch, (S, n)."""
+    def _picks(self, epoch: int) -> Tensor:
+        """Places of each active seed's rows in the order of this epoch, (S, rows of an epoch)."""
         places = self.split.train[self.active]
         if self.how.stopper != "paper":
-            drawn = [
-                np.random.default_rng(child(self.streams[int(s)], EPOCH, epoch, 0)).permutation(
-                    self.n_train
-                )
+            rngs = (
+                np.random.default_rng(child(self.streams[int(s)], EPOCH, epoch, 0))
                 for s in self.active
+            )
+            drawn = [
+                self.network.picks(self.table, own, self.epoch_rows, rng)
+                for own, rng in zip(places, rngs, strict=True)
             ]
-            places = np.take_along_axis(places, np.stack(drawn), axis=1)
+            places = np.stack(drawn)
         return to_tensor(places, self.device)
 
     def _until_due(self) -> tuple[np.ndarray, np.ndarray]:
@@ -477,16 +347,18 @@ class _Run:
         return np.asarray(total.cpu(), dtype=np.float64) / (self.step - first), held
 
     def _descend(self, rows: Tensor, noise: Tensor) -> Tensor:
-        """Take one step for every seed; give the losses before it."""
-        losses = self.network.loss(self.weights, rows, noise, train=True)
-        slopes = torch.autograd.grad(losses.sum(), list(self.weights.values()))
-        named = dict(zip(self.weights, slopes, strict=True))
-        adam_step(self.weights, named, self.moments, self.step + 1, self.how.learning_rate)
-        return losses.detach()
+        return self.network.descend(
+            self.weights,
+            self.moments,
+            rows,
+            noise,
+            count=self.step + 1,
+            rate=self.how.learning_rate,
+        )
 
     def _validate(self, noise: Tensor) -> np.ndarray:
         with torch.no_grad():
-            losses = self.network.loss(self.weights, self.held, noise, train=False)
+            losses = self.network.held_loss(self.weights, self.held, noise)
         return np.asarray(losses.cpu(), dtype=np.float64)
 
     def _note(self, train: np.ndarray, held: np.ndarray) -> np.ndarray:
@@ -535,7 +407,7 @@ class _Run:
             return
         state, arrays = found
         self.step, self.active = int(state["step"]), arrays["active"]
-        self.record, self.kept = _Record(**under("record.", arrays)), under("kept.", arrays)
+        self.record, self.kept = Record(**under("record.", arrays)), under("kept.", arrays)
         found_curves = (arrays[f"curve.{s}"] for s in range(len(self.streams)))
         self.curves = [[(a, b, c) for a, b, c in curve.tolist()] for curve in found_curves]
         self._load(under("weights.", arrays), under("moments.", arrays))

@@ -14,11 +14,13 @@ from tabseed.errors import TabseedError
 from tabseed.generators.archive import Arrays
 from tabseed.generators.base import Aids, Generator
 from tabseed.generators.ensemble import (
-    Network,
+    Learner,
     Options,
     SeedEnsemble,
     Split,
     Training,
+    Weights,
+    to_tensor,
     torch,
     train_ensemble,
 )
@@ -37,18 +39,24 @@ class NeuralGenerator(Generator):
     """
 
     min_rows: ClassVar[int] = 5
+    criterion: ClassVar[tuple[str, str]] = ("validation loss", " nats a row")  # name and unit
 
     n_seeds: int
     device: str
     random_state: RandomState
     ensemble_: SeedEnsemble
-    network_: Network
+    network_: Learner
     drawn_: tuple[int, ...]
     weights_: dict[str, np.ndarray]
 
-    def _network(self, layout: Layout) -> Network:
+    def _network(self, layout: Layout) -> Learner:
         """Make the network for an encoding; its weights' shapes depend on nothing else."""
         raise NotImplementedError
+
+    def _network_from(self, layout: Layout, arrays: Arrays) -> Learner:
+        """Make the network of a model file, whose arrays may hold what was fitted to the layout."""
+        del arrays
+        return self._network(layout)
 
     def _training(self, n: int) -> Training:
         """Give the settings of training on n rows."""
@@ -63,6 +71,11 @@ class NeuralGenerator(Generator):
     def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw encoded rows (n, w) from the network ``drawn_[at]``."""
         raise NotImplementedError
+
+    @property
+    def knows_likelihood(self) -> bool:
+        """Whether :meth:`log_likelihood` can be asked for."""
+        return type(self)._log_likelihood is not NeuralGenerator._log_likelihood
 
     def log_likelihood(self, table: Any, *, random_state: RandomState = 0) -> np.ndarray:
         """Estimate the log-probability of each row's cells (n,), in nats, under the law drawn from.
@@ -116,6 +129,10 @@ class NeuralGenerator(Generator):
         self.weights_ = ensemble.of_seeds(self.drawn_)
         self._learn_latent(rows, split.of_seeds(len(ensemble.curves)), stream)
 
+    def _stacked(self, at: int) -> Weights:
+        """Weights of the network ``drawn_[at]``, (1, ...)."""
+        return {name: to_tensor(value[at : at + 1]) for name, value in self.weights_.items()}
+
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         if len(self.drawn_) == 1:
             return self._sample_seed(0, n, rng)
@@ -136,7 +153,7 @@ class NeuralGenerator(Generator):
         self.drawn_ = tuple(int(seed) for seed in state["drawn"])
         self.weights_ = found.weights
         self.ensemble_ = replace(found, weights={})
-        self.network_ = self._network(self.encoder_.layout_)
+        self.network_ = self._network_from(self.encoder_.layout_, arrays)
 
     @classmethod
     def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
@@ -145,19 +162,20 @@ class NeuralGenerator(Generator):
     def summary(self) -> list[str]:
         """Say what was learned."""
         loss, steps = self.ensemble_.best_loss, self.ensemble_.best_step
+        name, unit = self.criterion
         finite = loss[np.isfinite(loss)]
         if len(self.drawn_) > 1:
             drawn = list(self.drawn_)
             line = (
-                f"{len(drawn)} seeds, rows in equal parts from each: validation loss "
-                f"{finite.min():.3f} to {finite.max():.3f} nats a row, "
+                f"{len(drawn)} seeds, rows in equal parts from each: {name} "
+                f"{finite.min():.3f} to {finite.max():.3f}{unit}, "
                 f"{steps[drawn].min()} to {steps[drawn].max()} steps"
             )
             return [line, *super().summary()]
         chosen = self.drawn_[0]
         return [
-            f"seed {chosen + 1} of {len(loss)} chosen: validation loss "
-            f"{loss[chosen]:.3f} nats a row (the others up to {finite.max():.3f}), "
+            f"seed {chosen + 1} of {len(loss)} chosen: {name} "
+            f"{loss[chosen]:.3f}{unit} (the others up to {finite.max():.3f}), "
             f"{steps[chosen]} steps",
             *super().summary(),
         ]

@@ -242,8 +242,8 @@ class SequentialTrees(Generator):
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         layout = self.encoder_.layout_
         which = rng.permutation(np.arange(n) % len(self.orders_))  # equal parts, mixed
-        cells = [np.full(n, -1) for _ in layout.blocks]
-        values = [np.full(n, np.nan) for _ in layout.blocks]
+        # a block without cells holds nothing but missing values
+        values = {j: np.full(n, np.nan) for j, b in enumerate(layout.blocks) if b.parent < 0}
         for o, order in enumerate(self.orders_):
             mine = np.flatnonzero(which == o)
             rows = Rows(self._levels, len(mine), {}, {})
@@ -251,16 +251,11 @@ class SequentialTrees(Generator):
                 levels, forest = self._levels[j], self.forests_[o][j]
                 upto = forest.laws(rows, rng.integers(0, len(forest.roots), rows.n))
                 u = rng.random(rows.n) * upto[:, -1]
-                level = (upto[:, :-1] <= u[:, None]).sum(axis=1)
-                drawn = levels.draw(level, rng)
-                cell = levels.block.cell_of(drawn)  # the grid may have moved it to the next one
-                rows.put(j, levels.of(cell, drawn), drawn)
-                values[j][mine], cells[j][mine] = drawn, cell
-        for j, block in enumerate(layout.blocks):
-            if block.parent_cells is not None:
-                cells[j] = block.parent_cells[cells[block.parent]]
-                values[j] = block.draw(cells[j], rng)
-        return layout._filled(values, cells)
+                drawn = levels.draw((upto[:, :-1] <= u[:, None]).sum(axis=1), rng)
+                # the grid may have moved a number to the next level
+                rows.put(j, levels.of(levels.block.cell_of(drawn), drawn), drawn)
+                values[j][mine] = drawn
+        return layout.from_free(values, rng)
 
     def log_likelihood(self, table: Any) -> np.ndarray:
         """Log-probability of each row's cells (n,), in nats, exact.

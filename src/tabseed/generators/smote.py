@@ -90,7 +90,7 @@ class SMOTE(Generator):
         base, weight, lot = rng.integers(0, len(rows), n), rng.random(n), rng.random(n)
         near = self._neighbours(base)
         partner = near[np.arange(n), (lot * (near >= 0).sum(axis=1)).astype(int)]
-        values: list[np.ndarray] = [np.empty(0)] * len(layout.blocks)
+        values: dict[int, np.ndarray] = {}
         for j, block in enumerate(layout.blocks):
             if block.parent >= 0:
                 continue
@@ -98,11 +98,7 @@ class SMOTE(Generator):
                 values[j] = between(block, rows[base, j], rows[partner, j], weight)
             else:
                 values[j] = rows[self._voters(rows[:, j], near, rng), j]
-        for j, block in enumerate(layout.blocks):
-            if block.parent_cells is not None:
-                leader = layout.blocks[block.parent].cell_of(values[block.parent])
-                values[j] = block.draw(block.parent_cells[leader], rng)
-        return layout.from_values(values)
+        return layout.from_free(values, rng)
 
     def _neighbours(self, base: np.ndarray) -> np.ndarray:
         """Rows nearest to each base row (n, k), nearest first; -1 beyond those there are.

@@ -261,9 +261,6 @@ class VAEBGM(NeuralGenerator):
     def _latent_split(self, split: Split) -> Split:
         return split if self.paper else split.whole()
 
-    def _stacked(self, at: int) -> Weights:
-        return {name: to_tensor(value[at : at + 1]) for name, value in self.weights_.items()}
-
     def _codes(self, at: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means and log-variances (n, d) of q(z|x) of the network ``drawn_[at]``."""
         weights = self._stacked(at)

@@ -72,6 +72,11 @@ class AutoBias(InductiveBias):
     def resolve(self, stage: Stage) -> InductiveBias:
         """Compare the candidates; give the one to use, StageOne() for none."""
         candidates = self._candidates()
+        if not stage.model.knows_likelihood:
+            raise TabseedError(
+                f"AutoBias compares likelihoods of rows; {type(stage.model).__name__} knows none: "
+                "name a bias"
+            )
         n = len(stage.x)
         if self.folds < 2 or not candidates:
             raise TabseedError("AutoBias needs at least 2 folds and one candidate")

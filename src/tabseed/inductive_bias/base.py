@@ -18,7 +18,7 @@ from tabseed.encode import Layout
 from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids
 from tabseed.generators.ensemble import (
-    Network,
+    Learner,
     Options,
     SeedEnsemble,
     Split,
@@ -166,7 +166,7 @@ class Stage:
     def _once(
         self,
         name: str,
-        network: Network,
+        network: Learner,
         rows: np.ndarray,
         split: Split,
         how: Training,

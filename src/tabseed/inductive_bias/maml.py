@@ -180,12 +180,23 @@ class MAML(InductiveBias):
         """Meta-learning lies between the trainings."""
         return 3
 
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
+    def resolve(self, stage: Stage) -> MAML:
+        """Refuse settings and networks that cannot be before anything is trained."""
+        self._network(stage)
+        self._check()
+        return self
+
+    @staticmethod
+    def _network(stage: Stage) -> Network:
         network = stage.model.network_
         if not isinstance(network, Network):
             raise TabseedError(
                 f"MAML follows the gradient of one loss; {type(stage.model).__name__} has several"
             )
+        return network
+
+    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
+        network = self._network(stage)
         self._check()
         theta = self._start(ensemble, stage)
 

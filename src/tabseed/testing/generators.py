@@ -149,6 +149,7 @@ def check_conditions_are_met(generator: Generator) -> None:
     drawn = model.sample(40, conditions={"age": (20, 35), "owns": False})
     assert all(20 <= age <= 35 for age in drawn["age"].to_pylist())
     assert not any(drawn["owns"].to_pylist())
+    assert len(model.sample(0, conditions={"level": "low"})) == 0
 
 
 def check_better_than_torn_columns(generator: Generator) -> None:

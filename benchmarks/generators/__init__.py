@@ -1,0 +1,1 @@
+"""Our generators side by side with ctgan, arfpy, python-synthpop and mostlyai-engine."""

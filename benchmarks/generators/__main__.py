@@ -1,0 +1,51 @@
+"""Make generated tables with every generator, judge them, write the summary.
+
+    TABSEED_DATA=... python -m benchmarks.generators peers [TABLE ...]
+    TABSEED_DATA=... python -m benchmarks.generators ours [TABLE ...]
+    TABSEED_DATA=... python -m benchmarks.generators judge [TABLE ...]
+    python -m benchmarks.generators summary
+
+``peers`` first makes an environment for each peer (a few minutes, 4 GB). ``--only NAME`` keeps to
+one generator, ``--rows N`` to one number of rows. Whatever was made or judged is not done again;
+a run that is begun anew goes on. Without a command: all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+from benchmarks.generators import judge, make, ours, summary  # noqa: E402
+from benchmarks.generators.tables import cases  # noqa: E402
+
+COMMANDS = ("peers", "ours", "judge", "summary")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", nargs="?", choices=COMMANDS)
+    parser.add_argument("tables", nargs="*")
+    parser.add_argument("--only")
+    parser.add_argument("--rows", type=int)
+    asked = parser.parse_args()
+    commands = COMMANDS if asked.command is None else (asked.command,)
+    chosen = [c for c in cases(tuple(asked.tables)) if asked.rows in (None, c.n)]
+
+    def wanted(names: list[str]) -> list[str]:
+        return [n for n in names if asked.only in (None, n)]
+
+    if "peers" in commands:
+        make.make_peers(chosen, wanted(list(make.PEERS)))
+    if "ours" in commands:
+        make.make_ours(chosen, wanted(ours.names()))
+    if "judge" in commands:
+        judge.run(chosen)
+    if "summary" in commands:
+        summary.write()
+
+
+if __name__ == "__main__":
+    main()

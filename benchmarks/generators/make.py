@@ -1,0 +1,111 @@
+"""Fit and draw: one process a generator, one at a time; tables and figures stay in ``.work``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.generators.tables import GENERATED, HERE, Case, write_training
+from experiments.inductive_bias.honest import N
+
+ENVS = HERE / ".envs"
+LIMIT = 3 * 3600  # seconds for one fit, then it counts as failed
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A script, its environment, further arguments; threads at N = 10,000; N to leave out."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    threads: int = 1
+    only_few: bool = False
+
+
+PEERS = {
+    "arfpy": Peer("arfpy"),
+    "python-synthpop": Peer("synthpop"),
+    "python-synthpop, as documented": Peer("synthpop", ("documented",)),
+    "mostlyai-engine": Peer("mostlyai"),
+    "mostlyai-engine, unprotected": Peer("mostlyai", ("unprotected",)),
+    "ctgan TVAE": Peer("ctgan", ("TVAE",), threads=2),
+    "ctgan TVAE, batch 50": Peer("ctgan", ("TVAE", "50"), only_few=True),
+    "ctgan CTGAN": Peer("ctgan", ("CTGAN",), threads=2),
+}
+# torch's companions of another build than its own keep mostlyai-engine from being imported
+UNWANTED = {"mostlyai": ("torchvision", "torchaudio")}
+
+
+def environment(name: str) -> Path:
+    """The Python of a peer's environment, made from its requirements if they are new."""
+    requirements = HERE / "requirements" / f"{name}.txt"
+    folder = ENVS / name
+    python, made = folder / "bin" / "python", folder / "made-from.txt"
+    if made.exists() and made.read_text() == requirements.read_text():
+        return python
+    venv.create(folder, with_pip=True)
+    pip = [str(python), "-m", "pip"]
+    subprocess.run([*pip, "install", "-q", "-r", str(requirements)], check=True)
+    if name in UNWANTED:
+        subprocess.run([*pip, "uninstall", "-q", "-y", *UNWANTED[name]], check=True)
+    made.write_text(requirements.read_text())
+    return python
+
+
+def make_peers(chosen: list[Case], names: list[str]) -> None:
+    """Run peers on cases, leaving out what is there."""
+    for case in chosen:
+        for name in names:
+            peer = PEERS[name]
+            if peer.only_few and case.n > N:
+                continue
+            script = HERE / "peers" / f"peer_{peer.name}.py"
+            threads = peer.threads if case.n > N else 1
+            make(case, name, [str(environment(peer.name)), str(script)], peer.arguments, threads)
+
+
+def make_ours(chosen: list[Case], names: list[str]) -> None:
+    """Run our generators on cases, leaving out what is there."""
+    for case in chosen:
+        for name in names:
+            command = [sys.executable, "-m", "benchmarks.generators.ours"]
+            where = (name, case.table, str(case.n))
+            make(case, f"tabseed {name}", command, where, 1)
+
+
+def make(case: Case, name: str, command: list[str], further: tuple[str, ...], threads: int) -> None:
+    """Run ``COMMAND TRAIN OUT N SEED ...`` and keep its figures; of a failure, the last line."""
+    out = case.folder / f"{name.replace(', ', '-').replace(' ', '-')}.parquet"
+    figures = out.with_suffix(".json")
+    if figures.exists():
+        return
+    train = case.folder / "train.parquet"
+    if not train.exists():
+        write_training(case)
+    count = {f"{lib}_NUM_THREADS": str(threads) for lib in ("OMP", "OPENBLAS", "MKL")}
+    load = os.getloadavg()[0]
+    arguments = [str(train), str(out), str(GENERATED), str(case.draw), *further]
+    try:
+        done = subprocess.run(
+            [*command, *arguments],
+            env={**os.environ, **count},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=LIMIT,
+        )
+        failed = done.returncode != 0
+        error = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    except subprocess.TimeoutExpired:
+        failed, error = True, f"not done after {LIMIT} s"
+    found = {"error": error} if failed else json.loads(out.with_suffix(".measured").read_text())
+    found |= {"generator": name, "threads": threads, "load": round(load, 1)}
+    part = figures.with_suffix(".part")
+    part.write_text(json.dumps(found))
+    os.replace(part, figures)
+    print(case, found, flush=True)

@@ -1,0 +1,15 @@
+"""arfpy: adversarial random forest. Says nothing of missing values, and fails on some: filled."""
+
+from arfpy import arf
+from measure import days, discrete, filled, main
+
+
+def learn(frame, kinds, seed):
+    x = days(filled(frame, kinds), kinds)
+    x = x.astype({name: "category" for name in discrete(kinds)})
+    model = arf.arf(x=x, verbose=False, random_state=seed)
+    model.forde()
+    return model.forge
+
+
+main(learn)

@@ -1,0 +1,24 @@
+"""ctgan: CTGAN or TVAE, as the sixth argument says, with its batch size where one follows.
+
+Its documentation asks for the list of discrete columns and for data without missing values.
+"""
+
+import sys
+
+import ctgan
+import torch
+from measure import days, discrete, filled, main
+
+MODEL, *BATCH = sys.argv[5:]
+HOW = {"batch_size": int(BATCH[0])} if BATCH else {}
+
+
+def learn(frame, kinds, seed):
+    torch.manual_seed(seed)
+    model = getattr(ctgan, MODEL)(**HOW)
+    model.set_random_state(seed)
+    model.fit(days(filled(frame, kinds), kinds), discrete(kinds))
+    return model.sample
+
+
+main(learn)

@@ -1,0 +1,73 @@
+"""Fill README.md with the results: means over draws with 95 % t intervals."""
+
+from __future__ import annotations
+
+import csv
+
+from benchmarks.generators.tables import HERE, RESULTS, TARGETS
+from experiments.inductive_bias.summary import table
+from experiments.results import shown
+
+README = HERE / "README.md"
+BEGIN, END = "<!-- results: written by summary -->", "<!-- end of results -->"
+SHOWN = {
+    "coarse": "coarse JS",
+    "plain": "plain JS",
+    "score": "score",
+    "closeness": "closeness",
+    "copies": "copies",
+    "fit_cpu": "fit, CPU s",
+    "sample_cpu": "draw, CPU s",
+    "peak_mib": "peak MiB",
+}
+COARSE = ("fit_cpu", "sample_cpu", "peak_mib")  # shown without interval
+SCORES = {"king": "R2", "penguins": "accuracy"}
+
+
+def _cell(rows: list[dict[str, str]], column: str) -> str:
+    values = [float(r[column]) for r in rows if r[column] != ""]
+    if not values:
+        return ""
+    if column in COARSE:
+        mean = sum(values) / len(values)
+        return f"{mean:.0f}" if mean >= 100 else f"{mean:.2g}"
+    return shown(values)
+
+
+def _order(rows: list[dict[str, str]]) -> float:
+    """Real rows first, then by coarse JS, failures last."""
+    found = [float(r["coarse"]) for r in rows if r["coarse"] != ""]
+    if rows[0]["generator"].startswith("real:"):
+        return -1.0
+    return sum(found) / len(found) if found else 2.0
+
+
+def section(name: str, n: str, rows: list[dict[str, str]]) -> str:
+    """One table of the README: all generators on one table at one number of rows."""
+    groups: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        groups.setdefault(row["generator"], []).append(row)
+    lines = []
+    for generator, found in sorted(groups.items(), key=lambda item: _order(item[1])):
+        errors = [r["error"] for r in found if r["error"]]
+        note = f"failed in {len(errors)} of {len(found)}: {errors[0][:90]}" if errors else ""
+        cells = [_cell(found, column) for column in SHOWN]
+        draws = len({r["draw"] for r in found})
+        lines.append([generator, str(draws), *cells, note.replace("|", "/")])
+    heads = [h if h != "score" else SCORES.get(name, "AUC") for h in SHOWN.values()]
+    return f"### {name}, N = {n}\n\n" + table(["generator", "draws", *heads, ""], lines)
+
+
+def write() -> None:
+    """Put a table for each table and number of rows between the markers of README.md."""
+    rows = list(csv.DictReader(RESULTS.open()))
+    sections = []
+    for name in TARGETS:
+        sizes = {r["n"] for r in rows if r["table"] == name}
+        for n in sorted(sizes, key=int):
+            found = [r for r in rows if (r["table"], r["n"]) == (name, n)]
+            sections.append(section(name, n, found))
+    text = README.read_text()
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    README.write_text(f"{before}{BEGIN}\n\n" + "\n\n".join(sections) + f"\n\n{END}{after}")

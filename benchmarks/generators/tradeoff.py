@@ -1,0 +1,103 @@
+"""How far from the training rows, how like the law: the choice that ``min_leaf`` offers.
+
+    TABSEED_DATA=... python -m benchmarks.generators.tradeoff
+
+SequentialTrees on raw Adult and King, 300 rows, three draws, several least leaf sizes; the other
+generators' points come from ``../results/generators.csv``. Writes ``../results/tradeoff.csv`` and
+``tradeoff.svg``. A run that is begun again goes on.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import defaultdict
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import matplotlib as mpl  # noqa: E402
+import numpy as np  # noqa: E402
+from benchmarks.generators.judge import judged  # noqa: E402
+from benchmarks.generators.tables import DRAWS, GENERATED, LARGE, RESULTS, Case, rows_of  # noqa: E402
+from experiments.inductive_bias.honest import N  # noqa: E402
+from experiments.results import Results  # noqa: E402
+from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+
+import tabseed as ts  # noqa: E402
+
+LEAVES = (1, 2, 3, 5, 8, 12, 20, 35, 60)
+TRADE_OFF = RESULTS.with_name("tradeoff.csv")
+PICTURE = Path(__file__).parent / "tradeoff.svg"
+SHOWN = {
+    "python-synthpop": "python-synthpop",
+    "arfpy": "arfpy",
+    "tabseed arf": "AdversarialForest",
+    "tabseed copula": "GaussianCopula",
+    "tabseed vaebgm": "VAEBGM",
+    "tabseed smote": "SMOTE",
+    "ctgan TVAE, batch 50": "ctgan's TVAE, batch 50",
+}
+Point = tuple[float, float]
+
+
+def measure() -> None:
+    """Fit, draw and judge what was not yet."""
+    results = Results(TRADE_OFF, ("table", "draw", "min_leaf"))
+    for draw in range(DRAWS):
+        for table in LARGE:
+            case = Case(table, N, draw)
+            for leaf in LEAVES:
+                key = {"table": table, "draw": draw, "min_leaf": leaf}
+                if results.has(**key):
+                    continue
+                rows = rows_of(case)
+                model = ts.SequentialTrees(min_leaf=leaf, random_state=draw).fit(rows.train)
+                drawn = ts.Table.from_frame(model.sample(GENERATED), schema=rows.train.schema)
+                results.add({**key, **judged(case, rows, drawn)})
+
+
+def means(path: Path, table: str, by: str) -> dict[str, Point]:
+    """Mean closeness and coarse JS over draws, by a column of a results file."""
+    found = defaultdict(list)
+    with path.open() as file:
+        for row in csv.DictReader(file):
+            if row["table"] == table and row.get("n", str(N)) == str(N) and row["coarse"]:
+                found[row[by]].append((float(row["closeness"]), float(row["coarse"])))
+    return {key: tuple(np.mean(points, axis=0)) for key, points in found.items()}
+
+
+def draw_picture() -> None:
+    """A panel for each table: closeness across, divergence up; down and left is better."""
+    mpl.rcParams.update({"svg.hashsalt": "tabseed", "svg.fonttype": "none", "font.size": 9})
+    figure, panels = plt.subplots(1, len(LARGE), figsize=(10, 4.4), sharey=True)
+    for axes, table in zip(panels, LARGE, strict=True):
+        _panel(axes, table)
+    panels[0].set_ylabel("coarse Jensen-Shannon divergence, bits (0 is best)")
+    figure.tight_layout()
+    figure.savefig(PICTURE, metadata={"Date": None})
+
+
+def _panel(axes: Axes, table: str) -> None:
+    curve = means(TRADE_OFF, table, "min_leaf")
+    x, y = zip(*(curve[str(leaf)] for leaf in LEAVES), strict=True)
+    axes.plot(x, y, "o-", color="#0b6e4f", label="SequentialTrees, by min_leaf")
+    for leaf, *at in zip(LEAVES, x, y, strict=True):
+        axes.annotate(str(leaf), at, textcoords="offset points", xytext=(4, 5), color="#0b6e4f")
+    for name, at in means(RESULTS, table, "generator").items():
+        if name in SHOWN:
+            axes.plot(*at, "s", color="#7a7a7a")
+            axes.annotate(SHOWN[name], at, textcoords="offset points", xytext=(5, -3))
+    axes.axvline(0.5, color="#bbbbbb", linewidth=1, linestyle=":")
+    axes.set_xlim(0.38, 1.02)
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"{table.capitalize()}, {N} rows, mean of {DRAWS} draws")
+    axes.set_xlabel("rows nearer to a training row than to a fresh one (0.5 is ideal)")
+    axes.legend(loc="upper right", frameon=False)
+
+
+if __name__ == "__main__":
+    measure()
+    draw_picture()
