@@ -25,7 +25,7 @@ clean:
 
 # The stamps say which extras are in; when what decides the versions is newer, pip runs again.
 .venv/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[neural]"
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
 	touch $@
 
 .venv/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,6 +26,20 @@ MEMORY = 100  # steps that the average of the generator's weights looks back
 DRAWS = 1_000  # rows generated to be held against those set aside
 GENERATOR, AVERAGE, CRITIC = "generator.", "average.", "critic."  # prefixes of weights
 Statistics = list[tuple[Tensor, Tensor]]  # mean and variance (S, 1, h) of both hidden layers
+
+
+@dataclass(frozen=True)
+class RowsByLevel:
+    """Rows that train, (n,) places, sorted by level of each discrete column.
+
+    ``row_of`` are numbers of rows, level by level, ``counts`` (D,) of each; ``share`` (J', D) the
+    chance of each level within its column.
+    """
+
+    places: np.ndarray
+    row_of: np.ndarray
+    counts: np.ndarray
+    share: np.ndarray
 
 
 class AdversarialNetworks(Learner):
@@ -72,31 +87,32 @@ class AdversarialNetworks(Learner):
         gumbel = -np.log(rng.standard_exponential((n, self.coding.n_levels), np.float32) + 1e-30)
         return np.hstack([normal, gumbel, rng.random((n, self.uniforms), np.float32)])
 
-    def picks(
-        self, rows: np.ndarray, places: np.ndarray, size: int, rng: np.random.Generator
-    ) -> np.ndarray:
+    def index(self, rows: np.ndarray, places: np.ndarray) -> RowsByLevel:
+        """Sort the rows that train by the levels of the discrete columns."""
+        hot = rows[np.ix_(places, self.places)] > 0  # (n, D)
+        counts = hot.sum(axis=0)
+        weight = np.log1p(counts) * self.condition_member.numpy()  # (J', D)
+        total = weight.sum(axis=1, keepdims=True)
+        share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+        return RowsByLevel(places, np.nonzero(hot.T)[1], counts, share)
+
+    def picks(self, index: RowsByLevel, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draw by training-by-sampling: a column, a level by its log frequency, a row with it.
 
         A pick is J' times the row's place plus the column, J' discrete columns.
         """
-        columns = len(self.coding.discrete)
         u = rng.random((3, size))
-        if not columns:
-            return places[(u[2] * len(places)).astype(np.int64)]
+        if not len(self.places):
+            return index.places[(u[2] * len(index.places)).astype(np.int64)]
+        columns = len(index.share)
         column = (u[0] * columns).astype(np.int64)
-        hot = rows[np.ix_(places, self.places)] > 0  # (n, D)
-        counts = hot.sum(axis=0)
-        # rows of each level, level by level: column-major order keeps the levels together
-        level_of, row_of = np.nonzero(hot.T)
-        del level_of
-        first = np.concatenate([[0], np.cumsum(counts)])
-        weight = np.log1p(counts) * (self.condition_member.numpy() > 0)  # (J', D)
-        upto = np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)
+        upto = np.cumsum(index.share, axis=1)
         level = (upto[column] <= u[1][:, None]).sum(axis=1)
-        last = len(counts) - 1 - (weight[:, ::-1] > 0).argmax(axis=1)
-        level = np.minimum(level, last[column])  # u at the very end, by rounding
-        at = first[level] + (u[2] * counts[level]).astype(np.int64)
-        return np.asarray(places[row_of[at]] * columns + column)
+        seen = np.where(index.share > 0, np.arange(len(index.counts)), -1)
+        level = np.minimum(level, seen.max(axis=1)[column])  # u at the very end, by rounding
+        first = np.cumsum(index.counts) - index.counts
+        at = first[level] + (u[2] * index.counts[level]).astype(np.int64)
+        return np.asarray(index.places[index.row_of[at]] * columns + column)
 
     def gather(self, rows: Tensor, picks: Tensor) -> Tensor:
         """Rows and their conditions, one hot level of one column: -> (S, b, v + D)."""

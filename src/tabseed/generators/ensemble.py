@@ -202,7 +202,8 @@ class _Run:
     ) -> None:
         self.network, self.how, self.streams, self.options = network, how, streams, options
         self.device = torch.device(options.device)
-        self.table, self.rows = rows, to_tensor(rows, self.device)
+        self.rows = to_tensor(rows, self.device)
+        self.index = [network.index(rows, places) for places in split.train]
         self.split = split.of_seeds(len(streams))
         self.n_train, self.n_held = split.train.shape[1], split.validation.shape[1]
         self.batch = how.batch_rows(self.n_train)
@@ -318,13 +319,13 @@ class _Run:
         """Places of each active seed's rows in the order of this epoch, (S, rows of an epoch)."""
         places = self.split.train[self.active]
         if self.how.stopper != "paper":
-            rngs = (
-                np.random.default_rng(child(self.streams[int(s)], EPOCH, epoch, 0))
-                for s in self.active
-            )
             drawn = [
-                self.network.picks(self.table, own, self.epoch_rows, rng)
-                for own, rng in zip(places, rngs, strict=True)
+                self.network.picks(
+                    self.index[int(s) % len(self.index)],  # one for all seeds, or each its own
+                    self.epoch_rows,
+                    np.random.default_rng(child(self.streams[int(s)], EPOCH, epoch, 0)),
+                )
+                for s in self.active
             ]
             places = np.stack(drawn)
         return to_tensor(places, self.device)

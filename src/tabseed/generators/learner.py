@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -114,12 +115,15 @@ class Learner(ABC):
         """Draw the deviates of n rows, (n, k) float32."""
         return rng.standard_normal((n, self.noise_width), dtype=np.float32)
 
-    def picks(
-        self, rows: np.ndarray, places: np.ndarray, size: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Say which of ``rows[places]`` train in an epoch and in which order, (size,) integers."""
-        del rows, size
-        return places[rng.permutation(len(places))]
+    def index(self, rows: np.ndarray, places: np.ndarray) -> Any:
+        """Prepare once what :meth:`picks` needs of the rows that train, ``rows[places]``."""
+        del rows
+        return places
+
+    def picks(self, index: Any, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Say which rows train in an epoch and in which order, (size,) integers."""
+        del size
+        return np.asarray(index[rng.permutation(len(index))])
 
     def gather(self, rows: Tensor, picks: Tensor) -> Tensor:
         """Give the rows that ``picks`` (S, b) stand for: (n, p) -> (S, b, p')."""

@@ -148,10 +148,11 @@ class Tree:
             reached = t.apply(x)
         size = len(found.feature), levels.size
         at = reached * levels.size + level
-        found.counts = np.bincount(at, weight, size[0] * size[1]).reshape(size)
+        counts = np.bincount(at, weight, size[0] * size[1]).reshape(size)
         parent = found.parent
         for nodes in found.generations[:0:-1]:
-            np.add.at(found.counts, parent[nodes], found.counts[nodes])
+            np.add.at(counts, parent[nodes], counts[nodes])
+        found.counts = counts.astype(np.float32)  # whole numbers: exact
         return found, reached
 
     @property
@@ -177,7 +178,7 @@ class Tree:
         From the root down: a leaf leans on the nodes above it, the more the fewer rows it has.
         """
         a, parent = np.array(shrinkages)[:, None, None], self.parent
-        total = self.counts.sum(axis=1, keepdims=True)
+        total = self.counts.sum(axis=1, keepdims=True, dtype=np.float64)
         law = np.repeat((self.counts / total)[None], len(a), axis=0)
         for nodes in self.generations[1:]:
             above = a * law[:, parent[nodes]]

@@ -148,11 +148,12 @@ class TVAE(NeuralGenerator):
     Parameters
     ----------
     latent_dim : int
+        d; the paper's 128 did worse on 300 rows of Adult (one draw).
     hidden_dim : int
         Hidden units of each of two layers of encoder and decoder.
     kl_weight : float
-        1 is the evidence lower bound of the paper; the usual code counts the reconstruction
-        twice, which is 0.5 here.
+        1 is the evidence lower bound of the paper; counting the reconstruction twice, as is
+        common, is 0.5. Less suits few rows: 0.3 did better than both on 300 rows of Adult.
     n_seeds : int
         Networks trained at once; the smallest validation loss is drawn from.
     training : Training or None
@@ -175,9 +176,9 @@ class TVAE(NeuralGenerator):
 
     def __init__(
         self,
-        latent_dim: int = 128,
+        latent_dim: int = 16,
         hidden_dim: int = 128,
-        kl_weight: float = 0.5,
+        kl_weight: float = 0.3,
         n_seeds: int = 10,
         training: Training | None = None,
         device: str = "auto",
