@@ -23,7 +23,6 @@ BRIEF = Training(steps=300, patience=4)  # laws hold at any length; these runs n
 # what a generator takes to be quick
 SMALL: dict[str, dict[str, object]] = {
     "ctgan": {
-        "latent_dim": 16,
         "hidden_dim": 32,
         "training": Training(steps=250, warm_up=200, learning_rate=5e-3, validate_every=25),
     },

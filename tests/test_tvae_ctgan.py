@@ -33,7 +33,7 @@ def encoded() -> tuple[np.ndarray, TableEncoder]:
 
 
 def networks(encoder: TableEncoder, pac: int = 2, matching: float = 1.0) -> AdversarialNetworks:
-    return AdversarialNetworks(ModeCoding(encoder.layout_), 3, 8, pac, matching)
+    return AdversarialNetworks(ModeCoding(encoder.layout_, 10), 3, 8, pac, matching)
 
 
 def stacked(network, seeds: int, dtype=torch.float64):
@@ -51,7 +51,7 @@ def test_modes_of_two_distant_normals_are_theirs() -> None:
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(0, 1, 600), rng.normal(50, 2, 400)])
     encoder = TableEncoder().fit(ts.Table.from_frame(pa.table({"x": x})))
-    column = ModeCoding(encoder.layout_).numbers[0]
+    column = ModeCoding(encoder.layout_, 10).numbers[0]
     mean = column.means[column.mode_of(x)]
     # the interval that holds the gap between the normals is neither's
     assert (np.abs(mean[:600]) < 3).mean() > 0.95 and (np.abs(mean[600:] - 50) < 6).mean() > 0.95
@@ -61,9 +61,9 @@ def test_modes_of_two_distant_normals_are_theirs() -> None:
 def test_coding_gives_rows_back(encoded) -> None:
     """Atoms, categories, missing and dependent cells exactly, numbers to a 50th of their scale."""
     x, encoder = encoded
-    coding = ModeCoding(encoder.layout_)
+    coding = ModeCoding(encoder.layout_, 10)
     hot, places = coding.encode(x)
-    assert (hot @ coding.member == 1).all() and np.abs(places).max() < 1
+    assert (hot @ coding.member == 1).all() and np.abs(places).max() < 4
     levels = [hot[:, c.levels].argmax(axis=1) for c in coding.columns]
     back = coding.decode(levels, places.astype(float), np.random.default_rng(0))
     for block in encoder.layout_.blocks:
@@ -80,17 +80,17 @@ def test_coding_gives_rows_back(encoded) -> None:
 
 def test_normal_places_give_back_the_law_of_a_mode(encoded) -> None:
     _, encoder = encoded
-    column = ModeCoding(encoder.layout_).numbers[0]
+    column = ModeCoding(encoder.layout_, 10).numbers[0]
     level = (np.arange(1_000) + 0.5) / 1_000
     for k, law in enumerate(column.laws):
-        values = column.restored(np.full(1_000, k), norm.ppf(level) / 4)
+        values = column.restored(np.full(1_000, k), norm.ppf(level))
         assert np.allclose(np.quantile(values, [0.1, 0.5, 0.9]), np.quantile(law, [0.1, 0.5, 0.9]),
                            rtol=0.02, atol=0.02 * column.block.scale)  # fmt: skip
 
 
 def test_modes_are_kept_with_a_model_and_checked(encoded) -> None:
     _, encoder = encoded
-    coding = ModeCoding(encoder.layout_)
+    coding = ModeCoding(encoder.layout_, 10)
     arrays = coding.to_arrays()
     again = ModeCoding.from_arrays(encoder.layout_, arrays)
     assert all(np.array_equal(again.to_arrays()[k], v) for k, v in arrays.items())
@@ -106,7 +106,7 @@ def test_modes_are_kept_with_a_model_and_checked(encoded) -> None:
 def test_tvae_likelihood_is_that_of_its_parts(encoded) -> None:
     """log p(x|z) row by row: softmax of each column, normal density of each number in a mode."""
     x, encoder = encoded
-    network = ts.TVAE(latent_dim=3, hidden_dim=8)._network(encoder.layout_)
+    network = ts.TVAE(latent_dim=3, hidden_dim=8, max_modes=10)._network(encoder.layout_)
     rows = network.rows(x)[:20]
     weights = stacked(network, 2, torch.float32)
     z = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 20, 3)).astype(np.float32))
@@ -263,6 +263,19 @@ def test_a_monitor_chooses_and_stops_both_players(encoded) -> None:
     assert [curve[-1, 0] for curve in found.curves] == [20, 25]
 
 
+def test_a_model_of_unsound_laws_is_refused(tmp_path) -> None:
+    model = small(ts.CTGAN, random_state=0).fit(example_table(60))
+    share = model.laws_[0]["share"]
+    for name, value in (("variance0", -model.laws_[0]["variance0"]), ("share", share[1:]),
+                        ("mean1", model.laws_[0]["mean1"] * np.inf)):  # fmt: skip
+        kept = dict(model.laws_[0])
+        model.laws_[0][name] = value
+        model.save(tmp_path / "m", force=True)
+        model.laws_[0] = kept
+        with pytest.raises(ts.FileError, match=name):
+            ts.load(tmp_path / "m")
+
+
 # --- inductive bias -----------------------------------------------------------------------------
 
 
@@ -274,7 +287,7 @@ def stage_of(model) -> Stage:
 
 
 def small(cls, **settings):
-    return cls(latent_dim=3, hidden_dim=8, n_seeds=2, training=HOW, device="cpu", **settings)
+    return cls(hidden_dim=8, n_seeds=2, training=HOW, device="cpu", **settings)
 
 
 @pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")

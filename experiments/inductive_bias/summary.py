@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.inductive_bias.honest import BIASES, RESULTS, TABLES
+from experiments.inductive_bias.honest import BIASES, CTGAN, RESULTS, TABLES
 from experiments.results import half_interval, shown
 
 CONTROLS = ("none", "small-init", "continued")
@@ -120,6 +120,9 @@ def honest() -> str:
             own = [r for r in everything if (r["coding"], r["data"]) == (coding, name)]
             if own:
                 parts += [f"### {name}, {coding}", honest_arms(own), gains(own), few(own)]
+            ctgan = [r | {"arm": r["arm"].removeprefix(CTGAN)} for r in own if CTGAN in r["arm"]]
+            if ctgan:
+                parts += ["CTGAN:", gains(ctgan)]
     return "\n\n".join(parts)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabseed.generators.learner import Learner, Tensor, Weights, adam_step, to_tensor, torch
-from tabseed.generators.modes import ModeCoding
+from tabseed.generators.modes import REACH, ModeCoding
 
 TAU = 0.2  # temperature of the Gumbel-softmax
 PENALTY = 10.0  # weight of the gradient penalty
@@ -186,7 +186,7 @@ class AdversarialNetworks(Learner):
         *,
         player: str = AVERAGE,
     ) -> tuple[Tensor, Tensor, Statistics]:
-        """Logits of levels (S, b, L), numbers (S, b, m) within +-1, batch statistics used."""
+        """Logits of levels (S, b, L), places of numbers (S, b, m), batch statistics used."""
         h, v = self.hidden_dim, self.n_visible
         own = _of(player, weights)
         scale, shift = (own[name].split(h, dim=-1) for name in ("scale", "shift"))
@@ -208,7 +208,7 @@ class AdversarialNetworks(Learner):
         hidden = layer(second + more)
         out = out + last + torch.baddbmm(own["bias"], hidden, own["last.weight"])
         logits, numbers = out.split([self.coding.n_levels, self.coding.n_numbers], dim=-1)
-        return logits, numbers.tanh(), used
+        return logits, REACH * numbers.tanh(), used
 
     def soft(self, logits: Tensor, numbers: Tensor, gumbel: Tensor) -> Tensor:
         """Gumbel-softmax of each column's levels, numbers as far as a mode is hot: (S, b, v)."""

@@ -29,15 +29,17 @@ class CTGAN(NeuralGenerator):
 
     Parameters
     ----------
-    latent_dim : int
     hidden_dim : int
-        Hidden units of each of two layers of generator and critic.
+        Hidden units of each of two layers of generator and critic; codes have half as many places.
     pac : int
         Rows that the critic judges together.
     matching : float
         Weight of the squared distance between the second moments of generated and real rows in
         the generator's loss (moment matching, arXiv:1502.02761). 0 is the paper's loss; with few
         rows the critic alone finds dependencies slowly and leaves margins off.
+    max_modes : int
+        Most modes of a number; the paper's are 10. Few rows are better off with one: places are
+        normal scores, which give back the law of many modes too, and depend smoothly on codes.
     n_seeds : int
         Pairs of networks trained at once; the smallest energy distance is drawn from.
     training : Training or None
@@ -64,19 +66,19 @@ class CTGAN(NeuralGenerator):
 
     def __init__(
         self,
-        latent_dim: int = 64,
         hidden_dim: int = 128,
         pac: int = 10,
         matching: float = 1.0,
+        max_modes: int = 1,
         n_seeds: int = 10,
         training: Training | None = None,
         device: str = "auto",
         random_state: RandomState = None,
     ) -> None:
-        self.latent_dim = latent_dim
         self.hidden_dim = hidden_dim
         self.pac = pac
         self.matching = matching
+        self.max_modes = max_modes
         self.n_seeds = n_seeds
         self.training = training
         self.device = device
@@ -88,12 +90,11 @@ class CTGAN(NeuralGenerator):
         )
 
     def _network(self, layout: Layout) -> AdversarialNetworks:
-        return self._of_modes(ModeCoding(layout))
+        return self._of_modes(ModeCoding(layout, self.max_modes))
 
     def _of_modes(self, coding: ModeCoding) -> AdversarialNetworks:
-        return AdversarialNetworks(
-            coding, self.latent_dim, self.hidden_dim, self.pac, self.matching
-        )
+        latent_dim = max(1, self.hidden_dim // 2)  # as in the paper, 128 and 256
+        return AdversarialNetworks(coding, latent_dim, self.hidden_dim, self.pac, self.matching)
 
     def _learn_latent(self, rows: np.ndarray, split: Split, stream: np.random.SeedSequence) -> None:
         """Learn the frequencies that conditions are drawn by, and the batch statistics."""
@@ -102,7 +103,7 @@ class CTGAN(NeuralGenerator):
             rng = np.random.default_rng(stream)
             share = rows[split.train[seed]][:, self.network_.places].mean(axis=0, dtype=np.float64)
             law = {"share": share}
-            noise = self.network_.noise(rng, SETTLING)[:, : self.latent_dim]
+            noise = self.network_.noise(rng, SETTLING)[:, : self.network_.latent_dim]
             condition = self._conditions(share, SETTLING, rng)
             with torch.no_grad():
                 found = self.network_.statistics(
@@ -154,11 +155,13 @@ class CTGAN(NeuralGenerator):
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         super()._restore(state, arrays)
         self.laws_ = [under(f"law.{at}.", arrays) for at in range(len(self.drawn_))]
+        levels, layer = (len(self.network_.places),), (1, self.hidden_dim)
+        shapes = {f"{name}{at}": layer for at in range(2) for name in STATISTICS}
         for law in self.laws_:
-            share = law["share"]
-            levels = len(self.network_.places)
-            if share.shape != (levels,) or not (np.isfinite(share) & (share >= 0)).all():
-                raise ValueError("shares that are not those of the discrete columns")
+            for name, shape in {"share": levels, **shapes}.items():
+                sound = law[name].shape == shape and np.isfinite(law[name]).all()
+                if not sound or (not name.startswith("mean") and (law[name] < 0).any()):
+                    raise ValueError(f"{name}: not what a generator of this table has")
 
     def _network_from(self, layout: Layout, arrays: Arrays) -> AdversarialNetworks:
         return self._of_modes(ModeCoding.from_arrays(layout, arrays))

@@ -1,8 +1,8 @@
 """Mode-specific normalisation: a number is the mode that it lies in, and its place there.
 
 Modes are those of the paper (arXiv:1907.00503, 4.2). A place is not (x - mean) / (4 sd), as there,
-but the normal score of x among the numbers of its mode, over 4: the same where the mode is
-Gaussian, and where it is not a normal law of places still gives back the numbers' own law.
+but the normal score of x among the numbers of its mode: the same but for the 4 where the mode is
+Gaussian; and where it is not a normal law of places still gives back the numbers' own law.
 
 Notation: n rows, J free columns, L levels of all of them, m columns of numbers that have modes.
 """
@@ -20,13 +20,13 @@ from sklearn.mixture import BayesianGaussianMixture
 
 from tabseed._cells import KNOTS, Block
 from tabseed.encode import Layout
+from tabseed.errors import TabseedError
 from tabseed.generators.archive import Arrays
 
-MAX_MODES = 10
 LEAST_WEIGHT = 0.005  # of a mode that is kept
 CONCENTRATION = 1e-3  # of the Dirichlet prior of the modes' weights
 SPREAD = 0.01  # of the prior on variances; all of the column's, as is usual, blurs few points
-REACH = 4.0  # standard deviations from a mode's mean to the ends of its normalised range
+REACH = 4.0  # bound of a place: that of generated ones is REACH tanh
 FINE = 32  # points of each interval that the laws inside modes are taken from
 
 
@@ -75,12 +75,12 @@ class Column:
         return np.asarray((np.square(away) / 2 + np.log(self.widths)).argmin(axis=1))
 
     def normalised(self, mode: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Places (n,) of values in their modes: normal scores by the mode's law, over REACH."""
+        """Places (n,) of values in their modes: normal scores by the mode's law."""
         places = np.empty(len(values))
         for k, law in enumerate(self.laws):
             own = mode == k
             level = np.interp(values[own], law, _levels(law))
-            places[own] = ndtri(level) / REACH
+            places[own] = ndtri(level)
         return places
 
     def restored(self, mode: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -88,7 +88,7 @@ class Column:
         values = np.empty(len(places))
         for k, law in enumerate(self.laws):
             own = mode == k
-            values[own] = np.interp(ndtr(REACH * places[own]), _levels(law), law)
+            values[own] = np.interp(ndtr(places[own]), _levels(law), law)
         return values
 
     def level_of(self, cell: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -121,8 +121,13 @@ class ModeCoding:
     """
 
     def __init__(
-        self, layout: Layout, mixtures: list[tuple[np.ndarray, np.ndarray]] | None = None
+        self,
+        layout: Layout,
+        max_modes: int,
+        mixtures: list[tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:
+        if max_modes < 1:
+            raise TabseedError(f"max_modes={max_modes}: must be at least 1")
         self.layout = layout
         self.columns: list[Column] = []
         start, m = 0, 0
@@ -133,7 +138,9 @@ class ModeCoding:
                 continue
             means, widths = none, none
             if len(block.knots):
-                means, widths = next(given) if mixtures is not None else modes_of(block.knots)
+                means, widths = (
+                    next(given) if mixtures is not None else modes_of(block.knots, max_modes)
+                )
             size = block.n_cells - len(block.knots) + len(means)
             levels = slice(start, start + size)
             number = m if len(means) else -1
@@ -221,7 +228,7 @@ class ModeCoding:
             raise ValueError("modes that are not those of the columns")
         ends = np.cumsum(counts)[:-1]
         parts = zip(np.split(means, ends), np.split(widths, ends), strict=True)
-        return cls(layout, list(parts))
+        return cls(layout, max(1, counts.max(initial=1)), list(parts))
 
 
 def _levels(law: np.ndarray) -> np.ndarray:
@@ -229,26 +236,29 @@ def _levels(law: np.ndarray) -> np.ndarray:
     return (np.arange(len(law)) + 0.5) / len(law)
 
 
-def modes_of(knots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def modes_of(knots: np.ndarray, max_modes: int) -> tuple[np.ndarray, np.ndarray]:
     """Means and standard deviations (K,) of the modes of a quantile function (intervals, KNOTS).
 
-    A Bayesian Gaussian mixture of up to 10 components is fitted to points of equal probability;
-    those of weight above 0.005 that some point lies in are kept, in the order of their means.
+    A Bayesian Gaussian mixture of up to ``max_modes`` components is fitted to points of equal
+    probability; those of weight above 0.005 that some point lies in are kept, in the order of
+    their means.
     """
-    found = _modes(np.ascontiguousarray(knots, dtype=np.float64).tobytes())
+    found = _modes(np.ascontiguousarray(knots, dtype=np.float64).tobytes(), max_modes)
     return found[0].copy(), found[1].copy()
 
 
 @lru_cache(maxsize=1_000)
-def _modes(knots: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _modes(knots: bytes, max_modes: int) -> tuple[np.ndarray, np.ndarray]:
     table = np.frombuffer(knots).reshape(-1, KNOTS)
     points = ((table[:, 1:] + table[:, :-1]) / 2).ravel()
     location, scale = points.mean(), points.std()
     if scale == 0:
         return points[:1], np.array([max(abs(location), 1.0) * 1e-6])
+    if max_modes == 1:
+        return np.array([location]), np.array([scale])
     scaled = ((points - location) / scale)[:, None]
     model = BayesianGaussianMixture(
-        n_components=min(MAX_MODES, len(np.unique(points))),
+        n_components=min(max_modes, len(np.unique(points))),
         weight_concentration_prior=CONCENTRATION,
         covariance_prior=[[SPREAD]],
         max_iter=200,
