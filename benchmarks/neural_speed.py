@@ -26,7 +26,7 @@ from tabseed.generators.ensemble import Split, Training, train_ensemble
 from tabseed.generators.neural import NeuralGenerator
 
 DATA = Path(os.environ.get("TABSEED_DATA", "data"))
-N, BATCH, STEPS, ROUNDS, MANY = 10_000, 500, 60, 5, 10
+N, BATCH, STEPS, ROUNDS, MANY = 10_000, 500, 40, 3, 10
 DRAWN = 20_000
 
 

@@ -30,10 +30,10 @@ from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError
 from tabseed.generators import archive
 from tabseed.generators.ensemble import (
     Network,
+    Record,
     SeedEnsemble,
     Split,
     Training,
-    Record,
     kl_to_standard_normal,
     train_ensemble,
 )

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from tabseed.generators.adversarial_forest import AdversarialForest
     from tabseed.generators.base import Generator, load
     from tabseed.generators.copula import GaussianCopula
+    from tabseed.generators.ctgan import CTGAN
     from tabseed.generators.ensemble import Training
     from tabseed.generators.resample import Resample
     from tabseed.generators.sequential_trees import SequentialTrees
     from tabseed.generators.smote import SMOTE
-    from tabseed.generators.ctgan import CTGAN
     from tabseed.generators.tvae import TVAE
     from tabseed.generators.vaebgm import VAEBGM
     from tabseed.inductive_bias.auto import AutoBias
