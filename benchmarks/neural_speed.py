@@ -1,23 +1,30 @@
-"""Rows a second that TVAE and CTGAN train on, one seed and ten as one batch; sampling beside.
+"""Rows a second that TVAE and CTGAN train on and draw, beside ctgan 0.12.1 in the same run.
 
     TABSEED_DATA=... python -m benchmarks.neural_speed
 
-Adult, 10,000 rows, batches of 500, one thread (the engine takes no more, so that bytes do not
-depend on their number), default networks. Rows are those of batches, each counted once a step,
-times the seeds. Prints medians over rounds; the peer is measured in ``benchmarks/generators``.
+Adult, 10,000 rows, batches of 500, default networks. Rows are those of batches, each counted once
+a step, times the seeds. Ours: one thread (the engine takes no more, so that bytes do not depend on
+their number), one seed and ten as one batch. ctgan: one thread and two, in its own environment
+(``benchmarks/generators``). Wants a machine that does nothing else. Medians over rounds;
+``results/neural_speed.csv``.
 """
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
+from benchmarks.generators.make import environment
+from benchmarks.generators.tables import HERE, Case, rows_of, write_training
 
 import tabseed as ts
 from tabseed._random import child, seed_sequence
@@ -25,19 +32,21 @@ from tabseed.encode import TableEncoder
 from tabseed.generators.ensemble import Split, Training, train_ensemble
 from tabseed.generators.neural import NeuralGenerator
 
-DATA = Path(os.environ.get("TABSEED_DATA", "data"))
+RESULTS = Path(__file__).parent / "results" / "neural_speed.csv"
+Row = dict[str, Any]
 N, BATCH, STEPS, ROUNDS, MANY = 10_000, 500, 40, 3, 10
 DRAWN = 20_000
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Processor seconds: of one thread, so that other work on the machine counts less."""
-    began = time.process_time()
+    """Wall-clock seconds."""
+    began = time.perf_counter()
     work()
-    return time.process_time() - began
+    return time.perf_counter() - began
 
 
-def case(name: str, make: Callable[[], NeuralGenerator], table: ts.Table) -> None:
+def case(name: str, make: Callable[[], NeuralGenerator], table: ts.Table) -> list[Row]:
+    """Train one seed and ten, in turn; draw."""
     encoder = TableEncoder().fit(table)
     network = make()._network(encoder.layout_)
     rows = network.rows(encoder.transform(table))
@@ -60,24 +69,50 @@ def case(name: str, make: Callable[[], NeuralGenerator], table: ts.Table) -> Non
     model = make().set_params(n_seeds=1, training=Training(steps=20, batch_size=BATCH))
     model.fit(table)
     drawing = min(seconds(lambda: model.sample(DRAWN)) for _ in range(3))
-    print(
-        f"{name}: {STEPS * BATCH / one:,.0f} rows/s one seed, {MANY} seeds {many / one:.2f} x "
-        f"the time of one; sampling {DRAWN / drawing:,.0f} rows/s"
-    )
+    trained = {1: STEPS * BATCH / one, MANY: MANY * STEPS * BATCH / many}
+    return [
+        _row(f"tabseed {name}, {size} seeds", 1, rate, DRAWN / drawing if size == 1 else None)
+        for size, rate in trained.items()
+    ]
+
+
+def peer(name: str, threads: int, train: Path) -> Row:
+    """What ctgan does, in a process of its own."""
+    script = HERE / "peers" / "speed_ctgan.py"
+    command = [str(environment("ctgan")), str(script), str(train), name, str(threads)]
+    env = {**os.environ, **{f"{lib}_NUM_THREADS": str(threads) for lib in ("OMP", "MKL")}}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return _row(f"ctgan {name}", threads, found["trained"], found["drawn"])
+
+
+def _row(case: str, threads: int, trained: float, drawn: float | None) -> Row:
+    row = {
+        "case": case,
+        "threads": threads,
+        "rows trained a second": round(trained),
+        "rows drawn a second": "" if drawn is None else round(drawn),
+        "load before": f"{os.getloadavg()[0]:.1f}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+    }
+    print(*row.values(), flush=True)
+    return row
 
 
 def main() -> None:
-    table = ts.Table.from_frame(pq.read_table(DATA / "adult.parquet"))
-    table = table.take(np.random.default_rng(0).permutation(len(table))[:N])
-    print(
-        f"{platform.platform()}, {os.cpu_count()} cores, one thread, "
-        f"Python {platform.python_version()}, torch {torch.__version__}"
-    )
+    train = write_training(Case("adult", N, 0))
+    table = rows_of(Case("adult", N, 0)).train
+    rows: list[Row] = []
     for name, make in (
         ("TVAE", lambda: ts.TVAE(device="cpu", random_state=0)),
         ("CTGAN", lambda: ts.CTGAN(device="cpu", random_state=0)),
     ):
-        case(name, make, table)
+        rows += case(name, make, table)
+        rows += [peer(name, threads, train) for threads in (1, 2)]
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+"""Rows a second that ctgan trains on and draws: ``TRAIN MODEL THREADS``; a JSON line.
+
+Two numbers of epochs, so that what precedes training cancels. Batches of 500, its default.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import ctgan
+import pandas as pd
+import torch
+from measure import days, discrete, filled
+
+FEW, MANY, DRAWN = 1, 6, 20_000
+
+
+def main():
+    """Fit twice, draw once, print."""
+    train, name, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    frame = pd.read_parquet(train)
+    kinds = json.loads(Path(train).with_suffix(".json").read_text())
+    frame, names = days(filled(frame, kinds), kinds), discrete(kinds)
+    took = {}
+    for epochs in (FEW, MANY):
+        model = getattr(ctgan, name)(epochs=epochs, batch_size=500)
+        model.set_random_state(0)
+        began = time.perf_counter()
+        model.fit(frame, names)
+        took[epochs] = time.perf_counter() - began
+    began = time.perf_counter()
+    model.sample(DRAWN)
+    drawing = time.perf_counter() - began
+    trained = (MANY - FEW) * (len(frame) // 500) * 500 / (took[MANY] - took[FEW])
+    print(json.dumps({"trained": trained, "drawn": DRAWN / drawing}))
+
+
+main()
