@@ -209,7 +209,10 @@ def test_too_few_rows_for_a_network_are_counted(tmp_path, rows) -> None:
     pytest.importorskip("torch")
     source, out = tmp_path / "in.csv", tmp_path / "out.csv"
     io.write_table(io.read_table(PENGUINS).slice(0, rows), source)
-    assert synth(source, out) == (2, f"error: VAEBGM needs at least 5 rows, got {rows}\n")
+    assert synth(source, out, "--generator", "vaebgm") == (
+        2,
+        f"error: VAEBGM needs at least 5 rows, got {rows}\n",
+    )
     assert not out.exists()
 
 

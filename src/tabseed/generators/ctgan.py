@@ -86,7 +86,7 @@ class CTGAN(NeuralGenerator):
 
     def _training(self, n: int) -> Training:
         return self.training or Training(
-            steps=1_500, learning_rate=2e-3, patience=12, warm_up=300, validate_every=25
+            steps=1_500, learning_rate=2e-3, patience=12, warm_up=600, validate_every=25
         )
 
     def _network(self, layout: Layout) -> AdversarialNetworks:
