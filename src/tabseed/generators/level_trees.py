@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -155,14 +156,14 @@ class Tree:
         found.counts = counts.astype(np.float32)  # whole numbers: exact
         return found, reached
 
-    @property
+    @cached_property
     def parent(self) -> np.ndarray:
         """The node above each, (N,); -1 for the root."""
         parent, inner = np.full(len(self.feature), -1), np.flatnonzero(self.feature >= 0)
         parent[self.left[inner]] = parent[self.right[inner]] = inner
         return parent
 
-    @property
+    @cached_property
     def generations(self) -> list[np.ndarray]:
         """Nodes by depth."""
         found = [np.array([0])]
