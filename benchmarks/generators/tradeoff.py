@@ -93,7 +93,7 @@ def _panel(axes: Axes, table: str) -> None:
     axes.axvline(0.5, color="#bbbbbb", linewidth=1, linestyle=":")
     axes.set_xlim(0.38, 1.02)
     axes.set_ylim(bottom=0)
-    axes.set_title(f"{table.capitalize()}, {N} rows, mean of {DRAWS} draws")
+    axes.set_title(f"{table.capitalize()}, {N} rows")
     axes.set_xlabel("rows nearer to a training row than to a fresh one (0.5 is ideal)")
     axes.legend(loc="upper right", frameon=False)
 
