@@ -29,6 +29,7 @@ from matplotlib.axes import Axes  # noqa: E402
 import tabseed as ts  # noqa: E402
 
 LEAVES = (1, 2, 3, 5, 8, 12, 20, 35, 60)
+LABELLED = (3, 8, 20, 60)  # others would lie on each other
 TRADE_OFF = RESULTS.with_name("tradeoff.csv")
 PICTURE = Path(__file__).parent / "tradeoff.svg"
 SHOWN = {
@@ -85,17 +86,22 @@ def _panel(axes: Axes, table: str) -> None:
     x, y = zip(*(curve[str(leaf)] for leaf in LEAVES), strict=True)
     axes.plot(x, y, "o-", color="#0b6e4f", label="SequentialTrees, by min_leaf")
     for leaf, *at in zip(LEAVES, x, y, strict=True):
-        axes.annotate(str(leaf), at, textcoords="offset points", xytext=(4, 5), color="#0b6e4f")
+        if leaf in LABELLED:
+            axes.annotate(
+                str(leaf), at, textcoords="offset points", xytext=(-14, -9), color="#0b6e4f"
+            )
     for name, at in means(RESULTS, table, "generator").items():
         if name in SHOWN:
             axes.plot(*at, "s", color="#7a7a7a")
-            axes.annotate(SHOWN[name], at, textcoords="offset points", xytext=(5, -3))
+            side = "left" if at[0] < 0.9 else "right"
+            away = (6, 3) if side == "left" else (-6, 3)
+            axes.annotate(SHOWN[name], at, textcoords="offset points", xytext=away, ha=side)
     axes.axvline(0.5, color="#bbbbbb", linewidth=1, linestyle=":")
     axes.set_xlim(0.38, 1.02)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1)
     axes.set_title(f"{table.capitalize()}, {N} rows")
     axes.set_xlabel("rows nearer to a training row than to a fresh one (0.5 is ideal)")
-    axes.legend(loc="upper right", frameon=False)
+    axes.legend(loc="lower right", frameon=False)
 
 
 if __name__ == "__main__":
