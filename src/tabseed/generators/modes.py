@@ -182,12 +182,7 @@ class ModeCoding:
         for column, level in zip(self.columns, levels, strict=True):
             place = np.zeros(len(level)) if column.discrete else places[:, column.number]
             values[column.at] = column.draw(level, place, rng)
-        blocks = self.layout.blocks
-        for j, block in enumerate(blocks):
-            if block.parent_cells is not None:
-                leader = blocks[block.parent].cell_of(values[block.parent])
-                values[j] = block.draw(block.parent_cells[leader], rng)
-        return self.layout.from_values([values[j] for j in range(len(blocks))])
+        return self.layout.from_free(values, rng)
 
     def scores(self, hot: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Normal scores of the numbers, modes or not, 0 where missing: (n, columns) float32."""
