@@ -1,0 +1,190 @@
+"""What every hardness scorer is: rows with labels in, one number a row out, larger is harder.
+
+Notation: n rows to score, m reference rows, F folds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from tabseed._random import RandomState, child, seed_sequence
+from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
+from tabseed.hardness.features import Features
+
+Task = Literal["classification", "regression"]
+FOLDS, SCORE = range(2)  # streams below that of a scorer
+MAX_CLASSES = 20  # whole numbers with more values are a regression's, unless the caller says
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Hardness of n rows (larger is harder), and its standard error where the scorer knows it."""
+
+    hardness: np.ndarray
+    standard_error: np.ndarray | None = None
+
+
+class HardnessScorer(BaseEstimator):
+    """Say how hard each row is to learn. Larger is harder, always.
+
+    A subclass declares ``tasks``, ``references`` (arXiv or DOI) and ``in_sample``, and writes
+    ``_score(x, y, x_ref, y_ref, stream)`` for points (n, w) and labels: class numbers 0, 1, ... or
+    float64 targets, as ``self.task_`` says. ``self.classes_`` holds the labels in order.
+
+    Attributes
+    ----------
+    scores_ : (n,) float64
+        Hardness of the rows fitted.
+    standard_errors_ : (n,) float64 or None
+        How far each score may be off for want of reference rows, where the scorer knows it.
+    """
+
+    tasks: ClassVar[tuple[Task, ...]] = ("classification",)
+    references: ClassVar[tuple[str, ...]] = ()
+    in_sample: ClassVar[bool]
+    """Without a reference: True, rows are scored by what was learned from themselves; False, in
+    folds, each by rows of other folds."""
+    random_state: RandomState
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        reference: Any = None,
+        folds: int | None = None,
+        task: Task | None = None,
+    ) -> Self:
+        """Score the rows of ``X``.
+
+        ``X`` is a frame, a Table or an array (n, d) of numbers; ``y`` n labels without gaps:
+        classes, or the numbers of a regression; ``task`` says which, else numbers are classes
+        where they are whole and take few values. ``reference`` is a pair (X, y) of
+        further rows to score by; without it the rows themselves serve, in ``folds`` parts (None:
+        in sample where ``in_sample``, else 5).
+        """
+        points = Features().fit(X)
+        x = points.transform(X)
+        pairs = [y] if reference is None else [y, reference[1]]
+        self.task_, self.classes_, coded = code_labels(pairs, task)
+        if self.task_ not in self.tasks:
+            raise TabseedError(
+                f"{type(self).__name__} scores {' and '.join(self.tasks)}, and these labels are "
+                f"those of a {self.task_}"
+            )
+        _same_length(x, coded[0], "X and y")
+        stream = seed_sequence(self.random_state)
+        if reference is not None:
+            x_ref = points.transform(reference[0])
+            _same_length(x_ref, coded[1], "the reference's X and y")
+            found = self._score(x, coded[0], x_ref, coded[1], child(stream, SCORE))
+        elif folds is None and self.in_sample:
+            found = self._score(x, coded[0], x, coded[0], child(stream, SCORE))
+        else:
+            found = self._cross_fit(x, coded[0], 5 if folds is None else folds, stream)
+        self.scores_, self.standard_errors_ = found.hardness, found.standard_error
+        return self
+
+    def fit_score(self, X: Any, y: Any, **options: Any) -> np.ndarray:
+        """Score the rows, with the options of :meth:`fit`, and give the hardness of each, (n,)."""
+        return self.fit(X, y, **options).scores_
+
+    def _score(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        x_ref: np.ndarray,
+        y_ref: np.ndarray,
+        stream: np.random.SeedSequence,
+    ) -> Scores:
+        raise NotImplementedError
+
+    def _cross_fit(
+        self, x: np.ndarray, y: np.ndarray, folds: int, stream: np.random.SeedSequence
+    ) -> Scores:
+        """Score the rows of each fold by those of the others."""
+        fold = deal(y if self.task_ == "classification" else None, len(x), folds, stream)
+        hardness, error = np.empty(len(x)), np.full(len(x), np.nan)
+        for f in range(folds):
+            own, other = fold == f, fold != f
+            found = self._score(x[own], y[own], x[other], y[other], child(stream, SCORE, f))
+            hardness[own] = found.hardness
+            if found.standard_error is not None:
+                error[own] = found.standard_error
+        return Scores(hardness, None if np.isnan(error).all() else error)
+
+
+def deal(
+    classes: np.ndarray | None, n: int, folds: int, stream: np.random.SeedSequence
+) -> np.ndarray:
+    """Give each row its fold, 0 to ``folds - 1``: equally many of each class, at random."""
+    if not 2 <= folds <= n:
+        raise TooFewRowsError(f"{folds} folds need 2 folds or more, and no more than the {n} rows")
+    order = np.random.default_rng(child(stream, FOLDS)).permutation(n)
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    fold = np.empty(n, dtype=np.int64)
+    fold[order] = np.arange(n) % folds
+    return fold
+
+
+def code_labels(
+    labels: list[Any], task: Task | None = None
+) -> tuple[Task, np.ndarray, list[np.ndarray]]:
+    """Say which task the labels (of one or two tables) pose; give its classes and coded labels.
+
+    Without ``task``, numbers are targets of a regression unless they are whole and take at most
+    MAX_CLASSES values. Classes are sorted, by their text if they cannot be compared.
+    """
+    arrays = [_one_dimension(values) for values in labels]
+    ends = np.cumsum([len(a) for a in arrays])[:-1]
+    pooled = np.concatenate([a.astype(object) for a in arrays])
+    numeric = all(a.dtype.kind in "iuf" for a in arrays)
+    if task is None:
+        levels = np.unique(pooled.astype(float)) if numeric else pooled[:0]
+        whole = len(levels) <= MAX_CLASSES and bool((levels == np.round(levels)).all())
+        task = "regression" if numeric and not whole else "classification"
+    if task == "regression":
+        try:
+            numbers = pooled.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise SchemaError(f"the labels of a regression are numbers ({error})") from error
+        return task, np.empty(0), np.split(numbers, ends)
+    distinct = list(dict.fromkeys(pooled.tolist()))
+    try:
+        classes = sorted(distinct)
+    except TypeError:
+        classes = sorted(distinct, key=str)
+    number = {label: k for k, label in enumerate(classes)}
+    coded = np.array([number[label] for label in pooled.tolist()], dtype=np.int64)
+    known = np.empty(len(classes), dtype=object)
+    known[:] = classes
+    return task, known, np.split(coded, ends)
+
+
+def _one_dimension(values: Any) -> np.ndarray:
+    """Take labels as an array; SchemaError, with the row, for a gap."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise SchemaError(f"labels are one a row, got an array of {array.ndim} dimensions")
+    if array.dtype.kind == "O":
+        gap = np.array([v is None or v != v for v in array.tolist()], dtype=bool)
+    else:
+        gap = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(len(array), dtype=bool)
+    if gap.any():
+        raise SchemaError(
+            f"row {int(np.flatnonzero(gap)[0]) + 1} has no label, or an infinite one; "
+            "leave such rows out"
+        )
+    return array
+
+
+def _same_length(x: np.ndarray, y: np.ndarray, names: str) -> None:
+    if len(x) != len(y):
+        raise SchemaError(f"{names} differ in length: {len(x)} rows, {len(y)} labels")
+    if len(x) == 0:
+        raise TooFewRowsError("there is no row to score")
