@@ -18,7 +18,7 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from benchmarks.generators import judge, make, ours, summary  # noqa: E402
+from benchmarks.generators import judge, make, summary  # noqa: E402
 from benchmarks.generators.tables import cases  # noqa: E402
 
 COMMANDS = ("peers", "ours", "judge", "summary")
@@ -37,13 +37,10 @@ def main() -> None:
         return
     chosen = [c for c in cases(tuple(asked.tables)) if asked.rows in (None, c.n)]
 
-    def wanted(names: list[str]) -> list[str]:
-        return [n for n in names if asked.only in (None, n)]
-
     if "peers" in commands:
-        make.make_peers(chosen, wanted(list(make.PEERS)))
+        make.make_peers(chosen, [n for n in make.PEERS if asked.only in (None, n)])
     if "ours" in commands:
-        make.make_ours(chosen, wanted(ours.names()))
+        make.make_ours(chosen, asked.only)
     if "judge" in commands:
         judge.run(chosen)
     if "summary" in commands:

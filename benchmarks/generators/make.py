@@ -10,6 +10,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.generators import ours
 from benchmarks.generators.tables import GENERATED, HERE, Case, write_training
 from experiments.inductive_bias.honest import N
 
@@ -69,10 +70,12 @@ def make_peers(chosen: list[Case], names: list[str]) -> None:
             make(case, name, [str(environment(peer.name)), str(script)], peer.arguments, threads)
 
 
-def make_ours(chosen: list[Case], names: list[str]) -> None:
-    """Run our generators on cases, leaving out what is there."""
+def make_ours(chosen: list[Case], only: str | None) -> None:
+    """Run our generators on cases (or one of them), leaving out what is there."""
     for case in chosen:
-        for name in names:
+        for name in ours.names(case.n):
+            if only not in (None, name):
+                continue
             command = [sys.executable, "-m", "benchmarks.generators.ours"]
             where = (name, case.table, str(case.n))
             make(case, f"tabseed {name}", command, where, 1)

@@ -15,22 +15,28 @@ from typing import Any
 import pyarrow.parquet as pq
 from benchmarks.generators.peers.measure import measured
 from benchmarks.generators.tables import Case, exchanged, rows_of
+from experiments.inductive_bias.honest import BIG
 
 import tabseed as ts
 from tabseed.generators import GENERATORS, generator_class
 
 MIXTURE = "vaebgm, mixture"
+# what ctgan's defaults take at 10,000 rows: 300 epochs of 20 batches, one network, no stopping
+EQUAL = {f"{name}, 6000 steps of 500 rows": name for name in ("tvae", "ctgan")}
+STEPS = ts.Training(steps=6_000, batch_size=500, patience=10**9)
 
 
-def names() -> list[str]:
-    """Every registered generator, and VAEBGM's seeds as a mixture."""
-    return [*GENERATORS, MIXTURE]
+def names(n: int) -> list[str]:
+    """Every registered generator, and VAEBGM's seeds as a mixture; of many rows, equal steps."""
+    return [*GENERATORS, MIXTURE, *(EQUAL if n == BIG else ())]
 
 
 def model_of(name: str, seed: int) -> Any:
-    """A generator with its defaults."""
+    """A generator with its defaults, or with the steps that its name says."""
     if name == MIXTURE:
         return ts.FineTuned(ts.VAEBGM(), ts.SeedMixture(), random_state=seed)
+    if name in EQUAL:
+        return generator_class(EQUAL[name])(n_seeds=1, training=STEPS, random_state=seed)
     return generator_class(name)(random_state=seed)
 
 
