@@ -13,6 +13,8 @@ from tabseed import testing
 from tabseed.generators import GENERATORS, WRAPPERS, generator_class
 from tabseed.generators.base import Generator
 from tabseed.generators.ensemble import Training
+from tabseed.hardness import SCORERS, scorer_class
+from tabseed.hardness.base import HardnessScorer
 from tabseed.inductive_bias import BIASES, bias_class
 from tabseed.inductive_bias.base import InductiveBias
 from tabseed.inductive_bias.fine_tuned import FineTuned
@@ -73,6 +75,17 @@ def instances() -> dict[str, object]:
     found["bias maml reptile"] = bias("maml", order="reptile", start="fresh")
     found["bias drs loss"] = bias("drs", seed_weights="loss", n_networks=2)
     found["bias stage-one pretrain"] = bias("stage-one", bias=bias("pretrain"))
+    for name in SCORERS:
+        made = scorer_class(name)()
+        if "epochs" in made.get_params():
+            made.set_params(epochs=10, n_seeds=2)
+            trees = clone(made).set_params(model="trees", n_seeds=1)
+            if not made.needs_network:
+                found[f"{name} trees"] = trees
+        found[name] = made
+    shapley = scorer_class("knn-shapley")
+    found["knn-shapley stable"] = shapley(ties="stable", n_neighbors=(3, 1))
+    found["knn-shapley truncated"] = shapley(truncate=0.1)
     found["bias mixture average"] = bias("mixture", bias=bias("average"))
     return found
 
@@ -98,17 +111,19 @@ def test_no_class_and_no_check_is_missed() -> None:
         c
         for c in public
         if inspect.isclass(c)
-        and issubclass(c, Generator | Metric | InductiveBias)
-        and c not in (Generator, InductiveBias)
+        and issubclass(c, Generator | Metric | InductiveBias | HardnessScorer)
+        and c not in (Generator, InductiveBias, HardnessScorer)
     }
     assert family <= tested
     registered = {generator_class(n) for n in GENERATORS} | set(METRICS.values())
-    registered |= {bias_class(n) for n in BIASES}
+    registered |= {bias_class(n) for n in BIASES} | {scorer_class(n) for n in SCORERS}
     assert registered <= tested
     assert {name for _, name in WRAPPERS} <= {cls.__name__ for cls in tested}
     written = {f for n, f in vars(testing).items() if n.startswith("check_")}
     run = {check for case in CASES for check in case.values[:1]}
-    whole = {testing.check_generator, testing.check_metric, testing.check_bias}
+    whole = {
+        getattr(testing, f"check_{kind}") for kind in ("generator", "metric", "bias", "scorer")
+    }
     assert written - run == whole
     inside = {
         f"{module.__name__}.{n}"
@@ -188,3 +203,48 @@ def test_laws_catch_biases_that_break_them() -> None:
     ):
         with pytest.raises(AssertionError):
             check(broken(n_seeds=3))
+
+
+def test_laws_catch_scorers_that_break_them() -> None:
+    """Scorers with one fault each fail the law that names it."""
+    shapley = scorer_class("knn-shapley")
+
+    class UpsideDown(shapley):
+        def fit(self, X, y, **options):
+            super().fit(X, y, **options)
+            self.scores_ = -self.scores_
+            return self
+
+    class ByPlace(shapley):
+        def fit(self, X, y, **options):
+            super().fit(X, y, **options)
+            self.scores_ = self.scores_ + np.arange(len(y))
+            return self
+
+    class Unseeded(shapley):
+        def fit(self, X, y, **options):
+            super().fit(X, y, **options)
+            self.scores_ = self.scores_ + np.random.default_rng().normal(size=len(y))
+            return self
+
+    class ByName(shapley):
+        def fit(self, X, y, **options):
+            super().fit(X, y, **options)
+            self.scores_ = self.scores_ + np.array([len(str(label)) for label in y])
+            return self
+
+    class Gappy(shapley):
+        def fit(self, X, y, **options):
+            super().fit(X, y, **options)
+            self.scores_ = np.where(np.arange(len(y)) == 0, np.nan, self.scores_)
+            return self
+
+    for broken, check in (
+        (UpsideDown, testing.check_a_flipped_label_in_a_clean_cluster_ranks_first),
+        (ByPlace, testing.check_permuting_rows_permutes_scores),
+        (Unseeded, testing.check_scorer_seed_decides_everything),
+        (ByName, testing.check_labels_are_names),
+        (Gappy, testing.check_odd_rows_are_scored_or_refused),
+    ):
+        with pytest.raises(AssertionError):
+            check(broken())

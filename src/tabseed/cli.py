@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabseed._console import Output, emit, guarded, progress_bar, run
+from tabseed._hardness import hardness
 from tabseed._learning import draw, learn, make_generator
 from tabseed._options import (
     COLUMN,
@@ -441,6 +442,9 @@ def _write_report(out: Output, found: Evaluation, path: Path, force: bool) -> No
     found.to_html(path, force=force)
     out.result["report"] = str(path)
     out.say("report", path)
+
+
+app.command()(hardness)
 
 
 def main() -> None:

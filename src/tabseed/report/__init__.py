@@ -1,4 +1,4 @@
-"""An evaluation as one self-contained page: no network, no script, names escaped."""
+"""Reports as self-contained pages: no network, no script, names escaped."""
 
 from __future__ import annotations
 
@@ -86,27 +86,43 @@ def _axis_end(highest: float) -> float:
     return next((tick for tick in AXIS_ENDS if tick >= highest), highest)
 
 
-def to_html(evaluation: Evaluation) -> str:
-    """Give the page. The same evaluation gives the same text; wall-clock time is left out."""
-    environment = Environment(
+def environment() -> Environment:
+    """Give what fills the templates: everything is escaped, a name left out is an error."""
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "visible": printable}
+    made.filters |= {"number": _number, "visible": printable, "cell": _cell}
+    return made
+
+
+def to_html(evaluation: Evaluation) -> str:
+    """Give the page. The same evaluation gives the same text; wall-clock time is left out."""
     found = measures(evaluation)
-    return environment.get_template("page.html").render(
-        e=evaluation,
-        measures=[(measure, _plot(measure)) for measure in found],
-        judges=_judges(evaluation),
-        columns=_columns(evaluation),
-        bars_end=_bars_end(evaluation),
-        views=VIEWS,
-        width=WIDTH,
-        settings=_settings(evaluation),
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            e=evaluation,
+            measures=[(measure, _plot(measure)) for measure in found],
+            judges=_judges(evaluation),
+            columns=_columns(evaluation),
+            bars_end=_bars_end(evaluation),
+            views=VIEWS,
+            width=WIDTH,
+            settings=_settings(evaluation),
+        )
     )
+
+
+def _cell(value: Any) -> str:
+    """Give a cell of a table as people read it."""
+    if value is None:
+        return "–"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The laws of generators, biases and metrics as checks that anyone can run on their own class.
+"""The laws of generators, biases, scorers and metrics as checks to run on classes of your own.
 
     from tabseed.testing import check_generator
     check_generator(MyGenerator())
@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from tabseed.generators.base import Generator
+from tabseed.hardness.base import HardnessScorer
 from tabseed.metrics import Metric
 from tabseed.testing.biases import (
     AVERAGING_CHECKS,
@@ -40,6 +41,14 @@ from tabseed.testing.generators import (
     check_seed_decides_everything,
     check_values_stay_within_what_was_seen,
 )
+from tabseed.testing.hardness import (
+    SCORER_CHECKS,
+    check_a_flipped_label_in_a_clean_cluster_ranks_first,
+    check_labels_are_names,
+    check_odd_rows_are_scored_or_refused,
+    check_permuting_rows_permutes_scores,
+    check_scorer_seed_decides_everything,
+)
 from tabseed.testing.metrics import (
     METRIC_CHECKS,
     check_metric_declares_itself,
@@ -50,6 +59,7 @@ from tabseed.testing.metrics import (
 from tabseed.testing.neural import (
     NEURAL_CHECKS,
     TRAINED_CHECKS,
+    check_cores_do_not_matter,
     check_interrupted_training_goes_on,
     check_no_steps_give_initial_weights,
     check_progress_is_told,
@@ -63,6 +73,8 @@ def checks_of(estimator: Any) -> tuple[Check, ...]:
     """The checks that an estimator must pass."""
     if isinstance(estimator, Metric):
         return METRIC_CHECKS
+    if isinstance(estimator, HardnessScorer):
+        return SCORER_CHECKS
     if isinstance(estimator, Generator):
         neural = _is(estimator, "tabseed.generators.neural", "NeuralGenerator")
         tuned = _is(estimator, "tabseed.inductive_bias.fine_tuned", "FineTuned")
@@ -98,6 +110,12 @@ def check_metric(metric: Metric) -> None:
         check(metric)
 
 
+def check_scorer(scorer: HardnessScorer) -> None:
+    """Run every law of hardness scorers on ``scorer``, which is not changed."""
+    for check in checks_of(scorer):
+        check(scorer)
+
+
 def check_bias(bias: Any) -> None:
     """Run every law of inductive biases on ``bias``, which is not changed. Needs PyTorch.
 
@@ -110,24 +128,28 @@ def check_bias(bias: Any) -> None:
 __all__ = [
     "AVERAGING_CHECKS",
     "BIAS_CHECKS",
+    "Check",
     "GENERATOR_CHECKS",
     "MAML_CHECKS",
     "METRIC_CHECKS",
     "NEURAL_CHECKS",
     "N_ROWS",
+    "SCORER_CHECKS",
     "TRAINED_CHECKS",
-    "Check",
+    "check_a_flipped_label_in_a_clean_cluster_ranks_first",
     "check_average_of_equal_weights_is_that_weight",
     "check_better_than_torn_columns",
     "check_bias",
     "check_bias_seed_decides_everything",
     "check_clone_save_and_load_give_the_same_rows",
     "check_conditions_are_met",
+    "check_cores_do_not_matter",
     "check_few_rows_work_or_are_refused_with_a_number",
     "check_generator",
     "check_initial_weights_change_nothing",
     "check_input_is_not_changed",
     "check_interrupted_training_goes_on",
+    "check_labels_are_names",
     "check_meta_gradient_without_inner_rate_is_pooled",
     "check_metric",
     "check_metric_declares_itself",
@@ -136,11 +158,15 @@ __all__ = [
     "check_metric_refuses_leaks",
     "check_missing_cells_keep_their_share",
     "check_no_steps_give_initial_weights",
+    "check_odd_rows_are_scored_or_refused",
     "check_odd_tables",
     "check_only_float_tensors_are_averaged",
     "check_order_of_seeds_is_irrelevant",
+    "check_permuting_rows_permutes_scores",
     "check_progress_is_told",
     "check_same_kind_of_frame_comes_back",
+    "check_scorer",
+    "check_scorer_seed_decides_everything",
     "check_seed_decides_everything",
     "check_seeds_are_as_if_alone",
     "check_shapes_follow_the_encoder",

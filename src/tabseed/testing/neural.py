@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from sklearn.base import clone
@@ -34,6 +36,15 @@ def check_seeds_are_as_if_alone(generator: Any) -> None:
             assert gap < 1e-5, f"seed {seed}, {name}: differs by {gap}"
     first, second = (next(iter(together.weights.values()))[s] for s in (0, 1))
     assert not np.array_equal(first, second), "two seeds are one"
+
+
+def check_cores_do_not_matter(generator: Any) -> None:
+    """The same weights, bit for bit, whether seeds train beside or after one another."""
+    beside, make = _trained(generator, steps=20)
+    with patch.dict(os.environ, LOKY_MAX_CPU_COUNT="1"):
+        after = make(20, [0, 1, 2], None)
+    for name, value in beside.weights.items():
+        assert np.array_equal(value, after.weights[name]), name
 
 
 def check_shapes_follow_the_encoder(generator: Any) -> None:
@@ -125,6 +136,7 @@ def _trained(generator: Any, steps: int) -> tuple[Any, Callable[..., Any]]:
 NEURAL_CHECKS: tuple[Check, ...] = (
     check_no_steps_give_initial_weights,
     check_seeds_are_as_if_alone,
+    check_cores_do_not_matter,
     check_shapes_follow_the_encoder,
 )
 

@@ -1,0 +1,90 @@
+"""How long does one record of training take, and the twelve scores that read it?
+
+``OMP_NUM_THREADS=1 python -m benchmarks.dynamics`` (about four minutes) writes
+``results/dynamics.csv``. 50,000 rows of 50 numbers, 20 epochs, 3 seeds; two classes and seven,
+a tenth of the labels wrong. Bar: networks recorded in under 60 s on two cores; one is used.
+Seconds are wall-clock and of the processor: the load says how much else ran. Skill is
+(AP - p)/(1 - p), AP the average precision of the wrong labels, p their share.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+import tabseed as ts
+from tabseed.hardness.characterizers import score_all
+
+RESULTS = Path(__file__).parent / "results" / "dynamics.csv"
+ROWS, COLUMNS, EPOCHS, SEEDS, WRONG, BAR = 50_000, 50, 20, 3, 0.1, 60.0
+CASES = (("mlp", 2), ("mlp", 7), ("trees", 2))
+FIELDS = [
+    "case", "classes", "part", "seconds", "processor seconds", "peak MiB", "load before", "bar",
+    "met", "skill",
+]  # fmt: skip
+
+
+def law(classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normal rows; the class is the largest of random bent functions of them; which are wrong."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS, COLUMNS))
+    bent = np.tanh(x @ rng.normal(size=(COLUMNS, 20)) / 4) @ rng.normal(size=(20, classes))
+    y = bent.argmax(axis=1)
+    wrong = rng.random(ROWS) < WRONG
+    return x, np.where(wrong, (y + rng.integers(1, classes, ROWS)) % classes, y), wrong
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    load, began, used = os.getloadavg()[0], time.perf_counter(), time.process_time()
+    found = work()
+    return found, {
+        "seconds": f"{time.perf_counter() - began:.1f}",
+        "processor seconds": f"{time.process_time() - used:.1f}",
+        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        "load before": f"{load:.1f}",
+    }
+
+
+def main() -> None:
+    machine = f"# {platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    with RESULTS.open("w", newline="") as file:
+        file.write(f"{machine}, NumPy {np.__version__}, one thread\n")
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+
+        def write(row: dict[str, Any]) -> None:
+            writer.writerow(row)
+            file.flush()
+            print(*row.values(), flush=True)
+
+        for model, classes in CASES:
+            x, y, wrong = law(classes)
+            base = {"case": model, "classes": classes}
+            dynamics, spent = timed(
+                lambda x=x, y=y, model=model: ts.TrainingDynamics.record(
+                    x, y, model=model, epochs=EPOCHS, n_seeds=SEEDS, stream=0
+                )
+            )
+            bar = {}
+            if model == "mlp":
+                bar = {"bar": f"< {BAR:g} s", "met": float(spent["seconds"]) < BAR}
+            write({**base, "part": "record", **spent, **bar})
+            scores, spent = timed(lambda d=dynamics, y=y: score_all(d, y))
+            write({**base, "part": "all scores, of which the Detector trains again", **spent})
+            p = wrong.mean()
+            for name, hardness in scores.items():
+                skill = (average_precision_score(wrong, hardness) - p) / (1 - p)
+                write({**base, "part": name, "skill": f"{skill:.3f}"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Which scores find rows that were made hard, and what their removal does."""

@@ -1,0 +1,30 @@
+"""Which scores find rows that were made hard, and what their removal does.
+
+    TABSEED_DATA=... python -m experiments.hardness honest [TABLE ...]
+    TABSEED_DATA=... python -m experiments.hardness faithful [TABLE ...]
+    TABSEED_DATA=... python -m experiments.hardness removal [TABLE ...]
+
+All three without a name. Results go to ``results/*.csv``, a line as soon as it is known; a run that
+is begun again, after whatever end, skips the lines that stand there and ends with the same ones.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # two processes share two cores
+
+from experiments.hardness import faithful, honest, removal  # noqa: E402
+from experiments.hardness.tables import RESULTS  # noqa: E402
+
+if __name__ == "__main__":
+    study, *names = sys.argv[1:] or ["all"]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if study in ("honest", "all"):
+        honest.run(names)
+    if study in ("faithful", "all"):
+        faithful.run(names)
+    if study in ("removal", "all"):
+        removal.run(names)

@@ -1,0 +1,94 @@
+"""The pictures of the study, from its results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from experiments.hardness import removal
+from experiments.hardness.honest import SHARE, TWO_CLASSES
+from experiments.hardness.read import read, series
+from experiments.hardness.scores import METHODS, skill
+from experiments.hardness.tables import TARGETS
+from experiments.results import half_interval
+
+HERE = Path(__file__).parent
+COLOURS = {"KNN-Shapley": "#0b6e4f", "Data-IQ": "#b0413e", "random": "#7a7a7a"}
+TITLES = {
+    "uniform": "mislabelled",
+    "near": "near, out of distribution",
+    "far": "far, out of distribution",
+    "atypical": "atypical",
+}
+
+
+def draw() -> None:
+    """Draw what there are results for."""
+    mpl.rcParams.update({"svg.hashsalt": "tabseed", "svg.fonttype": "none", "font.size": 9})
+    if read("honest"):
+        _skills()
+    if read("removal"):
+        _curves()
+
+
+def _save(figure: plt.Figure, name: str) -> None:
+    figure.tight_layout()
+    figure.savefig(HERE / name, metadata={"Date": None})
+    plt.close(figure)
+
+
+def _skills() -> None:
+    """A panel for each kind: methods down, a dot for each table, a bar for their mean."""
+    found = series("honest", "average precision", METHODS)
+    figure, panels = plt.subplots(1, len(TWO_CLASSES), figsize=(11, 5), sharey=True)
+    shades = plt.get_cmap("tab10")
+    for axes, kind in zip(panels, TWO_CLASSES, strict=True):
+        names = [t for t in TARGETS if (t, kind) in found]
+        means = np.array([[skill(found[t, kind][m], SHARE).mean() for t in names] for m in METHODS])
+        at = np.arange(len(METHODS))
+        for j, name in enumerate(names):
+            colour = shades(list(TARGETS).index(name))
+            axes.plot(means[:, j], at, "o", markersize=4, color=colour, label=name)
+        axes.plot(means.mean(axis=1), at, "|", markersize=14, color="black", label="mean")
+        axes.axvline(0, color="#bbbbbb", linewidth=1, linestyle=":")
+        axes.set_title(TITLES[kind])
+        axes.set_xlabel("skill (0 chance, 1 perfect)")
+    panels[0].set_yticks(at, METHODS)
+    panels[0].invert_yaxis()
+    panels[-1].legend(frameon=False, fontsize=7)
+    _save(figure, "skill.svg")
+
+
+def _curves() -> None:
+    """A column for each table, a row for each share of labels flipped."""
+    shape = (len(removal.FLIPPED), len(removal.TABLES))
+    figure, panels = plt.subplots(*shape, figsize=(11, 5.5), sharex=True)
+    for line, flipped in zip(panels, removal.FLIPPED, strict=True):
+        for axes, name in zip(line, removal.TABLES, strict=True):
+            _panel(axes, name, flipped)
+        line[0].set_ylabel(f"Gini on held-out rows\n{flipped:.0%} of labels flipped")
+    for axes in panels[-1]:
+        axes.set_xlabel("share of rows removed")
+    panels[0, 0].legend(frameon=False)
+    _save(figure, "removal.svg")
+
+
+def _panel(axes: Axes, name: str, flipped: float) -> None:
+    for method, colour in COLOURS.items():
+        key = (name, str(flipped), method)
+        own = [r for r in read("removal") if (r["table"], r["flipped"], r["method"]) == key]
+        if not own:
+            continue
+        curves = np.array([[float(r[str(p)]) for p in removal.REMOVED] for r in own])
+        middle = curves.mean(axis=0)
+        axes.plot(removal.REMOVED, middle, color=colour, label=method)
+        if len(own) > 1:
+            half = np.array([half_interval(c) for c in curves.T])
+            axes.fill_between(
+                removal.REMOVED, middle - half, middle + half, color=colour, alpha=0.2, linewidth=0
+            )
+    axes.set_title(name)

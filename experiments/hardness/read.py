@@ -1,0 +1,30 @@
+"""Results of the studies as arrays over seeds."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+
+from experiments.hardness.tables import RESULTS
+
+Series = dict[tuple[str, ...], dict[str, np.ndarray]]
+
+
+def read(name: str) -> list[dict[str, str]]:
+    """All lines of a file of results, none if it is not there."""
+    path = RESULTS / f"{name}.csv"
+    return list(csv.DictReader(path.open())) if path.exists() else []
+
+
+def series(name: str, measure: str, methods: tuple[str, ...]) -> Series:
+    """Each method's figures over seeds, by the cell's key without seed and measure."""
+    cells: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in read(name):
+        if row["measure"] == measure:
+            keys = list(row)[: list(row).index("measure")]
+            cells.setdefault(tuple(row[k] for k in keys if k != "seed"), []).append(row)
+    return {
+        key: {m: np.array([float(r[m]) for r in rows]) for m in methods}
+        for key, rows in cells.items()
+    }

@@ -1,0 +1,185 @@
+"""Fill README.md with the results and draw the pictures; intervals are 95 % t over seeds.
+
+python -m experiments.hardness.summary
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from experiments.hardness import faithful, pictures, removal
+from experiments.hardness.honest import KINDS, SHARE, TWO_CLASSES
+from experiments.hardness.read import Series, read, series
+from experiments.hardness.scores import METHODS, RECORDED, RECORDING, skill
+from experiments.hardness.tables import PAPERS, RESULTS, TARGETS
+from experiments.inductive_bias.summary import table
+from experiments.results import half_interval, shown
+
+README = Path(__file__).parent / "README.md"
+
+
+# --- honest -------------------------------------------------------------------------------------
+
+
+def honest() -> str:
+    """Skill by table, kind and method; AUROC is in the CSV."""
+    found = series("honest", "average precision", METHODS)
+    parts = [_overview(found)]
+    for name in TARGETS:
+        kinds = KINDS if name in PAPERS else TWO_CLASSES
+        kinds = tuple(k for k in kinds if (name, k) in found)
+        if kinds:
+            parts += [f"### {name}", _skills(found, name, kinds)]
+    return "\n\n".join(parts)
+
+
+def _skills(found: Series, name: str, kinds: tuple[str, ...]) -> str:
+    lines = [[m, *(_skill_shown(found[name, k][m]) for k in kinds)] for m in METHODS]
+    return table(["skill", *kinds], lines)
+
+
+def _skill_shown(precision: np.ndarray) -> str:
+    values = skill(precision, SHARE)
+    text = shown(values.tolist())
+    return f"**{text}**" if len(values) > 1 and values.mean() > half_interval(values) else text
+
+
+def _overview(found: Series) -> str:
+    """Mean skill over tables, and on how many it is surely above 0."""
+    lines = []
+    for method in METHODS:
+        line = [method]
+        for kind in KINDS:
+            cells = [skill(found[t, k][method], SHARE) for t, k in found if k == kind]
+            sure = sum(len(v) > 1 and v.mean() > half_interval(v) for v in cells)
+            mean = np.mean([v.mean() for v in cells]) if cells else np.nan
+            line.append(f"{mean:+.2f} ({sure} of {len(cells)})")
+        lines.append(line)
+    return table(["mean skill (tables surely above 0)", *KINDS], lines)
+
+
+def seconds() -> str:
+    """Mean seconds a method takes for one set of rows, on the narrowest and the widest table."""
+    found = series("honest", "seconds", (*METHODS, RECORDING))
+    names = [t for t in TARGETS if any(t == name for name, _ in found)]
+    mean = {
+        (t, m): np.mean(np.concatenate([v[m] for (name, _), v in found.items() if name == t]))
+        for t in names
+        for m in (*METHODS, RECORDING)
+    }
+    lines = [
+        [
+            f"{m} (alone)" if m in RECORDED else m,
+            *(f"{mean[t, m] + (m in RECORDED) * mean[t, RECORDING]:.2f}" for t in names),
+        ]
+        for m in METHODS
+    ]
+    recording = [f"{RECORDING}, shared by {len(RECORDED)}"]
+    lines.append([*recording, *(f"{mean[t, RECORDING]:.2f}" for t in names)])
+    return table(["seconds, one core", *names], lines)
+
+
+# --- faithful -----------------------------------------------------------------------------------
+
+
+def running_mean(values: np.ndarray) -> np.ndarray:
+    """Mean of a share's column and all before it: what the printed columns are."""
+    return np.cumsum(values) / np.arange(1, len(values) + 1)
+
+
+def faithful_table() -> str:
+    """Published, ours by the same protocol, ours the right way up."""
+    printed = series("faithful", faithful.PRINTED, faithful.METHODS)
+    upright = series("faithful", "average precision", faithful.METHODS)
+    theirs, shares = faithful.published(), np.array(faithful.SHARES)
+    floor = running_mean(1 - shares)
+    parts = []
+    for place, name in enumerate(PAPERS):
+        if (name, faithful.TYPES[0], str(shares[-1])) not in printed:
+            continue
+        lines, columns = [], []
+        for method in faithful.METHODS:
+            ours = running_mean(_over_types(printed, name, method).mean(axis=0))
+            found = _over_types(upright, name, method)
+            upright_skill = (found - shares) / (1 - shares)
+            mislabelled = np.array(
+                [upright[name, "mislabelled", str(p)][method].mean() for p in shares]
+            )
+            labels = ((mislabelled - shares) / (1 - shares)).mean()
+            excess = theirs[method][place] - floor
+            columns.append([excess.mean(), (ours - floor).mean(), labels])
+            figures = [theirs[method][place], ours, upright_skill.mean(axis=0)]
+            joined = [" ".join(f"{v:.3f}" for v in values) for values in figures]
+            lines.append([method, *joined, f"{labels:.3f}"])
+        head = ["method", "published", "ours, as printed", "ours: skill, types averaged"]
+        ranks = [spearmanr(np.transpose(columns)[0], np.transpose(columns)[k])[0] for k in (1, 2)]
+        parts += [
+            f"### {name} (chance as printed: {' '.join(f'{v:.3f}' for v in floor)})",
+            table([*head, "skill on labels"], lines),
+            f"Rank correlation of the published excess over chance with ours as printed "
+            f"{ranks[0]:+.2f}, with our skill on labels {ranks[1]:+.2f}.",
+        ]
+    return "\n\n".join(parts)
+
+
+def _over_types(found: Series, name: str, method: str) -> np.ndarray:
+    """Figures (types, shares), means over seeds."""
+    return np.array(
+        [
+            [found[name, kind, str(p)][method].mean() for p in faithful.SHARES]
+            for kind in faithful.TYPES
+        ]
+    )
+
+
+# --- removal ------------------------------------------------------------------------------------
+
+
+def removal_table() -> str:
+    """Gini lost, against the same rows left whole, paired by draw."""
+    lines = []
+    rows = read("removal")
+    for name in removal.TABLES:
+        for flipped in removal.FLIPPED:
+            for method in removal.METHODS:
+                own = [
+                    r
+                    for r in rows
+                    if (r["table"], r["flipped"], r["method"]) == (name, str(flipped), method)
+                ]
+                if not own:
+                    continue
+                whole = np.array([float(r["0.0"]) for r in own])
+                cells = [
+                    shown((np.array([float(r[str(p)]) for r in own]) - whole).tolist())
+                    for p in removal.REMOVED[1:]
+                ]
+                lines.append([name, f"{flipped:.0%}", method, f"{whole.mean():.3f}", *cells])
+    head = ["table", "flipped", "hardest first by", "Gini of all rows"]
+    return table([*head, *(f"-{p:.0%}" for p in removal.REMOVED[1:])], lines)
+
+
+def fill() -> None:
+    """Put the tables between their marks."""
+    text = README.read_text()
+    parts = {
+        "HONEST": ("honest", honest),
+        "SECONDS": ("honest", seconds),
+        "FAITHFUL": ("faithful", faithful_table),
+        "REMOVAL": ("removal", removal_table),
+    }
+    for mark, (name, content) in parts.items():
+        if not (RESULTS / f"{name}.csv").exists():
+            continue
+        before, rest = text.split(f"<!-- {mark} -->")
+        _, after = rest.split(f"<!-- /{mark} -->")
+        text = f"{before}<!-- {mark} -->\n{content()}\n<!-- /{mark} -->{after}"
+    README.write_text(text)
+
+
+if __name__ == "__main__":
+    fill()
+    pictures.draw()

@@ -1,0 +1,265 @@
+"""Compiled loops of KNN-Shapley: ranks by radix sort, the closed form in one walk from far to near.
+
+Equal to ``_closed_forms`` but for the order of sums. Needs numba. Compiled code is not kept: numba
+would keep it in pickles.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+DIGIT = 11  # bits sorted by at a time: 2048 counters stay in the nearest cache
+COARSE = 15  # bits left out of the 31 of a distance when only its neighbourhood counts
+
+
+class Players(NamedTuple):
+    """The n rows of a game and its rules.
+
+    ``half`` (n,) is |x|²/2; ``labels`` (n,) int64; ``sizes`` rows of each class; ``neighbours``
+    the values of K; ``harmonic`` H_0 to H_n; ``width``, ``kept``, ``stable`` as in
+    ``_closed_forms.Tie``.
+    """
+
+    half: np.ndarray
+    labels: np.ndarray
+    sizes: np.ndarray
+    neighbours: np.ndarray
+    harmonic: np.ndarray
+    width: float
+    kept: int
+    stable: bool
+
+
+class Room(NamedTuple):
+    """What is known of one reference row: ``keys`` by rank, and ``codes`` 2 row + match."""
+
+    keys: np.ndarray
+    codes: np.ndarray
+    records: np.ndarray
+    spare: np.ndarray
+    narrow: np.ndarray
+
+
+def room_for(n: int) -> Room:
+    """Make room for n players."""
+    records, spare = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    return Room(np.empty(n), np.empty(n, np.int64), records, spare, np.empty(n, np.float32))
+
+
+@njit(nogil=True)
+def add_block(
+    products: np.ndarray,
+    squared: np.ndarray,
+    labels: np.ndarray,
+    shift: np.ndarray,
+    players: Players,
+    sums: np.ndarray,
+    room: Room,
+) -> None:
+    """Add the values, and their squares, that B reference rows give to ``sums`` (n, Ks, 2).
+
+    ``products`` (B, n) are x·t, overwritten; ``squared`` (B,) is |t|²; ``shift`` (B, Ks, 2) is
+    added to the values of players that do not match, and match.
+    """
+    n, kinds = len(players.half), len(players.sizes)
+    far = np.zeros((kinds, len(players.neighbours), 2))  # what every player of a class gets
+    for j in range(len(products)):
+        kept = _rank(products[j], squared[j], labels[j], players, room)
+        left = players.sizes[labels[j]]
+        for r in range(kept):
+            left -= room.codes[r] & 1
+        for h in range(len(players.neighbours)):
+            k = players.neighbours[h]
+            own, within, tail = _group(kept, n, left, k, players.harmonic)
+            miss = shift[j, h, 0] - left * within
+            hit = shift[j, h, 1] + own - (left - 1) * within
+            if kept < n:
+                for c in range(kinds):
+                    value = hit if c == labels[j] else miss
+                    far[c, h, 0] += value
+                    far[c, h, 1] += value * value
+            else:
+                miss = hit = 0.0
+            _walk((kept, tail, miss, hit), (squared[j], k, h), shift[j, h], players, sums, room)
+    if players.kept < n:
+        for i in range(n):
+            sums[i] += far[players.labels[i]]
+
+
+@njit(nogil=True)
+def order_block(
+    products: np.ndarray,
+    squared: np.ndarray,
+    players: Players,
+    order: np.ndarray,
+    keys: np.ndarray,
+    room: Room,
+) -> None:
+    """Write players by distance, and their keys, for B reference rows: (B, n) each."""
+    for j in range(len(products)):
+        _rank(products[j], squared[j], -1, players, room)
+        order[j] = room.codes >> 1
+        keys[j] = room.keys
+
+
+@njit(nogil=True)
+def _walk(
+    start: tuple[int, float, float, float],
+    game: tuple[float, int, int],
+    shift: np.ndarray,
+    players: Players,
+    sums: np.ndarray,
+    room: Room,
+) -> None:
+    """Add the values of one reference row, from rank ``last`` to the nearest.
+
+    Ranks beyond take ``tail`` from each; ``miss`` and ``hit`` were added to all players before.
+    """
+    last, tail, miss, hit = start
+    squared, k, h = game
+    codes = room.codes
+    while last > 0:
+        first = last - 1
+        while not players.stable and first > 0 and _tied(first, squared, players, room):
+            first -= 1
+        if first == last - 1:  # most ranks are alone, and need no table
+            match = codes[first] & 1
+            value = match / max(last, k) - tail + shift[match]
+            _add(sums[codes[first] >> 1, h], value, hit if match else miss)
+            if last > k:
+                tail += match / (last * (last - 1.0))
+        else:
+            matches = 0
+            for r in range(first, last):
+                matches += codes[r] & 1
+            own, within, further = _group(first, last, matches, k, players.harmonic)
+            for r in range(first, last):
+                match = codes[r] & 1
+                value = match * own - (matches - match) * within - tail + shift[match]
+                _add(sums[codes[r] >> 1, h], value, hit if match else miss)
+            tail += further
+        last = first
+
+
+@njit(nogil=True)
+def _add(sums: np.ndarray, value: float, before: float) -> None:
+    sums[0] += value - before
+    sums[1] += value * value - before * before
+
+
+@njit(nogil=True)
+def _tied(r: int, squared: float, players: Players, room: Room) -> bool:
+    """Whether the players at places r and r - 1 are tied."""
+    return room.keys[r] - room.keys[r - 1] <= players.width * (room.keys[r] + squared)
+
+
+@njit(nogil=True)
+def _group(
+    first: int, last: int, matches: int, k: int, harmonic: np.ndarray
+) -> tuple[float, float, float]:
+    """Give what a tied player gets for its own match, loses to another's; and what nearer ones do.
+
+    The formulas of ``_closed_forms.mean_of_nearest``.
+    """
+    size = last - first
+    counted = min(k, len(harmonic) - 1)
+    lower, upper = max(first, counted), max(last, counted)
+    own = (min(last, k) - min(first, k)) / k + harmonic[upper] - harmonic[lower]
+    farther = 1.0 / lower - 1.0 / upper
+    within = harmonic[upper - 1] - harmonic[lower - 1] - (first + 1) * farther
+    return own / max(size, 1), within / max(size * (size - 1), 1), matches * farther / max(size, 1)
+
+
+@njit(nogil=True)
+def _rank(key: np.ndarray, squared: float, label: int, players: Players, room: Room) -> int:
+    """Rank players by distance; give how many, the nearest, are ranked."""
+    n = len(key)
+    low = np.inf
+    for i in range(n):
+        key[i] = players.half[i] - key[i]
+        low = min(low, key[i])
+    # what is tied with the nearest differs by rounding only, which float32 near 0 would tell apart
+    none = players.width * (low + squared)
+    for i in range(n):
+        room.narrow[i] = key[i] - low if key[i] - low > none else 0.0
+    if players.kept == n:
+        kept = _sort(key, squared, label, 1 << 31, players, room)
+    else:
+        kept = _nearest(key, squared, label, players, room)
+    if players.stable:
+        for r in range(1, kept):
+            code, at = room.codes[r], r
+            while at > 0 and room.codes[at - 1] > code and _tied(at, squared, players, room):
+                room.codes[at] = room.codes[at - 1]
+                at -= 1
+            room.codes[at] = code
+    return kept
+
+
+@njit(nogil=True)
+def _nearest(key: np.ndarray, squared: float, label: int, players: Players, room: Room) -> int:
+    """Sort the nearest players only: as many as to be kept, and those tied with the last one."""
+    bits = room.narrow.view(np.uint32)
+    counts = np.zeros(1 << (31 - COARSE), np.int64)
+    for i in range(len(key)):
+        counts[bits[i] >> COARSE] += 1
+    bucket, held = 0, counts[0]
+    while held < players.kept:
+        bucket += 1
+        held += counts[bucket]
+    while True:
+        count = _sort(key, squared, label, (bucket + 1) << COARSE, players, room)
+        limit = room.keys[players.kept - 1]
+        limit += players.width * (limit + squared)
+        if count == len(key) or room.keys[count - 1] > limit:
+            break
+        bucket += 1
+        while counts[bucket] == 0:
+            bucket += 1
+    kept = players.kept
+    while kept < count and room.keys[kept] <= limit:
+        kept += 1
+    return kept
+
+
+@njit(nogil=True)
+def _sort(
+    key: np.ndarray, squared: float, label: int, below: int, players: Players, room: Room
+) -> int:
+    """Sort the players whose distance, float32 read as a whole number, is ``below`` a bound.
+
+    A radix sort on float32 keeps the order of rows within what float32 cannot tell apart; there
+    the float64 keys decide, unless they are tied.
+    """
+    bits, width = room.narrow.view(np.uint32), players.width
+    records, spare = room.records, room.spare
+    digits = np.zeros((3, 1 << DIGIT), np.int64)
+    mask = np.uint64((1 << DIGIT) - 1)
+    count = 0
+    for i in range(len(key)):
+        if bits[i] < below:
+            record = np.uint64(bits[i]) << np.uint64(32)
+            for p in range(3):
+                digits[p, (record >> np.uint64(32 + DIGIT * p)) & mask] += 1
+            records[count] = record | np.uint64(2 * i + (players.labels[i] == label))
+            count += 1
+    for p in range(3):
+        at, starts = 0, digits[p]
+        for b in range(1 << DIGIT):
+            at, starts[b] = at + starts[b], at
+        for r in range(count):
+            digit = (records[r] >> np.uint64(32 + DIGIT * p)) & mask
+            spare[starts[digit]] = records[r]
+            starts[digit] += 1
+        records, spare = spare, records
+    for r in range(count):
+        code = np.int64(records[r] & np.uint64(0xFFFFFFFF))
+        own, at = key[code >> 1], r
+        while at > 0 and room.keys[at - 1] - own > width * (own + squared):
+            room.keys[at], room.codes[at] = room.keys[at - 1], room.codes[at - 1]
+            at -= 1
+        room.keys[at], room.codes[at] = own, code
+    return count

@@ -1,0 +1,145 @@
+"""The rows of a table by hardness, with errors, hints and a place on a map: what people look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tabseed._random import one_thread
+from tabseed.errors import SchemaError, TooFewRowsError
+from tabseed.hardness.base import HardnessScorer, Task
+from tabseed.hardness.features import Features
+from tabseed.hardness.taxonomy import HINTS, hints
+from tabseed.schema import DISCRETE, NUMERIC, Schema
+from tabseed.table import Table
+
+
+@dataclass(frozen=True)
+class HardnessAssessment:
+    """How hard each of n rows is.
+
+    ``hardness`` (n,), larger is harder; ``standard_error`` (n,), or None where the method has
+    none; ``rank`` (n,), 1 for the hardest, rows equally hard in their order; ``hint`` (n,), keys
+    of HINTS; ``places`` (n, 2), principal coordinates of the rows' points; ``labels``, as they
+    are in the table.
+    """
+
+    target: str
+    task: Task
+    method: str
+    labels: list[Any]
+    hardness: np.ndarray
+    standard_error: np.ndarray | None
+    rank: np.ndarray
+    hint: np.ndarray
+    places: np.ndarray
+
+    def hardest(self, count: int) -> np.ndarray:
+        """Give the places of the hardest rows, the hardest first."""
+        return np.argsort(self.rank)[:count]
+
+    def counts(self, share: float) -> dict[str, tuple[int, int]]:
+        """Count each hint: in all rows, and in the hardest ``share`` of them (at least one)."""
+        hard = self.hint[self.hardest(max(1, round(share * len(self.hint))))]
+        return {h: (int((self.hint == h).sum()), int((hard == h).sum())) for h in HINTS}
+
+    def to_arrow(self) -> pa.Table:
+        """Give a table of a line a row: row (from 1), label, hardness, its error, rank, hint."""
+        n = len(self.hardness)
+        columns: dict[str, Any] = {
+            "row": np.arange(1, n + 1),
+            "label": [None if v is None else str(v) for v in self.labels],
+            "hardness": self.hardness,
+            "rank": self.rank,
+            "hint": self.hint.tolist(),
+        }
+        if self.task == "regression":
+            columns["label"] = np.array(self.labels, dtype=np.float64)
+        if self.standard_error is not None:
+            error = self.standard_error
+            columns["standard_error"] = pa.array(error, mask=np.isnan(error))
+        order = ("row", "label", "hardness", "standard_error", "rank", "hint")
+        return pa.table({name: columns[name] for name in order if name in columns})
+
+
+def assess_hardness(
+    frame: Any,
+    target: str,
+    scorer: HardnessScorer,
+    *,
+    reference: Any = None,
+    folds: int | None = None,
+) -> HardnessAssessment:
+    """Score the rows of a frame or Table by the other columns, and guess why they are hard.
+
+    ``target`` is the column with the labels: a discrete one is classified, a number is the target
+    of a regression, as the schema says. ``reference`` are rows of the same columns to score by
+    (:meth:`HardnessScorer.fit`). The scorer is fitted. SchemaError where a label is missing, or no
+    other column is left.
+    """
+    table = Table.from_frame(frame)
+    column = table.schema[target]
+    if column.kind in DISCRETE:
+        task: Task = "classification"
+    elif column.kind in NUMERIC:
+        task = "regression"
+    else:
+        raise SchemaError(f"column {target!r} is {column.kind}, not a label; set another kind")
+    others = Schema(tuple(c for c in table.schema.modelled if c.name != target))
+    if not len(others):
+        raise SchemaError(f"no column beside {target!r} to score rows by")
+    if len(table) < 2:
+        raise TooFewRowsError(f"{len(table)} rows are too few to score: 2 are needed")
+    rows, y = table.select(others), labels_of(table, target)
+    pair = None
+    if reference is not None:
+        further = Table.from_frame(reference, schema=table.schema)
+        pair = (further.select(others), labels_of(further, target))
+    scorer.fit(rows, y, reference=pair, folds=folds, task=task)
+    order = np.argsort(-scorer.scores_, kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    return HardnessAssessment(
+        target=target,
+        task=task,
+        method=type(scorer).__name__,
+        labels=table.values(target),
+        hardness=scorer.scores_,
+        standard_error=scorer.standard_errors_,
+        rank=rank,
+        hint=hints(rows, y, task=task),
+        places=_principal(Features().fit_transform(rows)),
+    )
+
+
+def labels_of(table: Table, target: str) -> np.ndarray:
+    """Give the labels, (n,): numbers, or values of a discrete column; SchemaError for a gap."""
+    if table.schema[target].kind in NUMERIC:
+        labels = table.numbers(target)
+        gap = np.isnan(labels)
+    else:
+        values = table.values(target)
+        labels = np.empty(len(values), dtype=object)
+        labels[:] = values
+        gap = np.array([v is None for v in values], dtype=bool)
+    if gap.any():
+        raise SchemaError(
+            f"column {target!r}, row {int(np.flatnonzero(gap)[0]) + 1}: the label is missing; "
+            "leave out rows without one"
+        )
+    return labels
+
+
+def _principal(points: np.ndarray) -> np.ndarray:
+    """Give the first two principal coordinates, (n, 2), 0 where there are fewer; signs fixed."""
+    centred = points - points.mean(axis=0)
+    with one_thread():
+        _, axes = np.linalg.eigh(centred.T @ centred)
+        axes = axes[:, ::-1][:, :2]
+        if len(axes):
+            axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+        places = centred @ axes
+    return np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
