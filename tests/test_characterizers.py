@@ -13,7 +13,13 @@ from sklearn.linear_model import LogisticRegression
 
 import tabseed as ts
 from tabseed._random import child, seed_sequence
-from tabseed.errors import MissingDependencyError, SchemaError, TabseedError, TooFewRowsError
+from tabseed.errors import (
+    MissingDependencyError,
+    NothingLearnedError,
+    SchemaError,
+    TabseedError,
+    TooFewRowsError,
+)
 from tabseed.hardness import SCORERS, scorer_class
 from tabseed.hardness._boosted import ROUNDS, Boosted, SklearnStages
 from tabseed.hardness._mlp import (
@@ -124,7 +130,7 @@ def test_two_classes_have_one_order() -> None:
     dynamics = ts.TrainingDynamics(rng.normal(size=(3, 8, 200, 2)).astype(np.float32))
     p = softmax(dynamics.outputs[:, -1].astype(float), axis=-1)[..., 1].mean(axis=0)
     want = np.argsort(np.where(y == 1, 1 - p, p))
-    # p_y of each seed lies on one side, so the means of norms order as the means of 1 - p_y
+    # the norm of (p - y, y - p) is the square root of 2 times |p - y|
     np.testing.assert_array_equal(np.argsort(ts.EL2N(epoch=8).from_dynamics(dynamics, y)), want)
     np.testing.assert_array_equal(np.argsort(ts.CleanLab().from_dynamics(dynamics, y)), want)
 
@@ -250,7 +256,7 @@ def test_seeds_together_are_seeds_alone(task: str) -> None:
 
 
 def test_steps_are_adam_of_the_mean_loss() -> None:
-    """Two epochs of one batch without dropout, from gradients by autograd and Adam's sums."""
+    """Two epochs, each of ten passes of one batch, without dropout: by autograd and Adam's sums."""
     torch = pytest.importorskip("torch")
     x, y = clusters(2, n=8)
     how = MLP(hidden=(5,), dropout=0.0, learning_rate=0.01, batch_size=8)
@@ -258,7 +264,7 @@ def test_steps_are_adam_of_the_mean_loss() -> None:
     history = train(how, x, y, 2, 2, [stream]).weights[:, 0]
     weights = first_weights((3, 5, 2), child(stream, INITIAL)).astype(np.float64)
     past: list[np.ndarray] = []
-    for t in (1, 2):
+    for t in range(1, 21):
         tensor = torch.tensor(weights, requires_grad=True)
         w1, b1, w2, b2 = tensor[:15], tensor[15:20], tensor[20:30], tensor[30:]
         hidden = torch.relu(torch.tensor(x) @ w1.reshape(3, 5) + b1)
@@ -268,7 +274,8 @@ def test_steps_are_adam_of_the_mean_loss() -> None:
         mean = 0.1 * (0.9**back * past).sum(axis=0) / (1 - 0.9**t)
         square = 0.001 * (0.999**back * np.square(past)).sum(axis=0) / (1 - 0.999**t)
         weights = weights - 0.01 * mean / (np.sqrt(square) + 1e-8)
-        np.testing.assert_allclose(history[t - 1], weights, atol=1e-5)
+        if t % 10 == 0:
+            np.testing.assert_allclose(history[t // 10 - 1], weights, atol=1e-5)
 
 
 def test_similarity_to_the_class_is_the_cosine() -> None:
@@ -426,6 +433,7 @@ def test_vog_is_high_where_the_model_bends() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_same_seed_same_bytes(name: str) -> None:
     x, y = clusters(3, n=45)
+    y[::4] = (y[::4] + 1) % 3  # else all is learned at once, and nothing forgotten
     kind = scorer_class(name)
     make = {"epochs": 4, "n_seeds": 2}
     before = np.random.get_state()[1].copy()  # noqa: NPY002
@@ -534,6 +542,8 @@ def test_what_is_refused() -> None:
         ts.TrainingDynamics(np.zeros((1, 2, 3)))
     with pytest.raises(TabseedError, match=r"TrainingDynamics\.record"):
         ts.Prototypicality().from_dynamics(by_hand([[0.5]]), np.array([1]))
+    with pytest.raises(NothingLearnedError, match=r"diverged.*1e\+30"):
+        record(x, y, model=MLP(learning_rate=1e30))
     with pytest.raises(TabseedError, match="dropout"):
         MLP(dropout=1.0)
     with pytest.raises(TabseedError, match="hidden"):

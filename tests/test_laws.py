@@ -78,8 +78,8 @@ def instances() -> dict[str, object]:
     for name in SCORERS:
         made = scorer_class(name)()
         if "epochs" in made.get_params():
-            made.set_params(epochs=10, n_seeds=2)
-            trees = clone(made).set_params(model="trees", n_seeds=1)
+            made.set_params(n_seeds=2)
+            trees = clone(made).set_params(model="trees", n_seeds=1, epochs=10)
             if not made.needs_network:
                 found[f"{name} trees"] = trees
         found[name] = made

@@ -2,7 +2,8 @@
 
 The protocol of its toolkit (H-CAT, arXiv 2403.04551) on our scores: average precision of the rows
 that were *not* flagged, by the raw score of each method, whichever way it points; rows flagged
-whether they changed or not; noise in the units of the columns; in-sample scores of the last epoch.
+whether they changed or not; noise in the units of the columns, columns not scaled; in-sample scores
+of the last epoch.
 Beside it, from the same scores: average precision of the flagged rows, hardest first.
 """
 
@@ -82,7 +83,7 @@ def flagged(table: str, rows: Rows, kind: str, share: float, seed: int) -> tuple
 
 def hardness(rows: Rows, seed: int) -> dict[str, np.ndarray]:
     """All thirteen as the toolkit has them: in sample, of the last epoch, larger is harder."""
-    _, y, dynamics = recorded(rows, seed)
+    _, y, dynamics = recorded(rows, seed, scale=False)
     last = dynamics.outputs.shape[1]
     found = {
         "KNN-Shapley": shapley(seed).fit_score(rows.X, rows.y),

@@ -30,7 +30,7 @@ def measured(cell: Cell) -> list[Row]:
     """Perturb, score, judge: the lines of one cell."""
     table, kind, seed = cell
     rows, reference = draw(table, seed, N, N)
-    stream = np.random.SeedSequence([seed, KINDS.index(kind)])
+    stream = np.random.SeedSequence([seed, KINDS.index(kind), list(TARGETS).index(table)])
     found = ts.perturb(rows.X, rows.y, kind, share=SHARE, random_state=stream)
     hardness, seconds = scored(Rows(found.X, found.y), reference, seed)
     values = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -35,8 +36,10 @@ def draw() -> None:
         _curves()
 
 
-def _save(figure: plt.Figure, name: str) -> None:
-    figure.tight_layout()
+def _save(figure: plt.Figure, name: str, handles: tuple[list[Any], list[Any]]) -> None:
+    """Lay out, with the legend in a row below, and write."""
+    figure.legend(*handles, loc="lower center", ncols=len(handles[1]), frameon=False, fontsize=8)
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.savefig(HERE / name, metadata={"Date": None})
     plt.close(figure)
 
@@ -59,8 +62,7 @@ def _skills() -> None:
         axes.set_xlabel("skill (0 chance, 1 perfect)")
     panels[0].set_yticks(at, METHODS)
     panels[0].invert_yaxis()
-    panels[-1].legend(frameon=False, fontsize=7)
-    _save(figure, "skill.svg")
+    _save(figure, "skill.svg", panels[0].get_legend_handles_labels())
 
 
 def _curves() -> None:
@@ -73,19 +75,20 @@ def _curves() -> None:
         line[0].set_ylabel(f"Gini on held-out rows\n{flipped:.0%} of labels flipped")
     for axes in panels[-1]:
         axes.set_xlabel("share of rows removed")
-    panels[0, 0].legend(frameon=False)
-    _save(figure, "removal.svg")
+    _save(figure, "removal.svg", panels[0, 0].get_legend_handles_labels())
 
 
 def _panel(axes: Axes, name: str, flipped: float) -> None:
-    for method, colour in COLOURS.items():
+    for method in removal.METHODS:
+        score = method.removesuffix(removal.WITHIN)
+        colour, dashes = COLOURS[score], "-" if score == method else "--"
         key = (name, str(flipped), method)
         own = [r for r in read("removal") if (r["table"], r["flipped"], r["method"]) == key]
         if not own:
             continue
         curves = np.array([[float(r[str(p)]) for p in removal.REMOVED] for r in own])
         middle = curves.mean(axis=0)
-        axes.plot(removal.REMOVED, middle, color=colour, label=method)
+        axes.plot(removal.REMOVED, middle, dashes, color=colour, label=method)
         if len(own) > 1:
             half = np.array([half_interval(c) for c in curves.T])
             axes.fill_between(

@@ -1,8 +1,8 @@
 """Removal curves (Figure 5 of arXiv 2410.00759): what the hardest rows are worth to boosted trees.
 
-The hardest rows go first, by KNN-Shapley, by Data-IQ, or at random; XGBoost learns from what is
-left; the Gini coefficient (2 AUC - 1) on rows that nothing else saw. Once on the rows as they are,
-once with a tenth of the training labels flipped.
+The hardest rows go first, by KNN-Shapley, by Data-IQ (of all rows, or of each class alike), or at
+random; XGBoost learns from what is left; the Gini coefficient (2 AUC - 1) on rows that nothing else
+saw. Once on the rows as they are, once with a tenth of the training labels flipped.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 from xgboost import XGBClassifier
 
@@ -24,7 +25,9 @@ TABLES = ("adult", "credit_card", "diabetes_cdc", "blobs")
 N, HELD, SEEDS = 3_000, 5_000, 10
 REMOVED = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 FLIPPED = (0.0, 0.1)
-METHODS = ("KNN-Shapley", "Data-IQ", "random")
+WITHIN = " within classes"  # the same share of each class goes
+SCORES = ("KNN-Shapley", "Data-IQ")
+METHODS = (*SCORES, *(score + WITHIN for score in SCORES), "random")
 KEYS = ("table", "flipped", "seed", "method")
 Cell = tuple[str, float, int]
 
@@ -45,15 +48,25 @@ def measured(cell: Cell) -> list[Row]:
         "Data-IQ": RECORDED["Data-IQ"]().from_dynamics(dynamics, code),
         "random": np.random.default_rng(seed).random(N),
     }
+    hardness |= {score + WITHIN: within(hardness[score], label) for score in SCORES}
     lines = []
     for method in METHODS:
-        easiest_last = np.argsort(-hardness[method], kind="stable")
+        hardest_first = np.argsort(-hardness[method], kind="stable")
         line: Row = {"table": table, "flipped": str(flipped), "seed": seed, "method": method}
         for share in REMOVED:
-            left = easiest_last[round(share * N) :]
+            left = hardest_first[round(share * N) :]
             line[str(share)] = gini(x[left], label[left], x_held, truth, seed)
         lines.append(line)
     return lines
+
+
+def within(hardness: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Share of its class that is as hard as a row or easier (n,)."""
+    share = np.empty(len(hardness))
+    for c in np.unique(label):
+        own = label == c
+        share[own] = rankdata(hardness[own]) / own.sum()
+    return share
 
 
 def gini(x: np.ndarray, y: np.ndarray, held: np.ndarray, truth: np.ndarray, seed: int) -> float:

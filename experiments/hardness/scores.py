@@ -92,9 +92,11 @@ def shapley(seed: int) -> ts.KNNShapley:
     return ts.KNNShapley(n_neighbors=NEIGHBOURS, random_state=seed)
 
 
-def recorded(rows: Rows, seed: int) -> tuple[np.ndarray, np.ndarray, ts.TrainingDynamics]:
+def recorded(
+    rows: Rows, seed: int, scale: bool = True
+) -> tuple[np.ndarray, np.ndarray, ts.TrainingDynamics]:
     """Rows as points, class numbers, and the record of networks trained on them."""
-    x = Features().fit_transform(rows.X)
+    x = Features(scale).fit_transform(rows.X)
     _, _, (label,) = code_labels([rows.y], "classification")
     record = ts.TrainingDynamics.record(x, label, epochs=EPOCHS, n_seeds=NETWORKS, stream=seed)
     return x, label, record

@@ -135,7 +135,9 @@ def _compiled_sort(game: Game) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
 
     def sort(products: np.ndarray, squared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order, keys = np.empty(products.shape, dtype=np.int64), np.empty(products.shape)
-        _kernel.order_block(products, squared, players, order, keys, room)
+        for j in range(len(products)):
+            _kernel.rank(products[j], squared[j], -1, players, room)
+            order[j], keys[j] = room.codes >> 1, room.keys
         return order, keys
 
     return sort

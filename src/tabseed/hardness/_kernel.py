@@ -12,7 +12,11 @@ import numpy as np
 from numba import njit
 
 DIGIT = 11  # bits sorted by at a time: 2048 counters stay in the nearest cache
-COARSE = 15  # bits left out of the 31 of a distance when only its neighbourhood counts
+MASK = (1 << DIGIT) - 1
+COARSE = 15  # bits left out of the 31 of a distance where only its neighbourhood counts
+BUCKETS = 1 << (31 - COARSE)
+
+compiled = njit(nogil=True, error_model="numpy")
 
 
 class Players(NamedTuple):
@@ -41,15 +45,24 @@ class Room(NamedTuple):
     records: np.ndarray
     spare: np.ndarray
     narrow: np.ndarray
+    digits: np.ndarray
+    buckets: np.ndarray
 
 
 def room_for(n: int) -> Room:
     """Make room for n players."""
-    records, spare = np.empty(n, np.uint64), np.empty(n, np.uint64)
-    return Room(np.empty(n), np.empty(n, np.int64), records, spare, np.empty(n, np.float32))
+    return Room(
+        keys=np.empty(n),
+        codes=np.empty(n, dtype=np.int64),
+        records=np.empty(n, dtype=np.uint64),
+        spare=np.empty(n, dtype=np.uint64),
+        narrow=np.empty(n, dtype=np.float32),
+        digits=np.empty((3, MASK + 1), dtype=np.int64),
+        buckets=np.empty(BUCKETS, dtype=np.int64),
+    )
 
 
-@njit(nogil=True)
+@compiled
 def add_block(
     products: np.ndarray,
     squared: np.ndarray,
@@ -67,7 +80,7 @@ def add_block(
     n, kinds = len(players.half), len(players.sizes)
     far = np.zeros((kinds, len(players.neighbours), 2))  # what every player of a class gets
     for j in range(len(products)):
-        kept = _rank(products[j], squared[j], labels[j], players, room)
+        kept = rank(products[j], squared[j], labels[j], players, room)
         left = players.sizes[labels[j]]
         for r in range(kept):
             left -= room.codes[r] & 1
@@ -86,26 +99,12 @@ def add_block(
             _walk((kept, tail, miss, hit), (squared[j], k, h), shift[j, h], players, sums, room)
     if players.kept < n:
         for i in range(n):
-            sums[i] += far[players.labels[i]]
+            for h in range(len(players.neighbours)):
+                sums[i, h, 0] += far[players.labels[i], h, 0]
+                sums[i, h, 1] += far[players.labels[i], h, 1]
 
 
-@njit(nogil=True)
-def order_block(
-    products: np.ndarray,
-    squared: np.ndarray,
-    players: Players,
-    order: np.ndarray,
-    keys: np.ndarray,
-    room: Room,
-) -> None:
-    """Write players by distance, and their keys, for B reference rows: (B, n) each."""
-    for j in range(len(products)):
-        _rank(products[j], squared[j], -1, players, room)
-        order[j] = room.codes >> 1
-        keys[j] = room.keys
-
-
-@njit(nogil=True)
+@compiled
 def _walk(
     start: tuple[int, float, float, float],
     game: tuple[float, int, int],
@@ -144,19 +143,19 @@ def _walk(
         last = first
 
 
-@njit(nogil=True)
+@compiled
 def _add(sums: np.ndarray, value: float, before: float) -> None:
     sums[0] += value - before
     sums[1] += value * value - before * before
 
 
-@njit(nogil=True)
+@compiled
 def _tied(r: int, squared: float, players: Players, room: Room) -> bool:
     """Whether the players at places r and r - 1 are tied."""
     return room.keys[r] - room.keys[r - 1] <= players.width * (room.keys[r] + squared)
 
 
-@njit(nogil=True)
+@compiled
 def _group(
     first: int, last: int, matches: int, k: int, harmonic: np.ndarray
 ) -> tuple[float, float, float]:
@@ -173,22 +172,44 @@ def _group(
     return own / max(size, 1), within / max(size * (size - 1), 1), matches * farther / max(size, 1)
 
 
-@njit(nogil=True)
-def _rank(key: np.ndarray, squared: float, label: int, players: Players, room: Room) -> int:
-    """Rank players by distance; give how many, the nearest, are ranked."""
-    n = len(key)
+@compiled
+def rank(key: np.ndarray, squared: float, label: int, players: Players, room: Room) -> int:
+    """Rank players by distance to one reference row; give how many, the nearest, are ranked.
+
+    ``key`` (n,) holds x·t and is left with |x|²/2 - x·t. Ranked are the players to be kept and
+    those tied with the last of them.
+    """
     low = np.inf
-    for i in range(n):
+    for i in range(len(key)):
         key[i] = players.half[i] - key[i]
         low = min(low, key[i])
     # what is tied with the nearest differs by rounding only, which float32 near 0 would tell apart
     none = players.width * (low + squared)
-    for i in range(n):
+    for i in range(len(key)):
         room.narrow[i] = key[i] - low if key[i] - low > none else 0.0
-    if players.kept == n:
-        kept = _sort(key, squared, label, 1 << 31, players, room)
-    else:
-        kept = _nearest(key, squared, label, players, room)
+    bucket = BUCKETS - 1
+    if players.kept < len(key):
+        bits = room.narrow.view(np.uint32)
+        room.buckets[:] = 0
+        for i in range(len(key)):
+            room.buckets[bits[i] >> COARSE] += 1
+        held = bucket = 0
+        while held < players.kept:
+            held += room.buckets[bucket]
+            bucket += 1
+        bucket -= 1
+    while True:
+        count = _sort(key, (squared, label, bucket), players, room)
+        limit = room.keys[players.kept - 1]
+        limit += players.width * (limit + squared)
+        if count == len(key) or room.keys[count - 1] > limit:
+            break
+        bucket += 1
+        while room.buckets[bucket] == 0:
+            bucket += 1
+    kept = players.kept
+    while kept < count and room.keys[kept] <= limit:
+        kept += 1
     if players.stable:
         for r in range(1, kept):
             code, at = room.codes[r], r
@@ -199,66 +220,40 @@ def _rank(key: np.ndarray, squared: float, label: int, players: Players, room: R
     return kept
 
 
-@njit(nogil=True)
-def _nearest(key: np.ndarray, squared: float, label: int, players: Players, room: Room) -> int:
-    """Sort the nearest players only: as many as to be kept, and those tied with the last one."""
-    bits = room.narrow.view(np.uint32)
-    counts = np.zeros(1 << (31 - COARSE), np.int64)
-    for i in range(len(key)):
-        counts[bits[i] >> COARSE] += 1
-    bucket, held = 0, counts[0]
-    while held < players.kept:
-        bucket += 1
-        held += counts[bucket]
-    while True:
-        count = _sort(key, squared, label, (bucket + 1) << COARSE, players, room)
-        limit = room.keys[players.kept - 1]
-        limit += players.width * (limit + squared)
-        if count == len(key) or room.keys[count - 1] > limit:
-            break
-        bucket += 1
-        while counts[bucket] == 0:
-            bucket += 1
-    kept = players.kept
-    while kept < count and room.keys[kept] <= limit:
-        kept += 1
-    return kept
-
-
-@njit(nogil=True)
-def _sort(
-    key: np.ndarray, squared: float, label: int, below: int, players: Players, room: Room
-) -> int:
-    """Sort the players whose distance, float32 read as a whole number, is ``below`` a bound.
+@compiled
+def _sort(key: np.ndarray, which: tuple[float, int, int], players: Players, room: Room) -> int:
+    """Sort the players whose distance, as float32, lies in the buckets up to one; give how many.
 
     A radix sort on float32 keeps the order of rows within what float32 cannot tell apart; there
     the float64 keys decide, unless they are tied.
     """
-    bits, width = room.narrow.view(np.uint32), players.width
+    squared, label, bucket = which
+    bits, digits = room.narrow.view(np.uint32), room.digits
     records, spare = room.records, room.spare
-    digits = np.zeros((3, 1 << DIGIT), np.int64)
-    mask = np.uint64((1 << DIGIT) - 1)
+    digits[:] = 0
     count = 0
     for i in range(len(key)):
-        if bits[i] < below:
-            record = np.uint64(bits[i]) << np.uint64(32)
-            for p in range(3):
-                digits[p, (record >> np.uint64(32 + DIGIT * p)) & mask] += 1
-            records[count] = record | np.uint64(2 * i + (players.labels[i] == label))
+        if bits[i] >> COARSE <= bucket:
+            digits[0, bits[i] & MASK] += 1
+            digits[1, (bits[i] >> DIGIT) & MASK] += 1
+            digits[2, bits[i] >> 2 * DIGIT] += 1
+            code = 2 * i + (players.labels[i] == label)
+            records[count] = np.uint64(bits[i]) << np.uint64(32) | np.uint64(code)
             count += 1
     for p in range(3):
         at, starts = 0, digits[p]
-        for b in range(1 << DIGIT):
+        for b in range(len(starts)):
             at, starts[b] = at + starts[b], at
+        shift = np.uint64(32 + DIGIT * p)
         for r in range(count):
-            digit = (records[r] >> np.uint64(32 + DIGIT * p)) & mask
+            digit = (records[r] >> shift) & np.uint64(MASK)
             spare[starts[digit]] = records[r]
             starts[digit] += 1
         records, spare = spare, records
     for r in range(count):
         code = np.int64(records[r] & np.uint64(0xFFFFFFFF))
         own, at = key[code >> 1], r
-        while at > 0 and room.keys[at - 1] - own > width * (own + squared):
+        while at > 0 and room.keys[at - 1] - own > players.width * (own + squared):
             room.keys[at], room.codes[at] = room.keys[at - 1], room.codes[at - 1]
             at -= 1
         room.keys[at], room.codes[at] = own, code

@@ -25,6 +25,7 @@ from tabseed.errors import NothingLearnedError, TabseedError
 
 INITIAL, EPOCH = range(2)  # streams below that of a seed
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's usual
+LEAST_STEPS = 10  # of an epoch: few rows pass several times in one
 ROWS = 1024  # rows that pass at once when nothing is learned
 HELD = 2**22  # numbers that gradients with respect to the rows may take at once
 
@@ -33,7 +34,8 @@ HELD = 2**22  # numbers that gradients with respect to the rows may take at once
 class MLP:
     """What network to train, and how: rectified hidden layers with dropout, linear logits, Adam.
 
-    ``batch_size`` None: n/64, but 16 to 256, so that a small table gets as many steps as it needs.
+    ``batch_size`` None: n/64, but 16 to 256; an epoch takes ten steps or more, going through the
+    rows several times if they are few, so that a small table gets as many steps as it needs.
     """
 
     hidden: tuple[int, ...] = (128, 64)
@@ -152,11 +154,14 @@ def train(
     adam = _Adam(weights, how.learning_rate)
     history = np.empty((epochs, *weights.shape), dtype=np.float32)
     steps = -(-n // how.batch_rows(n))
-    bounds = np.linspace(0, n, steps + 1).astype(int)  # batches as equal as can be
-    with one_thread():
+    passes = -(-LEAST_STEPS // steps)
+    bounds = np.linspace(0, passes * n, passes * steps + 1).astype(int)  # as equal as can be
+    with one_thread(), np.errstate(over="ignore", invalid="ignore"):  # said below, in one line
         for epoch in range(epochs):
             rngs = [generator(child(stream, EPOCH, epoch)) for stream in streams]
-            order = np.stack([rng.permutation(n) for rng in rngs])
+            order = np.stack(
+                [np.concatenate([rng.permutation(n) for _ in range(passes)]) for rng in rngs]
+            )
             for low, high in pairwise(bounds):
                 rows = order[:, low:high]
                 masks = _masks(how, high - low, rngs)
@@ -284,15 +289,19 @@ class Networks:
         return found
 
     def thinned(self, x: np.ndarray, passes: int, stream: np.random.SeedSequence) -> np.ndarray:
-        """Mean class probabilities over passes with dropout after the last epoch, (n, C)."""
+        """Mean class probabilities over passes with dropout after the last epoch, (n, C).
+
+        In a pass all rows lose the same units, so that they are compared by the same networks.
+        """
         layers, seeds = self._layers(-1), self.weights.shape[1]
         how = MLP(self.widths[1:-1], self.dropout)
         rngs = [generator(child(stream, seed)) for seed in range(seeds)]
+        thinner = [_masks(how, 1, rngs) for _ in range(passes)]
         total = np.zeros((len(x), self.widths[-1]))
         with one_thread():
             for part, rows in _parts(x, ROWS):
-                for _ in range(passes):
-                    outputs = forward(layers, rows, _masks(how, len(rows), rngs))[-1]
+                for masks in thinner:
+                    outputs = forward(layers, rows, masks)[-1]
                     total[part] += softmax(outputs, axis=-1).mean(axis=0)
         return total / passes
 

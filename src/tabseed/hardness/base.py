@@ -48,6 +48,8 @@ class HardnessScorer(BaseEstimator):
     in_sample: ClassVar[bool]
     """Without a reference: True, rows are scored by what was learned from themselves; False, in
     folds, each by rows of other folds."""
+    finds_wrong_labels: ClassVar[bool] = True
+    """Whether a wrong label among clear ones makes a row the hardest."""
     random_state: RandomState
 
     def fit(

@@ -156,6 +156,8 @@ class Agreement(DynamicsScorer):
     Of trees, each pass keeps four rounds in five. The label is not looked at.
     """
 
+    finds_wrong_labels = False
+
     references = ("arXiv:1910.13427",)
     passes: ClassVar[int] = 10
 
@@ -429,16 +431,21 @@ class Detector(DynamicsScorer):
             return np.zeros(n)
         stream = dynamics.stream(FLIP)
         rng = generator(stream)
+        place = dynamics.order(y)  # chance goes by what rows hold, not by where they stand
         changed = np.zeros(n, dtype=bool)
-        changed[rng.permutation(n)[: round(self.share * n)]] = True
-        labels = np.where(changed, (y + rng.integers(1, classes, n)) % classes, y)
+        changed[place[rng.permutation(n)[: round(self.share * n)]]] = True
+        shift = np.empty(n, dtype=np.int64)
+        shift[place] = rng.integers(1, classes, n)
+        labels = np.where(changed, (y + shift) % classes, y)
+        fold = np.empty(n, dtype=np.int64)
+        fold[place] = deal(changed[place].astype(np.int64), n, self.folds, stream)
         # labels that train change what training says; those of rows beside it do not
         taught = dynamics.again(labels) if dynamics.in_sample else dynamics
         return detect(
             np.exp(taught.log_probabilities(labels)),
             changed,
             np.exp(dynamics.log_probabilities(y)),
-            deal(changed.astype(np.int64), n, self.folds, stream),
+            fold,
         )
 
 

@@ -141,6 +141,10 @@ class TrainingDynamics:
         """Give a stream of the record's own."""
         return child(self._origin("random numbers").stream, *path)
 
+    def order(self, y: np.ndarray) -> np.ndarray:
+        """Give the rows tracked in an order that depends on what they hold only, (n,)."""
+        return np.lexsort((y, *self._origin("an order of rows").x.T))
+
     def _origin(self, what: str) -> Origin:
         if self.origin is None:
             raise TabseedError(f"{what} needs TrainingDynamics.record, not outputs alone")
