@@ -5,8 +5,8 @@
 Adult, 10,000 rows, batches of 500, default networks. Rows are those of batches, each counted once
 a step, times the seeds. Ours: one seed, which is one thread's work, so that bytes do not depend on
 the number of cores; and ten, the default, in four batches on all cores. ctgan: two threads, in its
-own environment (``benchmarks/generators``). Wants a machine that does nothing else. Medians over rounds;
-``results/neural_speed.csv``.
+own environment (``benchmarks/generators``). Wants a machine that does nothing else. Medians over
+rounds; ``results/neural_speed.csv``.
 """
 
 from __future__ import annotations
