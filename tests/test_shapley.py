@@ -18,13 +18,14 @@ from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.hardness.base import deal
 
 ENGINES = ("numba", "numpy", "torch")
-GAMES = ("accuracy", "soft", "threshold", "regression")
+GAMES = ("accuracy", "soft", "threshold", "likeness", "squared")
+OF_TARGETS = ("likeness", "squared")
 
 
 def shapley(kind, k, x, y, reference, engine="numpy", **further):
     """Values of players on one column, or of points, for reference rows (X, y)."""
-    game = "accuracy" if kind == "regression" else kind
-    task = "regression" if kind == "regression" else "classification"
+    game = "accuracy" if kind == "likeness" else kind
+    task = "regression" if kind in OF_TARGETS else "classification"
     scorer = ts.KNNShapley(k, game=game, engine=engine, random_state=0, **further)
     x, x_ref = (np.asarray(a, dtype=float) for a in (x, reference[0]))
     x, x_ref = (a[:, None] if a.ndim == 1 else a for a in (x, x_ref))
@@ -35,10 +36,18 @@ def worth(kind, nearest, y, t, k, classes):
     """V of a set of players, given from near to far (threshold: those within the radius)."""
     if kind == "accuracy":
         return sum(y[i] == t for i in nearest[:k]) / k
-    if kind == "regression":
+    if kind == "likeness":
+        return sum(alike(y, t)[i] for i in nearest[:k]) / k
+    if kind == "squared":
         return -((sum(y[i] for i in nearest[:k]) / k - t) ** 2)
     chosen = nearest if kind == "threshold" else nearest[:k]
     return sum(y[i] == t for i in chosen) / len(chosen) if chosen else 1 / classes
+
+
+def alike(y, t):
+    """How much of a hit each target is: 1 at t, 0 an interquartile range away."""
+    width = np.subtract(*np.quantile(y, [0.75, 0.25])) or y.std() or 1.0
+    return np.maximum(0, 1 - np.abs(y - t) / width)
 
 
 def by_all_subsets(order, value):
@@ -71,7 +80,7 @@ def by_all_orders(kind, distance, y, t, k):
 def small_game(kind, rng, n, levels):
     """Players x, y and a reference row t with its target; targets add up to 0."""
     x, t = rng.integers(0, levels, n).astype(float), float(rng.integers(0, levels))
-    if kind == "regression":
+    if kind in OF_TARGETS:
         y = rng.normal(size=n)
         return x, y - y.mean(), t, float(rng.normal())
     return x, rng.integers(0, 3, n), t, int(rng.integers(0, 3))
@@ -93,7 +102,7 @@ def test_equals_all_subsets_and_all_orders_of_ties(kind):
                 assert np.array_equal(found.scores_, -found.values_)
 
 
-@pytest.mark.parametrize("kind", ["accuracy", "soft", "regression"])
+@pytest.mark.parametrize("kind", ["accuracy", "soft", "likeness", "squared"])
 def test_eight_players(kind):
     x, y, t, target = small_game(kind, np.random.default_rng(1), 8, 1000)
     ks = (1, 2, 3, 8, 11)
@@ -104,7 +113,7 @@ def test_eight_players(kind):
     assert np.array_equal(found.values_, found.values_by_k_[1])
 
 
-@pytest.mark.parametrize("kind", ["accuracy", "soft", "regression"])
+@pytest.mark.parametrize("kind", ["accuracy", "soft", "likeness", "squared"])
 def test_stable_takes_tied_rows_in_their_order(kind):
     rng = np.random.default_rng(2)
     for n in (3, 5, 6):
@@ -173,7 +182,7 @@ def test_engines_agree_and_values_add_up(kind, make):
     rng = np.random.default_rng(3)
     x, y = make(rng, 700)
     x_ref, y_ref = make(rng, 150)
-    if kind == "regression":
+    if kind in OF_TARGETS:
         y, y_ref = y + rng.normal(size=700), y_ref + rng.normal(size=150)
     further = {"radius": 1.0} if kind == "threshold" else {}
     found = [shapley(kind, 5, x, y, (x_ref, y_ref), e, **further) for e in ENGINES]
@@ -185,7 +194,11 @@ def test_engines_agree_and_values_add_up(kind, make):
     # all orders of tied players are alike to the sum, so any of them will do
     spread = x.std(axis=0)
     nearest = np.argsort(cdist(x_ref / spread, x / spread), axis=1, kind="stable")[:, :5]
-    if kind == "regression":
+    if kind == "likeness":
+        if make is clusters:
+            votes = [alike(y, t)[near].mean() for t, near in zip(y_ref, nearest, strict=True)]
+            assert found[0].values_.sum() == pytest.approx(np.mean(votes), abs=1e-10)
+    elif kind == "squared":
         if make is clusters:
             centred = y - y.mean()
             error = centred[nearest].mean(axis=1) - (y_ref - y.mean())
@@ -343,8 +356,22 @@ def test_wrong_parameters_are_refused(wrong):
         ts.KNNShapley(**wrong).fit(x, y)
 
 
-def test_a_regression_has_one_game():
+def test_games_of_classes_and_of_targets_are_not_mixed():
     x, y = clusters(np.random.default_rng(13), 30)
-    for wrong in ({"game": "soft"}, {"truncate": 0.1}):
+    for wrong in ({"game": "soft"}, {"game": "squared", "truncate": 0.1}):
         with pytest.raises(TabseedError):
             ts.KNNShapley(**wrong).fit(x, y + 0.5, task="regression")
+    with pytest.raises(TabseedError):
+        ts.KNNShapley(game="squared").fit(x, y)
+
+
+def test_a_wrong_target_is_found_among_rows_that_score_each_other():
+    """The bounded game ranks it first; the squared one blames its neighbours."""
+    rng = np.random.default_rng(14)
+    x = rng.normal(size=(200, 2))
+    y = x @ [2.0, 1.0] + 0.1 * rng.normal(size=200)
+    middle = int(np.argmin((x**2).sum(axis=1)))
+    y[middle] += 12
+    assert ts.KNNShapley(random_state=0).fit_score(x, y).argmax() == middle
+    squared = ts.KNNShapley(game="squared", random_state=0).fit_score(x, y)
+    assert np.linalg.norm(x[squared.argmax()] - x[middle]) < 0.5

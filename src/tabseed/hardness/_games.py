@@ -24,13 +24,14 @@ ROWS = 64  # in a block at most: more make the product of points no faster
 class Game:
     """The players, n points (n, w) with classes or centred targets, and the rules."""
 
-    kind: Literal["accuracy", "soft", "threshold", "regression"]
+    kind: Literal["accuracy", "soft", "threshold", "likeness", "squared"]
     x: np.ndarray
     y: np.ndarray
     classes: int
     neighbours: tuple[int, ...]
     radius: float
     tie: closed.Tie
+    width: float  # of targets that are nothing alike
 
     @cached_property
     def half(self) -> np.ndarray:
@@ -85,7 +86,7 @@ def _players(game: Game) -> Any:
     """Lay the game down for the compiled loops."""
     from tabseed.hardness import _kernel
 
-    y = np.zeros(len(game.x), dtype=np.int64) if game.kind == "regression" else game.y
+    y = np.zeros(len(game.x), dtype=np.int64) if game.y.dtype.kind == "f" else game.y
     sizes = np.bincount(y, minlength=game.classes)
     neighbours = np.array(game.neighbours, dtype=np.int64)
     return _kernel.Players(game.half, y, sizes, neighbours, game.harmonic, *game.tie)
@@ -115,8 +116,11 @@ def _sum_arrays(game: Game, engine: str, x_ref: np.ndarray, y_ref: np.ndarray) -
         ranks = closed.find_ties(order, keys, squared, game.tie)
         by_rank = y[ranks.order]
         for h, k in enumerate(game.neighbours):
-            if game.kind == "regression":
+            if game.kind == "squared":
                 value = closed.squared_error_of_mean(by_rank, label, ranks, k, harmonic)
+            elif game.kind == "likeness":
+                alike = (1 - abs(by_rank - label[:, None]) / game.width).clip(min=0)
+                value = closed.mean_of_nearest(alike, ranks, k, harmonic)
             else:
                 match = by_rank == label[:, None]
                 value = closed.mean_of_nearest(xp.real(match), ranks, k, harmonic)

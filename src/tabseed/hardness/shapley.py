@@ -38,9 +38,16 @@ class KNNShapley(HardnessScorer):
       m = 1 for a match, K no larger than n and H_K = 1 + ... + 1/K.
     - ``"threshold"``: the share of matches among members of S within ``radius``; none is worth
       1/C (arXiv 2308.15709). ``n_neighbors`` has no part in it.
-    - regression has one game: -(sum of the targets of the min(K, |S|) nearest / K - y)², targets
-      less the mean of all n. A neighbour that is not there thus predicts the mean, and a value is
-      a squared error, in squared units of the target: the part that the row takes from it.
+    In a regression a target within h of the reference row's counts in part, by its likeness
+    m = max(0, 1 - |difference| / h), with h the interquartile range of the n targets (their
+    standard deviation, if that is 0):
+
+    - ``"accuracy"``: as above with these m, so that no single target, however wrong, weighs more
+      than others.
+    - ``"squared"``: -(sum of the targets of the min(K, |S|) nearest / K - y)², targets less the
+      mean of all n (arXiv 1908.08619). A neighbour that is not there thus predicts the mean, and
+      a value is a squared error, in squared units of the target: the part that the row takes from
+      it. A wrong target among the reference rows makes its neighbours hard, not itself.
 
     Distances are float64: two rows are tied if their squared distances D differ by less than
     1e-12 (D + |t|²), t the reference row's point. Rounding of points and distances stays below
@@ -53,14 +60,15 @@ class KNNShapley(HardnessScorer):
         K. Several are valued in one pass; ``scores_`` are those of the first.
     ties : {"average", "stable"}
         Give tied rows the exact mean over their orders, or take them in the order of rows.
-    game : {"accuracy", "soft", "threshold"}
+    game : {"accuracy", "soft", "threshold", "squared"}
     radius : float, optional
         For the threshold game; a standardised number counts one for each standard deviation.
     truncate : float, optional
         An error eps that no value may exceed, in either direction: only the R = max(K, ceil(1/eps))
         nearest rows are ranked, all beyond count as tied. A value is then off by at most
         1/R - 1/n, since any order beyond R keeps it in an interval of that length; the sum of all
-        values is still exact. Classification only. Only the compiled engine gains time by it.
+        values is still exact. Not for "threshold" and "squared". Only the compiled engine gains
+        time by it.
     engine : {"auto", "numba", "numpy", "torch"}
         "numba" compiles (about four seconds in each process, nothing is kept between processes);
         "numpy" gives the same values to 1e-12, and takes some ten times as long; "torch" computes
@@ -97,7 +105,7 @@ class KNNShapley(HardnessScorer):
         self,
         n_neighbors: int | Sequence[int] = 5,
         ties: Literal["average", "stable"] = "average",
-        game: Literal["accuracy", "soft", "threshold"] = "accuracy",
+        game: Literal["accuracy", "soft", "threshold", "squared"] = "accuracy",
         radius: float | None = None,
         truncate: float | None = None,
         engine: Engine = "auto",
@@ -175,7 +183,8 @@ class KNNShapley(HardnessScorer):
     def _set_up(self, x: np.ndarray, y: np.ndarray) -> Game:
         """Check the parameters and lay down the game of these players."""
         n, regression = len(x), self.task_ == "regression"
-        self._check(regression)
+        self._check()
+        kind = "likeness" if regression and self.game == "accuracy" else self.game
         neighbours = self._neighbours()
         if self.game == "soft":  # its vote of all n is the largest
             neighbours = tuple(min(k, n) for k in neighbours)
@@ -184,26 +193,28 @@ class KNNShapley(HardnessScorer):
             kept = min(n, max(*neighbours, int(np.ceil(1 / self.truncate))))
         rounding = 14 * (x.shape[1] + 2) * np.finfo(float).eps / 2  # of two keys, from their sums
         return Game(
-            kind="regression" if regression else self.game,
+            kind=kind,
             x=x,
             y=y,
             classes=len(self.classes_),
             neighbours=neighbours,
             radius=0.0 if self.radius is None else float(self.radius),
             tie=closed.Tie(max(TIE, rounding), kept, self.ties == "stable"),
+            width=_width(y) if regression else 1.0,
         )
 
-    def _check(self, regression: bool) -> None:
+    def _check(self) -> None:
         """Raise TabseedError for parameters that do not fit, each other or the task."""
         for name, among in (
             ("ties", ("average", "stable")),
-            ("game", ("accuracy", "soft", "threshold")),
+            ("game", ("accuracy", "soft", "threshold", "squared")),
             ("engine", ("auto", "numba", "numpy", "torch")),
         ):
             if getattr(self, name) not in among:
                 raise TabseedError(f"{name} is one of {among}, got {getattr(self, name)!r}")
-        if regression and self.game != "accuracy":
-            raise TabseedError(f"the game {self.game!r} is one of classes; leave it out")
+        of_classes, of_targets = ("soft", "threshold"), ("squared",)
+        if self.game in (of_classes if self.task_ == "regression" else of_targets):
+            raise TabseedError(f"the game {self.game!r} is not one of a {self.task_}; leave it out")
         if (self.game == "threshold") != (self.radius is not None):
             raise TabseedError("radius goes with game='threshold', and that game needs it")
         if self.radius is not None and not self.radius >= 0:
@@ -211,8 +222,8 @@ class KNNShapley(HardnessScorer):
         if self.truncate is not None:
             if not 0 < self.truncate < 1:
                 raise TabseedError(f"truncate is an error between 0 and 1, got {self.truncate}")
-            if regression or self.game == "threshold":
-                raise TabseedError("truncate has no bound in a regression or the threshold game")
+            if self.game in ("threshold", "squared"):
+                raise TabseedError(f"truncate has no bound in the game {self.game!r}")
 
     def _engine(self, pairs: int) -> Engine:
         """Choose what computes; MissingDependencyError if it is not installed."""
@@ -224,3 +235,9 @@ class KNNShapley(HardnessScorer):
                 f"engine={self.engine!r} needs {self.engine}: pip install 'tabseed[{extra}]'"
             )
         return self.engine
+
+
+def _width(y: np.ndarray) -> float:
+    """How far apart targets are nothing alike; 1 where all are equal."""
+    low, high = np.quantile(y, [0.25, 0.75])
+    return float(high - low) or float(y.std()) or 1.0

@@ -1,0 +1,103 @@
+"""One side, in a process of its own: ``python measure.py SIDE N M D SHARE JOBS OUT``.
+
+Prints seconds of each call as JSON, the first call's apart, and the peak of memory; values go to
+OUT. Runs in the peers' environments too, so it imports what a side needs inside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+import cases
+
+Side = Callable[[], np.ndarray]
+
+
+def tabseed(n: int, m: int, d: int, share: float, jobs: int) -> Side:
+    import tabseed as ts
+
+    x, y, x_ref, y_ref = cases.rows(n, m, d, share)
+    engine = "numpy" if jobs < 0 else "numba"
+    scorer = ts.KNNShapley(cases.K, n_jobs=abs(jobs), engine=engine)
+    small = ts.KNNShapley(cases.K, engine=engine)
+    began = time.perf_counter()
+    small.fit(x[:100], y[:100], reference=(x_ref[:10], y_ref[:10]), task="classification")
+    print(json.dumps({"compile": time.perf_counter() - began}))
+    return lambda: scorer.fit(x, y, reference=(x_ref, y_ref)).values_
+
+
+def plain(n: int, m: int, d: int, share: float, jobs: int) -> Side:
+    x, _, x_ref, _ = (a.astype(np.float32) for a in cases.rows(n, m, d, share))
+    half = (x * x).sum(axis=1) / 2
+
+    def call() -> np.ndarray:
+        cases.distances_and_argsort(x, half, x_ref, jobs)
+        return np.zeros(0)
+
+    return call
+
+
+def opendataval(n: int, m: int, d: int, share: float, jobs: int) -> Side:
+    import torch
+    from opendataval.dataval import KNNShapley
+
+    torch.set_num_threads(jobs)
+    x, y, x_ref, y_ref = cases.rows(n, m, d, share)
+    points = [torch.tensor(a, dtype=torch.float32) for a in (x, x_ref)]
+    onehot = [torch.nn.functional.one_hot(torch.tensor(a)).float() for a in (y, y_ref)]
+
+    def call() -> np.ndarray:
+        valuer = KNNShapley(k_neighbors=cases.K)
+        valuer.input_data(points[0], onehot[0], points[1], onehot[1])
+        return np.asarray(valuer.train_data_values().evaluate_data_values(), dtype=float)
+
+    return call
+
+
+def pydvl(n: int, m: int, d: int, share: float, jobs: int) -> Side:
+    from joblib import parallel_config
+    from pydvl.valuation.dataset import Dataset
+    from pydvl.valuation.methods.knn_shapley import KNNShapleyValuation
+    from sklearn.neighbors import KNeighborsClassifier
+
+    x, y, x_ref, y_ref = cases.rows(n, m, d, share)
+    train, test = Dataset(x, y), Dataset(x_ref, y_ref)
+
+    def call() -> np.ndarray:
+        model = KNeighborsClassifier(n_neighbors=cases.K)
+        valuer = KNNShapleyValuation(model, test, progress=False)
+        with parallel_config(n_jobs=jobs):
+            valuer.fit(train)
+        result = valuer.result
+        values = np.empty(n)
+        values[result.indices] = result.values
+        return values
+
+    return call
+
+
+def main() -> None:
+    side, n, m, d, share, jobs, out = sys.argv[1:]
+    call = globals()[side](int(n), int(m), int(d), float(share), int(jobs))
+    load = os.getloadavg()[0]
+    began = time.perf_counter()
+    values = call()
+    seconds = time.perf_counter() - began
+    np.save(out, values)
+    found = {"seconds": seconds, "load": load}
+    peaks = [resource.getrusage(w).ru_maxrss for w in
+             (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]  # fmt: skip
+    print(json.dumps(found | {"peak": sum(peaks) >> 10}))
+
+
+if __name__ == "__main__":
+    main()
