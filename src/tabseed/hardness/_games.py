@@ -16,7 +16,7 @@ import numpy as np
 from tabseed._random import one_thread
 from tabseed.hardness import _closed_forms as closed
 
-CELLS = {"numba": 2**23, "numpy": 2**20, "torch": 2**24}  # pairs in a block; arrays hold 20 of it
+CELLS = {"numba": 2**24, "numpy": 2**20, "torch": 2**24}  # pairs in a block; arrays hold 20 of it
 ROWS = 64  # in a block at most: more make the product of points no faster
 
 

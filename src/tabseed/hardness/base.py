@@ -22,10 +22,14 @@ MAX_CLASSES = 20  # whole numbers with more values are a regression's, unless th
 
 @dataclass(frozen=True)
 class Scores:
-    """Hardness of n rows (larger is harder), and its standard error where the scorer knows it."""
+    """Hardness of n rows (larger is harder); what else a scorer knows of them, or None.
+
+    ``standard_error`` is (n,); ``coordinates`` (2, n) place the rows on the scorer's own map.
+    """
 
     hardness: np.ndarray
     standard_error: np.ndarray | None = None
+    coordinates: np.ndarray | None = None
 
 
 class HardnessScorer(BaseEstimator):
@@ -41,6 +45,8 @@ class HardnessScorer(BaseEstimator):
         Hardness of the rows fitted.
     standard_errors_ : (n,) float64 or None
         How far each score may be off for want of reference rows, where the scorer knows it.
+    coordinates_ : (2, n) float64 or None
+        Where the rows lie on the scorer's own map, where it has one.
     """
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
@@ -51,6 +57,7 @@ class HardnessScorer(BaseEstimator):
     finds_wrong_labels: ClassVar[bool] = True
     """Whether a wrong label among clear ones makes a row the hardest."""
     random_state: RandomState
+    coordinates_: Any
 
     def fit(
         self,
@@ -89,6 +96,7 @@ class HardnessScorer(BaseEstimator):
         else:
             found = self._cross_fit(x, coded[0], 5 if folds is None else folds, stream)
         self.scores_, self.standard_errors_ = found.hardness, found.standard_error
+        self.coordinates_ = found.coordinates
         return self
 
     def fit_score(self, X: Any, y: Any, **options: Any) -> np.ndarray:
@@ -110,14 +118,21 @@ class HardnessScorer(BaseEstimator):
     ) -> Scores:
         """Score the rows of each fold by those of the others."""
         fold = deal(y if self.task_ == "classification" else None, len(x), folds, stream)
-        hardness, error = np.empty(len(x)), np.full(len(x), np.nan)
+        parts = []
         for f in range(folds):
             own, other = fold == f, fold != f
-            found = self._score(x[own], y[own], x[other], y[other], child(stream, SCORE, f))
-            hardness[own] = found.hardness
-            if found.standard_error is not None:
-                error[own] = found.standard_error
-        return Scores(hardness, None if np.isnan(error).all() else error)
+            parts.append(self._score(x[own], y[own], x[other], y[other], child(stream, SCORE, f)))
+        back = np.argsort(np.argsort(fold, kind="stable"))  # from fold by fold to the rows' order
+
+        def joined(values: list[np.ndarray | None]) -> np.ndarray | None:
+            known = [v for v in values if v is not None]
+            return np.concatenate(known, axis=-1)[..., back] if known else None
+
+        return Scores(
+            np.concatenate([part.hardness for part in parts])[back],
+            joined([part.standard_error for part in parts]),
+            joined([part.coordinates for part in parts]),
+        )
 
 
 def deal(

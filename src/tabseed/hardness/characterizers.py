@@ -9,7 +9,7 @@ turned round.
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -67,23 +67,11 @@ class DynamicsScorer(HardnessScorer):
         y_ref: np.ndarray,
         stream: np.random.SeedSequence,
     ) -> Scores:
-        dynamics = self._record(x, y, x_ref, y_ref, stream)
-        return Scores(np.zeros(len(x)) if dynamics is None else self.from_dynamics(dynamics, y))
-
-    def _record(
-        self,
-        x: np.ndarray,
-        y: np.ndarray,
-        x_ref: np.ndarray,
-        y_ref: np.ndarray,
-        stream: np.random.SeedSequence,
-    ) -> TrainingDynamics | None:
-        """Train and track the rows; None where there is one class and nothing to learn."""
         if self.needs_network and not is_network(self.model):
             raise TabseedError(f"{type(self).__name__}: {self.needs_network}; take model='mlp'")
         if self.task_ == "classification" and len(self.classes_) == 1:
-            return None
-        return TrainingDynamics.record(
+            return self._sure(len(x))
+        dynamics = TrainingDynamics.record(
             x,
             y,
             x_ref,
@@ -93,6 +81,14 @@ class DynamicsScorer(HardnessScorer):
             n_seeds=self.n_seeds,
             stream=stream,
         )
+        return self._read(dynamics, y)
+
+    def _read(self, dynamics: TrainingDynamics, y: np.ndarray) -> Scores:
+        return Scores(self.from_dynamics(dynamics, y))
+
+    def _sure(self, n: int) -> Scores:
+        """Score n rows where there is one class and nothing to learn."""
+        return Scores(np.zeros(n))
 
 
 class AUM(DynamicsScorer):
@@ -266,31 +262,9 @@ class Prototypicality(DynamicsScorer):
 
 
 class MapScorer(DynamicsScorer):
-    """A score that puts every row on a map of two coordinates, means over seeds.
+    """A score that puts every row on a map of two coordinates, means over seeds."""
 
-    Attributes
-    ----------
-    coordinates_ : (2, n) float64
-        Where the rows fitted lie.
-    """
-
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        reference: Any = None,
-        folds: int | None = None,
-        task: Task | None = None,
-    ) -> Self:
-        """Score the rows, as every scorer does, and place them."""
-        self._order: Any = slice(None)
-        self._parts: list[np.ndarray] = []  # of the map, one a fold
-        super().fit(X, y, reference=reference, folds=folds, task=task)
-        self.coordinates_ = np.empty((2, len(self.scores_)))
-        self.coordinates_[:, self._order] = np.hstack(self._parts)
-        del self._order, self._parts
-        return self
+    coordinates_: np.ndarray
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
         """Give the hardness (n,)."""
@@ -303,27 +277,14 @@ class MapScorer(DynamicsScorer):
     def _hardness(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
-    def _score(
-        self,
-        x: np.ndarray,
-        y: np.ndarray,
-        x_ref: np.ndarray,
-        y_ref: np.ndarray,
-        stream: np.random.SeedSequence,
-    ) -> Scores:
-        dynamics = self._record(x, y, x_ref, y_ref, stream)
-        if dynamics is None:  # p_y is 1
-            part = np.repeat([[1.0], [0.0]], len(x), axis=1)
-        else:
-            part = self.coordinates(dynamics, y)
-        self._parts.append(part)
-        return Scores(self._hardness(*part))
+    def _read(self, dynamics: TrainingDynamics, y: np.ndarray) -> Scores:
+        return self._placed(self.coordinates(dynamics, y))
 
-    def _cross_fit(
-        self, x: np.ndarray, y: np.ndarray, folds: int, stream: np.random.SeedSequence
-    ) -> Scores:
-        self._order = np.argsort(deal(y, len(x), folds, stream), kind="stable")
-        return super()._cross_fit(x, y, folds, stream)
+    def _sure(self, n: int) -> Scores:
+        return self._placed(np.repeat([[1.0], [0.0]], n, axis=1))  # p_y is 1
+
+    def _placed(self, places: np.ndarray) -> Scores:
+        return Scores(self._hardness(*places), coordinates=places)
 
 
 class DataIQ(MapScorer):
