@@ -6,9 +6,11 @@
 product of all points and an argsort of all rows on the same two cores (the faster of one sorting
 thread and two), in turns, each call in a process of its own. ``peers``: OpenDataVal and pyDVL, each
 in an environment that this makes (a few minutes, 2 GB). ``large``: sizes of which a share of the
-reference rows is run; seconds are divided by the share. ``ray``: the same bytes from its workers.
-Without a word: all of it. Wants a machine that does nothing else; the load before each call is
-written beside it. Compiling is not in the seconds; it has a line of its own.
+reference rows is run; seconds are those of all, on the line through a quarter of the share and the
+share. ``ray``: the same bytes from its workers. Without a word: all of it.
+
+Wants a machine that does nothing else; the load before each call is written beside it. Compiling is
+not in the seconds; it has a line of its own.
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ def call(
     found: dict[str, Any] = {"out": out}
     for line in done.stdout.splitlines():
         if line.startswith("{"):
-            found |= json.loads(line)
+            found = json.loads(line) | found
     print(side, size, found, flush=True)
     return found
 
@@ -96,10 +98,10 @@ def line(
     exact: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     """One line of the table: the median, and the range, of calls."""
-    seconds = [c["seconds"] / share for c in calls]
+    seconds = [c["seconds"] for c in calls]
     return dict(zip(FIELDS, (
         what, *size, f"{median(seconds):.2f}", f"{min(seconds):.2f}", f"{max(seconds):.2f}",
-        len(calls), share, max(c["peak"] for c in calls),
+        len(calls), share, max(c["peak"] for c in calls) or "",
         f"{difference(calls[-1]['out'], size):.1e}" if exact else "",
         f"{max(c['load'] for c in calls):.1f}", machine(),
     ), strict=True))  # fmt: skip
