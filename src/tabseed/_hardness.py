@@ -53,7 +53,9 @@ def hardness(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="NAME", help="Of the others: mlp (needs PyTorch), trees."),
+        typer.Option(
+            "--model", metavar="NAME", help="Of the others: mlp (if not given), trees, xgboost."
+        ),
     ] = None,
     reference: Annotated[
         Path | None,

@@ -82,8 +82,8 @@ class HardnessScorer(BaseEstimator):
         self.task_, self.classes_, coded = code_labels(pairs, task)
         if self.task_ not in self.tasks:
             raise TabseedError(
-                f"{type(self).__name__} scores {' and '.join(self.tasks)}, and these labels are "
-                f"those of a {self.task_}"
+                f"{type(self).__name__} is for {' and '.join(self.tasks)} only; these labels "
+                f"make it a {self.task_}"
             )
         _same_length(x, coded[0], "X and y")
         stream = seed_sequence(self.random_state)
