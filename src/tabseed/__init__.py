@@ -23,6 +23,13 @@ from tabseed.errors import (
 )
 
 if TYPE_CHECKING:
+    from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
+    from tabseed.augment.monitor import ImportanceKS, KSStopped
+    from tabseed.augment.protocol import (
+        AugmentationEvaluation,
+        AugmentationProtocol,
+        evaluate_augmentation,
+    )
     from tabseed.encode import TableEncoder
     from tabseed.evaluate import Evaluation, evaluate
     from tabseed.generators.adversarial_forest import AdversarialForest
@@ -69,7 +76,9 @@ if TYPE_CHECKING:
     from tabseed.io import read_schema, read_table, write_schema, write_table
     from tabseed.metrics import DiscriminatorDivergence, MarginalDistance
     from tabseed.schema import Column, Schema
+    from tabseed.space import Choice, Float, Int
     from tabseed.table import Table
+    from tabseed.tune import Study, Tuner, parallel_coordinates
 
 __version__ = version("tabseed")
 
@@ -77,8 +86,11 @@ _HOMES = {
     "AUM": "tabseed.hardness.characterizers",
     "AdversarialForest": "tabseed.generators.adversarial_forest",
     "Agreement": "tabseed.hardness.characterizers",
+    "AugmentationEvaluation": "tabseed.augment.protocol",
+    "AugmentationProtocol": "tabseed.augment.protocol",
     "AutoBias": "tabseed.inductive_bias.auto",
     "CTGAN": "tabseed.generators.ctgan",
+    "Choice": "tabseed.space",
     "CleanLab": "tabseed.hardness.characterizers",
     "Column": "tabseed.schema",
     "Continued": "tabseed.inductive_bias.weights",
@@ -90,14 +102,18 @@ _HOMES = {
     "EL2N": "tabseed.hardness.characterizers",
     "Evaluation": "tabseed.evaluate",
     "FineTuned": "tabseed.inductive_bias.fine_tuned",
+    "Float": "tabseed.space",
     "Forgetting": "tabseed.hardness.characterizers",
     "GaussianCopula": "tabseed.generators.copula",
     "Generator": "tabseed.generators.base",
     "GraNd": "tabseed.hardness.characterizers",
     "HardnessAssessment": "tabseed.hardness.assess",
     "HardnessScorer": "tabseed.hardness.base",
+    "ImportanceKS": "tabseed.augment.monitor",
     "InductiveBias": "tabseed.inductive_bias.base",
+    "Int": "tabseed.space",
     "KNNShapley": "tabseed.hardness.shapley",
+    "KSStopped": "tabseed.augment.monitor",
     "MAML": "tabseed.inductive_bias.maml",
     "MarginalDistance": "tabseed.metrics",
     "MetaTraining": "tabseed.inductive_bias.maml",
@@ -112,17 +128,23 @@ _HOMES = {
     "SequentialTrees": "tabseed.generators.sequential_trees",
     "SmallInit": "tabseed.inductive_bias.weights",
     "StageOne": "tabseed.inductive_bias.weights",
+    "Study": "tabseed.tune",
     "TVAE": "tabseed.generators.tvae",
     "Table": "tabseed.table",
     "TableEncoder": "tabseed.encode",
+    "TargetedAugmenter": "tabseed.augment.augmenter",
+    "TargetedRegressionAugmenter": "tabseed.augment.augmenter",
     "Training": "tabseed.generators.ensemble",
     "TrainingDynamics": "tabseed.hardness.dynamics",
+    "Tuner": "tabseed.tune",
     "VAEBGM": "tabseed.generators.vaebgm",
     "VoG": "tabseed.hardness.characterizers",
     "WeightAveraging": "tabseed.inductive_bias.weights",
     "assess_hardness": "tabseed.hardness.assess",
     "evaluate": "tabseed.evaluate",
+    "evaluate_augmentation": "tabseed.augment.protocol",
     "load": "tabseed.generators.base",
+    "parallel_coordinates": "tabseed.tune",
     "perturb": "tabseed.hardness.perturb",
     "read_schema": "tabseed.io",
     "read_table": "tabseed.io",
@@ -134,8 +156,11 @@ __all__ = [
     "AUM",
     "AdversarialForest",
     "Agreement",
+    "AugmentationEvaluation",
+    "AugmentationProtocol",
     "AutoBias",
     "CTGAN",
+    "Choice",
     "CleanLab",
     "Column",
     "Continued",
@@ -148,15 +173,19 @@ __all__ = [
     "Evaluation",
     "FileError",
     "FineTuned",
+    "Float",
     "Forgetting",
     "GaussianCopula",
     "Generator",
     "GraNd",
     "HardnessAssessment",
     "HardnessScorer",
+    "ImportanceKS",
     "InductiveBias",
+    "Int",
     "KNNShapley",
     "LeakageError",
+    "KSStopped",
     "MAML",
     "MarginalDistance",
     "MetaTraining",
@@ -175,20 +204,26 @@ __all__ = [
     "SequentialTrees",
     "SmallInit",
     "StageOne",
+    "Study",
     "TVAE",
     "Table",
     "TableEncoder",
     "TabseedError",
     "TooFewRowsError",
+    "TargetedAugmenter",
+    "TargetedRegressionAugmenter",
     "Training",
     "TrainingDynamics",
+    "Tuner",
     "VAEBGM",
     "VoG",
     "WeightAveraging",
     "__version__",
     "assess_hardness",
     "evaluate",
+    "evaluate_augmentation",
     "load",
+    "parallel_coordinates",
     "perturb",
     "read_schema",
     "read_table",

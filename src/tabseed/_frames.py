@@ -169,6 +169,61 @@ def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
     return arrow, FrameKind.of(narwhal, labels, raw.schema)
 
 
+def is_frame(data: Any) -> bool:
+    """Whether it is a table of pandas, polars or pyarrow."""
+    return nw.dependencies.is_into_dataframe(data)
+
+
+def is_series(data: Any) -> bool:
+    """Whether it is a column of pandas, polars or pyarrow."""
+    return nw.dependencies.is_into_series(data)
+
+
+def as_frame(series: Any) -> Any:
+    """Give a column as a frame of that column alone, whose name is "0" if it had none."""
+    narwhal = nw.from_native(series, series_only=True)
+    return (narwhal if narwhal.name else narwhal.alias("0")).to_frame().to_native()
+
+
+def as_series(frame: Any, like: Any) -> Any:
+    """Give the first column of a frame as a column of the name of ``like``."""
+    narwhal = nw.from_native(frame, eager_only=True)
+    series = narwhal[narwhal.columns[0]]
+    return series.alias(nw.from_native(like, series_only=True).name).to_native()
+
+
+def rows_at(data: Any, places: Any) -> Any:
+    """Give rows of a frame or a column by place, numbered anew where rows have labels."""
+    taken = nw.from_native(data, eager_only=True, allow_series=True)[places].to_native()
+    return _numbered(taken)
+
+
+def stacked(top: Any, below: Any) -> Any:
+    """Put rows of a frame below those of another of its kind and columns, numbered anew.
+
+    ``top`` may be sparse, and what comes out is so then.
+    """
+    parts = [nw.from_native(part, eager_only=True) for part in (dense(top), below)]
+    full = _numbered(nw.concat(parts, how="vertical").to_native())
+    return full.astype(top.dtypes) if hasattr(top, "sparse") else full
+
+
+def with_flags(frame: Any, name: str, flags: Any) -> Any:
+    """Give a frame with one more column, of true and false."""
+    narwhal = nw.from_native(frame, eager_only=True)
+    column = nw.new_series(name, list(flags), nw.Boolean, backend=narwhal.implementation)
+    return narwhal.with_columns(column).to_native()
+
+
+def dense(frame: Any) -> Any:
+    """Give a frame of pandas whose columns are all sparse as one of plain columns."""
+    return frame.sparse.to_dense() if hasattr(frame, "sparse") else frame
+
+
+def _numbered(data: Any) -> Any:
+    return data.reset_index(drop=True) if hasattr(data, "reset_index") else data
+
+
 def _column_to_arrow(name: str, series: nw.Series[Any]) -> pa.ChunkedArray:
     if series.implementation.value == "pyarrow":
         return series.to_native()  # whole: its chunks may differ in their dictionaries

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tabseed._augment import augment
 from tabseed._console import Output, emit, guarded, progress_bar, run
 from tabseed._hardness import hardness
 from tabseed._learning import draw, learn, make_generator
@@ -445,6 +446,7 @@ def _write_report(out: Output, found: Evaluation, path: Path, force: bool) -> No
 
 
 app.command()(hardness)
+app.command()(augment)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from tabseed.generators.archive import Arrays, under
 from tabseed.generators.base import Aids, Condition, Generator, category_code, number_range
 from tabseed.generators.leaves import Axis, Leaves, Trees, parts, places
 from tabseed.schema import NUMERIC, Column
+from tabseed.space import Choice, Float, Int
 from tabseed.table import Table
 
 MIN_LEAVES = (2, 3, 5, 10, 20)  # smallest leaves tried, in rows
@@ -66,6 +67,11 @@ class AdversarialForest(Generator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:2205.09435",)
+    search_space: ClassVar = {
+        "min_leaf": Choice((None, 2, 3, 5, 10, 20)),
+        "delta": Float(0.005, 0.2, log=True),
+        "max_rounds": Int(1, 5),
+    }
 
     def __init__(
         self,

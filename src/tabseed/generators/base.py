@@ -33,12 +33,15 @@ from tabseed.generators.archive import (
     write_archive,
 )
 from tabseed.schema import NUMERIC, Column, Schema
+from tabseed.space import Dimension
 from tabseed.table import MISSING, Table
 
 _UNSOUND = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
 
 Progress = Callable[[int, int, str], None]
 Condition = Any  # a value, None for missing, or (low, high) for a number
+Draw = Callable[[int, int], Table]  # a seed's number and n -> n rows as that seed draws them now
+Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a number a seed
 
 FIT, SAMPLE = 0, 1  # streams below a generator's own
 MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
@@ -47,10 +50,11 @@ BLOCK_ROWS = 20_000  # rows drawn at once
 
 @dataclass(frozen=True)
 class Aids:
-    """What helps a long fit: who wants to hear of progress, where its state may be kept."""
+    """What helps a long fit: who hears of progress, where its state is kept, who watches rows."""
 
     progress: Progress | None
     checkpoint: Checkpoint | None
+    watch: Watch | None = None
 
 
 class Generator(BaseEstimator):
@@ -63,6 +67,10 @@ class Generator(BaseEstimator):
 
     min_rows: ClassVar[int] = 1
     references: ClassVar[tuple[str, ...]] = ()
+    search_space: ClassVar[Mapping[str, Dimension]] = {}
+    """What a tuner may set, by parameter; the default of each lies inside."""
+    watchable: ClassVar[bool] = False
+    """Whether its rows can be watched as it learns."""
 
     random_state: RandomState
     schema_: Schema
@@ -78,6 +86,7 @@ class Generator(BaseEstimator):
         encoder: TableEncoder | None = None,
         progress: Progress | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        watch: Watch | None = None,
     ) -> Self:
         """Learn from a pandas, polars or pyarrow frame or a :class:`~tabseed.table.Table`.
 
@@ -85,7 +94,12 @@ class Generator(BaseEstimator):
         ``encoder``, fitted on real rows, is used as it is. ``progress(done, total, message)`` is
         called as work is done. ``checkpoint`` names a file that keeps the state of a long
         training; a run that was interrupted goes on from there and ends with the same bytes.
-        Raises SchemaError, and TooFewRowsError below ``min_rows`` rows.
+        ``watch(step, seeds, draw)`` decides in the place of the validation loss when each seed of
+        a network stops and which weights it keeps: after each validation it gives a number for
+        each of ``seeds``, smaller is better; ``draw(seed, n)`` are rows as a seed draws them now,
+        a Table. (:class:`~tabseed.augment.monitor.ImportanceKS` is one.)
+        Raises TabseedError for a watch on what trains no network, SchemaError, and TooFewRowsError
+        below ``min_rows`` rows.
         """
         table = Table.from_frame(table)
         if target is not None:
@@ -94,6 +108,8 @@ class Generator(BaseEstimator):
             raise TooFewRowsError(
                 f"{type(self).__name__} needs at least {self.min_rows} rows, got {len(table)}"
             )
+        if watch is not None and not self.watchable:
+            raise TabseedError(f"{type(self).__name__} trains no network whose rows can be watched")
         if encoder is None:
             encoder = TableEncoder().fit(table)
         x = encoder.transform(table)
@@ -106,7 +122,7 @@ class Generator(BaseEstimator):
         if checkpoint is not None:
             kept = Checkpoint(checkpoint, self._fingerprint(x))
         with one_thread():
-            self._fit(x, encoder.layout_, child(self._stream, FIT), Aids(progress, kept))
+            self._fit(x, encoder.layout_, child(self._stream, FIT), Aids(progress, kept, watch))
         return self
 
     def sample(

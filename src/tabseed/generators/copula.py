@@ -20,6 +20,7 @@ from tabseed.encode import Layout
 from tabseed.errors import TabseedError
 from tabseed.generators.archive import Arrays
 from tabseed.generators.base import Aids, Generator
+from tabseed.space import Float
 
 CENTRES = 128  # kernels of a margin, at equally spaced quantiles
 HEAPED = 1e-3  # a count that its neighbours would exceed more rarely than this is a point mass
@@ -288,6 +289,7 @@ class GaussianCopula(Generator):
         "doi:10.1214/07-AOAS107",
         "doi:10.1214/aos/1018031103",
     )
+    search_space: ClassVar = {"shrinkage": Float(0.01, 3.0, log=True)}
 
     def __init__(self, shrinkage: float = 0.15, random_state: RandomState = None) -> None:
         self.shrinkage = shrinkage

@@ -13,6 +13,7 @@ from tabseed.generators.archive import Arrays, under
 from tabseed.generators.ensemble import Split, Training, to_tensor, torch
 from tabseed.generators.modes import ModeCoding
 from tabseed.generators.neural import NeuralGenerator
+from tabseed.space import Choice, Float, Int
 
 SETTLING = 4_000  # rows whose batch statistics rows are drawn with
 STATISTICS = ("mean", "variance")
@@ -59,6 +60,12 @@ class CTGAN(NeuralGenerator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:1907.00503", "arXiv:1704.00028")
+    search_space: ClassVar = {
+        "hidden_dim": Int(32, 512, log=True),
+        "pac": Choice((1, 2, 5, 10)),
+        "matching": Float(0.01, 10.0, log=True),
+        "max_modes": Int(1, 10),
+    }
     criterion: ClassVar[tuple[str, str]] = ("energy distance", "")
 
     network_: AdversarialNetworks

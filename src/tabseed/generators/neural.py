@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, ClassVar
@@ -12,9 +13,10 @@ from tabseed._random import RandomState, child, generator, one_thread
 from tabseed.encode import Layout
 from tabseed.errors import TabseedError
 from tabseed.generators.archive import Arrays
-from tabseed.generators.base import Aids, Generator
+from tabseed.generators.base import Aids, Generator, Watch
 from tabseed.generators.ensemble import (
     Learner,
+    Monitor,
     Options,
     SeedEnsemble,
     Split,
@@ -27,6 +29,7 @@ from tabseed.generators.ensemble import (
 from tabseed.table import Table
 
 SPLIT, SEED, LATENT = range(3)  # streams below that of a fit
+WATCHED = 6  # further: 3 to 5 are those of an inductive bias
 
 
 class NeuralGenerator(Generator):
@@ -39,6 +42,7 @@ class NeuralGenerator(Generator):
     """
 
     min_rows: ClassVar[int] = 5
+    watchable: ClassVar[bool] = True
     criterion: ClassVar[tuple[str, str]] = ("validation loss", " nats a row")  # name and unit
 
     n_seeds: int
@@ -107,10 +111,37 @@ class NeuralGenerator(Generator):
             split,
             how,
             [child(stream, SEED, seed) for seed in range(self.n_seeds)],
-            options=Options(resolve_device(self.device), aids.progress, aids.checkpoint),
+            options=Options(
+                resolve_device(self.device),
+                aids.progress,
+                aids.checkpoint,
+                None if aids.watch is None else self._monitor(aids.watch, rows, split, stream),
+            ),
         )
         settled = self._latent_split(split)
         self._settle(ensemble, (ensemble.chosen,), rows, settled, child(stream, LATENT))
+
+    def _monitor(
+        self, watch: Watch, rows: np.ndarray, split: Split, stream: np.random.SeedSequence
+    ) -> Monitor:
+        """Let ``watch`` see, after each validation, rows that the seeds draw as they are then."""
+        split = split.of_seeds(self.n_seeds)
+
+        def monitor(step: int, seeds: np.ndarray, weights: Weights) -> np.ndarray:
+            stacked = {name: value.cpu().numpy() for name, value in weights.items()}
+            model = copy.copy(self)
+
+            def draw(seed: int, n: int) -> Table:
+                at = int(np.flatnonzero(seeds == seed)[0])
+                model.drawn_ = (int(seed),)
+                model.weights_ = {name: value[at : at + 1] for name, value in stacked.items()}
+                model._learn_latent(rows, split, child(stream, LATENT))
+                rng = np.random.default_rng(child(stream, WATCHED, step, int(seed)))
+                return self.encoder_.inverse_transform(model._sample_seed(0, n, rng))
+
+            return watch(step, seeds, draw)
+
+        return monitor
 
     def _latent_split(self, split: Split) -> Split:
         """Give the rows that the latent law is learned from, once stopping needs none: all."""

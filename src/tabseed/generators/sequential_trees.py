@@ -21,6 +21,7 @@ from tabseed.errors import TabseedError
 from tabseed.generators.archive import Arrays, under
 from tabseed.generators.base import Aids, Generator
 from tabseed.generators.level_trees import Forest, Rows, Tree, levels_of
+from tabseed.space import Int
 from tabseed.table import Table
 
 SHRINKAGES = (1.0, 2.0, 4.0, 8.0, 16.0)  # rows; tried by held-out likelihood
@@ -80,6 +81,7 @@ class SequentialTrees(Generator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("doi:10.18637/jss.v074.i11",)
+    search_space: ClassVar = {"min_leaf": Int(1, 50, log=True)}
 
     def __init__(
         self,

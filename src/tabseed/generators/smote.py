@@ -17,6 +17,7 @@ from tabseed.errors import TabseedError
 from tabseed.generators.archive import Arrays
 from tabseed.generators.base import Aids, Generator
 from tabseed.schema import DISCRETE
+from tabseed.space import Choice, Int
 
 CATEGORIES = ("frequency", "vote")
 
@@ -50,6 +51,10 @@ class SMOTE(Generator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:1106.1813",)
+    search_space: ClassVar = {
+        "n_neighbors": Int(1, 30, log=True),
+        "categories": Choice(CATEGORIES),
+    }
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ from tabseed.generators.ensemble import (
 from tabseed.generators.modes import REACH, ModeCoding
 from tabseed.generators.neural import NeuralGenerator
 from tabseed.generators.vaebgm import LOG_VARIANCE, CellLogLikelihood
+from tabseed.space import Float, Int
 
 LOG_SIGMA = (math.log(0.04), math.log(4.0))  # bounds of a number's log standard deviation
 FIRST_SIGMA = 0.6
@@ -174,6 +175,12 @@ class TVAE(NeuralGenerator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:1907.00503",)
+    search_space: ClassVar = {
+        "latent_dim": Int(2, 128, log=True),
+        "hidden_dim": Int(32, 512, log=True),
+        "kl_weight": Float(0.05, 1.0, log=True),
+        "max_modes": Int(1, 10),
+    }
 
     network_: ModeNetwork
 

@@ -28,6 +28,7 @@ from tabseed.generators.ensemble import (
 from tabseed.generators.mixture import LatentMixture
 from tabseed.generators.neural import NeuralGenerator
 from tabseed.generators.paper import PaperNetwork, paper_training
+from tabseed.space import Choice, Float, Int
 
 LOG_VARIANCE = (-8.0, 2.0)  # bounds of v(x)
 LOGIT = 30.0  # bound of a cell's logit: exp stays far from the ends of float32
@@ -218,6 +219,11 @@ class VAEBGM(NeuralGenerator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:2404.08434", "arXiv:2407.03080")
+    search_space: ClassVar = {
+        "latent_dim": Choice((None, 2, 4, 8, 16, 32)),
+        "hidden_dim": Int(32, 512, log=True),
+        "kl_weight": Float(0.05, 1.0, log=True),
+    }
 
     def __init__(
         self,

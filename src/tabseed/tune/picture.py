@@ -1,0 +1,119 @@
+"""The parallel coordinates of a study as an SVG picture: no script, no font, names escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from tabseed.errors import printable
+from tabseed.space import Choice, Dimension
+from tabseed.tune.study import Study, Trial
+
+GAP, HEIGHT, MARGIN, HEAD = 130.0, 220.0, 70.0, 74.0  # between axes; of an axis; around
+HALO = 'paint-order="stroke" stroke="white" stroke-width="3"'  # labels stay clear of lines
+WORST, BEST = np.array([200, 208, 218]), np.array([20, 90, 160])  # colours, red green blue
+SHOWN = 22  # characters of a name
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A vertical axis: its title, where labels lie (0 bottom to 1 top)."""
+
+    title: str
+    labels: Sequence[tuple[float, str]]
+
+
+def parallel_coordinates(study: Study) -> str:
+    """Draw every trial as a line through its settings to its value: an SVG document.
+
+    A panel a family, an axis a setting, the value last and on one scale for all families. The
+    better a trial among all, the darker its line; the best is thick. Failed trials are dashed
+    and reach no value. Pointing at a line says what it is. Trials that run are left out.
+    """
+    families = list(study.spaces)
+    widest = max((len(space) for space in study.spaces.values()), default=0)
+    values = np.array([t.value for t in study.trials if t.draws])
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    best = study.best.number if len(values) else None
+    width = 2 * MARGIN + GAP * widest
+    height = (HEIGHT + 1.5 * HEAD) * len(families)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
+        'role="img" font-family="sans-serif" font-size="11" fill="#333">',
+        f"<title>{len(study.trials)} trials of {len(families)} families</title>",
+        f'<rect width="{width:g}" height="{height:g}" fill="white"/>',
+    ]
+    for row, family in enumerate(families):
+        own = [t for t in study.trials if t.family == family and t.state != "running"]
+        parts.append(
+            f'<g transform="translate({MARGIN:g},{HEAD + row * (HEIGHT + 1.5 * HEAD):g})">'
+        )
+        said = f"{_short(family)}: {_count(own)}"
+        parts.append(f'<text y="-44" font-size="14" font-weight="bold">{said}</text>')
+        places = {t.number: (t.value - low) / ((high - low) or 1.0) for t in own if t.draws}
+        for trial in sorted(own, key=lambda t: places.get(t.number, -1.0)):  # the best on top
+            share = float(np.mean(values <= trial.value)) if trial.draws else 0.0
+            points = [*study.spaces[family].point(trial.settings)]
+            if trial.draws:
+                points.append(places[trial.number])
+            parts.append(_line(trial, points, share, thick=trial.number == best))
+        parts += _axes([*map(_axis, study.spaces[family].dimensions.items()), _value(low, high)])
+        parts.append("</g>")
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _short(text: Any) -> str:
+    """Give a name as it may stand in XML, cut where it is long."""
+    plain = printable(text)
+    return escape(plain if len(plain) <= SHOWN else plain[: SHOWN - 1] + "…")
+
+
+def _count(trials: Sequence[Trial]) -> str:
+    failed = sum(not t.draws for t in trials)
+    return f"{len(trials)} trials" + (f", {failed} failed" if failed else "")
+
+
+def _axis(named: tuple[str, Dimension]) -> _Axis:
+    name, dimension = named
+    if isinstance(dimension, Choice):
+        return _Axis(name, [(dimension.place(v), str(v)) for v in dimension.values])
+    ends = [dimension.value(u) for u in (0.0, 0.5, 1.0)]
+    return _Axis(name, [(dimension.place(v), _number(v)) for v in dict.fromkeys(ends)])
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3g}"
+
+
+def _value(low: float, high: float) -> _Axis:
+    return _Axis("value", [(0.0, f"{low:.3g}"), (1.0, f"{high:.3g}")])
+
+
+def _axes(axes: Sequence[_Axis]) -> list[str]:
+    parts = []
+    for k, axis in enumerate(axes):
+        x = k * GAP
+        parts.append(f'<line x1="{x:g}" x2="{x:g}" y1="0" y2="{HEIGHT:g}" stroke="#888"/>')
+        parts.append(f'<text x="{x:g}" y="-12" text-anchor="middle">{_short(axis.title)}</text>')
+        for place, label in axis.labels:
+            y = HEIGHT * (1 - place) + 4
+            parts.append(
+                f'<text x="{x - 5:g}" y="{y:.1f}" text-anchor="end" {HALO}>{_short(label)}</text>'
+            )
+    return parts
+
+
+def _line(trial: Trial, points: Sequence[float], share: float, *, thick: bool) -> str:
+    way = " ".join(f"{k * GAP:g},{HEIGHT * (1 - p):.1f}" for k, p in enumerate(points))
+    red, green, blue = np.rint(WORST + share * (BEST - WORST)).astype(int)
+    style = f'stroke="rgb({red},{green},{blue})" stroke-width="{3 if thick else 1.2}"'
+    if not trial.draws:
+        style += ' stroke-dasharray="4 3"'
+    settings = ", ".join(f"{name} {value}" for name, value in trial.settings.items())
+    came = f"{trial.value:.4g}" if trial.draws else trial.message
+    said = escape(printable(f"trial {trial.number + 1}: {came} ({settings or 'no settings'})"))
+    return f'<polyline points="{way}" fill="none" {style}><title>{said}</title></polyline>'

@@ -1,0 +1,256 @@
+"""Where a study lies: two tables in SQLite, or in what SQLAlchemy reaches; many may work on one.
+
+Every change is one SQL statement, so it happens in full or not at all, and nobody waits while a
+proposal is computed. A trial's number is its claim: of two workers that insert the same number
+the primary key lets one through, and the other looks again. A worker tells every BEAT seconds
+that it lives; trials of workers that do not are claimed anew, with the settings they had.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from tabseed.errors import FileError, MissingDependencyError, printable
+
+BEAT, SILENCE = 15.0, 240.0  # seconds: between signs of life; without one a worker is gone
+BUSY = 60.0  # seconds that a statement waits for another one
+RUNNING, DONE, FAILED = "running", "done", "failed"
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS tabseed_studies (
+        name VARCHAR(200) PRIMARY KEY, definition TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS tabseed_trials (
+        study VARCHAR(200) NOT NULL, number INTEGER NOT NULL, family TEXT NOT NULL,
+        settings TEXT NOT NULL, state VARCHAR(10) NOT NULL, draws TEXT NOT NULL,
+        message TEXT NOT NULL, seconds DOUBLE PRECISION, worker VARCHAR(200) NOT NULL,
+        heartbeat DOUBLE PRECISION NOT NULL, PRIMARY KEY (study, number))""",
+)
+_COLUMNS = "number, family, settings, state, draws, message, seconds, worker, heartbeat"
+
+
+class _Taken(Exception):
+    """A row of that key is there already."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trial as it is stored."""
+
+    number: int
+    family: str
+    settings: dict[str, Any]
+    state: str
+    draws: tuple[float, ...]
+    message: str
+    seconds: float | None
+    worker: str
+    heartbeat: float
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether it runs, as it says, but whoever ran it is gone."""
+        if self.state != RUNNING:
+            return False
+        return time.time() - self.heartbeat > SILENCE or _dead(self.worker)
+
+
+class Storage:
+    """One study, ``name``, in the SQLite file or at the SQLAlchemy URL ``where``."""
+
+    def __init__(self, where: str | os.PathLike[str], name: str) -> None:
+        self.where, self.name = os.fspath(where), name
+
+    def begin(self, definition: str) -> str:
+        """Keep what the study is, unless it is kept already; give what is kept."""
+        for statement in _TABLES:
+            try:
+                self._execute(statement)
+            except _Taken:  # PostgreSQL, when two make the tables at once
+                self._execute(statement)
+        try:
+            self._execute(
+                "INSERT INTO tabseed_studies (name, definition) VALUES (:study, :definition)",
+                definition=definition,
+            )
+            return definition
+        except _Taken:
+            return self.definition()
+
+    def definition(self) -> str:
+        """Give what the study is; FileError if there is none of its name."""
+        if "://" not in self.where and not os.path.exists(self.where):
+            raise FileError(f"{printable(self.where)}: there is no such file")
+        found, _ = self._execute("SELECT definition FROM tabseed_studies WHERE name = :study")
+        if not found:
+            raise FileError(f"{self}: holds no study named {self.name!r}")
+        return str(found[0][0])
+
+    def trials(self) -> list[Row]:
+        """Give all trials by number."""
+        statement = f"SELECT {_COLUMNS} FROM tabseed_trials WHERE study = :study ORDER BY number"
+        rows, _ = self._execute(statement)
+        return [
+            Row(n, family, json.loads(settings), state, tuple(json.loads(draws)), *rest)
+            for n, family, settings, state, draws, *rest in rows
+        ]
+
+    def claim(self, number: int, family: str, settings: Mapping[str, Any], worker: str) -> bool:
+        """Begin the trial of that number; False if somebody else has it."""
+        try:
+            self._execute(
+                f"INSERT INTO tabseed_trials (study, {_COLUMNS}) VALUES (:study, :number, :family,"
+                " :settings, 'running', '[]', '', NULL, :worker, :now)",
+                number=number,
+                family=family,
+                settings=json.dumps(settings),
+                worker=worker,
+                now=time.time(),
+            )
+        except _Taken:
+            return False
+        return True
+
+    def take_over(self, row: Row, worker: str) -> bool:
+        """Begin a trial again whose worker is gone; False if somebody else did."""
+        _, changed = self._execute(
+            "UPDATE tabseed_trials SET worker = :worker, heartbeat = :now WHERE study = :study"
+            " AND number = :number AND worker = :former AND state = 'running'",
+            number=row.number,
+            worker=worker,
+            former=row.worker,
+            now=time.time(),
+        )
+        return changed == 1
+
+    def finish(
+        self, number: int, worker: str, draws: tuple[float, ...], message: str, seconds: float
+    ) -> None:
+        """Keep what a trial gave, if it is still this worker's; no draws: it failed."""
+        self._execute(
+            "UPDATE tabseed_trials SET state = :state, draws = :draws, message = :message,"
+            " seconds = :seconds WHERE study = :study AND number = :number AND worker = :worker",
+            number=number,
+            worker=worker,
+            state=DONE if draws else FAILED,
+            draws=json.dumps(draws),
+            message=message,
+            seconds=seconds,
+        )
+
+    def _beat(self, number: int, worker: str, at: float) -> None:
+        self._execute(
+            "UPDATE tabseed_trials SET heartbeat = :at WHERE study = :study AND number = :number"
+            " AND worker = :worker",
+            number=number,
+            worker=worker,
+            at=at,
+        )
+
+    @contextmanager
+    def alive(self, number: int, worker: str) -> Iterator[None]:
+        """Give signs of life while the body runs; if it is interrupted, let others begin again."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(BEAT):
+                try:
+                    self._beat(number, worker, time.time())
+                except FileError:  # the next one, or the result itself, may get through
+                    continue
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        except BaseException:
+            over.set()
+            thread.join()
+            self._beat(number, worker, 0.0)
+            raise
+        finally:
+            over.set()
+            thread.join()
+
+    def _execute(self, statement: str, **values: Any) -> tuple[list[Any], int]:
+        """Run one statement as a transaction; give the rows found and how many were changed."""
+        values["study"] = self.name
+        if "://" in self.where:
+            return self._through_sqlalchemy(statement, values)
+        try:
+            with closing(sqlite3.connect(self.where, BUSY, isolation_level=None)) as connection:
+                cursor = connection.execute(statement, values)
+                return cursor.fetchall(), cursor.rowcount
+        except sqlite3.IntegrityError as error:
+            raise _Taken from error
+        except sqlite3.Error as error:
+            raise FileError(f"{self}: {printable(error)}") from error
+
+    def _through_sqlalchemy(self, statement: str, values: dict[str, Any]) -> tuple[list[Any], int]:
+        engine = _engine(self.where)
+        from sqlalchemy import exc, text
+
+        try:
+            with engine.begin() as connection:
+                result = connection.execute(text(statement), values)
+                return (list(result) if result.returns_rows else []), result.rowcount
+        except exc.IntegrityError as error:
+            raise _Taken from error
+        except exc.SQLAlchemyError as error:
+            reason = printable(getattr(error, "orig", None) or error)
+            raise FileError(f"{self}: {reason}") from error
+
+    def __str__(self) -> str:
+        """Name the place; a URL without its password."""
+        if "://" not in self.where:
+            return printable(self.where)
+        return printable(_engine(self.where).url.render_as_string(hide_password=True))
+
+
+@cache
+def _engine(url: str) -> Any:
+    """Make the engine of a URL, which keeps no connection: workers come and go."""
+    try:
+        from sqlalchemy import create_engine, exc
+        from sqlalchemy.pool import NullPool
+    except ImportError as error:
+        raise MissingDependencyError(
+            'a study at a URL needs SQLAlchemy: pip install "tabseed[tune]" (or name a file)'
+        ) from error
+    kind = url.partition("://")[0]
+    try:
+        waits = {"timeout": BUSY} if kind.startswith("sqlite") else {}
+        return create_engine(url, poolclass=NullPool, connect_args=waits)
+    except ImportError as error:
+        raise MissingDependencyError(f"{kind} needs a driver that is not there: {error}") from error
+    except (exc.ArgumentError, ValueError):  # which may quote the password
+        raise FileError(f"{printable(kind)}://...: SQLAlchemy cannot read this URL") from None
+
+
+def worker_name() -> str:
+    """Name a worker: where it runs, so that others there can see whether it still does."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def _dead(worker: str) -> bool:
+    """Whether a worker's process was on this machine and is no more."""
+    host, pid, _ = worker.rsplit(":", 2)
+    if host != socket.gethostname() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(pid), 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is another user's
+        pass
+    return False

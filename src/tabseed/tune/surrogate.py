@@ -1,0 +1,182 @@
+"""What to try next inside a family: a Gaussian process of the objective, expected improvement.
+
+Notation: n trials of a family, d dimensions, f the objective without noise, y_i the mean of the
+draws of trial i, v_i its variance.
+
+    y_i = f(x_i) + e_i,   var e_i = v_i + w,   f ~ GP(0, c Matern_5/2 with a length a feature)
+    EI = E max(N(mu, sigma^2) - best, 0) = sigma (z Phi(z) + phi(z)),   z = (mu - best) / sigma
+
+w is the noise that the draws of a trial share (the split of the rows, say). Because values are
+noisy, what counts is the posterior mean: best is the largest at the trials, not the largest value
+seen, and sigma is how far that at x will move when x is tried, s^2 / sqrt(s^2 + v + w) with s the
+posterior's spread. Without noise this is s; with noise, tries beside the best show little, and
+EI looks elsewhere sooner. Trials that still run are taken to give their posterior mean, so that workers side by
+side do not ask for the same.
+
+References: Jones, Schonlau, Welch 1998 (doi:10.1023/A:1008306431147), EI; Ginsbourger, Le Riche,
+Carraro 2010 (doi:10.1007/978-3-642-10701-6_6), trials that run; Picheny, Wagner, Ginsbourger 2013
+(doi:10.1007/s00158-013-0919-4), EI under noise; Hvarfner, Hellsten, Nardi 2024
+(arXiv 2402.02229), lengths that grow with sqrt(d); Smyth 2004 (doi:10.2202/1544-6115.1027), few
+draws' variances.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import ndtr
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
+
+from tabseed.space import Space
+
+DRAWS_PRIOR = 4  # degrees of freedom that the pooled variance of draws has in that of a trial
+FENCE = 3.0  # values this many interquartile ranges below the first quartile are moved up there
+JITTER = 1e-8  # least noise variance, in units of the values' own
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Trials of one family: points (n, d), mean of the draws (n,), variance of that mean (n,)."""
+
+    points: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray, draws: Sequence[Sequence[float]]) -> Observed:
+        """Take points (n, d) and their draws; no draws: the trial failed, like the worst did.
+
+        A trial's variance is drawn to that of all trials' draws, as if that rested on
+        DRAWS_PRIOR degrees of freedom; it is 0 if no trial has two draws. Values far below the
+        others are moved up to FENCE, so that one diverged trial does not flatten the rest.
+        """
+        count = np.array([len(d) for d in draws])
+        mean = np.array([np.mean(d) if len(d) else np.nan for d in draws])
+        mean = np.where(np.isnan(mean), np.nanmin(mean), mean)
+        low, high = np.quantile(mean, [0.25, 0.75])
+        mean = np.maximum(mean, low - FENCE * (high - low))
+        squares = np.array(
+            [np.sum(np.square(np.subtract(d, np.mean(d)))) if len(d) else 0.0 for d in draws]
+        )
+        degrees = np.maximum(count - 1, 0)
+        pooled = squares.sum() / max(degrees.sum(), 1)
+        variance = (DRAWS_PRIOR * pooled + squares) / (DRAWS_PRIOR + degrees)
+        return cls(points, mean, variance / np.maximum(count, 1))
+
+
+def expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> np.ndarray:
+    """Give E max(f - best, 0) for f ~ N(mean, sd^2), (m,)."""
+    gain = mean - best
+    z = gain / np.where(sd > 0, sd, 1.0)
+    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    return np.maximum(np.where(sd > 0, gain * ndtr(z) + sd * density, gain), 0.0)
+
+
+class Surrogate:
+    """The posterior of f given trials: O(n^3), some tenths of a second up to a few hundred.
+
+    Hyperparameters are the most probable under wide log-normal priors: lengths about
+    sqrt(d) / 2, w about e^-4 of the values' variance.
+    """
+
+    def __init__(self, space: Space, seen: Observed) -> None:
+        self.space, self.seen = space, seen
+        self.centre = float(seen.mean.mean())
+        self.unit = float(seen.mean.std()) or 1.0
+        x = space.features(seen.points)
+        lengths = np.full(x.shape[1], 0.5 * math.sqrt(len(space)))
+        kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(lengths, (0.02, 50.0), nu=2.5)
+        kernel += WhiteKernel(math.exp(-4), (1e-6, 2.0))
+        spread = np.array([1.0, *[1.0] * len(lengths), 2.0])  # of the priors, in logarithms
+        self.process = GaussianProcessRegressor(
+            kernel, alpha=self._noise(seen), optimizer=_most_probable(kernel.theta, spread)
+        )
+        _fit(self.process, x, self._scaled(seen.mean))
+
+    def _noise(self, seen: Observed) -> np.ndarray:
+        return seen.variance / self.unit**2 + JITTER
+
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
+        return (values - self.centre) / self.unit
+
+    @property
+    def _shared_noise(self) -> float:
+        """w, in units of the values' variance."""
+        return float(self.process.kernel_.k2.noise_level)
+
+    def posterior(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give mean and standard deviation of f at points (m, d)."""
+        mean, sd = self.process.predict(self.space.features(points), return_std=True)
+        sd = np.sqrt(np.maximum(sd**2 - self._shared_noise, 0.0))  # predict adds it
+        return self.centre + self.unit * mean, self.unit * sd
+
+    def given(self, running: np.ndarray) -> Surrogate:
+        """Give the posterior once trials at points (r, d) came out as expected."""
+        if not len(running):
+            return self
+        told = object.__new__(Surrogate)
+        told.space, told.centre, told.unit = self.space, self.centre, self.unit
+        seen, expected = self.seen, self.posterior(running)[0]
+        told.seen = Observed(
+            np.concatenate([seen.points, running]),
+            np.concatenate([seen.mean, expected]),
+            np.concatenate([seen.variance, np.full(len(running), seen.variance.mean())]),
+        )
+        told.process = GaussianProcessRegressor(
+            self.process.kernel_, alpha=self._noise(told.seen), optimizer=None
+        )
+        _fit(told.process, self.space.features(told.seen.points), self._scaled(told.seen.mean))
+        return told
+
+    def improvement(self, points: np.ndarray) -> np.ndarray:
+        """Give the expected improvement at points (m, d), once tried, over the best trial."""
+        best = self.posterior(self.seen.points)[0].max()
+        mean, sd = self.posterior(points)
+        noise = self.seen.variance.mean() + self.unit**2 * (self._shared_noise + JITTER)
+        return expected_improvement(mean, sd**2 / np.sqrt(sd**2 + noise), best)
+
+
+def greedy_mean(space: Space, seen: Observed, points: np.ndarray) -> np.ndarray:
+    """Give the mean (m,) that BTB's GPTuner predicts: no noise term, so it meets every value."""
+    process = GaussianProcessRegressor(RBF(0.1), normalize_y=True, alpha=1e-10)
+    _fit(process, space.features(seen.points), seen.mean)
+    return np.asarray(process.predict(space.features(points)))
+
+
+def _fit(process: Any, x: np.ndarray, y: np.ndarray) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a bound is met: as good as flat
+        process.fit(x, y)
+
+
+def _most_probable(centre: np.ndarray, spread: np.ndarray) -> Callable[..., tuple[Any, float]]:
+    """Make the optimiser: log likelihood and normal priors of the logarithms, from two starts."""
+
+    def optimise(
+        negative_log_likelihood: Callable[[np.ndarray], tuple[float, np.ndarray]],
+        theta: np.ndarray,
+        bounds: np.ndarray,
+    ) -> tuple[np.ndarray, float]:
+        def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = negative_log_likelihood(at)
+            off = (at - centre) / spread
+            return float(value + 0.5 * off @ off), gradient + off / spread
+
+        shorter = theta.copy()
+        shorter[1:-1] -= math.log(4)
+        found = [
+            minimize(loss, np.clip(start, *bounds.T), jac=True, bounds=bounds, method="L-BFGS-B")
+            for start in (theta, shorter)
+        ]
+        best = min(found, key=lambda f: float(f.fun))
+        return best.x, float(best.fun)
+
+    return optimise
