@@ -9,15 +9,14 @@ draws of trial i, v_i its variance.
 w is the noise that the draws of a trial share (the split of the rows, say). Because values are
 noisy, what counts is the posterior mean: best is the largest at the trials, not the largest value
 seen, and sigma is how far that at x will move when x is tried, s^2 / sqrt(s^2 + v + w) with s the
-posterior's spread. Without noise this is s; with noise, tries beside the best show little, and
-EI looks elsewhere sooner. Trials that still run are taken to give their posterior mean, so that workers side by
-side do not ask for the same.
+posterior's spread. Without noise this is s; with noise, tries beside the best show little, and EI
+looks elsewhere sooner. Trials that still run are taken to give their posterior mean, so that
+workers side by side do not ask for the same.
 
 References: Jones, Schonlau, Welch 1998 (doi:10.1023/A:1008306431147), EI; Ginsbourger, Le Riche,
 Carraro 2010 (doi:10.1007/978-3-642-10701-6_6), trials that run; Picheny, Wagner, Ginsbourger 2013
-(doi:10.1007/s00158-013-0919-4), EI under noise; Hvarfner, Hellsten, Nardi 2024
-(arXiv 2402.02229), lengths that grow with sqrt(d); Smyth 2004 (doi:10.2202/1544-6115.1027), few
-draws' variances.
+(doi:10.1007/s00158-013-0919-4), EI under noise; Hvarfner, Hellsten, Nardi 2024 (arXiv 2402.02229),
+lengths that grow with sqrt(d); Smyth 2004 (doi:10.2202/1544-6115.1027), few draws' variances.
 """
 
 from __future__ import annotations
