@@ -21,6 +21,7 @@ from joblib import parallel_config
 from scipy.integrate import quad
 from scipy.stats import norm
 from sklearn.base import clone
+from sklearn.gaussian_process import GaussianProcessRegressor
 
 import tabseed as ts
 from tabseed.errors import FileError, MissingDependencyError, TabseedError
@@ -265,6 +266,29 @@ def test_trials_that_run_change_no_mean_and_are_not_asked_for_again() -> None:
     told = model.given(new)
     np.testing.assert_allclose(told.posterior(new)[0], model.posterior(new)[0], atol=1e-6)
     assert np.all(told.posterior(new)[1] < 0.9 * model.posterior(new)[1])
+
+
+def test_improvement_is_that_of_the_mean_once_the_point_was_tried() -> None:
+    """Trying x moves the mean there by a normal amount: its law is found by trying it twice."""
+    space, seen = observed()
+    model, x = Surrogate(space, seen), np.array([[0.35, 0.75]])
+    kernel, unit = model.process.kernel_, seen.mean.std()
+    mu, s = (float(v[0]) for v in model.posterior(x))
+    noise = seen.variance.mean() + unit**2 * kernel.k2.noise_level
+
+    def mean_after(value: float) -> float:
+        told = GaussianProcessRegressor(
+            kernel, alpha=np.r_[seen.variance, seen.variance.mean()] / unit**2, optimizer=None
+        )
+        y = (np.r_[seen.mean, value] - seen.mean.mean()) / unit
+        told.fit(space.features(np.concatenate([seen.points, x])), y)
+        return float(seen.mean.mean() + unit * told.predict(space.features(x))[0])
+
+    moves = (mean_after(mu + 1.0) - mean_after(mu)) * math.sqrt(s**2 + noise)
+    best = model.posterior(seen.points)[0].max()
+    wanted, _ = quad(lambda f: (f - best) * norm.pdf(f, mu, moves), best, mu + 12 * moves)
+    assert wanted > 1e-3
+    assert model.improvement(x)[0] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_noise_of_draws_by_hand() -> None:
