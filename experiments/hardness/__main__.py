@@ -3,8 +3,9 @@
     TABSEED_DATA=... python -m experiments.hardness honest [TABLE ...]
     TABSEED_DATA=... python -m experiments.hardness faithful [TABLE ...]
     TABSEED_DATA=... python -m experiments.hardness removal [TABLE ...]
+    TABSEED_DATA=... python -m experiments.hardness hints [TABLE ...]
 
-All three without a name. Results go to ``results/*.csv``, a line as soon as it is known; a run that
+All four without a name. Results go to ``results/*.csv``, a line as soon as it is known; a run that
 is begun again, after whatever end, skips the lines that stand there and ends with the same ones.
 """
 
@@ -16,7 +17,7 @@ import sys
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # two processes share two cores
 
-from experiments.hardness import faithful, honest, removal  # noqa: E402
+from experiments.hardness import faithful, hints, honest, removal  # noqa: E402
 from experiments.hardness.tables import RESULTS  # noqa: E402
 
 if __name__ == "__main__":
@@ -28,3 +29,5 @@ if __name__ == "__main__":
         faithful.run(names)
     if study in ("removal", "all"):
         removal.run(names)
+    if study in ("hints", "all"):
+        hints.run(names)

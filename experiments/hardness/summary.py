@@ -11,12 +11,14 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from experiments.hardness import faithful, pictures, removal
+from experiments.hardness.hints import GROUPS
 from experiments.hardness.honest import KINDS, SHARE, TWO_CLASSES
 from experiments.hardness.read import Series, read, series
 from experiments.hardness.scores import METHODS, RECORDED, RECORDING, skill
 from experiments.hardness.tables import PAPERS, RESULTS, TARGETS
 from experiments.inductive_bias.summary import table
 from experiments.results import half_interval, shown
+from tabseed.hardness.taxonomy import HINTS
 
 README = Path(__file__).parent / "README.md"
 
@@ -162,6 +164,27 @@ def removal_table() -> str:
     return table([*head, *(f"-{p:.0%}" for p in removal.REMOVED[1:])], lines)
 
 
+def hints_table() -> str:
+    """Share of each hint among rows made hard, and in brackets among the others."""
+    rows = read("hints")
+    named = [h or "none" for h in HINTS]
+
+    def share(name: str, kind: str, group: str, hint: str) -> float:
+        own = [r for r in rows if (r["table"], r["kind"], r["rows"]) == (name, kind, group)]
+        return float(np.mean([float(r[hint]) for r in own]))
+
+    lines = [
+        [
+            kind,
+            name,
+            *(" (".join(f"{share(name, kind, g, h):.2f}" for g in GROUPS) + ")" for h in named),
+        ]
+        for kind in TWO_CLASSES
+        for name in dict.fromkeys(r["table"] for r in rows)
+    ]
+    return table(["made hard", "table", *named], lines)
+
+
 def fill() -> None:
     """Put the tables between their marks."""
     text = README.read_text()
@@ -170,6 +193,7 @@ def fill() -> None:
         "SECONDS": ("honest", seconds),
         "FAITHFUL": ("faithful", faithful_table),
         "REMOVAL": ("removal", removal_table),
+        "HINTS": ("hints", hints_table),
     }
     for mark, (name, content) in parts.items():
         if not (RESULTS / f"{name}.csv").exists():
