@@ -1,0 +1,125 @@
+"""Rows like the hardest against every control, on tables of the size that users have.
+
+A line of ``honest.csv`` is one table, number of rows, share of hard rows, generator and arm: its
+mean score, and its gain over none with the corrected interval. All numbers of one cell are from
+:func:`tabseed.evaluate_augmentation`: ten splits, three draws, equal numbers of rows added.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+import tabseed as ts
+from experiments.results import Results, Row
+from tabseed.generators import generator_class
+from tabseed.schema import NUMERIC
+
+DATA = Path(os.environ.get("TABSEED_DATA", "data"))
+RESULTS = Path(__file__).parent / "results"
+# table: target, rows to draw (None: all), kind of the target where it is not the stored one
+TABLES: dict[str, tuple[str, int | None, str | None]] = {
+    "diabetes_pima": ("class", None, None),
+    "heart_cleveland": ("num", None, "binary"),
+    "german_credit": ("class", None, None),
+    "breast_cancer_wdbc": ("diagnosis", None, None),
+    "insurance": ("charges", 500, None),
+    "adult": ("income", 500, None),
+    "credit_card": ("Y", 1_000, "categorical"),
+    "support2": ("death", 1_000, "categorical"),
+}
+LEFT_OUT = {"support2": ("slos", "d.time", "hospdead", "sfdm2"), "credit_card": ("ID",)}
+SHARES = (0.1, 0.2)
+GENERATORS = ("trees", "copula")
+SPLITS, DRAWS = 10, 3
+KEYS = ("table", "rows", "hardest", "generator", "arm")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One table, one setting."""
+
+    table: str
+    hardest: float
+    generator: str
+
+
+def cells(tables: list[str]) -> Iterator[Cell]:
+    """All cells, every table once before any has its second setting."""
+    for generator in GENERATORS:
+        for hardest in SHARES:
+            for table in tables or TABLES:
+                yield Cell(table, hardest, generator)
+
+
+def rows_of(name: str) -> tuple[ts.Table, np.ndarray, bool]:
+    """Features, labels, and whether these are classes."""
+    target, n, kind = TABLES[name]
+    arrow = pq.read_table(DATA / f"{name}.parquet").drop_columns(list(LEFT_OUT.get(name, ())))
+    if n is not None:
+        places = np.random.default_rng(2410).choice(len(arrow), n, replace=False)
+        arrow = arrow.take(np.sort(places))
+    table = ts.Table.from_frame(arrow, kinds={target: kind} if kind == "categorical" else None)
+    features = ts.Schema(tuple(c for c in table.schema.modelled if c.name != target))
+    labels = np.array(table.values(target))
+    if kind == "binary":
+        labels = (labels > 0).astype(int)
+    classes = kind is not None or table.schema[target].kind not in NUMERIC
+    return table.select(features), labels, classes
+
+
+def measured(cell: Cell) -> list[Row]:
+    """Run the protocol; a line an arm."""
+    features, labels, classes = rows_of(cell.table)
+    made: Any = ts.TargetedAugmenter if classes else ts.TargetedRegressionAugmenter
+    augmenter = made(
+        generator_class(cell.generator)(), ts.KNNShapley(), hardest=cell.hardest, per_class=classes
+    )
+    found = ts.evaluate_augmentation(
+        features,
+        labels,
+        augmenter,
+        protocol=ts.AugmentationProtocol(splits=SPLITS, draws=DRAWS),
+        random_state=0,
+        n_jobs=2,
+    )
+    gains = {d.arm: d for d in found.against_none}
+    over = {d.against: d for d in found.over_controls}
+    lines = []
+    for arm in found.arms:
+        line: Row = {
+            "table": cell.table,
+            "rows": len(labels),
+            "hardest": str(cell.hardest),
+            "generator": cell.generator,
+            "arm": arm,
+            "score": found.score,
+            "mean": found.mean(arm),
+        }
+        for prefix, among in (("", gains), ("hardest over it ", over)):
+            for key in ("mean", "low", "high", "p_holm", "detectable"):
+                line[f"{prefix}{'gain' if key == 'mean' else key}"] = (
+                    getattr(among[arm], key) if arm in among else ""
+                )
+        lines.append({**line, "seconds": found.seconds[arm], "verdict": found.verdict})
+    return lines
+
+
+def run(tables: list[str]) -> None:
+    """Measure what was not yet."""
+    results = Results(RESULTS / "honest.csv", KEYS)
+    for cell in cells(tables):
+        n = len(rows_of(cell.table)[1])
+        key = {"table": cell.table, "rows": n, "hardest": str(cell.hardest)}
+        key["generator"] = cell.generator
+        if results.has(**key, arm="hardest"):
+            continue
+        for line in measured(cell):
+            if not results.has(**key, arm=line["arm"]):
+                results.add(line)
