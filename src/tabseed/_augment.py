@@ -99,7 +99,7 @@ def augment(
     for_spreadsheet: Spreadsheet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add synthetic rows like the hardest ones, and say whether that helps a model."""
+    """Add rows like the hardest ones, and say whether that helps."""
     from tabseed.io import check_outputs, check_spreadsheet, write_table, write_text
 
     check_outputs([output], [report], [data, schema], force)

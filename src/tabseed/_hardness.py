@@ -81,7 +81,7 @@ def hardness(
     for_spreadsheet: Spreadsheet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say which rows are hard to learn, how sure that is, and why they may be."""
+    """Say which rows are hard to learn, and why they may be."""
     from tabseed.hardness.assess import assess_hardness
     from tabseed.io import check_outputs, check_spreadsheet, write_table, write_text
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import joblib
@@ -187,7 +188,9 @@ class _Run:
         if self.step == 0 and (self.how.stopper == "relative" or self.how.steps == 0):
             loss = np.concatenate([batch.validate() for batch in self.batches])
             self._note(np.full(len(loss), math.nan), loss)
-        with ThreadPoolExecutor(min(GROUPS, joblib.cpu_count())) as pool:
+        # OpenMP's limit is each thread's own: what one_thread set here does not hold there
+        alone = partial(torch.set_num_threads, 1)
+        with ThreadPoolExecutor(min(GROUPS, joblib.cpu_count()), initializer=alone) as pool:
             try:
                 while len(self.active) and self.step < self.how.steps:
                     found = list(pool.map(lambda b: b.advance(self.step), self.batches))
