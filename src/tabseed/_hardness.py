@@ -125,6 +125,8 @@ def _scorer(method: str, options: dict[str, Any], seed: int) -> Any:
         if key not in scorer.get_params():
             raise FileError(f"{names[key]}: {method} has no such option")
         scorer.set_params(**{key: value})
+    if "n_jobs" in scorer.get_params():
+        scorer.set_params(n_jobs=-1)  # any number gives the same bytes
     return scorer
 
 
