@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabseed._console import Output, guarded, progress_bar
+from tabseed._hardness import Method, Predicted, make_scorer
 from tabseed._learning import make_generator
 from tabseed._options import (
     COLUMN,
@@ -24,9 +25,8 @@ from tabseed._options import (
     Spreadsheet,
     Sql,
 )
-from tabseed.errors import FileError, SchemaError, TabseedError
+from tabseed.errors import SchemaError, TabseedError
 from tabseed.generators import GENERATORS
-from tabseed.hardness import SCORERS, scorer_class
 
 if TYPE_CHECKING:
     from tabseed.augment.protocol import AugmentationEvaluation
@@ -38,9 +38,7 @@ AUGMENT, JUDGE = 1004, 1005  # streams below the user's seed, beside those of cl
 @guarded
 def augment(
     data: Data,
-    target: Annotated[
-        str, typer.Option("--target", metavar=COLUMN, help="The column to be predicted.")
-    ],
+    target: Predicted,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar=FILE, help="Write the rows and those added here."),
@@ -69,9 +67,7 @@ def augment(
         str,
         typer.Option("--generator", metavar="NAME", help=f"How to learn: {', '.join(GENERATORS)}."),
     ] = "trees",
-    method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help=f"How to score: {', '.join(SCORERS)}.")
-    ] = "knn-shapley",
+    method: Method = "knn-shapley",
     provenance: Annotated[
         str | None,
         typer.Option(
@@ -108,12 +104,11 @@ def augment(
         raise TabseedError("--report shows the verdict; give --splits 2 or more")
     if splits == 1:
         raise TabseedError("--splits 1: a verdict needs 2 splits or more, 0 leaves it out")
-    if method not in SCORERS:
-        raise FileError(f"--method {method!r}: there are {', '.join(SCORERS)}")
+    scorer = make_scorer(method, {})
     table = Source(data, schema, kind, sql, encoding).read()
     settings = {
         "generator": make_generator(generator, {}, "none", seed),
-        "scorer": None if hardest == 1 else scorer_class(method)(),
+        "scorer": None if hardest == 1 else scorer,
         "hardest": hardest,
         "amount": amount,
         "per_class": per_class,

@@ -30,23 +30,24 @@ from tabseed.hardness import SCORERS, scorer_class
 if TYPE_CHECKING:
     from tabseed.hardness.assess import HardnessAssessment
 
+Predicted = Annotated[
+    str, typer.Option("--target", metavar=COLUMN, help="The column to be predicted.")
+]
+Method = Annotated[
+    str, typer.Option("--method", metavar="NAME", help=f"How to score: {', '.join(SCORERS)}.")
+]
 HARDEST = 0.1  # the share of rows whose hints are counted apart
 
 
 @guarded
 def hardness(
     data: Data,
-    target: Annotated[
-        str, typer.Option("--target", metavar=COLUMN, help="The column to be predicted.")
-    ],
+    target: Predicted,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar=FILE, help="Write the score of every row here."),
     ] = None,
-    method: Annotated[
-        str,
-        typer.Option("--method", metavar="NAME", help=f"How to score: {', '.join(SCORERS)}."),
-    ] = "knn-shapley",
+    method: Method = "knn-shapley",
     neighbors: Annotated[
         int | None,
         typer.Option("--neighbors", min=1, metavar=N, help="Of knn-shapley (5 if not given)."),
@@ -90,7 +91,7 @@ def hardness(
         check_spreadsheet(output, for_spreadsheet)
     elif for_spreadsheet:
         raise TabseedError("--for-spreadsheet is for --output; name a CSV file, or leave it out")
-    scorer = _scorer(method, {"n_neighbors": neighbors, "model": model}, seed)
+    scorer = make_scorer(method, {"n_neighbors": neighbors, "model": model}, random_state=seed)
     table = Source(data, schema, kind, sql, encoding).read()
     table.schema[target]  # an unknown name raises, with the nearest one
     further = None
@@ -113,11 +114,9 @@ def hardness(
     out.finish("hardness")
 
 
-def _scorer(method: str, options: dict[str, Any], seed: int) -> Any:
+def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:
     """Make the scorer of this name; an option that it does not have is refused."""
-    if method not in SCORERS:
-        raise FileError(f"--method {method!r}: there are {', '.join(SCORERS)}")
-    scorer = scorer_class(method)(random_state=seed)
+    scorer = scorer_class(method)(**settings)
     names = {"n_neighbors": "--neighbors", "model": "--model"}
     for key, value in options.items():
         if value is None:

@@ -71,7 +71,7 @@ class KNNShapley(HardnessScorer):
         time by it.
     engine : {"auto", "numba", "numpy", "torch"}
         "numba" compiles (about four seconds in each process, nothing is kept between processes);
-        "numpy" gives the same values to 1e-12, and takes some ten times as long; "torch" computes
+        "numpy" gives the same values to 1e-12, and takes some eight times as long; "torch" computes
         on a GPU where there is one, one block of reference rows after another. "auto" takes numba
         (extra ``fast``) for 5e7 pairs of rows and more.
     n_jobs : int, optional
