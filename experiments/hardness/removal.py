@@ -19,7 +19,7 @@ from experiments.hardness import cells
 from experiments.hardness.scores import RECORDED, recorded, shapley
 from experiments.hardness.tables import Rows, draw
 from experiments.results import Row
-from tabseed.hardness.features import Features
+from tabseed.supervised import Features
 
 TABLES = ("adult", "credit_card", "diabetes_cdc", "blobs")
 N, HELD, SEEDS = 3_000, 5_000, 10

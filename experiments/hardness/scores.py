@@ -14,8 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import tabseed as ts
 from experiments.hardness.tables import Rows
-from tabseed.hardness.base import code_labels
-from tabseed.hardness.features import Features
+from tabseed.supervised import Features, code_labels
 
 EPOCHS, NETWORKS, NEIGHBOURS = 20, 3, 5
 RECORDED = {

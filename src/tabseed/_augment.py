@@ -139,15 +139,11 @@ def augment(
 def _prepared(table: Table, target: str, settings: dict[str, Any]) -> tuple[Any, Table, Any]:
     """Give the augmenter, the columns that it models, and the labels."""
     from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
-    from tabseed.hardness.assess import labels_of
-    from tabseed.schema import NUMERIC, Schema
+    from tabseed.supervised import features_and_labels, task_of
 
-    kind = table.schema[target].kind
-    others = Schema(tuple(c for c in table.schema.modelled if c.name != target))
-    if target not in table.schema.modelled or not len(others):
-        raise SchemaError(f"column {target!r} is {kind}, or stands alone: nothing to predict")
-    made = TargetedRegressionAugmenter if kind in NUMERIC else TargetedAugmenter
-    return made(**settings), table.select(others), labels_of(table, target)
+    task = task_of(table.schema, target)
+    made = TargetedRegressionAugmenter if task == "regression" else TargetedAugmenter
+    return made(**settings), *features_and_labels(table, target)
 
 
 def _augmented(

@@ -20,9 +20,10 @@ from tabseed._random import RandomState, child, seed_sequence
 from tabseed.augment.rows import LabelError, Rows, append_features, append_labels
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.generators.base import Generator
-from tabseed.hardness.base import HardnessScorer, Task
+from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.shapley import KNNShapley
 from tabseed.hardness.taxonomy import HINTS, hints
+from tabseed.supervised import Task
 from tabseed.table import Table
 
 SCORE, GENERATE, DRAW = range(3)  # streams below that of an augmenter

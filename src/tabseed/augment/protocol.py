@@ -30,7 +30,7 @@ from tabseed.augment.rows import Rows
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.generators.base import Progress
 from tabseed.generators.smote import SMOTE
-from tabseed.hardness.features import Features
+from tabseed.supervised import Features
 
 ARMS = {
     "none": "all training rows, nothing added",

@@ -24,8 +24,8 @@ from tabseed._frames import (
     with_flags,
 )
 from tabseed.errors import SchemaError
-from tabseed.hardness.base import Task, code_labels
 from tabseed.schema import NUMERIC, Column, Schema
+from tabseed.supervised import Task, code_labels
 from tabseed.table import Table
 
 

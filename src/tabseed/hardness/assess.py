@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed._random import one_thread
-from tabseed.errors import SchemaError, TooFewRowsError
-from tabseed.hardness.base import HardnessScorer, Task
-from tabseed.hardness.features import Features
+from tabseed.errors import TooFewRowsError
+from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.taxonomy import HINTS, hints
-from tabseed.schema import DISCRETE, NUMERIC, Schema
+from tabseed.supervised import Features, Task, features_and_labels, task_of
 from tabseed.table import Table
 
 
@@ -81,23 +80,14 @@ def assess_hardness(
     other column is left.
     """
     table = Table.from_frame(frame)
-    column = table.schema[target]
-    if column.kind in DISCRETE:
-        task: Task = "classification"
-    elif column.kind in NUMERIC:
-        task = "regression"
-    else:
-        raise SchemaError(f"column {target!r} is {column.kind}, not a label; set another kind")
-    others = Schema(tuple(c for c in table.schema.modelled if c.name != target))
-    if not len(others):
-        raise SchemaError(f"no column beside {target!r} to score rows by")
+    task = task_of(table.schema, target)
+    rows, y = features_and_labels(table, target)
     if len(table) < 2:
         raise TooFewRowsError(f"{len(table)} rows are too few to score: 2 are needed")
-    rows, y = table.select(others), labels_of(table, target)
     pair = None
     if reference is not None:
         further = Table.from_frame(reference, schema=table.schema)
-        pair = (further.select(others), labels_of(further, target))
+        pair = features_and_labels(further, target)
     scorer.fit(rows, y, reference=pair, folds=folds, task=task)
     order = np.argsort(-scorer.scores_, kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
@@ -113,24 +103,6 @@ def assess_hardness(
         hint=hints(rows, y, task=task),
         places=_principal(Features().fit_transform(rows)),
     )
-
-
-def labels_of(table: Table, target: str) -> np.ndarray:
-    """Give the labels, (n,): numbers, or values of a discrete column; SchemaError for a gap."""
-    if table.schema[target].kind in NUMERIC:
-        labels = table.numbers(target)
-        gap = np.isnan(labels)
-    else:
-        values = table.values(target)
-        labels = np.empty(len(values), dtype=object)
-        labels[:] = values
-        gap = np.array([v is None for v in values], dtype=bool)
-    if gap.any():
-        raise SchemaError(
-            f"column {target!r}, row {int(np.flatnonzero(gap)[0]) + 1}: the label is missing; "
-            "leave out rows without one"
-        )
-    return labels
 
 
 def _principal(points: np.ndarray) -> np.ndarray:

@@ -6,18 +6,16 @@ Notation: n rows to score, m reference rows, F folds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
-from tabseed.hardness.features import Features
+from tabseed.supervised import Features, Task, code_labels
 
-Task = Literal["classification", "regression"]
 FOLDS, SCORE = range(2)  # streams below that of a scorer
-MAX_CLASSES = 20  # whole numbers with more values are a regression's, unless the caller says
 
 
 @dataclass(frozen=True)
@@ -147,57 +145,6 @@ def deal(
     fold = np.empty(n, dtype=np.int64)
     fold[order] = np.arange(n) % folds
     return fold
-
-
-def code_labels(
-    labels: list[Any], task: Task | None = None
-) -> tuple[Task, np.ndarray, list[np.ndarray]]:
-    """Say which task the labels (of one or two tables) pose; give its classes and coded labels.
-
-    Without ``task``, numbers are targets of a regression unless they are whole and take at most
-    MAX_CLASSES values. Classes are sorted, by their text if they cannot be compared.
-    """
-    arrays = [_one_dimension(values) for values in labels]
-    ends = np.cumsum([len(a) for a in arrays])[:-1]
-    pooled = np.concatenate([a.astype(object) for a in arrays])
-    numeric = all(a.dtype.kind in "iuf" for a in arrays)
-    if task is None:
-        levels = np.unique(pooled.astype(float)) if numeric else pooled[:0]
-        whole = len(levels) <= MAX_CLASSES and bool((levels == np.round(levels)).all())
-        task = "regression" if numeric and not whole else "classification"
-    if task == "regression":
-        try:
-            numbers = pooled.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise SchemaError(f"the labels of a regression are numbers ({error})") from error
-        return task, np.empty(0), np.split(numbers, ends)
-    distinct = list(dict.fromkeys(pooled.tolist()))
-    try:
-        classes = sorted(distinct)
-    except TypeError:
-        classes = sorted(distinct, key=str)
-    number = {label: k for k, label in enumerate(classes)}
-    coded = np.array([number[label] for label in pooled.tolist()], dtype=np.int64)
-    known = np.empty(len(classes), dtype=object)
-    known[:] = classes
-    return task, known, np.split(coded, ends)
-
-
-def _one_dimension(values: Any) -> np.ndarray:
-    """Take labels as an array; SchemaError, with the row, for a gap."""
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise SchemaError(f"labels are one a row, got an array of {array.ndim} dimensions")
-    if array.dtype.kind == "O":
-        gap = np.array([v is None or v != v for v in array.tolist()], dtype=bool)
-    else:
-        gap = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(len(array), dtype=bool)
-    if gap.any():
-        raise SchemaError(
-            f"row {int(np.flatnonzero(gap)[0]) + 1} has no label, or an infinite one; "
-            "leave such rows out"
-        )
-    return array
 
 
 def _same_length(x: np.ndarray, y: np.ndarray, names: str) -> None:

@@ -17,8 +17,9 @@ from sklearn.linear_model import LogisticRegression
 from tabseed._random import RandomState, generator
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.hardness import SCORERS
-from tabseed.hardness.base import HardnessScorer, Scores, Task, deal
+from tabseed.hardness.base import HardnessScorer, Scores, deal
 from tabseed.hardness.dynamics import FLIP, TrainingDynamics, is_network
+from tabseed.supervised import Task
 
 
 class DynamicsScorer(HardnessScorer):

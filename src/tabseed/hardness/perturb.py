@@ -18,9 +18,8 @@ from tabseed._frames import is_text
 from tabseed._random import RandomState, generator
 from tabseed.detect import MAX_EXACT_INTEGER
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
-from tabseed.hardness.base import code_labels
-from tabseed.hardness.features import Features
 from tabseed.schema import NUMERIC, Schema
+from tabseed.supervised import Features, code_labels
 from tabseed.table import LARGEST, MISSING, Table
 
 KINDS: dict[str, str] = {

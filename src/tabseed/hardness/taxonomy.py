@@ -12,8 +12,7 @@ from scipy.stats import binom
 from sklearn.neighbors import NearestNeighbors
 
 from tabseed._random import one_thread
-from tabseed.hardness.base import Task, code_labels
-from tabseed.hardness.features import Features
+from tabseed.supervised import Features, Task, code_labels
 
 HINTS = {
     "out of support": "far from every other row",
