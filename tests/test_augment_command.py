@@ -73,7 +73,7 @@ def test_numbers_are_augmented_without_a_verdict(people: Path, tmp_path: Path) -
     ("arguments", "said"),
     [
         (("--target", "koln"), "köln"),
-        (("--target", "who"), "nothing to predict"),
+        (("--target", "who"), "not a label"),
         (("--target", "köln", "--hardest", "2"), "hardest"),
         (("--target", "köln", "--skip", "dull"), "mislabelled"),
         (("--target", "köln", "--provenance", "who"), "already"),

@@ -202,7 +202,7 @@ def evaluate_augmentation(
       each with another seed of the model; the generator is fitted anew on each split.
 
     ``model`` is a classifier with ``predict_proba``, or a regressor, of points (n, w) as
-    :class:`~tabseed.hardness.features.Features` gives them; None: scikit-learn's histogram
+    :class:`~tabseed.supervised.Features` gives them; None: scikit-learn's histogram
     boosting. Rounds are chosen for it and for XGBoost's; another model trains as it is.
     The same bytes for any ``n_jobs``, ``seconds`` apart. ``progress(done, total, message)`` is
     called after each split. Cost: J times the scorer, 5 fits of generators, A G fits of the model.
