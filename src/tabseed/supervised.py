@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import roc_auc_score
 
+from tabseed._random import int_seed
 from tabseed.errors import SchemaError
 from tabseed.schema import DISCRETE, NUMERIC, Schema
 from tabseed.table import Table
@@ -191,3 +193,25 @@ def _one_dimension(values: Any) -> np.ndarray:
             "leave such rows out"
         )
     return array
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+def seeded(model: Any, stream: np.random.SeedSequence) -> Any:
+    """Give an unfitted copy whose every ``random_state``, nested ones too, is set by the stream."""
+    made = clone(model)
+    keys = [key for key in made.get_params() if key.split("__")[-1] == "random_state"]
+    return made.set_params(**dict.fromkeys(keys, int_seed(stream)))
+
+
+def auc(y: np.ndarray, share: np.ndarray) -> float:
+    """Give the area under the ROC curve of class shares (n, C) for class numbers y (n,).
+
+    With two classes that of class 1; with more the mean of one class against the rest, over
+    those that occur. NaN where only one class occurs.
+    """
+    occur = [c for c in range(share.shape[1]) if 0 < (y == c).sum() < len(y)]
+    if share.shape[1] == 2:
+        occur = occur[-1:]
+    return float(np.mean([roc_auc_score(y == c, share[:, c]) for c in occur])) if occur else np.nan

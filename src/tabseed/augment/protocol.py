@@ -15,10 +15,10 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import has_fit_parameter
 
-from tabseed._random import RandomState, child, int_seed, one_thread, seed_sequence
+from tabseed._random import RandomState, child, one_thread, seed_sequence
 from tabseed.augment.augmenter import (
     HardSet,
     TargetedAugmenter,
@@ -30,7 +30,7 @@ from tabseed.augment.rows import Rows
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.generators.base import Progress
 from tabseed.generators.smote import SMOTE
-from tabseed.supervised import Features
+from tabseed.supervised import Features, auc, seeded
 
 ARMS = {
     "none": "all training rows, nothing added",
@@ -327,7 +327,7 @@ class _Arms:
         points = Features().fit(train.features)
         held = held_out(train, protocol.validation, child(stream, INNER), testing=False)
         x = points.transform(train.features)
-        model = _seeded(model, child(stream, MODEL))
+        model = seeded(model, child(stream, MODEL))
         model = with_rounds(model, (x[~held], train.y[~held]), (x[held], train.y[held]))
         began = time.perf_counter()
         hard = augmenter.choose(train, child(stream, SCORE))
@@ -340,7 +340,7 @@ class _Arms:
         x = self.points.transform(self.train.features)
         generator = self._generator(arm)
         for g in range(draws):
-            model = _seeded(self.model, child(self.stream, MODEL, g))
+            model = seeded(self.model, child(self.stream, MODEL, g))
             if arm == "weighted":
                 weight = np.ones(len(x))
                 weight[self.hard.places] += self.m / len(self.hard.places)
@@ -424,13 +424,6 @@ def _check_model(model: Any, rows: Rows, protocol: AugmentationProtocol) -> None
         raise TabseedError(f"{name} takes no weights; leave the arm 'weighted' out")
 
 
-def _seeded(model: Any, stream: np.random.SeedSequence) -> Any:
-    made = clone(model)
-    if "random_state" in made.get_params():
-        made.set_params(random_state=int_seed(stream))
-    return made
-
-
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -464,8 +457,5 @@ def _score(model: Any, x: np.ndarray, test: Rows) -> float:
     """Gini of two classes, mean one-vs-rest AUC of more, R2 of a regression."""
     if test.task == "regression":
         return float(r2_score(test.y, model.predict(x)))
-    share = model.predict_proba(x)
-    auc = [roc_auc_score(test.y == c, share[:, c]) for c in range(1, len(test.classes))]
-    if len(test.classes) == 2:
-        return float(2 * auc[0] - 1)
-    return float(np.mean([roc_auc_score(test.y == 0, share[:, 0]), *auc]))
+    area = auc(test.y, model.predict_proba(x))
+    return 2 * area - 1 if len(test.classes) == 2 else area

@@ -1,0 +1,1 @@
+"""Utility: will a model trained on synthetic rows do as well, and would you pick the same model?"""

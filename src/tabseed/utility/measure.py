@@ -1,0 +1,283 @@
+"""Train every model on real and on synthetic rows, and keep what each says of rows held out.
+
+The costly half of utility. What it means is worked out from these arrays alone by
+:mod:`~tabseed.utility.gap`, :mod:`~tabseed.utility.decomposition` and
+:mod:`~tabseed.utility.ranking`.
+
+Notation: K models, D synthetic tables, S seeds of a model, n real rows to train on, h held out,
+k_d synthetic rows of table d set aside, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from tabseed._random import RandomState, child, seed_sequence
+from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.metrics.base import check_leakage, conform
+from tabseed.table import Table
+from tabseed.utility.models import Labelled, Problem, output, points, train, zoo
+
+Progress = Callable[[int, int, str], None]
+
+REAL, SYNTHETIC = "real", "synthetic"
+SAME_SIZE = "synthetic, as many as real"
+REPEATED = "real, repeated"
+SOURCES = {
+    REAL: "the n real training rows",
+    SYNTHETIC: "all synthetic rows but those set aside",
+    SAME_SIZE: "n of the synthetic rows",
+    REPEATED: "the real rows, repeated to the number of the synthetic ones",
+}
+ASIDE, MOST_ASIDE = 0.2, 2_000  # of the synthetic rows, to score by
+CHOICE, FIT, RESPONSE = range(3)  # streams below that of a measurement
+
+Response = Callable[[Table], np.ndarray]
+"""The synthetic law's own mean of the response given features: (n,), or class shares (n, C)."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What models trained on each of SOURCES say of held-out rows.
+
+    ``y`` (h,) are the labels held out, ``y_aside`` those of each synthetic table's rows set
+    aside, (k_d,). ``on_holdout[source]`` is (K, D, S, h), with a last axis C of class shares for
+    classes; D is 1 for REAL and REPEATED. ``on_aside[source]``, of REAL and SYNTHETIC, is a list
+    over tables of (K, S, k_d[, C]). ``response_holdout`` (D, h[, C]) and ``response_aside``, D
+    of (k_d[, C]), are the synthetic law's mean response mu~ or eta~; ``response_known`` says
+    whether it was given or had to be learned. ``y_train`` (n,); ``sizes`` gives the rows that
+    each source trains on.
+    """
+
+    problem: Problem
+    models: tuple[str, ...]
+    y: np.ndarray
+    y_aside: list[np.ndarray]
+    y_train: np.ndarray
+    on_holdout: dict[str, np.ndarray]
+    on_aside: dict[str, list[np.ndarray]]
+    response_holdout: np.ndarray
+    response_aside: list[np.ndarray]
+    response_known: bool
+    sizes: dict[str, int]
+
+    def only(self, model: str) -> Measured:
+        """Give the part of one model, K = 1."""
+        if model not in self.models:
+            raise TabseedError(f"no model {model!r}; there are {', '.join(self.models)}")
+        at = slice(self.models.index(model), self.models.index(model) + 1)
+        return Measured(
+            self.problem,
+            (model,),
+            self.y,
+            self.y_aside,
+            self.y_train,
+            {source: said[at] for source, said in self.on_holdout.items()},
+            {source: [part[at] for part in said] for source, said in self.on_aside.items()},
+            self.response_holdout,
+            self.response_aside,
+            self.response_known,
+            self.sizes,
+        )
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How utility is measured.
+
+    ``models`` are scikit-learn estimators by name, of points (n, w) as
+    :class:`~tabseed.supervised.Features`, fitted on the rows that train, gives them; None:
+    :func:`~tabseed.utility.models.zoo`. Each is trained with S ``seeds``. ``responses``, one a
+    synthetic table, are the tables' mean responses where they are known (a two-stage generator's
+    ``response_mean``); None: a forest learns them from the synthetic rows that train.
+    ``progress(done, total, message)`` is called after each fit.
+    """
+
+    models: Mapping[str, Any] | None = None
+    seeds: int = 2
+    responses: Sequence[Response] | None = None
+    n_jobs: int | None = None
+    progress: Progress | None = None
+
+
+def measure(
+    train_on: Any,
+    synthetic: Any,
+    holdout: Any,
+    target: str,
+    how: Measuring = Measuring(),
+    random_state: RandomState = 0,
+) -> Measured:
+    """Train each model on the rows of every source, S times; hear what it says of all others.
+
+    ``synthetic`` is a frame or a Table, or a list of D of them, best from generators trained
+    independently. A model has the same seed on every source, so differences are not of seeds.
+    Of each synthetic table a fifth, at most 2,000 rows, trains nothing.
+
+    Raises LeakageError where the holdout repeats the training rows, SchemaError, TooFewRowsError.
+    The same bytes for any ``n_jobs``. Cost: K S (2 D + 2) fits.
+    """
+    real = Table.from_frame(train_on)
+    problem = Problem.of(real, target)
+    real = real.select(problem.schema)
+    held = conform(holdout, problem.schema, "holdout")
+    check_leakage(real, held)
+    many = synthetic if isinstance(synthetic, list | tuple) else [synthetic]
+    given = len(many) if how.responses is None else len(how.responses)
+    if not many or given != len(many) or how.seeds < 1:
+        raise TabseedError("measure needs 1 synthetic table, 1 response a table and 1 seed or more")
+    stream = seed_sequence(random_state)
+    drawn = [problem.rows(frame, "synthetic") for frame in many]
+    sets = _Sets.of(problem.rows(real, "train"), drawn, problem.rows(held, "holdout"), stream)
+    smallest = min(len(sets.real), *(len(rows) for rows in sets.training))
+    chosen = dict(how.models) if how.models is not None else zoo(problem.task, smallest)
+    return _measured(problem, sets, chosen, how, stream)
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """All rows: those that train by source and table, those set aside, those held out."""
+
+    real: Labelled
+    holdout: Labelled
+    training: list[Labelled]
+    aside: list[Labelled]
+    same_size: list[Labelled]
+    repeated: Labelled
+
+    @classmethod
+    def of(
+        cls,
+        real: Labelled,
+        drawn: list[Labelled],
+        holdout: Labelled,
+        stream: np.random.SeedSequence,
+    ) -> _Sets:
+        training, aside, same = [], [], []
+        for d, rows in enumerate(drawn):
+            if len(rows) < 5:
+                raise TooFewRowsError(f"utility needs at least 5 synthetic rows, got {len(rows)}")
+            order = np.random.default_rng(child(stream, CHOICE, d)).permutation(len(rows))
+            k = min(round(ASIDE * len(rows)), MOST_ASIDE)
+            aside.append(rows.take(np.sort(order[:k])))
+            training.append(rows.take(np.sort(order[k:])))
+            same.append(rows.take(np.sort(order[k : k + len(real)])))
+        repeated = real.take(np.resize(np.arange(len(real)), len(training[0])))
+        return cls(real, holdout, training, aside, same, repeated)
+
+    def of_source(self, source: str) -> list[Labelled]:
+        """Give the training rows of a source, one set a table (one in all for real rows)."""
+        found = {
+            REAL: [self.real],
+            REPEATED: [self.repeated],
+            SYNTHETIC: self.training,
+            SAME_SIZE: self.same_size,
+        }
+        return found[source]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One model on one set of rows with one seed: points and labels, and points to speak of."""
+
+    source: str
+    at: tuple[int, int, int]  # model, table, seed
+    model: Any
+    x: np.ndarray
+    y: np.ndarray
+    spoken_of: list[np.ndarray]
+
+    def run(self, problem: Problem, stream: np.random.SeedSequence) -> list[np.ndarray]:
+        fitted = train(self.model, self.x, self.y, problem, stream)
+        return [output(fitted, x, problem) for x in self.spoken_of]
+
+
+def _measured(
+    problem: Problem,
+    sets: _Sets,
+    models: dict[str, Any],
+    how: Measuring,
+    stream: np.random.SeedSequence,
+) -> Measured:
+    tasks = list(_tasks(sets, models, how.seeds))
+    if how.responses is None:
+        tasks += _response_tasks(problem, sets)
+    jobs = (
+        # the stream is that of model and seed, whatever the rows: comparisons are paired
+        delayed(task.run)(problem, child(stream, FIT, task.at[0], task.at[2]))
+        for task in tasks
+    )
+    said: dict[tuple[str, int, int, int], list[np.ndarray]] = {}
+    for done, (task, heard) in enumerate(
+        zip(tasks, Parallel(n_jobs=how.n_jobs, return_as="generator")(jobs), strict=True), 1
+    ):
+        said[(task.source, *task.at)] = heard
+        if how.progress is not None:
+            how.progress(done, len(tasks), "models")
+    shape = (range(len(models)), range(how.seeds))
+
+    def on_aside(source: str, d: int) -> np.ndarray:
+        at = (0, 1 + d) if source == REAL else (d, 1)
+        return np.array([[said[source, m, at[0], s][at[1]] for s in shape[1]] for m in shape[0]])
+
+    if how.responses is None:
+        known = [said["response", 0, d, 0] for d in range(len(sets.training))]
+    else:
+        known = [
+            [f(sets.holdout.features), f(aside.features)]
+            for f, aside in zip(how.responses, sets.aside, strict=True)
+        ]
+    tables = range(len(sets.training))
+    return Measured(
+        problem=problem,
+        models=tuple(models),
+        y=sets.holdout.y,
+        y_aside=[rows.y for rows in sets.aside],
+        y_train=sets.real.y,
+        on_holdout={
+            source: np.array(
+                [
+                    [[said[source, m, d, s][0] for s in shape[1]] for d in _tables(sets, source)]
+                    for m in shape[0]
+                ]
+            )
+            for source in SOURCES
+        },
+        on_aside={source: [on_aside(source, d) for d in tables] for source in (REAL, SYNTHETIC)},
+        response_holdout=np.array([pair[0] for pair in known]),
+        response_aside=[pair[1] for pair in known],
+        response_known=how.responses is not None,
+        sizes={source: len(sets.of_source(source)[0]) for source in SOURCES},
+    )
+
+
+def _tables(sets: _Sets, source: str) -> range:
+    return range(len(sets.of_source(source)))
+
+
+def _tasks(sets: _Sets, models: dict[str, Any], seeds: int) -> Iterator[_Task]:
+    """List all fits; what each speaks of begins with the holdout."""
+    for source in SOURCES:
+        for d, rows in enumerate(sets.of_source(source)):
+            others = [sets.holdout]
+            if source == REAL:
+                others += sets.aside
+            elif source == SYNTHETIC:
+                others.append(sets.aside[d])
+            x, *spoken_of = points(rows, *others)
+            for m, model in enumerate(models.values()):
+                for s in range(seeds):
+                    yield _Task(source, (m, d, s), model, x, rows.y, spoken_of)
+
+
+def _response_tasks(problem: Problem, sets: _Sets) -> Iterator[_Task]:
+    """List the fits that learn each synthetic table's mean response."""
+    model = zoo(problem.task, min(map(len, sets.training)))["forest"]
+    for d, rows in enumerate(sets.training):
+        x, *spoken_of = points(rows, sets.holdout, sets.aside[d])
+        yield _Task("response", (0, d, 0), model, x, rows.y, spoken_of)
