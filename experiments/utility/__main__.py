@@ -1,0 +1,23 @@
+"""Studies of utility.
+
+python -m experiments.utility simulation [STUDY ...]
+TABSEED_DATA=... python -m experiments.utility real [TABLE ...]     # goes on where it stopped
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+from experiments.utility import simulation  # noqa: E402
+
+if __name__ == "__main__":
+    part, *names = sys.argv[1:] or [""]
+    simulation.RESULTS.mkdir(parents=True, exist_ok=True)
+    if part == "simulation":
+        simulation.run(names)
+    else:
+        sys.exit(__doc__)
