@@ -15,6 +15,7 @@ GENERATORS: dict[str, tuple[str, str]] = {
     "copula": ("tabseed.generators.copula", "GaussianCopula"),
     "smote": ("tabseed.generators.smote", "SMOTE"),
     "resample": ("tabseed.generators.resample", "Resample"),
+    "two-stage": ("tabseed.two_stage", "FeatureResponse"),
     "vaebgm": ("tabseed.generators.vaebgm", "VAEBGM"),
     "tvae": ("tabseed.generators.tvae", "TVAE"),
     "ctgan": ("tabseed.generators.ctgan", "CTGAN"),
