@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.base import clone
 
 import tabseed
 from tabseed import testing
+from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
 from tabseed.generators import GENERATORS, WRAPPERS, generator_class
 from tabseed.generators.base import Generator
 from tabseed.generators.ensemble import Training
@@ -19,8 +21,9 @@ from tabseed.inductive_bias import BIASES, bias_class
 from tabseed.inductive_bias.base import InductiveBias
 from tabseed.inductive_bias.fine_tuned import FineTuned
 from tabseed.inductive_bias.maml import MetaTraining
-from tabseed.metrics import METRICS, DiscriminatorDivergence, Metric
+from tabseed.metrics import METRICS, ChiSquareDivergence, DiscriminatorDivergence, Metric
 
+Augmenter = TargetedAugmenter | TargetedRegressionAugmenter
 BRIEF = Training(steps=300, patience=4)  # laws hold at any length; these runs need not be good
 # what a generator takes to be quick
 SMALL: dict[str, dict[str, object]] = {
@@ -55,6 +58,7 @@ def instances() -> dict[str, object]:
     vaebgm = generator_class("vaebgm")
     found["vaebgm paper"] = vaebgm(n_seeds=3, paper=True, device="cpu")
     found["resample smoothed"] = generator_class("resample")(smoothing=0.5)
+    found["two-stage knn"] = generator_class("two-stage")(found["smote"], "knn", "gaussian")
     inner = vaebgm(n_seeds=3, training=BRIEF, device="cpu")
     found["fine-tuned average"] = FineTuned(inner, bias("average"))
     found["fine-tuned mixture"] = FineTuned(inner, bias("mixture"))
@@ -65,6 +69,7 @@ def instances() -> dict[str, object]:
     found["divergence"] = DiscriminatorDivergence(
         views=("plain",), permutations=0, folds=3, repeats=2
     )
+    found["chi2"] = ChiSquareDivergence(permutations=3)
     for name in BIASES:
         found[f"bias {name}"] = bias(name)
     few = [bias("continued"), bias("small-init")]
@@ -87,7 +92,18 @@ def instances() -> dict[str, object]:
     found["knn-shapley stable"] = shapley(ties="stable", n_neighbors=(3, 1))
     found["knn-shapley truncated"] = shapley(truncate=0.1)
     found["bias mixture average"] = bias("mixture", bias=bias("average"))
-    return found
+    return found | augmenters()
+
+
+def augmenters() -> dict[str, object]:
+    smote, copula = generator_class("smote")(), generator_class("copula")()
+    scorer = scorer_class("knn-shapley")(n_neighbors=3)
+    settings = {"amount": 1.5, "per_class": True, "provenance": "new"}
+    return {
+        "augmenter": TargetedAugmenter(smote),
+        "augmenter per class": TargetedAugmenter(copula, scorer, **settings),
+        "regression augmenter": TargetedRegressionAugmenter(copula),
+    }
 
 
 CASES = [
@@ -111,7 +127,7 @@ def test_no_class_and_no_check_is_missed() -> None:
         c
         for c in public
         if inspect.isclass(c)
-        and issubclass(c, Generator | Metric | InductiveBias | HardnessScorer)
+        and issubclass(c, Generator | Metric | InductiveBias | HardnessScorer | Augmenter)
         and c not in (Generator, InductiveBias, HardnessScorer)
     }
     assert family <= tested
@@ -122,7 +138,8 @@ def test_no_class_and_no_check_is_missed() -> None:
     written = {f for n, f in vars(testing).items() if n.startswith("check_")}
     run = {check for case in CASES for check in case.values[:1]}
     whole = {
-        getattr(testing, f"check_{kind}") for kind in ("generator", "metric", "bias", "scorer")
+        getattr(testing, f"check_{kind}")
+        for kind in ("generator", "metric", "bias", "scorer", "augmenter")
     }
     assert written - run == whole
     inside = {
@@ -248,3 +265,90 @@ def test_laws_catch_scorers_that_break_them() -> None:
     ):
         with pytest.raises(AssertionError):
             check(broken())
+
+
+def test_laws_catch_augmenters_that_break_them() -> None:
+    """Augmenters with one fault each fail the law that names it."""
+    resample = generator_class("resample")
+
+    class Sorted(TargetedAugmenter):
+        def fit_resample(self, X, y):
+            X, y = super().fit_resample(X, y)
+            return X[::-1], y[::-1]
+
+    class Easiest(TargetedAugmenter):
+        def choose(self, rows, stream):
+            hard = super().choose(rows, stream)
+            if hard.hardness is None:
+                return hard
+            places = np.sort(np.argsort(hard.hardness)[: len(hard.places)])
+            return dataclasses.replace(hard, places=places)
+
+    class Deaf(TargetedAugmenter):
+        def _allowed(self, rows):
+            return np.ones(len(rows), dtype=bool)
+
+    class Tenfold(TargetedAugmenter):
+        def n_drawn(self, k):
+            return 10 * super().n_drawn(k)
+
+    class Lossy(TargetedAugmenter):
+        def fit_resample(self, X, y):
+            X, y = super().fit_resample(X, y)
+            return X, y.astype(object) if isinstance(y, np.ndarray) else y
+
+    for broken, check in (
+        (Sorted, testing.check_originals_come_first_and_stay),
+        (Easiest, testing.check_hard_rows_are_the_hardest),
+        (Deaf, testing.check_skip_leaves_hinted_rows_out),
+        (Tenfold, testing.check_added_rows_follow_amount),
+        (Lossy, testing.check_the_kind_of_rows_comes_back),
+    ):
+        with pytest.raises(AssertionError):
+            check(broken(resample()))
+
+
+def test_laws_catch_augmenters_that_break_others() -> None:
+    resample = generator_class("resample")
+
+    class Unseeded(TargetedAugmenter):
+        def learned(self, rows, stream):
+            return super().learned(rows, np.random.SeedSequence())
+
+        def fit_resample(self, X, y):
+            return super(Unseeded, self.set_params(random_state=None)).fit_resample(X, y)
+
+    class Forgetful(TargetedAugmenter):
+        def fit_resample(self, X, y):
+            found = super().fit_resample(X, y)
+            self.sample_indices_ = np.arange(len(self.sample_indices_))
+            return found
+
+    class ByName(TargetedAugmenter):
+        def n_drawn(self, k):
+            return super().n_drawn(k) + len(str(self.names_))
+
+        def choose(self, rows, stream):
+            self.names_ = rows.classes[0]
+            return super().choose(rows, stream)
+
+    class InPlace(TargetedAugmenter):
+        def fit_resample(self, X, y):
+            if isinstance(y, np.ndarray):
+                y[:] = y[::-1].copy()
+            return super().fit_resample(X, y)
+
+    class Partial(TargetedAugmenter):
+        def choose(self, rows, stream):
+            hard = super().choose(rows, stream)
+            return dataclasses.replace(hard, places=hard.places[1:])
+
+    for broken, check in (
+        (Unseeded, testing.check_augmenter_seed_decides_everything),
+        (Forgetful, testing.check_added_rows_are_told_apart),
+        (ByName, testing.check_names_of_classes_do_not_matter),
+        (InPlace, testing.check_augmenter_changes_no_input),
+        (Partial, testing.check_hardest_one_learns_all_rows),
+    ):
+        with pytest.raises(AssertionError):
+            check(broken(resample()))

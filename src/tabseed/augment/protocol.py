@@ -214,7 +214,7 @@ def evaluate_augmentation(
     if augmenter.hardest == 1:
         raise TabseedError("hardest=1 takes all rows: there is no share of them to compare")
     rows = Rows.of(X, y, augmenter.task)
-    model = _default_model(augmenter.task) if model is None else model
+    model = default_model(augmenter.task) if model is None else model
     _check_model(model, rows, protocol)
     stream = seed_sequence(random_state)
     job = delayed(_run_split)
@@ -249,7 +249,7 @@ def _evaluation(
     seconds = np.sum([split.seconds for split in found], axis=0)
     controls = [a for a in names if a not in ("none", "hardest")]
     return AugmentationEvaluation(
-        score=_score_name(rows),
+        score=score_name(rows),
         arms=tuple(names),
         scores=scores,
         against_none=family([against(a, "none") for a in names if a != "none"]),
@@ -288,13 +288,13 @@ def _run_split(
     held = held_out(rows, protocol.test, child(stream, SPLIT))
     train, test = rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held))
     with one_thread():
-        arms = _Arms.on(train, augmenter, model, protocol, stream)
+        arms = Arms.on(train, augmenter, model, protocol, stream)
         x_test = arms.points.transform(test.features)
         scores, seconds = [], []
         for name in protocol.names:
             began = time.perf_counter()
             models = arms.models(name, protocol.draws)
-            scores.append([_score(fitted, x_test, test) for fitted in models])
+            scores.append([model_score(fitted, x_test, test) for fitted in models])
             needs = name in ("weighted", "duplicated", "easiest", "hardest")
             seconds.append(time.perf_counter() - began + needs * arms.scoring)
     return _Split(
@@ -303,7 +303,7 @@ def _run_split(
 
 
 @dataclass(frozen=True)
-class _Arms:
+class Arms:
     """What all arms of a split share: training rows, the hard ones, the model with its rounds."""
 
     train: Rows
@@ -323,7 +323,8 @@ class _Arms:
         model: Any,
         protocol: AugmentationProtocol,
         stream: np.random.SeedSequence,
-    ) -> _Arms:
+    ) -> Arms:
+        """Score the training rows, keep the hard ones, find the model's number of rounds."""
         points = Features().fit(train.features)
         held = held_out(train, protocol.validation, child(stream, INNER), testing=False)
         x = points.transform(train.features)
@@ -407,7 +408,8 @@ def held_out(
 # --- the model ----------------------------------------------------------------------------------
 
 
-def _default_model(task: str) -> Any:
+def default_model(task: str) -> Any:
+    """Give the model that arms are compared by if none is named."""
     kind = (
         HistGradientBoostingClassifier
         if task == "classification"
@@ -447,13 +449,14 @@ def with_rounds(model: Any, train: Pair, held: Pair) -> Any:
     return made
 
 
-def _score_name(rows: Rows) -> str:
+def score_name(rows: Rows) -> str:
+    """Name what :func:`model_score` gives."""
     if rows.task == "regression":
         return "R2"
     return "Gini" if len(rows.classes) == 2 else "AUC"
 
 
-def _score(model: Any, x: np.ndarray, test: Rows) -> float:
+def model_score(model: Any, x: np.ndarray, test: Rows) -> float:
     """Gini of two classes, mean one-vs-rest AUC of more, R2 of a regression."""
     if test.task == "regression":
         return float(r2_score(test.y, model.predict(x)))

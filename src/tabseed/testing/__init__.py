@@ -1,4 +1,4 @@
-"""The laws of generators, biases, scorers and metrics as checks to run on classes of your own.
+"""The laws of generators, biases, scorers, augmenters and metrics as checks for your own classes.
 
     from tabseed.testing import check_generator
     check_generator(MyGenerator())
@@ -13,9 +13,24 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
 from tabseed.generators.base import Generator
 from tabseed.hardness.base import HardnessScorer
 from tabseed.metrics import Metric
+from tabseed.testing.augment import (
+    AUGMENTER_CHECKS,
+    check_added_rows_are_told_apart,
+    check_added_rows_follow_amount,
+    check_augmenter_changes_no_input,
+    check_augmenter_seed_decides_everything,
+    check_hard_rows_are_the_hardest,
+    check_hardest_one_learns_all_rows,
+    check_names_of_classes_do_not_matter,
+    check_originals_come_first_and_stay,
+    check_permuting_rows_permutes_what_is_skipped,
+    check_skip_leaves_hinted_rows_out,
+    check_the_kind_of_rows_comes_back,
+)
 from tabseed.testing.biases import (
     AVERAGING_CHECKS,
     BIAS_CHECKS,
@@ -83,6 +98,8 @@ def checks_of(estimator: Any) -> tuple[Check, ...]:
             + (NEURAL_CHECKS if neural else ())
             + (TRAINED_CHECKS if neural or tuned else ())
         )
+    if isinstance(estimator, TargetedAugmenter | TargetedRegressionAugmenter):
+        return AUGMENTER_CHECKS
     if _is(estimator, "tabseed.inductive_bias.base", "InductiveBias"):
         averages = _is(estimator, "tabseed.inductive_bias.weights", "WeightAveraging")
         learns = _is(estimator, "tabseed.inductive_bias.maml", "MAML")
@@ -116,6 +133,12 @@ def check_scorer(scorer: HardnessScorer) -> None:
         check(scorer)
 
 
+def check_augmenter(augmenter: TargetedAugmenter | TargetedRegressionAugmenter) -> None:
+    """Run every law of augmenters on ``augmenter``, which is not changed."""
+    for check in checks_of(augmenter):
+        check(augmenter)
+
+
 def check_bias(bias: Any) -> None:
     """Run every law of inductive biases on ``bias``, which is not changed. Needs PyTorch.
 
@@ -126,6 +149,7 @@ def check_bias(bias: Any) -> None:
 
 
 __all__ = [
+    "AUGMENTER_CHECKS",
     "AVERAGING_CHECKS",
     "BIAS_CHECKS",
     "Check",
@@ -137,6 +161,11 @@ __all__ = [
     "SCORER_CHECKS",
     "TRAINED_CHECKS",
     "check_a_flipped_label_in_a_clean_cluster_ranks_first",
+    "check_added_rows_are_told_apart",
+    "check_added_rows_follow_amount",
+    "check_augmenter",
+    "check_augmenter_changes_no_input",
+    "check_augmenter_seed_decides_everything",
     "check_average_of_equal_weights_is_that_weight",
     "check_better_than_torn_columns",
     "check_bias",
@@ -146,6 +175,8 @@ __all__ = [
     "check_cores_do_not_matter",
     "check_few_rows_work_or_are_refused_with_a_number",
     "check_generator",
+    "check_hard_rows_are_the_hardest",
+    "check_hardest_one_learns_all_rows",
     "check_initial_weights_change_nothing",
     "check_input_is_not_changed",
     "check_interrupted_training_goes_on",
@@ -157,12 +188,15 @@ __all__ = [
     "check_metric_is_reproducible",
     "check_metric_refuses_leaks",
     "check_missing_cells_keep_their_share",
+    "check_names_of_classes_do_not_matter",
     "check_no_steps_give_initial_weights",
     "check_odd_rows_are_scored_or_refused",
     "check_odd_tables",
     "check_only_float_tensors_are_averaged",
     "check_order_of_seeds_is_irrelevant",
+    "check_originals_come_first_and_stay",
     "check_permuting_rows_permutes_scores",
+    "check_permuting_rows_permutes_what_is_skipped",
     "check_progress_is_told",
     "check_same_kind_of_frame_comes_back",
     "check_scorer",
@@ -170,6 +204,8 @@ __all__ = [
     "check_seed_decides_everything",
     "check_seeds_are_as_if_alone",
     "check_shapes_follow_the_encoder",
+    "check_skip_leaves_hinted_rows_out",
+    "check_the_kind_of_rows_comes_back",
     "check_values_stay_within_what_was_seen",
     "check_weights_fit_the_network",
     "checks_of",

@@ -201,6 +201,17 @@ class Tuner:
         self.name = name
         self.random_state = random_state
 
+    def begin(self, about: Mapping[str, Any] | None = None) -> Study:
+        """Begin the study of the storage, or find it begun, and give it as it is: nothing is tried.
+
+        Says early what :meth:`run` would say: TabseedError for parameters that do not fit, or
+        another study in the storage.
+        """
+        if self.storage is None:
+            raise TabseedError("a study that begins before it runs needs a storage")
+        self._worker(Storage(self.storage, self.name), None, about)
+        return Study.read(self.storage, self.name)
+
     def run(
         self,
         objective: Objective,
@@ -208,6 +219,7 @@ class Tuner:
         trials: int | None = None,
         minutes: float | None = None,
         n_jobs: int | None = 1,
+        about: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> Study:
         """Try until the study has ``trials`` trials, or for ``minutes``; one budget at least.
@@ -222,6 +234,8 @@ class Tuner:
 
         ``n_jobs`` trials run at once, by joblib, whose backend may be set around this
         (``joblib.parallel_config``); processes need an objective that can be sent to them.
+        ``about`` is what the objective rests on (data, target, settings), as JSON holds it: kept
+        with the study, which goes on only where all of it is the same.
         ``progress(done, total, message)`` counts trials, or seconds if only these are bounded.
         """
         if trials is None and minutes is None:
@@ -233,7 +247,7 @@ class Tuner:
             if where is None:
                 folder = stack.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))
                 where = os.path.join(folder, "study.sqlite")
-            worker = self._worker(Storage(where, self.name), trials)
+            worker = self._worker(Storage(where, self.name), trials, about)
             began, over = time.monotonic(), False
 
             def tasks() -> Iterator[Any]:
@@ -254,7 +268,9 @@ class Tuner:
                         progress(used, int(60 * minutes), message)
             return Study.read(where, self.name)
 
-    def _worker(self, storage: Storage, trials: int | None) -> _Worker:
+    def _worker(
+        self, storage: Storage, trials: int | None, about: Mapping[str, Any] | None
+    ) -> _Worker:
         """Check everything, and begin the study or find it begun."""
         for what, given, known in (
             ("selector", self.selector, SELECTORS),
@@ -273,16 +289,19 @@ class Tuner:
         own = json.dumps(
             {
                 "spaces": {family: space.to_dict() for family, space in spaces.items()},
+                "about": dict(about or {}),
                 "seed": seed_sequence(self.random_state).generate_state(4).tolist(),
             }
         )
         kept, asked = json.loads(storage.begin(own)), json.loads(own)
-        for what in ("spaces",) if self.random_state is None else ("spaces", "seed"):
-            if kept[what] != asked[what]:
-                raise TabseedError(
-                    f"the storage's study {self.name!r} has another {what}; give a new name, or "
-                    "what it began with"
-                )
+        other = _differing(kept.get("about", {}), asked["about"])
+        fixed = ("spaces",) if self.random_state is None else ("spaces", "seed")
+        other += [what for what in fixed if kept[what] != asked[what]]
+        if other:
+            raise TabseedError(
+                f"{storage}: its study {self.name!r} has another {', '.join(other)}; name a new "
+                "one, or give what it began with"
+            )
         rules, stream = (self.selector, self.proposer), np.random.SeedSequence(kept["seed"])
         return _Worker(spaces, defaults, rules, self.n_initial, storage, stream, trials)
 
@@ -384,6 +403,11 @@ def _declared(
     except TabseedError as error:
         raise TabseedError(f"defaults of {family!r}: {error}") from error
     return space, first
+
+
+def _differing(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Name what two studies are about and do not share."""
+    return [what for what in {**kept, **asked} if kept.get(what) != asked.get(what)]
 
 
 def _draws(given: Any) -> tuple[float, ...]:
