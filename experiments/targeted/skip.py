@@ -1,0 +1,236 @@
+"""What ``skip="mislabelled"`` does where labels are wrong, and where they are not.
+
+    TABSEED_DATA=... python -m experiments.targeted.skip
+
+Ten splits a table, four fifths train. In the training rows alone no label or 10 % of them are
+flipped (``tabseed.perturb``, "uniform"); test rows keep theirs, and score the model once. Arms, all
+with the same number of rows added (a tenth of the training rows) but "none" and "dropped":
+
+    none             the training rows as they are, wrong labels among them
+    hardest          rows like the hardest of each class
+    hardest, skip    the same, but rows hinted "mislabelled" are no candidates
+    dropped          hinted rows do not even train, nothing added
+
+Generator: sequential trees, three draws from a fit. Model: scikit-learn's boosted
+trees, whose rounds the inner validation rows tell (wrong labels among them), the same in all arms.
+A line of ``results/skip.csv`` is a split and an arm; begun again, it goes on. Then the picture and
+the table in README.md are written.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import defaultdict
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import matplotlib as mpl  # noqa: E402
+import numpy as np  # noqa: E402
+from matplotlib import pyplot as plt  # noqa: E402
+from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
+from sklearn.metrics import roc_auc_score  # noqa: E402
+from sklearn.model_selection import train_test_split  # noqa: E402
+
+import tabseed as ts  # noqa: E402
+from experiments.inductive_bias.summary import table  # noqa: E402
+from experiments.results import Results, Row  # noqa: E402
+from experiments.targeted.honest import RESULTS, rows_of  # noqa: E402
+from tabseed.augment.comparison import Difference, compare  # noqa: E402
+from tabseed.augment.protocol import with_rounds  # noqa: E402
+from tabseed.hardness.taxonomy import hints  # noqa: E402
+from tabseed.supervised import Features  # noqa: E402
+
+TABLES = ("breast_cancer_wdbc", "diabetes_pima", "german_credit", "heart_cleveland")
+FLIPPED = (0.0, 0.1)
+HINT = "mislabelled"
+ARMS = ("hardest", "hardest, skip", "dropped")
+SPLITS, DRAWS, TEST, HARDEST = 10, 3, 0.2, 0.1
+KEYS = ("table", "flipped", "split", "arm")
+README = Path(__file__).parent / "README.md"
+PICTURE = Path(__file__).parent / "skip.svg"
+MARK, END = "<!-- SKIP -->", "<!-- /SKIP -->"
+COLOURS = {"hardest": "#b0413e", "hardest, skip": "#d08a00", "dropped": "#0b6e4f"}
+
+
+def measured(features: ts.Table, labels: np.ndarray, flipped: float, split: int) -> list[Row]:
+    """All arms on one split; a line an arm."""
+    seeds = [int(s) for s in np.random.SeedSequence([2410, split]).generate_state(4) >> 1]
+    places = np.arange(len(labels))
+    train, test = train_test_split(places, test_size=TEST, stratify=labels, random_state=seeds[0])
+    rows, made = (
+        features.take(train),
+        ts.perturb(
+            features.take(train), labels[train], "uniform", share=flipped, random_state=seeds[1]
+        ),
+    )
+    y, wrong = made.y, made.changed
+    points = Features().fit(rows)
+    x, x_test = points.transform(rows), points.transform(features.take(test))
+    inner, held = train_test_split(
+        np.arange(len(y)), test_size=TEST, stratify=y, random_state=seeds[2]
+    )
+    model = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=1_000, random_state=0)
+    model = with_rounds(model, (x[inner], y[inner]), (x[held], y[held]))
+    hinted = hints(rows, y, task="classification") == HINT
+    m = round(HARDEST * len(y))
+    positive = np.unique(labels)[1]
+
+    def gini(points_in: np.ndarray, labels_in: np.ndarray) -> float:
+        fitted = model.fit(points_in, labels_in)
+        share = fitted.predict_proba(x_test)[:, list(fitted.classes_).index(positive)]
+        return float(2 * roc_auc_score(labels[test] == positive, share) - 1)
+
+    def added(augmenter: ts.TargetedAugmenter) -> list[tuple[np.ndarray, np.ndarray]]:
+        """DRAWS batches of m rows, all from one fit."""
+        more, labels_more = augmenter.fit_resample(rows, y)
+        drawn = points.transform(more)[len(y) :], labels_more[len(y) :]
+        assert len(drawn[0]) >= DRAWS * m
+        return [tuple(part[g * m : (g + 1) * m] for part in drawn) for g in range(DRAWS)]
+
+    lines = []
+    for arm in ("none", *ARMS):
+        learned, trained = np.zeros(len(y), dtype=bool), np.ones(len(y), dtype=bool)
+        batches = [(x[:0], y[:0])]
+        if arm == "dropped":
+            trained = ~hinted
+        elif arm != "none":
+            augmenter = augmenter_of(arm, seeds[3])
+            batches = added(augmenter)
+            learned = augmenter.hard_
+        scores = [
+            gini(np.concatenate([x[trained], more]), np.concatenate([y[trained], labels_more]))
+            for more, labels_more in batches
+        ]
+        lines.append(
+            {
+                "arm": arm,
+                "gini": f"{np.mean(scores):.6f}",
+                "train": len(y),
+                "wrong": int(wrong.sum()),
+                "hinted": int(hinted.sum()),
+                "hinted wrong": int((hinted & wrong).sum()),
+                "learned": int(learned.sum()),
+                "learned wrong": int((learned & wrong).sum()),
+                "added": 0 if arm in ("none", "dropped") else m,
+            }
+        )
+    return lines
+
+
+def augmenter_of(arm: str, seed: int) -> ts.TargetedAugmenter:
+    """The augmenter of an arm; it draws somewhat more rows than DRAWS batches take."""
+    return ts.TargetedAugmenter(
+        ts.SequentialTrees(),
+        ts.KNNShapley(),
+        hardest=HARDEST,
+        amount=DRAWS + 1,
+        per_class=True,
+        skip=HINT if arm.endswith("skip") else None,
+        random_state=seed,
+    )
+
+
+def run() -> None:
+    """Measure what was not yet."""
+    results = Results(RESULTS / "skip.csv", KEYS)
+    for split in range(SPLITS):
+        for name in TABLES:
+            features, labels, _ = rows_of(name)
+            for flipped in FLIPPED:
+                key = {"table": name, "flipped": str(flipped), "split": split}
+                if results.has(**key, arm=ARMS[-1]):
+                    continue
+                for line in measured(features, labels, flipped, split):
+                    if not results.has(**key, arm=line["arm"]):
+                        results.add({**key, **line})
+
+
+# --- what it says -------------------------------------------------------------------------------
+
+Cell = tuple[str, str]
+
+
+def read() -> dict[Cell, dict[str, list[dict[str, str]]]]:
+    """Lines by table and share flipped, then by arm, splits in order."""
+    found: dict[Cell, dict[str, list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
+    with (RESULTS / "skip.csv").open() as file:
+        for row in csv.DictReader(file):
+            found[row["table"], row["flipped"]][row["arm"]].append(row)
+    return found
+
+
+def gain(found: dict[str, list[dict[str, str]]], arm: str, against: str) -> Difference:
+    """The mean paired difference, with the corrected interval."""
+    one, other = (np.array([float(r["gini"]) for r in found[a]]) for a in (arm, against))
+    return compare(arm, against, one - other, TEST / (1 - TEST))
+
+
+def share(rows: list[dict[str, str]], part: str, whole: str) -> str:
+    """How much of a number of rows another one is, over all splits, in percent."""
+    total = sum(int(r[whole]) for r in rows)
+    return f"{100 * sum(int(r[part]) for r in rows) / total:.0f} %" if total else ""
+
+
+def summary() -> str:
+    """A line a table and share flipped."""
+    head = ["table", "flipped", "Gini, none", *ARMS, "skip over hardest", "wrong among the hard"]
+    head += ["with skip", "wrong rows hinted", "hinted rows wrong"]
+    lines = []
+    for (name, flipped), found in read().items():
+        none, hard, skipping = (found[a] for a in ("none", "hardest", "hardest, skip"))
+        mean = np.mean([float(r["gini"]) for r in none])
+        gains = [shown(gain(found, arm, "none")) for arm in ARMS]
+        line = [name, f"{float(flipped):.0%}", f"{mean:.3f}", *gains]
+        line += [shown(gain(found, "hardest, skip", "hardest"))]
+        line += [share(rows, "learned wrong", "learned") for rows in (hard, skipping)]
+        line += [share(none, "hinted wrong", "wrong"), share(none, "hinted wrong", "hinted")]
+        lines.append(line)
+    return table(head, lines)
+
+
+def shown(d: Difference) -> str:
+    """A difference, ± half its interval; bold where that does not hold 0."""
+    text = f"{d.mean:+.3f} ± {(d.high - d.low) / 2:.3f}"
+    return f"**{text}**" if d.p < 0.05 else text
+
+
+def draw() -> None:
+    """A panel for each share flipped: tables down, gains over none across, with intervals."""
+    mpl.rcParams.update({"svg.hashsalt": "tabseed", "svg.fonttype": "none", "font.size": 9})
+    figure, panels = plt.subplots(1, len(FLIPPED), figsize=(10, 4.6), sharex=True, sharey=True)
+    cells = read()
+    for axes, flipped in zip(panels, FLIPPED, strict=True):
+        for at, name in enumerate(TABLES):
+            for k, arm in enumerate(ARMS):
+                d = gain(cells[name, str(flipped)], arm, "none")
+                axes.errorbar(
+                    d.mean,
+                    at + 0.2 * (k - (len(ARMS) - 1) / 2),
+                    xerr=(d.high - d.low) / 2,
+                    fmt="o",
+                    color=COLOURS[arm],
+                    markersize=5,
+                    linewidth=1,
+                    label=arm if at == 0 else None,
+                )
+        axes.axvline(0, color="#bbbbbb", linewidth=1, linestyle=":")
+        axes.set_title(f"{flipped:.0%} of the training labels flipped")
+        axes.set_xlabel("gain in Gini over the training rows as they are")
+    panels[0].set_yticks(range(len(TABLES)), TABLES)
+    panels[0].invert_yaxis()
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="lower center", ncols=len(ARMS), frameon=False)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.savefig(PICTURE, metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    run()
+    draw()
+    before, rest = README.read_text().split(MARK)
+    README.write_text(f"{before}{MARK}\n{summary()}\n{END}{rest.partition(END)[2]}")
