@@ -253,7 +253,7 @@ def test_resampling_in_chunks_keeps_rows_together(monkeypatch: pytest.MonkeyPatc
 
 
 def test_registry_names_metrics_that_declare_themselves() -> None:
-    assert set(METRICS) == {"divergence", "marginal"}
+    assert set(METRICS) == {"chi2", "divergence", "marginal"}
     for cls in METRICS.values():
         assert issubclass(cls, Metric)
         assert cls.unit and cls.better in ("lower", "higher") and cls.references

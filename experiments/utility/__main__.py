@@ -12,12 +12,14 @@ import sys
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from experiments.utility import simulation  # noqa: E402
+from experiments.utility import real, simulation  # noqa: E402
 
 if __name__ == "__main__":
     part, *names = sys.argv[1:] or [""]
     simulation.RESULTS.mkdir(parents=True, exist_ok=True)
     if part == "simulation":
         simulation.run(names)
+    elif part == "real":
+        real.run(names)
     else:
         sys.exit(__doc__)

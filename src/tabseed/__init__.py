@@ -74,11 +74,23 @@ if TYPE_CHECKING:
         WeightAveraging,
     )
     from tabseed.io import read_schema, read_table, write_schema, write_table
-    from tabseed.metrics import DiscriminatorDivergence, MarginalDistance
+    from tabseed.metrics import (
+        ChiSquareDivergence,
+        DiscriminatorDivergence,
+        MarginalDistance,
+        density_ratio_tail,
+    )
     from tabseed.schema import Column, Schema
     from tabseed.space import Choice, Float, Int
     from tabseed.table import Table
     from tabseed.tune import Study, Tuner, parallel_coordinates
+    from tabseed.two_stage import FeatureResponse
+    from tabseed.utility.bound import swap_design, utility_bound
+    from tabseed.utility.decomposition import utility_decomposition
+    from tabseed.utility.gap import generalization_utility
+    from tabseed.utility.mix import tune_mix
+    from tabseed.utility.ranking import ranking_consistency
+    from tabseed.utility.several import combine_estimates, independent_sets
 
 __version__ = version("tabseed")
 
@@ -90,6 +102,7 @@ _HOMES = {
     "AugmentationProtocol": "tabseed.augment.protocol",
     "AutoBias": "tabseed.inductive_bias.auto",
     "CTGAN": "tabseed.generators.ctgan",
+    "ChiSquareDivergence": "tabseed.metrics",
     "Choice": "tabseed.space",
     "CleanLab": "tabseed.hardness.characterizers",
     "Column": "tabseed.schema",
@@ -101,6 +114,7 @@ _HOMES = {
     "DomainRandomizedSearch": "tabseed.inductive_bias.pretraining",
     "EL2N": "tabseed.hardness.characterizers",
     "Evaluation": "tabseed.evaluate",
+    "FeatureResponse": "tabseed.two_stage",
     "FineTuned": "tabseed.inductive_bias.fine_tuned",
     "Float": "tabseed.space",
     "Forgetting": "tabseed.hardness.characterizers",
@@ -141,13 +155,22 @@ _HOMES = {
     "VoG": "tabseed.hardness.characterizers",
     "WeightAveraging": "tabseed.inductive_bias.weights",
     "assess_hardness": "tabseed.hardness.assess",
+    "combine_estimates": "tabseed.utility.several",
+    "density_ratio_tail": "tabseed.metrics",
     "evaluate": "tabseed.evaluate",
     "evaluate_augmentation": "tabseed.augment.protocol",
+    "generalization_utility": "tabseed.utility.gap",
+    "independent_sets": "tabseed.utility.several",
     "load": "tabseed.generators.base",
     "parallel_coordinates": "tabseed.tune",
     "perturb": "tabseed.hardness.perturb",
+    "ranking_consistency": "tabseed.utility.ranking",
     "read_schema": "tabseed.io",
     "read_table": "tabseed.io",
+    "swap_design": "tabseed.utility.bound",
+    "tune_mix": "tabseed.utility.mix",
+    "utility_bound": "tabseed.utility.bound",
+    "utility_decomposition": "tabseed.utility.decomposition",
     "write_schema": "tabseed.io",
     "write_table": "tabseed.io",
 }
@@ -160,6 +183,7 @@ __all__ = [
     "AugmentationProtocol",
     "AutoBias",
     "CTGAN",
+    "ChiSquareDivergence",
     "Choice",
     "CleanLab",
     "Column",
@@ -172,6 +196,7 @@ __all__ = [
     "EL2N",
     "Evaluation",
     "FileError",
+    "FeatureResponse",
     "FineTuned",
     "Float",
     "Forgetting",
@@ -220,13 +245,22 @@ __all__ = [
     "WeightAveraging",
     "__version__",
     "assess_hardness",
+    "combine_estimates",
+    "density_ratio_tail",
     "evaluate",
     "evaluate_augmentation",
+    "generalization_utility",
+    "independent_sets",
     "load",
     "parallel_coordinates",
     "perturb",
+    "ranking_consistency",
     "read_schema",
     "read_table",
+    "swap_design",
+    "tune_mix",
+    "utility_bound",
+    "utility_decomposition",
     "write_schema",
     "write_table",
 ]

@@ -39,6 +39,8 @@ from tabseed._options import (
     Target,
     read_like,
 )
+from tabseed._tune import tune
+from tabseed._utility import utility
 from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError
 from tabseed.generators import GENERATORS
 
@@ -447,6 +449,8 @@ def _write_report(out: Output, found: Evaluation, path: Path, force: bool) -> No
 
 app.command()(hardness)
 app.command()(augment)
+app.command()(tune)
+app.command()(utility)
 
 
 def main() -> None:

@@ -1,16 +1,27 @@
 """Metrics: how a synthetic table compares with real rows, each number with its interval."""
 
 from tabseed.metrics.base import Estimate, Metric, Overlap, Result, check_leakage
+from tabseed.metrics.chi2 import ChiSquareDivergence, ChiSquareResult, PermutationNull
+from tabseed.metrics.density_ratio import (
+    DensityRatioTail,
+    density_ratio_tail,
+    discrete_chi_square,
+    gaussian_chi_square,
+)
 from tabseed.metrics.divergence import DiscriminatorDivergence, DivergenceResult
 from tabseed.metrics.marginal import MarginalDistance, MarginalResult
 
 METRICS: dict[str, type[Metric]] = {
+    "chi2": ChiSquareDivergence,
     "divergence": DiscriminatorDivergence,
     "marginal": MarginalDistance,
 }
 
 __all__ = [
     "METRICS",
+    "ChiSquareDivergence",
+    "ChiSquareResult",
+    "DensityRatioTail",
     "DiscriminatorDivergence",
     "DivergenceResult",
     "Estimate",
@@ -18,6 +29,10 @@ __all__ = [
     "MarginalResult",
     "Metric",
     "Overlap",
+    "PermutationNull",
     "Result",
     "check_leakage",
+    "density_ratio_tail",
+    "discrete_chi_square",
+    "gaussian_chi_square",
 ]

@@ -89,6 +89,11 @@ class Metric(BaseEstimator):
         else it is detected on them. Ids and free text are left aside. Raises
         :class:`LeakageError` where ``real`` repeats ``train``; see :func:`check_leakage`.
         """
+        real, synthetic, _ = self._tables(real, synthetic, train)
+        return self._evaluate(real, synthetic, seed_sequence(random_state))
+
+    def _tables(self, real: Any, synthetic: Any, train: Any) -> tuple[Table, Table, Table | None]:
+        """Bring all to one schema; refuse too few rows and leaks."""
         schema = _schema_of(real if train is None else train, real).modelled
         if not len(schema):
             raise SchemaError("no column to compare: all are ids or free text; set other kinds")
@@ -100,8 +105,9 @@ class Metric(BaseEstimator):
                     f"got {len(table)}"
                 )
         if train is not None:
-            check_leakage(conform(train, schema, "train"), real)
-        return self._evaluate(real, synthetic, seed_sequence(random_state))
+            train = conform(train, schema, "train")
+            check_leakage(train, real)
+        return real, synthetic, train
 
     def _evaluate(self, real: Table, synthetic: Table, stream: np.random.SeedSequence) -> Any:
         raise NotImplementedError
@@ -209,23 +215,31 @@ def check_leakage(train: Table, holdout: Table) -> Overlap:
     A leak of fewer rows than that passes: the counts come back and belong in the report.
     """
     keys, held = row_keys([train, holdout])
-    n, h = len(keys), len(held)
-    counts = np.unique(keys, return_counts=True)[1]
-    f1, f2 = int((counts == 1).sum()), int((counts == 2).sum())
-    q = 1 - f1 / n
-    n_equal = int(np.isin(held, keys).sum())
-    overlap = Overlap(n_equal, h * q, h)
-    floor = max(q, 1 / n)
-    sd = math.sqrt(h * floor * (1 - floor) + h**2 * (f1 * (1 - f1 / n) + 2 * f2) / n**2)
-    excess = n_equal - overlap.n_expected
-    far = excess > LEAK_SIGMAS * sd and excess > max(3, LEAK_SHARE * h)
-    log_same = h * math.log(np.square(counts / n).sum())
+    overlap, far = count_equal(keys, held)
+    shares = np.unique(keys, return_counts=True)[1] / len(keys)
+    log_same = len(held) * math.log(np.square(shares).sum())
     if far or (np.array_equal(keys, held) and log_same < math.log(1e-6)):
         raise LeakageError(
             f"the holdout repeats the training rows: {overlap}; "
             "judge with rows that trained nothing"
         )
     return overlap
+
+
+def count_equal(keys: np.ndarray, other: np.ndarray) -> tuple[Overlap, bool]:
+    """Count ``other`` rows that equal one of n training rows (:func:`row_keys` of both).
+
+    Also says whether that is beyond chance, as :func:`check_leakage` puts it.
+    """
+    n, h = len(keys), len(other)
+    counts = np.unique(keys, return_counts=True)[1]
+    f1, f2 = int((counts == 1).sum()), int((counts == 2).sum())
+    q = 1 - f1 / n
+    overlap = Overlap(int(np.isin(other, keys).sum()), h * q, h)
+    floor = max(q, 1 / n)
+    sd = math.sqrt(h * floor * (1 - floor) + h**2 * (f1 * (1 - f1 / n) + 2 * f2) / n**2)
+    excess = overlap.n_equal - overlap.n_expected
+    return overlap, excess > LEAK_SIGMAS * sd and excess > max(3, LEAK_SHARE * h)
 
 
 # --- what discriminators see --------------------------------------------------------------------

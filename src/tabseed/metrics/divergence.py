@@ -9,7 +9,7 @@ KL(p||q) = E_p[r] in nats and JS = 1 + (E_p[log2 D] + E_q[log2(1 - D)])/2 in bit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, ClassVar
@@ -172,9 +172,8 @@ class DiscriminatorDivergence(Metric):
     def _evaluate(
         self, real: Table, synthetic: Table, stream: np.random.SeedSequence
     ) -> DivergenceResult:
-        real = _at_most(real, self.max_rows, child(stream, CAP, 0))
-        most = min(max(10 * len(real), 1_000), self.max_rows)
-        synthetic = _at_most(synthetic, most, child(stream, CAP, 1))
+        real_rows, synthetic_rows = judged_rows(len(real), len(synthetic), self.max_rows, stream)
+        real, synthetic = real.take(real_rows), synthetic.take(synthetic_rows)
         n, m = len(real), len(synthetic)
         asked = {key: getattr(self, key) for key in ("folds", "repeats", "permutations")}
         chosen = replace(plan(min(n, m)), **{k: v for k, v in asked.items() if v is not None})
@@ -184,15 +183,19 @@ class DiscriminatorDivergence(Metric):
         }
         is_real = np.arange(n + m) < n
         runs = [
-            _Run(view, is_real, child(stream, MAIN, repeat), chosen.folds)
+            Run(view, is_real, child(stream, MAIN, repeat), chosen.folds)
             for view in self.views
             for repeat in range(chosen.repeats)
         ]
         for place in range(chosen.permutations):
             seeds = child(stream, PERMUTED, place)
             shuffled = np.random.default_rng(seeds).permutation(is_real)
-            runs.append(_Run(self.views[0], shuffled, seeds, chosen.folds))
-        logits = self._cross_fit(features, runs)
+            runs.append(Run(self.views[0], shuffled, seeds, chosen.folds))
+        logits = [{name: np.zeros(n + m) for name in DISCRIMINATORS} for _ in runs]
+        for place, name, fold in cross_fit(
+            features, runs, n_jobs=self.n_jobs, progress=self.progress
+        ):
+            logits[place][name][fold.scored] = fold.ratio
         n_main = len(runs) - chosen.permutations
         estimates = {
             view: _view_estimates([logits[i] for i in range(n_main) if runs[i].view == view], n)
@@ -205,40 +208,31 @@ class DiscriminatorDivergence(Metric):
         smallest = smallest_js(np.array(null_js), n, m) if len(null_js) > 1 else None
         return DivergenceResult(estimates, smallest, null_js, n, m, chosen)
 
-    def _cross_fit(
-        self, features: dict[str, Features], runs: list[_Run]
-    ) -> list[dict[str, np.ndarray]]:
-        """Give, for each run, each discriminator's out-of-fold log ratio of all rows."""
-        tasks = [
-            (place, name, fold)
-            for place, run in enumerate(runs)
-            for name in DISCRIMINATORS
-            for fold in range(run.folds)
-        ]
-        n_rows = len(runs[0].is_real)
-        seconds = len(tasks) * (FIT_SECONDS + ROW_SECONDS * n_rows)
-        n_jobs = 1 if seconds < WORKER_SECONDS else effective_n_jobs(self.n_jobs)
-        work = (delayed(_fold_logits)(features[runs[p].view], runs[p], d, f) for p, d, f in tasks)
-        logits = [{name: np.zeros(n_rows) for name in DISCRIMINATORS} for _ in runs]
-        found = Parallel(n_jobs=n_jobs, return_as="generator")(work)
-        for done, ((place, name, _), (rows, values)) in enumerate(zip(tasks, found, strict=True)):
-            logits[place][name][rows] = values
-            if self.progress is not None:
-                self.progress(done + 1, len(tasks), "discriminators")
-        return logits
+
+def judged_rows(
+    n: int, m: int, max_rows: int, stream: np.random.SeedSequence
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the rows that discriminators see of n real and m synthetic ones, in their order.
+
+    At most ``max_rows`` real ones, and of synthetic ones ten times as many, between 1,000 and
+    ``max_rows``: more would cost time and resolve nothing that the few real rows do not blur.
+    """
+    real = _at_most(n, max_rows, child(stream, CAP, 0))
+    most = min(max(10 * len(real), 1_000), max_rows)
+    return real, _at_most(m, most, child(stream, CAP, 1))
 
 
-def _at_most(table: Table, most: int, stream: np.random.SeedSequence) -> Table:
-    if len(table) <= most:
-        return table
-    return table.take(np.sort(np.random.default_rng(stream).permutation(len(table))[:most]))
+def _at_most(n: int, most: int, stream: np.random.SeedSequence) -> np.ndarray:
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(stream).permutation(n)[:most])
 
 
 # --- one fold -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """One cross-fitting: a view, who counts as real, and the stream for folds and fits."""
 
     view: str
@@ -262,16 +256,52 @@ class _Run:
         return np.concatenate(fit), np.concatenate(calibrate), np.concatenate(score)
 
 
-def _fold_logits(
-    features: Features, run: _Run, discriminator: str, fold: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit one discriminator on one fold; give the scored rows and their log ratios."""
-    fit, calibrate, score = run.parts(fold)
+@dataclass(frozen=True)
+class FoldRatios:
+    """What a discriminator says in one fold: log ratios of rows that it did not fit.
+
+    ``held`` rows chose its length and calibrated it; ``scored`` rows played no part at all.
+    """
+
+    held: np.ndarray
+    held_ratio: np.ndarray
+    scored: np.ndarray
+    ratio: np.ndarray
+
+
+def cross_fit(
+    features: dict[str, Features],
+    runs: list[Run],
+    discriminators: tuple[str, ...] = DISCRIMINATORS,
+    *,
+    n_jobs: int | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Iterator[tuple[int, str, FoldRatios]]:
+    """Fit each discriminator in each fold of each run, in this order; give the run's place too."""
+    tasks = [
+        (place, name, fold)
+        for place, run in enumerate(runs)
+        for name in discriminators
+        for fold in range(run.folds)
+    ]
+    seconds = len(tasks) * (FIT_SECONDS + ROW_SECONDS * len(runs[0].is_real)) if runs else 0.0
+    n_jobs = 1 if seconds < WORKER_SECONDS else effective_n_jobs(n_jobs)
+    work = (delayed(_fold_ratios)(features[runs[p].view], runs[p], d, f) for p, d, f in tasks)
+    found = Parallel(n_jobs=n_jobs, return_as="generator")(work)
+    for done, ((place, name, _), ratios) in enumerate(zip(tasks, found, strict=True)):
+        if progress is not None:
+            progress(done + 1, len(tasks), "discriminators")
+        yield place, name, ratios
+
+
+def _fold_ratios(features: Features, run: Run, discriminator: str, fold: int) -> FoldRatios:
+    fit, held, scored = run.parts(fold)
     seed = int_seed(child(run.stream, 1, DISCRIMINATORS.index(discriminator), fold))
     learn = _tree_scores if discriminator == "trees" else _mlp_scores
     with one_thread():
-        held, scores = learn(features, run.is_real, (fit, calibrate, score), seed)
-        return score, Calibration.fit(held, run.is_real[calibrate]).apply(scores)
+        at_held, at_scored = learn(features, run.is_real, (fit, held, scored), seed)
+        calibration = Calibration.fit(at_held, run.is_real[held])
+        return FoldRatios(held, calibration.apply(at_held), scored, calibration.apply(at_scored))
 
 
 def _weights(is_real: np.ndarray) -> np.ndarray:
@@ -458,8 +488,8 @@ def _estimates(r: np.ndarray, n: int) -> dict[str, Estimate]:
     is_real = np.arange(n + m) < n
     rows = _js_rows(r, is_real)
     noise = (1 / n + 1 / m) / 8  # E[JS] in nats of one parameter fitted to nothing
-    js = _interval([rows[:, :n] / 2, rows[:, n:] / 2], noise / math.log(2), "bits")
-    kl = _interval([r[:, :n]], 4 * noise, "nats")
+    js = interval([rows[:, :n] / 2, rows[:, n:] / 2], noise / math.log(2), "bits")
+    kl = interval([r[:, :n]], 4 * noise, "nats")
     return {"js": js, "kl": kl}
 
 
@@ -467,7 +497,7 @@ def _view_estimates(repeats: list[dict[str, np.ndarray]], n: int) -> dict[str, d
     return {name: _estimates(np.stack([r[name] for r in repeats]), n) for name in DISCRIMINATORS}
 
 
-def _interval(parts: list[np.ndarray], floor: float, unit: str) -> Estimate:
+def interval(parts: list[np.ndarray], floor: float, unit: str) -> Estimate:
     """Add the means of independent samples (repeats, rows): value and 95 % interval."""
     repeats = sum(part.mean(axis=1) for part in parts)
     value = float(np.mean(repeats))

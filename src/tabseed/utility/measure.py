@@ -229,7 +229,7 @@ def _measured(
         known = [said["response", 0, d, 0] for d in range(len(sets.training))]
     else:
         known = [
-            [f(sets.holdout.features), f(aside.features)]
+            [_means(f, sets.holdout, problem), _means(f, aside, problem)]
             for f, aside in zip(how.responses, sets.aside, strict=True)
         ]
     tables = range(len(sets.training))
@@ -254,6 +254,18 @@ def _measured(
         response_known=how.responses is not None,
         sizes={source: len(sets.of_source(source)[0]) for source in SOURCES},
     )
+
+
+def _means(response: Response, rows: Labelled, problem: Problem) -> np.ndarray:
+    """Ask a response for its means; TabseedError where they are not one a row, or a class."""
+    mean = np.asarray(response(rows.features), dtype=np.float64)
+    classes = (len(problem.classes),) if problem.task == "classification" else ()
+    if mean.shape != (len(rows), *classes) or not np.isfinite(mean).all():
+        raise TabseedError(
+            f"a response gives finite numbers of shape {(len(rows), *classes)} (rows, and the "
+            f"training rows' classes), got {mean.shape}"
+        )
+    return mean
 
 
 def _tables(sets: _Sets, source: str) -> range:

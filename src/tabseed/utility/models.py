@@ -167,8 +167,8 @@ def zoo(task: Task, n: int) -> dict[str, Any]:
             "naive-bayes": GaussianNB(var_smoothing=1e-3),
             "neighbours": KNeighborsClassifier(near, weights="distance"),
             "tree": DecisionTreeClassifier(min_samples_leaf=leaf),
-            "forest": RandomForestClassifier(200, min_samples_leaf=2),
-            "extra-trees": ExtraTreesClassifier(200, min_samples_leaf=2),
+            "forest": RandomForestClassifier(100, min_samples_leaf=2),
+            "extra-trees": ExtraTreesClassifier(100, min_samples_leaf=2),
             "boosting": HistGradientBoostingClassifier(
                 learning_rate=0.05, min_samples_leaf=leaf, early_stopping=False
             ),
@@ -184,8 +184,8 @@ def zoo(task: Task, n: int) -> dict[str, Any]:
         "linear": RidgeCV(penalties),
         "neighbours": KNeighborsRegressor(near, weights="distance"),
         "tree": DecisionTreeRegressor(min_samples_leaf=leaf),
-        "forest": RandomForestRegressor(200, min_samples_leaf=2),
-        "extra-trees": ExtraTreesRegressor(200, min_samples_leaf=2),
+        "forest": RandomForestRegressor(100, min_samples_leaf=2, max_features=1 / 3),
+        "extra-trees": ExtraTreesRegressor(100, min_samples_leaf=2, max_features=1 / 3),
         "boosting": HistGradientBoostingRegressor(
             learning_rate=0.05, min_samples_leaf=leaf, early_stopping=False
         ),

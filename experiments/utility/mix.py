@@ -1,0 +1,156 @@
+"""Does a tuned mix of real and synthetic rows do harm, and does it ever help?
+
+    python -m experiments.utility.mix [--draws 3] [--models boosting linear] [table ...]
+
+Of each table N rows train, up to 2,000 others judge. :func:`tabseed.tune_mix` chooses weight and
+amount from the training rows alone; a model of that mix is then compared with one of the real rows
+alone on the rows held out, paired. A line of ``results/mix.csv`` is one table, N, draw and model:
+errors are squared ones, or Brier scores summed over classes, means of three draws and seeds;
+``se`` is that of the gain over held-out rows; ``cv_gain`` with ``cv_low`` and ``cv_high`` is what
+tune_mix foretold. What stands there is not computed again; the summary is printed at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+import tabseed as ts
+from experiments.results import Results, Row
+from tabseed.utility.mix import Mixing
+from tabseed.utility.models import Problem, output, points, train, zoo
+from tabseed.utility.several import squared_loss
+
+DATA = Path(os.environ.get("TABSEED_DATA", "data"))
+RESULTS = Path(__file__).parent / "results"
+TARGETS = {
+    "heart_cleveland": ("num", "binary"),
+    "diabetes_pima": ("class", None),
+    "german_credit": ("class", None),
+    "insurance": ("charges", None),
+    "king": ("price", None),
+    "adult": ("income", None),
+}
+LEFT_OUT = {"king": ("id",)}
+SIZES = (100, 300)
+HELD, FEWEST = 2_000, 150
+FITS = 3
+KEYS = ("table", "n", "draw", "model")
+WEIGHTS, AMOUNTS = (0.25, 1.0), (1.0, 5.0)
+
+
+def population(name: str) -> ts.Table:
+    """All rows of a table; a graded outcome becomes present or absent."""
+    target, kind = TARGETS[name]
+    arrow = pq.read_table(DATA / f"{name}.parquet").drop_columns(list(LEFT_OUT.get(name, ())))
+    if kind == "binary":
+        present = np.where(arrow[target].to_numpy() > 0, "present", "absent")
+        arrow = arrow.set_column(arrow.column_names.index(target), target, [present])
+    return ts.Table.from_frame(arrow)
+
+
+def measured(name: str, n: int, draw: int, kind: str) -> Row | None:
+    """One line; None where too few rows are left to judge by."""
+    target, rows = TARGETS[name][0], population(name)
+    if len(rows) < n + FEWEST:
+        return None
+    order = np.random.default_rng([2305, draw, n]).permutation(len(rows))
+    learn, judge = rows.take(order[:n]), rows.take(order[n : n + HELD])
+    problem = Problem.of(learn, target)
+    model = zoo(problem.task, 4 * n // 5)[kind]
+    mix = ts.tune_mix(
+        learn,
+        ts.SequentialTrees(),
+        target,
+        model=model,
+        weights=WEIGHTS,
+        amounts=AMOUNTS,
+        how=Mixing(repeats=2),
+        random_state=draw,
+    )
+    real, held = problem.rows(learn, "train"), problem.rows(judge, "holdout")
+    losses = np.zeros((2, len(held)))
+    for fit in range(FITS):
+        frame, weight = mix.rows(random_state=fit)
+        stream = np.random.SeedSequence([draw, fit])
+        mixed = problem.rows(frame, "mix")
+        x_real, x, x_held = points(real, mixed, held)
+        for arm, (at, y, w) in enumerate(((x_real, real.y, None), (x, mixed.y, weight))):
+            said = output(train(model, at, y, problem, stream, w), x_held, problem)
+            losses[arm] += squared_loss(problem, held.y, said) / FITS
+    gain = losses[0] - losses[1]
+    spread = squared_loss(problem, held.y, _constant(problem, real.y, len(held))).mean()
+    return {
+        "table": name,
+        "n": n,
+        "draw": draw,
+        "model": kind,
+        "held_out": len(held),
+        "weight": mix.weight,
+        "amount": mix.amount,
+        # shares of the error of naming the training mean: comparable over tables
+        "error_real": float(losses[0].mean() / spread),
+        "error_mix": float(losses[1].mean() / spread),
+        "gain": float(gain.mean() / spread),
+        "se": float(gain.std(ddof=1) / np.sqrt(len(gain)) / spread),
+        "cv_gain": mix.gain.value / spread,
+        "cv_low": mix.gain.low / spread,
+        "cv_high": mix.gain.high / spread,
+    }
+
+
+def _constant(problem: Problem, y: np.ndarray, n: int) -> np.ndarray:
+    """What the training rows' mean, or class shares, say of n rows."""
+    if problem.task == "regression":
+        return np.full(n, y.mean())
+    share = np.bincount(y, minlength=len(problem.classes)) / len(y)
+    return np.tile(share, (n, 1))
+
+
+def summary(results: Results) -> None:
+    """Print, for each cell, the mean gain over draws, and how many cells the mix harms or helps."""
+    cells: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in results.rows:
+        cells.setdefault((row["table"], row["n"], row["model"]), []).append(row)
+    harmed, helped = [], []
+    for cell, rows in cells.items():
+        gains = np.array([float(row["gain"]) for row in rows])
+        se = np.array([float(row["se"]) for row in rows])
+        # over draws where there are several, and never below what held-out rows allow
+        error = np.sqrt((se**2).mean() / len(rows))
+        if len(rows) > 1:
+            error = max(error, gains.std(ddof=1) / np.sqrt(len(rows)))
+        mixes = ", ".join(f"{r['weight']}x{r['amount']}" for r in rows)
+        print(*cell, f"gain {gains.mean():+.4f} +- {error:.4f} ({mixes})")
+        harmed += [cell] * (gains.mean() < -error)
+        helped += [cell] * (gains.mean() > 2 * error and gains.mean() > 0)
+    print(f"{len(cells)} cells; worse by more than one standard error: {harmed or 'none'}")
+    print(f"better by more than two: {helped or 'none'}")
+
+
+def main() -> None:
+    """Run what is not there yet, every cell once before any has its second draw."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", nargs="*", default=list(TARGETS))
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--models", nargs="+", default=["boosting", "linear"])
+    chosen = parser.parse_args()
+    results = Results(RESULTS / "mix.csv", KEYS)
+    for draw in range(chosen.draws):
+        for kind in chosen.models:
+            for n in SIZES:
+                for name in chosen.tables:
+                    if results.has(table=name, n=n, draw=draw, model=kind):
+                        continue
+                    row = measured(name, n, draw, kind)
+                    if row is not None:
+                        results.add(row)
+    summary(results)
+
+
+if __name__ == "__main__":
+    main()

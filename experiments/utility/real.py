@@ -1,0 +1,162 @@
+"""Two-stage generators on real tables: features from one model, responses from another.
+
+A line of ``real.csv`` is one table, draw of training rows, feature generator and response: what
+training on the synthetic rows costs, whether the same model would be chosen, the three terms (the
+mean over models), and the divergence of the features. ``real_models.csv`` has the gaps by model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+import tabseed as ts
+from experiments.results import Results, Row
+from tabseed.metrics import ChiSquareDivergence
+from tabseed.schema import Schema
+from tabseed.supervised import task_of
+from tabseed.utility.assess import mean_cost
+from tabseed.utility.decomposition import decompose, mean_decomposition
+from tabseed.utility.gap import gaps
+from tabseed.utility.measure import Measured, Measuring, measure
+from tabseed.utility.models import zoo
+from tabseed.utility.ranking import TSTR, TSTS, rank
+
+DATA = Path(os.environ.get("TABSEED_DATA", "data"))
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table: its target, kind of that, rows to train on, draws, and models (None: all)."""
+
+    target: str
+    kind: str | None = None
+    rows: int = 300
+    draws: int = 3
+    models: tuple[str, ...] | None = None
+    left_out: tuple[str, ...] = ()
+
+
+PIXELS = ("linear", "neighbours", "forest", "extra-trees", "network")
+TABLES = {
+    "adult": Source("income"),
+    "german_credit": Source("class"),
+    "diabetes_pima": Source("class"),
+    "insurance": Source("charges"),
+    "king": Source("price", left_out=("id", "date", "zipcode")),
+    "digits": Source("target", "categorical", 600, 2),
+    "mnist_t10k": Source("class", "categorical", 2_000, 1, PIXELS),
+}
+FEATURES: dict[str, Any] = {
+    "resample, smoothed": ts.Resample(smoothing=1.0),
+    "copula": ts.GaussianCopula(),
+    "trees": ts.SequentialTrees(),
+}
+RESPONSES = ("forest", "linear", "knn")
+SLOW = {"mnist_t10k": (("resample, smoothed", "copula"), ("forest", "linear"))}  # all that is run
+JOINT = "trees, all columns at once"
+MOST_HELD, DRAWN = 2_000, 2_000  # rows held out at most, synthetic rows
+KEYS = ("table", "draw", "features", "response")
+
+
+def cells(names: list[str]) -> Iterator[tuple[str, int, str, str]]:
+    """All cells, every table once before any has its second draw."""
+    for draw in range(3):
+        for name in names or TABLES:
+            if draw < TABLES[name].draws:
+                features, responses = SLOW.get(name, (tuple(FEATURES), RESPONSES))
+                yield from ((name, draw, f, r) for f in features for r in responses)
+                if name not in SLOW:
+                    yield name, draw, JOINT, ""
+
+
+def rows_of(name: str, draw: int) -> tuple[ts.Table, ts.Table]:
+    """Training rows and rows held out, of one schema: that of the training rows."""
+    source = TABLES[name]
+    arrow = pq.read_table(DATA / f"{name}.parquet").drop_columns(list(source.left_out))
+    order = np.random.default_rng((2305, draw)).permutation(len(arrow))
+    kinds = {source.target: source.kind} if source.kind else None
+    train = ts.Table.from_frame(arrow.take(order[: source.rows]), kinds=kinds)
+    held = arrow.take(order[source.rows : source.rows + MOST_HELD])
+    return train, ts.Table.from_frame(held, schema=train.schema)
+
+
+def measured(cell: tuple[str, int, str, str]) -> tuple[Row, list[Row]]:
+    """Learn, draw, measure: the line of a cell, and its models' lines."""
+    name, draw, features, response = cell
+    source = TABLES[name]
+    train, held = rows_of(name, draw)
+    responses = None
+    if features == JOINT:
+        generator: Any = ts.SequentialTrees(random_state=draw)
+    else:
+        generator = ts.FeatureResponse(FEATURES[features], response, random_state=draw)
+    generator.fit(train, target=source.target)
+    if features != JOINT:
+        responses = [generator.response_mean]
+    drawn = ts.Table.from_frame(generator.sample(DRAWN), schema=train.schema.modelled)
+    models = None
+    if source.models is not None:
+        known = zoo(task_of(train.schema, source.target), source.rows)
+        models = {key: known[key] for key in source.models}
+    how = Measuring(models=models, seeds=1, responses=responses, n_jobs=1)
+    found = measure(train, drawn, held, source.target, how, draw)
+    line = dict(zip(KEYS, cell, strict=True)) | _summary(found)
+    line["pooled chi2"] = "" if name in SLOW else _fidelity(train, drawn, held, source.target)
+    by_model = [
+        dict(zip(KEYS, cell, strict=True))
+        | {"model": gap.model, "risk real": gap.risk_real.value}
+        | {f"gap {end}": getattr(gap.signed, end) for end in ("value", "low", "high")}
+        | {name: term.value for name, term in terms.terms.items()}
+        | {"difference": terms.difference.value, "difference se": terms.difference_se}
+        for gap, terms in zip(gaps(found), decompose(found), strict=True)
+    ]
+    return line, by_model
+
+
+def _summary(found: Measured) -> Row:
+    cost, ranking, mean = mean_cost(found), rank(found), mean_decomposition(found)
+    terms = decompose(found)
+    line: Row = {"unit": cost.unit, "cost": cost.value, "low": cost.low, "high": cost.high}
+    for cell in (TSTR, TSTS):
+        agreement, choice = ranking.agreements[cell], ranking.choices[cell]
+        line |= {
+            f"{cell} consistent": agreement.consistent,
+            f"{cell} decided": agreement.decided,
+            f"{cell} tau": agreement.tau.value,
+            f"{cell} regret": choice.regret.value,
+        }
+    gap = mean.direct.value
+    line |= {"regret by lot": ranking.random_regret, "mean gap": gap}
+    line |= {name: term.value for name, term in mean.terms.items()}
+    line["adds up"] = sum(term.adds_up for term in terms)
+    line["models"] = len(terms)
+    return line
+
+
+def _fidelity(train: ts.Table, drawn: ts.Table, held: ts.Table, target: str) -> float:
+    features = Schema(tuple(c for c in train.schema.modelled if c.name != target))
+    metric = ChiSquareDivergence(permutations=0)
+    pair = (table.select(features) for table in (held, drawn))
+    return float(metric.evaluate(*pair, random_state=0).pooled.value)
+
+
+def run(names: list[str]) -> None:
+    """Measure what was not yet."""
+    lines, models = Results(RESULTS / "real.csv", KEYS), Results(RESULTS / "real_models.csv", KEYS)
+    for cell in cells(names):
+        key = dict(zip(KEYS, cell, strict=True))
+        if lines.has(**key):
+            continue
+        line, by_model = measured(cell)
+        for row in by_model:
+            if not models.has(**key, model=row["model"]):
+                models.add(row)
+        lines.add(line)

@@ -1,0 +1,203 @@
+"""What a divergence of features alone lets one say of a gap, and the design that swaps the laws.
+
+Notation: P, Q real and synthetic law of features, r = dP/dQ, chi2 = chi2(P || Q) = E_Q[r^2] - 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from tabseed.errors import TabseedError
+from tabseed.metrics.base import Estimate
+from tabseed.utility.decomposition import Contributions
+from tabseed.utility.gap import RISKS
+from tabseed.utility.interval import BALANCED, SHARE, mean_over
+from tabseed.utility.measure import Measured
+
+LABEL = "diagnostic, not a guarantee"
+Loss = Literal["squared", "0-1"]
+UNITS: dict[Loss, str] = {"squared": RISKS["regression"], "0-1": RISKS["classification"]}
+
+
+def shift_bound(chi2: float, sd: float) -> float:
+    """Bound |E_P g - E_Q g| by sqrt(chi2) sd_Q[g], by Cauchy and Schwarz on E_Q[(r - 1)(g - c)].
+
+    0 where either factor is 0, though the other be infinite: a constant has no shift.
+    """
+    if not chi2 >= 0:
+        raise TabseedError(
+            f"chi2 is a divergence, from 0 on, got {chi2}; take 0 for an estimate < 0"
+        )
+    return 0.0 if chi2 == 0 or sd == 0 else math.sqrt(chi2) * sd
+
+
+@dataclass(frozen=True)
+class BoundReport:
+    """How far the gap R(f~) - R(f^) can lie, given the chi-square divergence of the features.
+
+    ``feature_bound`` = sqrt(chi2 Var_Q[b]) bounds the size of the feature term; ``response`` and
+    ``estimation`` are the other two terms, as measured
+    (:class:`~tabseed.utility.decomposition.Decomposition`), and the gap lies within
+    ``feature_bound`` of their sum: from ``low`` to ``high``; ``size`` bounds its absolute value.
+    All are estimates from samples, chi2 above all, of which samples give no upper bound: hence
+    ``certified`` is False, always. ``feature`` is the term itself, for comparison: the bound is
+    loose. ``approximate`` as in a Decomposition.
+    """
+
+    model: str
+    chi2: float
+    feature_bound: float
+    feature: float
+    response: float
+    estimation: float
+    low: float
+    high: float
+    size: float
+    unit: str
+    approximate: bool
+    certified: bool = False
+    label: str = LABEL
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything, JSON-ready."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.model} ({self.label}): response {self.response:+.4g}, estimation "
+            f"{self.estimation:+.4g}, features at most {self.feature_bound:.4g} (chi2 "
+            f"{self.chi2:.3g}): a gap from {self.low:.4g} to {self.high:.4g} {self.unit}"
+        )
+
+
+def utility_bound(measured: Measured, chi2: float) -> tuple[BoundReport, ...]:
+    """Bound each model's gap by the chi-square divergence of the features, real || synthetic.
+
+    ``chi2`` may come from anywhere: a closed form, or an estimate, whose uncertainty is not
+    carried on. Var_Q[b] is that over the synthetic rows set aside, averaged over draws and
+    seeds. TabseedError for a negative one.
+    """
+    return tuple(_bound(measured, k, chi2) for k in range(len(measured.models)))
+
+
+def _bound(measured: Measured, k: int, chi2: float) -> BoundReport:
+    rows = Contributions.of(measured, k)
+    terms = rows.terms()
+    spread = float(np.mean([b.std(axis=-1).mean() for b in rows.shift_aside]))
+    most = shift_bound(chi2, spread)
+    rest = terms.response.value + terms.estimation.value
+    return BoundReport(
+        model=measured.models[k],
+        chi2=float(chi2),
+        feature_bound=most,
+        feature=terms.feature.value,
+        response=terms.response.value,
+        estimation=terms.estimation.value,
+        low=rest - most,
+        high=rest + most,
+        size=abs(rest) + most,
+        unit=RISKS[measured.problem.task],
+        approximate=not measured.response_known,
+    )
+
+
+# --- the swap design ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SwapDesign:
+    """The risk of one predictor with features and responses each real or synthetic.
+
+    ``real_real``, ``real_synthetic`` (real features, synthetic responses) and
+    ``synthetic_synthetic`` are plain means; ``synthetic_real`` needs an oracle or a density
+    ratio, else None. ``response_gap`` = real_real - real_synthetic, paired by row, and
+    ``feature_gap`` = real_synthetic - synthetic_synthetic: they add to the real less the
+    synthetic risk. ``ess`` is the effective share of the rows that were weighted; None otherwise.
+    """
+
+    real_real: Estimate
+    real_synthetic: Estimate
+    synthetic_synthetic: Estimate
+    synthetic_real: Estimate | None
+    response_gap: Estimate
+    feature_gap: Estimate
+    ess: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything, JSON-ready."""
+        return asdict(self)
+
+
+def swap_design(
+    predict: Callable[[Any], np.ndarray],
+    real: tuple[Any, np.ndarray],
+    synthetic: tuple[Any, np.ndarray],
+    sampled: np.ndarray,
+    loss: Loss,
+    *,
+    ratio: np.ndarray | None = None,
+    oracle: Callable[[Any], np.ndarray] | None = None,
+) -> SwapDesign:
+    """Take the laws of features and responses apart, for one predictor.
+
+    ``real`` and ``synthetic`` are features (whatever ``predict`` takes) and labels, (h,) and (k,),
+    of rows that trained neither; ``sampled`` (h,) are synthetic responses to the real features
+    (``FeatureResponse.sample_response``). The fourth cell is E_Q of the loss by real labels: from
+    ``oracle``, which draws them for given features (simulated laws), or from real rows weighted by
+    1 / r, ``ratio`` (h,) being r = dP/dQ at each. Weights are normalised to mean 1, and their
+    own error is not in the interval. TabseedError for lengths that do not match.
+    """
+    (x, y), (x_synthetic, y_synthetic) = real, synthetic
+    if len(sampled) != len(y) or (ratio is not None and len(ratio) != len(y)):
+        raise TabseedError("swap_design: sampled and ratio have one value for each real row")
+    said, said_synthetic = predict(x), predict(x_synthetic)
+    real_real, real_synthetic = (_losses(said, labels, loss) for labels in (y, sampled))
+    both_synthetic = _losses(said_synthetic, y_synthetic, loss)
+    added, unit = BALANCED if loss == "0-1" else (), UNITS[loss]
+    fourth, ess = None, None
+    if oracle is not None:
+        fourth = _losses(said_synthetic, oracle(x_synthetic), loss)
+    elif ratio is not None:
+        if not (np.isfinite(ratio).all() and (ratio > 0).all()):
+            raise TabseedError("swap_design: a density ratio is finite and above 0")
+        weight = 1 / np.asarray(ratio)
+        weight = weight / weight.mean()
+        mean = (weight * real_real).mean()
+        fourth = mean + weight * (real_real - mean)
+        ess = float(1 / (weight**2).mean())
+    return SwapDesign(
+        real_real=_cell(real_real, loss),
+        real_synthetic=_cell(real_synthetic, loss),
+        synthetic_synthetic=_cell(both_synthetic, loss),
+        synthetic_real=None if fourth is None else _cell(fourth, loss),
+        response_gap=mean_over((real_real - real_synthetic)[None, None], added=added).estimate(
+            unit
+        ),
+        feature_gap=mean_over(real_synthetic[None, None], [-both_synthetic[None]], added).estimate(
+            unit
+        ),
+        ess=ess,
+    )
+
+
+def _losses(said: np.ndarray, y: np.ndarray, loss: Loss) -> np.ndarray:
+    if len(said) != len(y):
+        raise TabseedError(f"swap_design: {len(said)} predictions for {len(y)} labels")
+    if loss == "squared":
+        return np.asarray((np.asarray(said) - np.asarray(y)) ** 2, dtype=np.float64)
+    if loss == "0-1":
+        return (np.asarray(said) != np.asarray(y)).astype(np.float64)
+    raise TabseedError(f"loss is 'squared' or '0-1', got {loss!r}")
+
+
+def _cell(rows: np.ndarray, loss: Loss) -> Estimate:
+    added = SHARE if loss == "0-1" else ()
+    ceiling = 1.0 if loss == "0-1" else np.inf
+    return mean_over(rows[None, None], added=added).estimate(
+        UNITS[loss], floor=0.0, ceiling=ceiling
+    )

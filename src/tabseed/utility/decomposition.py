@@ -1,0 +1,243 @@
+"""Where a utility gap comes from: wrong responses, wrong features, or a model that fits better.
+
+Notation: P the real law, Q the synthetic law of features, mu(x) = E[y | x] or eta_c(x) =
+P(y = c | x), a tilde for the synthetic law's, f^ trained on real rows and f~ on synthetic ones, R
+and R~ the risks under the real and the synthetic law; squared or 0-1 loss.
+
+    R(f~) - R(f^) = response + feature + estimation
+    squared    response    2 E_P[(f~ - f^)(mu~ - mu)]
+               feature     (E_P - E_Q)[(f~ - mu~)^2 - (f^ - mu~)^2]
+    0-1        response    E_P[(eta~ - eta)_f~ - (eta~ - eta)_f^]
+               feature     (E_P - E_Q)[eta~_f^ - eta~_f~]
+    both       estimation  R~(f~) - R~(f^)
+
+eta_f being the share at x of the class that f names. Proof: let b(x) be the conditional risk of
+f~ less that of f^ under the synthetic response, (f~ - mu~)^2 - (f^ - mu~)^2 or eta~_f^ - eta~_f~
+(1 - eta_f is the risk at x of naming f; noise variances cancel). Then estimation is E_Q b, feature
+E_P b - E_Q b, and response the rest, E_P of the real conditional risks' difference less b:
+(f - mu)^2 - (f - mu~)^2 = (mu~ - mu)(2 f - mu - mu~), of which only 2 f differs between f~ and
+f^; and eta_f^ - eta_f~ - (eta~_f^ - eta~_f~). For two classes the 0-1 terms are 2 E_P[(eta~ -
+eta)(f~ - f^)] and (E_P - E_Q)[(1 - 2 eta~)(f~ - f^)] with labels 0 and 1. The decomposition is
+that of Xu, Sun and Cheng (arXiv 2305.10015) in spirit; these formulas are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tabseed._random import RandomState
+from tabseed.metrics.base import Estimate
+from tabseed.utility.gap import PLAIN, RISKS, one
+from tabseed.utility.interval import BALANCED, Added, Mean, mean_over
+from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, measure
+from tabseed.utility.models import Problem, loss, named
+
+WORDS = {
+    "response": "the synthetic responses differ from the real ones where the two models do",
+    "feature": "the synthetic features lie elsewhere than the real ones",
+    "estimation": "the two models differ in how well they fit the synthetic law",
+}
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """One model's gap in three terms, each with a 95 % interval over rows, draws and seeds.
+
+    ``total`` is their sum, ``direct`` the gap measured on the rows held out alone. ``difference``,
+    with standard error ``difference_se``, is measured on the synthetic rows set aside; its
+    expectation is 0 if the mean response mu~ or eta~ is the synthetic law's own. Where that is
+    known, it is total - direct. ``approximate`` says that the response was learned from the
+    synthetic rows: the difference is then what that misses, and is taken out of the response term,
+    so that the terms add to the gap; what is left is of second order, the product of the learned
+    response's error and the features' shift. Estimation is mostly negative.
+    """
+
+    model: str
+    response: Estimate
+    feature: Estimate
+    estimation: Estimate
+    total: Estimate
+    direct: Estimate
+    difference: Estimate
+    difference_se: float
+    approximate: bool
+
+    @property
+    def headline(self) -> Estimate:
+        """The gap, as measured directly."""
+        return self.direct
+
+    @property
+    def terms(self) -> dict[str, Estimate]:
+        """The three terms by name."""
+        return {name: getattr(self, name) for name in WORDS}
+
+    @property
+    def dominant(self) -> str | None:
+        """Name the largest of the terms that are told from 0; None if none is."""
+        told = {n: t for n, t in self.terms.items() if not t.low <= 0 <= t.high}
+        return max(told, key=lambda name: abs(told[name].value)) if told else None
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether ``difference`` is 0 within sampling error."""
+        return self.difference.low <= 0 <= self.difference.high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything, JSON-ready."""
+        return {**asdict(self), "dominant": self.dominant, "adds_up": self.adds_up}
+
+    def __str__(self) -> str:
+        terms = ", ".join(f"{name} {term.value:+.4g}" for name, term in self.terms.items())
+        about = "about " if self.approximate else ""
+        why = "no term is told from 0"
+        if self.dominant is not None:
+            why = f"the {self.dominant} term dominates: {WORDS[self.dominant]}"
+        return f"{self.model}: a gap of {self.direct.value:+.4g} is {about}{terms}; {why}"
+
+
+def utility_decomposition(
+    model: Any,
+    train: Any,
+    synthetic: Any,
+    holdout: Any,
+    target: str,
+    how: Measuring = PLAIN,
+    random_state: RandomState = 0,
+) -> Decomposition:
+    """Say where the gap of :func:`~tabseed.utility.gap.generalization_utility` comes from.
+
+    Same arguments. Exact only if ``how.responses`` gives the synthetic law's own mean response
+    (``FeatureResponse.response_mean``); else a forest learns it, and it is approximate. A fifth of
+    the synthetic rows, at most 2,000, trains nothing and stands for the synthetic law.
+    """
+    found = measure(train, synthetic, holdout, target, one(model, how), random_state)
+    return decompose(found)[0]
+
+
+def decompose(measured: Measured) -> tuple[Decomposition, ...]:
+    """Decompose the gap of each model from what was measured. Cost: passes over the arrays."""
+    return tuple(
+        _decomposition(model, Contributions.of(measured, k), measured)
+        for k, model in enumerate(measured.models)
+    )
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The three terms of one model, and what they add to."""
+
+    response: Mean
+    feature: Mean
+    estimation: Mean
+    total: Mean
+    direct: Mean
+    difference: Mean
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Each row's part: real rows' (D, S, h), and those set aside, one (S, k_d) a table.
+
+    ``shift`` is b(x), the difference of conditional risks under the synthetic response, and
+    ``surplus`` the difference of losses less b: by the real labels its mean is the response term,
+    by synthetic ones it is 0 if the response is right, which one that was learned is not.
+    """
+
+    surplus: np.ndarray
+    shift: np.ndarray
+    surplus_aside: list[np.ndarray]
+    shift_aside: list[np.ndarray]
+    learned: bool
+    added: Added  # see mean_over
+
+    @classmethod
+    def of(cls, measured: Measured, k: int) -> Contributions:
+        """Work them out for model ``k``."""
+        problem = measured.problem
+        real, synthetic = (measured.on_holdout[s][k] for s in (REAL, SYNTHETIC))
+        surplus, shift = contributions(
+            problem, measured.y, synthetic, real, measured.response_holdout[:, None]
+        )
+        aside = [
+            contributions(problem, y, synthetic[k], real[k], mean[None])
+            for y, synthetic, real, mean in zip(
+                measured.y_aside,
+                measured.on_aside[SYNTHETIC],
+                measured.on_aside[REAL],
+                measured.response_aside,
+                strict=True,
+            )
+        ]
+        added = BALANCED if problem.task == "classification" else ()
+        own = [a for a, _ in aside], [b for _, b in aside]
+        return cls(surplus, shift, *own, not measured.response_known, added)
+
+    def terms(self) -> Terms:
+        """Estimate the terms."""
+        a, b = self.surplus, self.shift
+        under = [u + v for u, v in zip(self.surplus_aside, self.shift_aside, strict=True)]
+        missed = [-u for u in self.surplus_aside] if self.learned else []
+        kept = [] if self.learned else self.surplus_aside
+        return Terms(
+            response=mean_over(a, missed, self.added),
+            feature=mean_over(b, [-v for v in self.shift_aside], self.added),
+            estimation=mean_over(None, under, self.added),
+            total=mean_over(a + b, kept, self.added),
+            direct=mean_over(a + b, added=self.added),
+            difference=mean_over(None, self.surplus_aside, self.added),
+        )
+
+
+def contributions(
+    problem: Problem, y: np.ndarray, synthetic: np.ndarray, real: np.ndarray, mean: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give surplus and shift (..., n) from labels, what f~ and f^ say, and the mean response."""
+    if problem.task == "regression":
+        shift = (synthetic - mean) ** 2 - (real - mean) ** 2
+        return 2 * (synthetic - real) * (mean - y), np.asarray(shift)
+    shift = _share(mean, named(problem, real)) - _share(mean, named(problem, synthetic))
+    return loss(problem, y, synthetic) - loss(problem, y, real) - shift, shift
+
+
+def _share(mean: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Give eta~ of the class named, (..., n), from shares (..., n, C)."""
+    return np.take_along_axis(mean, number[..., None], axis=-1)[..., 0]
+
+
+def mean_decomposition(measured: Measured) -> Decomposition:
+    """Decompose the mean gap of all models: each row counts with its mean over models."""
+    each = [Contributions.of(measured, k) for k in range(len(measured.models))]
+    mean = replace(
+        each[0],
+        surplus=np.mean([c.surplus for c in each], axis=0),
+        shift=np.mean([c.shift for c in each], axis=0),
+        surplus_aside=_means([c.surplus_aside for c in each]),
+        shift_aside=_means([c.shift_aside for c in each]),
+        added=each[0].added if len(each) == 1 else (),  # means of models are rarely 0
+    )
+    return _decomposition("mean of models", mean, measured)
+
+
+def _means(parts: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Average over models, table by table."""
+    return [np.mean(part, axis=0) for part in zip(*parts, strict=True)]
+
+
+def _decomposition(model: str, rows: Contributions, measured: Measured) -> Decomposition:
+    terms = rows.terms()
+    unit = RISKS[measured.problem.task]
+    return Decomposition(
+        model=model,
+        response=terms.response.estimate(unit),
+        feature=terms.feature.estimate(unit),
+        estimation=terms.estimation.estimate(unit),
+        total=terms.total.estimate(unit),
+        direct=terms.direct.estimate(unit),
+        difference=terms.difference.estimate(unit),
+        difference_se=terms.difference.se,
+        approximate=not measured.response_known,
+    )

@@ -1,0 +1,256 @@
+"""The utility gap: what training on synthetic rows instead of the real ones costs.
+
+Notation: R the real law's risk (squared error, or the share of wrong classes), f^ trained on the
+real rows, f~ on the synthetic ones; K models, D synthetic tables, S seeds, h rows held out, C
+classes. All is conditional on the training rows: another real table would give another gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from tabseed._random import RandomState
+from tabseed.errors import TabseedError
+from tabseed.metrics.base import Estimate
+from tabseed.supervised import Task
+from tabseed.utility.interval import BALANCED, SHARE, Mean, mean_over, ratio
+from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
+from tabseed.utility.models import Problem, loss
+
+RISKS: dict[Task, str] = {"regression": "squared error", "classification": "share wrong"}
+SCORES: dict[Task, str] = {"regression": "R2", "classification": "AUC"}
+PLAIN = Measuring()
+GAIN = "of what real rows gain over a constant"
+MIN_SD = 1e-12  # of y: below it nothing is left to explain
+
+
+@dataclass(frozen=True)
+class UtilityGap:
+    """What one model loses by training on synthetic rows; 95 % intervals over rows, draws, seeds.
+
+    ``signed`` is R(f~) - R(f^), paired by row; positive: synthetic is worse. ``absolute`` is its
+    size, the paper's utility; it cannot be negative and is biased upwards near 0. ``relative`` is
+    (R_trivial - R(f~)) / (R_trivial - R(f^)), 1 if nothing is lost, the trivial model saying the
+    mean or the commonest class of the training rows; None where f^ is not reliably better
+    than that, so that no ratio means anything. ``risks`` and ``scores`` (AUC or R2) have one
+    Estimate for each of :data:`~tabseed.utility.measure.SOURCES`, ``score_costs`` the real
+    rows' score less that of each other source. Scores are None where they do not exist: one
+    class, or a constant, held out. ``se_rows``, ``se_draws`` and ``se_seeds`` are the standard
+    errors that each causes in ``signed``. With one draw (one seed) the gap is that of this
+    synthetic table (this seed), and the interval does not hold the luck of it; with few draws it
+    takes their effect for normal (measured: ``benchmarks/utility_coverage.py``).
+    """
+
+    model: str
+    task: Task
+    risk_trivial: Estimate
+    risks: dict[str, Estimate]
+    signed: Estimate
+    absolute: Estimate
+    relative: Estimate | None
+    scores: dict[str, Estimate] | None
+    score_costs: dict[str, Estimate] | None
+    se_rows: float
+    se_draws: float
+    se_seeds: float
+    draws: int
+    seeds: int
+    n_holdout: int
+
+    @property
+    def headline(self) -> Estimate:
+        """The signed gap."""
+        return self.signed
+
+    @property
+    def risk_real(self) -> Estimate:
+        """R(f^)."""
+        return self.risks[REAL]
+
+    @property
+    def risk_synthetic(self) -> Estimate:
+        """R(f~)."""
+        return self.risks[SYNTHETIC]
+
+    @property
+    def score(self) -> str:
+        """Which score: "AUC" or "R2"."""
+        return SCORES[self.task]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything, JSON-ready."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        gap, low, high = self.signed.value, self.signed.low, self.signed.high
+        if low > 0:
+            says = "training on the synthetic rows costs"
+        elif high < 0:
+            says = "training on the synthetic rows gains"
+            gap, low, high = -gap, -high, -low
+        else:
+            says = "no difference found; training on the synthetic rows costs"
+        return (
+            f"{self.model}: {says} {gap:.4g} {self.signed.unit} (95 % interval {low:.4g} to "
+            f"{high:.4g}; real {self.risk_real.value:.4g}, trivial {self.risk_trivial.value:.4g})"
+        )
+
+
+def generalization_utility(
+    model: Any,
+    train: Any,
+    synthetic: Any,
+    holdout: Any,
+    target: str,
+    how: Measuring = PLAIN,
+    random_state: RandomState = 0,
+) -> UtilityGap:
+    """Say what ``model`` loses when it is trained on synthetic instead of the real rows.
+
+    ``model`` is a scikit-learn estimator; ``train``, ``synthetic`` (one table, or a list of
+    draws, best from generators trained independently) and ``holdout`` are frames or Tables;
+    ``how`` sets seeds and jobs. Rows held out must have trained neither model nor generator.
+
+    The name is that of the paper (Xu, Sun and Cheng, arXiv 2305.10015); intervals are ours.
+    Raises as :func:`~tabseed.utility.measure.measure`. Cost: S (2 D + 2) fits, and D of a forest
+    unless ``how.responses`` are given.
+    """
+    return gaps(measure(train, synthetic, holdout, target, one(model, how), random_state))[0]
+
+
+def one(model: Any, how: Measuring) -> Measuring:
+    """Give ``how`` with a single model, by the name of its class."""
+    if how.models is not None:
+        raise TabseedError("give one model, or models in a Measuring to measure(), not both")
+    if not hasattr(model, "fit"):
+        raise TabseedError(f"model is a scikit-learn estimator, got {model!r}")
+    return replace(how, models={type(model).__name__: model})
+
+
+def gaps(measured: Measured) -> tuple[UtilityGap, ...]:
+    """Give the utility gap of each model from what was measured. Cost: passes over the arrays."""
+    return tuple(_gap(measured, k) for k in range(len(measured.models)))
+
+
+def _gap(measured: Measured, k: int) -> UtilityGap:
+    problem, y = measured.problem, measured.y
+    classes = problem.task == "classification"
+    unit = RISKS[problem.task]
+    added = (BALANCED, SHARE) if classes else ((), ())
+    losses = {s: loss(problem, y, said[k]) for s, said in measured.on_holdout.items()}
+    trivial = trivial_losses(measured)[None, None]
+    difference = losses[SYNTHETIC] - losses[REAL]
+    signed = mean_over(difference, added=added[0])
+    kept = ratio(trivial - losses[SYNTHETIC], trivial - losses[REAL], added[0])
+    scores, costs = _scores(measured, k)
+    ceiling = 1.0 if classes else np.inf
+
+    def risk(rows: np.ndarray) -> Estimate:
+        return mean_over(rows, added=added[1]).estimate(unit, floor=0.0, ceiling=ceiling)
+
+    return UtilityGap(
+        model=measured.models[k],
+        task=problem.task,
+        risk_trivial=risk(trivial),
+        risks={source: risk(losses[source]) for source in SOURCES},
+        signed=signed.estimate(unit, floor=-ceiling, ceiling=ceiling),
+        absolute=_absolute(signed).estimate(unit, floor=0.0, ceiling=ceiling),
+        relative=None if kept is None else kept.estimate(GAIN, "higher"),
+        scores=scores,
+        score_costs=costs,
+        se_rows=signed.se_rows,
+        se_draws=signed.se_draws,
+        se_seeds=signed.se_seeds,
+        draws=difference.shape[0],
+        seeds=difference.shape[1],
+        n_holdout=len(y),
+    )
+
+
+def _absolute(signed: Mean) -> Mean:
+    """Fold at 0: an interval that holds 0 becomes one that begins there."""
+    ends = sorted((abs(signed.low), abs(signed.high)))
+    low = 0.0 if signed.low <= 0 <= signed.high else ends[0]
+    return replace(signed, value=abs(signed.value), low=low, high=ends[1])
+
+
+def trivial_losses(measured: Measured) -> np.ndarray:
+    """Give each held-out row's loss (h,) by the mean or commonest class of the training rows."""
+    y = measured.y_train
+    if measured.problem.task == "regression":
+        return np.asarray((measured.y - y.mean()) ** 2)
+    return (measured.y != np.bincount(y.astype(np.int64)).argmax()).astype(np.float64)
+
+
+# --- other scores -------------------------------------------------------------------------------
+
+
+def _scores(
+    measured: Measured, k: int
+) -> tuple[dict[str, Estimate] | None, dict[str, Estimate] | None]:
+    """Give each source's score, and what it lacks of that of the real rows."""
+    unit = SCORES[measured.problem.task]
+    floor = 0.0 if measured.problem.task == "classification" else -np.inf
+    found = {}
+    for source in SOURCES:
+        rows = score_rows(measured.problem, measured.y, measured.on_holdout[source][k])
+        if rows is None:
+            return None, None
+        found[source] = rows
+    scores = {
+        source: mean_over(r).estimate(unit, "higher", floor=floor, ceiling=1.0)
+        for source, r in found.items()
+    }
+    costs = {
+        source: mean_over(found[REAL] - r).estimate(unit, "lower")
+        for source, r in found.items()
+        if source != REAL
+    }
+    return scores, costs
+
+
+def score_rows(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray | None:
+    """Give AUC or R2 as contributions (..., h) of rows: their mean is the score.
+
+    ``said`` is (..., h, C) class shares, or (..., h) numbers. Their variance over rows, over h,
+    is that of the score: of DeLong (Biometrics 44 (1988)) for the AUC of two classes, by
+    linearisation for R2. The AUC of more classes is the mean of one against the rest over those
+    that occur. None where no score exists: one class, or a constant.
+    """
+    if problem.task == "regression":
+        spread = y - y.mean()
+        variance = float((spread**2).mean())
+        if variance <= MIN_SD * float((y**2).mean()):
+            return None
+        error = (said - y) ** 2
+        mean = error.mean(axis=-1, keepdims=True)
+        share = mean / variance
+        return np.asarray(1 - share - (error - share * spread**2) / variance)
+    count = said.shape[-1]
+    occur = [c for c in range(count) if 0 < int((y == c).sum()) < len(y)]
+    if count == 2:
+        occur = occur[-1:]
+    if not occur:
+        return None
+    return np.asarray(np.mean([_auc_rows(y == c, said[..., c]) for c in occur], axis=0))
+
+
+def _auc_rows(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Give contributions (..., h) to the AUC from scores (..., h); see :func:`score_rows`."""
+    h, n1 = len(positive), int(positive.sum())
+    n0 = h - n1
+    rank = rankdata(score, axis=-1)
+    wins = np.empty_like(score, dtype=np.float64)  # share of the other class that a row beats
+    own = rankdata(score[..., positive], axis=-1)
+    wins[..., positive] = (rank[..., positive] - own) / n0
+    own = rankdata(score[..., ~positive], axis=-1)
+    wins[..., ~positive] = 1 - (rank[..., ~positive] - own) / n1
+    area = wins[..., positive].mean(axis=-1, keepdims=True)
+    n = np.where(positive, n1, n0)
+    # scaled so that s^2 / h over all rows is s1^2 / n1 + s0^2 / n0
+    weight = np.sqrt(h * (h - 1) / (n * np.maximum(n - 1, 1)))
+    return np.asarray(area + weight * (wins - area))
