@@ -126,8 +126,8 @@ def summary(results: Results) -> None:
             error = max(error, gains.std(ddof=1) / np.sqrt(len(rows)))
         mixes = ", ".join(f"{r['weight']}x{r['amount']}" for r in rows)
         print(*cell, f"gain {gains.mean():+.4f} +- {error:.4f} ({mixes})")
-        harmed += [cell] * (gains.mean() < -error)
-        helped += [cell] * (gains.mean() > 2 * error and gains.mean() > 0)
+        harmed += [cell] * bool(gains.mean() < -error)
+        helped += [cell] * bool(gains.mean() > 2 * error)
     print(f"{len(cells)} cells; worse by more than one standard error: {harmed or 'none'}")
     print(f"better by more than two: {helped or 'none'}")
 

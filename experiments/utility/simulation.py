@@ -175,31 +175,36 @@ def better(rng: np.random.Generator) -> Iterator[Row]:
 
 
 def dimension(rng: np.random.Generator) -> Iterator[Row]:
-    """How fast does the gap fall in p dimensions? mu = sum of x_j^2 / sqrt(2 p), correct class."""
+    """How fast does the gap fall in p dimensions? Uniform features of variance 1, correct class.
+
+    mu = sum of x_j^2 / sqrt(0.8 p), whose variance is 1. Neighbours take k = n^(4/(4 + p))/2, the
+    order that balances their bias (k/n)^(2/p) and variance 1/k; a correct class averages the
+    variance away, and what is left of the bias makes the gap: of order (k/n)^(4/p) =
+    n^(-4/(4 + p)).
+    """
+    edge = 3**0.5
     for p in (1, 2, 4, 8):
         for n in (200, 800, 3_200, 12_800):
             reps = 40 if n < 3_200 else 15
-            x, drawn = (rng.normal(size=(reps, n, p)) for _ in range(2))
-            y = laws.noisy(rng, (x**2).sum(axis=2) / (2 * p) ** 0.5)
-            for response in ("oracle", "neighbours"):
-                if response == "oracle":
-                    told = laws.noisy(rng, (drawn**2).sum(axis=2) / (2 * p) ** 0.5)
-                else:
-                    k = max(3, round(n ** (4 / (4 + p))))  # the textbook rate for a smooth mean
-                    told = laws.neighbours(rng, x, y, drawn, k)
-                gap = np.abs(_additive_excess(drawn, told) - _additive_excess(x, y))
+            x, drawn = (rng.uniform(-edge, edge, (reps, n, p)) for _ in range(2))
+            y, told = (laws.noisy(rng, (v**2).sum(axis=2) / (0.8 * p) ** 0.5) for v in (x, drawn))
+            real = _additive_excess(x, y)
+            k = max(3, round(n ** (4 / (4 + p)) / 2))
+            learned = laws.neighbours(rng, x, y, drawn, k)
+            for response, values in (("oracle", told), ("neighbours", learned)):
+                gap = np.abs(_additive_excess(drawn, values) - real)
                 yield {"p": p, "n": n, "response": response, **_summary(gap)}
 
 
 def _additive_excess(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Fit y by 1, x_j and x_j^2; give E (f - mu)^2 under N(0, I), (r,)."""
+    """Fit y by 1, x_j and x_j^2; give E (f - mu)^2 under the uniform law, (r,)."""
     reps, n, p = x.shape
     design = np.concatenate([np.ones((reps, n, 1)), x, x**2], axis=2)
     turned = np.swapaxes(design, 1, 2)
     found = np.linalg.solve(turned @ design, turned @ y[..., None])[..., 0]
-    off = found[:, 1 + p :] - 1 / (2 * p) ** 0.5
-    centre = found[:, 0] + off.sum(axis=1)
-    return centre**2 + (found[:, 1 : 1 + p] ** 2).sum(axis=1) + 2 * (off**2).sum(axis=1)
+    off = found[:, 1 + p :] - 1 / (0.8 * p) ** 0.5
+    centre = found[:, 0] + off.sum(axis=1)  # E x^2 = 1, Var x^2 = 0.8
+    return centre**2 + (found[:, 1 : 1 + p] ** 2).sum(axis=1) + 0.8 * (off**2).sum(axis=1)
 
 
 def trade_off(rng: np.random.Generator) -> Iterator[Row]:

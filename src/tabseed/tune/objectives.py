@@ -95,7 +95,7 @@ class AugmentationGain:
         _check(folds, draws)
         stream = seed_sequence(random_state)
         group = rows.y if rows.task == "classification" else np.zeros(len(rows))
-        fold = deal(group, folds, child(stream, DEAL))
+        fold = deal(group, len(group), folds, child(stream, DEAL))
         if rows.task == "classification":
             _check_classes(rows, folds)
         elif len(rows) < 2 * folds:
@@ -185,7 +185,7 @@ class Fidelity:
             )
         known = target is not None and table.schema[target].kind in DISCRETE
         group = table.codes(str(target)) if known else np.zeros(len(table))
-        fold = deal(group, folds, child(seed_sequence(random_state), DEAL))
+        fold = deal(group, len(group), folds, child(seed_sequence(random_state), DEAL))
         pairs = [
             (table.take(np.flatnonzero(fold != k)), table.take(np.flatnonzero(fold == k)))
             for k in range(folds)
