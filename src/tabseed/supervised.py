@@ -215,3 +215,14 @@ def auc(y: np.ndarray, share: np.ndarray) -> float:
     if share.shape[1] == 2:
         occur = occur[-1:]
     return float(np.mean([roc_auc_score(y == c, share[:, c]) for c in occur])) if occur else np.nan
+
+
+def split_error(differences: np.ndarray, ratio: float) -> np.ndarray:
+    """Give the standard error (...) of the mean of paired differences (J, ...) over J splits.
+
+    Splits share rows, so that the variance of the mean is not s^2 / J but about (1/J + ratio) s^2,
+    ``ratio`` = rows that test over rows that train (Nadeau and Bengio, Machine Learning 52 (2003),
+    doi:10.1023/A:1024068626366): an approximation, exact only if scores on two splits correlate
+    by n2 / (n1 + n2).
+    """
+    return np.sqrt((1 / len(differences) + ratio) * np.var(differences, axis=0, ddof=1))

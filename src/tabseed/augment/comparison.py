@@ -5,7 +5,6 @@ Notation: J splits, each of n1 rows that train and n2 that test; d_j the differe
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from tabseed.errors import TabseedError
+from tabseed.supervised import split_error
 
 POWER = 0.8
 
@@ -48,17 +48,15 @@ def compare(
 ) -> Difference:
     """Test the mean of paired differences (J,) by the corrected resampled t test.
 
-    Nadeau and Bengio, Machine Learning 52 (2003), doi:10.1023/A:1024068626366.
-    Splits share rows, so that the variance of the mean is not s^2 / J but about
-    (1/J + n2/n1) s^2, ``ratio`` = n2/n1; t with J - 1 degrees of freedom. The correction is an
-    approximation, exact only if scores on two splits correlate by n2 / (n1 + n2). Without any
-    spread the interval is the mean itself, and p is 1 if that is 0, else 0.
+    The standard error is that of :func:`~tabseed.supervised.split_error`, ``ratio`` = n2/n1; t
+    with J - 1 degrees of freedom. Without any spread the interval is the mean itself, and p is 1
+    if that is 0, else 0.
     """
     j = len(differences)
     if j < 2:
         raise TabseedError(f"an interval needs 2 splits or more, got {j}")
     mean = float(np.mean(differences))
-    error = math.sqrt((1 / j + ratio) * float(np.var(differences, ddof=1)))
+    error = float(split_error(differences, ratio))
     half = float(student.ppf(1 - level / 2, j - 1)) * error
     p = float(2 * student.sf(abs(mean) / error, j - 1)) if error > 0 else float(mean == 0)
     detectable = half + float(student.ppf(POWER, j - 1)) * error

@@ -22,7 +22,7 @@ from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.metrics.base import Estimate
 from tabseed.schema import NUMERIC
-from tabseed.supervised import seeded
+from tabseed.supervised import seeded, split_error
 from tabseed.table import Table
 from tabseed.utility.models import Labelled, Problem, output, points, train, zoo
 from tabseed.utility.several import squared_loss, squared_name
@@ -331,8 +331,7 @@ def _gains(losses: np.ndarray, fold: np.ndarray, keep: np.ndarray) -> np.ndarray
 
 def _with_error(gains: np.ndarray, folds: int) -> tuple[np.ndarray, np.ndarray]:
     """Give means of gains (J, ...) over splits; their standard errors know of shared rows."""
-    j = len(gains)
-    return gains.mean(axis=0), np.sqrt((1 / j + 1 / (folds - 1)) * gains.var(axis=0, ddof=1))
+    return gains.mean(axis=0), split_error(gains, 1 / (folds - 1))
 
 
 def _chosen(gains: np.ndarray, folds: int) -> int:
