@@ -114,7 +114,7 @@ def measured(cell: tuple[str, int, str, str]) -> tuple[Row, list[Row]]:
         dict(zip(KEYS, cell, strict=True))
         | {"model": gap.model, "risk real": gap.risk_real.value}
         | {f"gap {end}": getattr(gap.signed, end) for end in ("value", "low", "high")}
-        | {name: term.value for name, term in terms.terms.items()}
+        | {f"{name} term": term.value for name, term in terms.terms.items()}
         | {"difference": terms.difference.value, "difference se": terms.difference_se}
         for gap, terms in zip(gaps(found), decompose(found), strict=True)
     ]
@@ -135,7 +135,7 @@ def _summary(found: Measured) -> Row:
         }
     gap = mean.direct.value
     line |= {"regret by lot": ranking.random_regret, "mean gap": gap}
-    line |= {name: term.value for name, term in mean.terms.items()}
+    line |= {f"{name} term": term.value for name, term in mean.terms.items()}
     line["adds up"] = sum(term.adds_up for term in terms)
     line["models"] = len(terms)
     return line

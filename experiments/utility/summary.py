@@ -1,0 +1,199 @@
+"""Fill README.md with the results and draw the pictures: ``python -m experiments.utility.summary``.
+
+Intervals of the real tables are 95 % t over draws of training rows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from experiments.inductive_bias.summary import table
+from experiments.results import shown
+from experiments.utility import pictures
+from experiments.utility.pictures import read
+
+README = Path(__file__).parent / "README.md"
+Row = dict[str, str]
+
+
+def convergence() -> str:
+    """Gaps beside the independent check, whose own errors are taken to be as large as ours."""
+    rows = read("convergence")
+    far = [r for r in rows if abs(_z(r, "checked")) > 4]
+    cells: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        cells.setdefault((row["response"], row["mean of Q"], row["class"]), []).append(row)
+    lines = [
+        [*key, *map(_beside, found), f"{float(found[0]['limit']):g}"]
+        for key, found in cells.items()
+    ]
+    head = [
+        "response",
+        "mean of Q",
+        "class",
+        *(r["n"] for r in next(iter(cells.values()))),
+        "limit",
+    ]
+    ranks = [r for r in read("ranking") if r["checked"]]
+    off = [r for r in ranks if abs(_z(r, "checked")) > 4]
+    return (
+        f"{len(rows) - len(far)} of {len(rows)} gaps and {len(ranks) - len(off)} of {len(ranks)} "
+        f"shares of rankings lie within 4 standard errors of the check.\n\n{table(head, lines)}"
+    )
+
+
+def _beside(row: Row) -> str:
+    return f"{float(row['mean']):.4g} ({float(row['checked']):.4g})"
+
+
+def _z(row: Row, against: str) -> float:
+    """How many standard errors apart; the check's digits round, and it has noise of its own."""
+    value, known = float(row["mean"]), float(row[against])
+    digits = len(row[against].partition(".")[2])
+    rounding = 0.5 * 10**-digits
+    apart = max(abs(value - known) - rounding, 0.0)
+    share = float(row["mean"]) in (0.0, 1.0)  # no spread seen: that of one odd repetition
+    se = max(float(row["se"]), 1 / int(row["repetitions"]) if share else 0.0)
+    return apart / (2**0.5 * se)
+
+
+def thresholds() -> str:
+    """Simulated thresholds beside theory."""
+    return table(
+        ["study", "setting", "simulated", "theory"],
+        [
+            [r["study"], r["setting"], _pm(r), f"{float(r['theory']):.4f}"]
+            for r in read("classification")
+        ],
+    )
+
+
+def better() -> str:
+    """Signed gaps where synthetic may be better."""
+    return table(
+        ["response", "sd of Q", "synthetic rows", "signed gap", "theory"],
+        [
+            [r["response"], r["sd of Q"], r["rows"], _pm(r), r["theory"] or "–"]
+            for r in read("better")
+        ],
+    )
+
+
+def _pm(row: Row) -> str:
+    return f"{float(row['mean']):+.5f} ± {1.96 * float(row['se']):.5f}"
+
+
+def real() -> str:
+    """A line for each table and generator, means over draws."""
+    cells: dict[tuple[str, ...], list[Row]] = {}
+    for row in read("real"):
+        cells.setdefault((row["table"], row["features"], row["response"] or "–"), []).append(row)
+    order = list(dict.fromkeys(key[0] for key in cells))
+    lines = []
+    for key, found in sorted(cells.items(), key=lambda item: order.index(item[0][0])):
+
+        def mean(column: str, found: list[Row] = found) -> str:
+            return (
+                shown([float(r[column]) for r in found if r[column]]) if found[0][column] else "–"
+            )
+
+        agree = sum(int(r["TSTR consistent"]) for r in found)
+        decided = sum(int(r["TSTR decided"]) for r in found)
+        lines.append(
+            [
+                *key,
+                f"{mean('cost')} {found[0]['unit']}",
+                f"{agree} of {decided}",
+                mean("TSTR tau"),
+                mean("TSTS tau"),
+                *(_signed(found, f"{term} term") for term in ("response", "feature", "estimation")),
+                mean("pooled chi2"),
+            ]
+        )
+    head = [
+        "table",
+        "features",
+        "response",
+        "cost",
+        "decided pairs that agree",
+        "tau",
+        "tau of TSTS",
+    ]
+    return table([*head, "response term", "feature term", "estimation term", "pooled chi2"], lines)
+
+
+def _signed(found: list[Row], column: str) -> str:
+    value = float(np.mean([float(r[column]) for r in found]))
+    scale = abs(float(np.mean([float(r["mean gap"]) for r in found])))
+    return f"{value:+.3g}" if scale < 100 else f"{value:+.2e}"
+
+
+def terms() -> str:
+    """How often the three terms add to the direct gap."""
+    rows = read("real")
+    models = [r for r in read("real_models") if r["response"]]
+    z = np.array(
+        [
+            float(r["difference"]) / float(r["difference se"])
+            for r in models
+            if float(r["difference se"])
+        ]
+    )
+    known = [r for r in rows if r["response"]]
+    adds, count = (sum(int(r[c]) for r in known) for c in ("adds up", "models"))
+    return (
+        f"Where the generator's own response is known ({len(known)} synthetic tables), the terms "
+        f"add to the direct gap within a 95 % interval for {adds} of {count} models "
+        f"({100 * adds / count:.1f} %); sum less direct, over its standard error, has mean "
+        f"{z.mean():+.2f}, standard deviation {z.std():.2f} and largest size {np.abs(z).max():.1f}."
+    )
+
+
+def mix() -> str:
+    """Tuned mixes against real rows alone."""
+    cells: dict[tuple[str, ...], list[Row]] = {}
+    for row in read("mix"):
+        cells.setdefault((row["table"], row["n"], row["model"]), []).append(row)
+    lines = []
+    for key, found in cells.items():
+        gains = np.array([float(r["gain"]) for r in found])
+        error = _mix_error(found, gains)
+        mixes = ", ".join(
+            "none"
+            if not float(r["weight"])
+            else f"{float(r['weight']):g} × {float(r['amount']):g}n"
+            for r in found
+        )
+        verdict = "worse" if gains.mean() < -error else "better" if gains.mean() > 2 * error else ""
+        real_alone = f"{np.mean([float(r['error_real']) for r in found]):.3f}"
+        lines.append([*key, mixes, real_alone, f"{gains.mean():+.4f} ± {error:.4f}", verdict])
+    return table(["table", "N", "model", "mixes", "error, real alone", "gain ± se", ""], lines)
+
+
+def _mix_error(found: list[Row], gains: np.ndarray) -> float:
+    """Standard error over draws where there are several, never below that of held-out rows."""
+    error = float(np.sqrt(np.mean([float(r["se"]) ** 2 for r in found]) / len(found)))
+    return max(error, float(gains.std(ddof=1) / len(gains) ** 0.5)) if len(gains) > 1 else error
+
+
+PARTS = {
+    "CONVERGENCE": ("convergence", convergence),
+    "THRESHOLDS": ("classification", thresholds),
+    "BETTER": ("better", better),
+    "REAL": ("real", real),
+    "TERMS": ("real_models", terms),
+    "MIX": ("mix", mix),
+}
+
+
+if __name__ == "__main__":
+    text = README.read_text()
+    for mark, (needs, part) in PARTS.items():
+        if read(needs):
+            before, rest = text.split(f"<!-- {mark} -->")
+            after = rest.split(f"<!-- /{mark} -->")[1]
+            text = f"{before}<!-- {mark} -->\n{part()}\n<!-- /{mark} -->{after}"
+    README.write_text(text)
+    pictures.draw()
