@@ -119,8 +119,9 @@ def measure(
     independently. A model has the same seed on every source, so differences are not of seeds.
     Of each synthetic table a fifth, at most 2,000 rows, trains nothing.
 
-    Raises LeakageError where the holdout repeats the training rows, SchemaError, TooFewRowsError.
-    The same bytes for any ``n_jobs``. Cost: K S (2 D + 2) fits.
+    A held-out row of a class that the training rows lack is wrong by every model; a synthetic one
+    is refused. Raises LeakageError where the holdout repeats the training rows, SchemaError,
+    TooFewRowsError. The same bytes for any ``n_jobs``. Cost: K S (2 D + 2) fits.
     """
     real = Table.from_frame(train_on)
     problem = Problem.of(real, target)
@@ -132,7 +133,10 @@ def measure(
     if not many or given != len(many) or how.seeds < 1:
         raise TabseedError("measure needs 1 synthetic table, 1 response a table and 1 seed or more")
     stream = seed_sequence(random_state)
-    drawn = [problem.rows(frame, "synthetic") for frame in many]
+    drawn = [
+        problem.rows(frame, "synthetic" if len(many) == 1 else f"synthetic {d}", to_train=True)
+        for d, frame in enumerate(many, 1)
+    ]
     sets = _Sets.of(problem.rows(real, "train"), drawn, problem.rows(held, "holdout"), stream)
     smallest = min(len(sets.real), *(len(rows) for rows in sets.training))
     chosen = dict(how.models) if how.models is not None else zoo(problem.task, smallest)

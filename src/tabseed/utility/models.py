@@ -31,7 +31,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import has_fit_parameter
 
 from tabseed._random import one_thread
-from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.metrics.base import conform
 from tabseed.schema import DISCRETE, Schema
 from tabseed.supervised import Features, Task, features_and_labels, seeded, task_of
@@ -51,24 +51,37 @@ class Problem:
 
     @classmethod
     def of(cls, table: Table, target: str) -> Self:
-        """Pose the problem of a table of real training rows."""
+        """Pose the problem of a table of real training rows; SchemaError where there is none."""
         task = task_of(table.schema, target)
-        features_and_labels(table, target)  # raises where there is nothing to learn
+        labels = features_and_labels(table, target)[1]
+        if len(labels) and bool((labels == labels[0]).all()):
+            raise SchemaError(f"column {target!r} has one value only: there is nothing to predict")
         column = table.schema[target]
         classes = tuple(column.categories) if column.kind in DISCRETE else ()
         return cls(table.schema.modelled, target, task, classes)
 
-    def rows(self, frame: Any, name: str) -> Labelled:
+    def rows(self, frame: Any, name: str, *, to_train: bool = False) -> Labelled:
         """Take rows of this table; errors begin with ``name``.
 
         SchemaError for a missing label. A class that the training rows lack gets a negative
-        number: no model can name it.
+        number, for no model can name it; rows ``to_train`` on are refused then.
         """
         table = conform(frame, self.schema, name)
-        features, labels = features_and_labels(table, self.target)
         if not len(table):
             raise TooFewRowsError(f"the {name} table has no row")
-        y = labels if self.task == "regression" else table.codes(self.target)
+        try:
+            features, labels = features_and_labels(table, self.target)
+        except SchemaError as error:
+            raise SchemaError(f"{name} table: {error}") from error
+        if self.task == "regression":
+            return Labelled(features, labels)
+        y = table.codes(self.target)
+        if to_train and (y < 0).any():
+            row = int(np.flatnonzero(y < 0)[0])
+            raise SchemaError(
+                f"{name} table: column {self.target!r}, row {row + 1}: {labels[row]!r} is no class "
+                "of the training rows; leave such rows out"
+            )
         return Labelled(features, y)
 
 
