@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import r2_score
 
 import tabseed as ts
 from tabseed import cli
@@ -21,7 +20,6 @@ from tabseed.io import write_table
 from tabseed.supervised import auc
 from tabseed.tune import AugmentationGain, Fidelity, gain_verdict, likeness_verdict
 from tabseed.tune.objectives import deal
-from tabseed.tune.verdict import auc_parts, r2_parts
 
 
 def table(n: int = 90) -> pa.Table:
@@ -53,38 +51,6 @@ def run(capsys, *arguments: object) -> tuple[int, str, str]:
         code = end.code
     said = capsys.readouterr()
     return code, said.out, said.err
-
-
-# --- parts of a score ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("classes", [2, 4])
-def test_parts_of_an_area_have_its_mean_and_its_spread(classes: int) -> None:
-    """Mean: scikit-learn's area. Variance: that of 2,000 stratified resamplings, whose own error
-    is 3 %; bounds are five of these and what the linear parts leave out. One seed."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, classes, 240)
-    share = rng.dirichlet(np.ones(classes), 240) + 0.3 * np.eye(classes)[y]
-    share = np.round(share, 1)  # ties
-    parts = auc_parts(y, share)
-    assert parts.mean() == pytest.approx(auc(y, share), abs=1e-12)
-    rows = [np.flatnonzero(y == c) for c in range(classes)]
-    found = []
-    for _ in range(1_000):
-        drawn = np.concatenate([rng.choice(own, len(own)) for own in rows])
-        found.append(auc_parts(y[drawn], share[drawn]).mean())
-    assert parts.std() / len(y) ** 0.5 == pytest.approx(np.std(found), rel=0.15)
-
-
-def test_parts_of_r2_have_its_mean_and_its_spread() -> None:
-    rng = np.random.default_rng(1)
-    y = rng.normal(size=300)
-    predicted = y + rng.normal(size=300)
-    parts = r2_parts(y, predicted)
-    assert parts.mean() == pytest.approx(r2_score(y, predicted), abs=1e-12)
-    drawn = rng.integers(0, 300, (1_000, 300))
-    found = [r2_score(y[d], predicted[d]) for d in drawn]
-    assert parts.std() / 300**0.5 == pytest.approx(np.std(found), rel=0.15)
 
 
 # --- objectives ----------------------------------------------------------------------------------

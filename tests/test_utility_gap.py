@@ -20,9 +20,10 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 import tabseed as ts
+from tabseed.supervised import score_rows
 from tabseed.utility.bound import shift_bound
 from tabseed.utility.decomposition import contributions, decompose, mean_decomposition
-from tabseed.utility.gap import gaps, score_rows
+from tabseed.utility.gap import gaps
 from tabseed.utility.interval import BALANCED, interaction, mean_over, ratio
 from tabseed.utility.measure import (
     REAL,
@@ -518,7 +519,7 @@ def test_auc_of_two_classes_and_its_variance_by_brute_force() -> None:
     rng = np.random.default_rng(9)
     y = np.arange(40) % 3 == 0
     score = np.round(rng.normal(size=(2, 40)) + y, 1)  # ties
-    rows = score_rows(problem(2), y.astype(int), np.stack([-score, score], axis=-1))
+    rows = score_rows("classification", y.astype(int), np.stack([-score, score], axis=-1))
     assert rows.mean(-1) == pytest.approx([roc_auc_score(y, s) for s in score])
     for s, r in zip([*score, score[0] - score[1]], [*rows, rows[0] - rows[1]], strict=True):
         if s is not score[0] and s is not score[1]:
@@ -529,20 +530,20 @@ def test_auc_of_two_classes_and_its_variance_by_brute_force() -> None:
     three = rng.integers(3, size=40)
     share = rng.dirichlet(np.ones(3), 40)
     rest = [roc_auc_score(three == c, share[:, c]) for c in range(3)]
-    assert score_rows(problem(3), three, share).mean() == pytest.approx(np.mean(rest))
-    assert score_rows(problem(2), np.zeros(40, int), share[:, :2]) is None
+    assert score_rows("classification", three, share).mean() == pytest.approx(np.mean(rest))
+    assert score_rows("classification", np.zeros(40, int), share[:, :2]) is None
 
 
 def test_r2_and_its_variance() -> None:
     rng = np.random.default_rng(10)
     y = rng.normal(size=400)
     said = y + rng.normal(size=400)
-    rows = score_rows(problem(), y, said)
+    rows = score_rows("regression", y, said)
     assert rows.mean() == pytest.approx(r2_score(y, said))
     left = np.array([r2_score(np.delete(y, i), np.delete(said, i)) for i in range(400)])
     jackknife = 399 / 400 * ((left - left.mean()) ** 2).sum()
     assert rows.var(ddof=1) / 400 == pytest.approx(jackknife, rel=0.03)
-    assert score_rows(problem(), np.ones(5), np.zeros(5)) is None
+    assert score_rows("regression", np.ones(5), np.zeros(5)) is None
 
 
 # --- end to end ---------------------------------------------------------------------------------

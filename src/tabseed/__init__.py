@@ -85,9 +85,11 @@ if TYPE_CHECKING:
     from tabseed.table import Table
     from tabseed.tune import Study, Tuner, parallel_coordinates
     from tabseed.two_stage import FeatureResponse
+    from tabseed.utility.assess import UtilityReport, assess_utility
     from tabseed.utility.bound import swap_design, utility_bound
     from tabseed.utility.decomposition import utility_decomposition
     from tabseed.utility.gap import generalization_utility
+    from tabseed.utility.measure import Measuring
     from tabseed.utility.mix import tune_mix
     from tabseed.utility.ranking import ranking_consistency
     from tabseed.utility.several import combine_estimates, independent_sets
@@ -130,6 +132,7 @@ _HOMES = {
     "KSStopped": "tabseed.augment.monitor",
     "MAML": "tabseed.inductive_bias.maml",
     "MarginalDistance": "tabseed.metrics",
+    "Measuring": "tabseed.utility.measure",
     "MetaTraining": "tabseed.inductive_bias.maml",
     "Perturbed": "tabseed.hardness.perturb",
     "Pretraining": "tabseed.inductive_bias.pretraining",
@@ -151,10 +154,12 @@ _HOMES = {
     "Training": "tabseed.generators.ensemble",
     "TrainingDynamics": "tabseed.hardness.dynamics",
     "Tuner": "tabseed.tune",
+    "UtilityReport": "tabseed.utility.assess",
     "VAEBGM": "tabseed.generators.vaebgm",
     "VoG": "tabseed.hardness.characterizers",
     "WeightAveraging": "tabseed.inductive_bias.weights",
     "assess_hardness": "tabseed.hardness.assess",
+    "assess_utility": "tabseed.utility.assess",
     "combine_estimates": "tabseed.utility.several",
     "density_ratio_tail": "tabseed.metrics",
     "evaluate": "tabseed.evaluate",
@@ -213,6 +218,7 @@ __all__ = [
     "KSStopped",
     "MAML",
     "MarginalDistance",
+    "Measuring",
     "MetaTraining",
     "MissingDependencyError",
     "NothingLearnedError",
@@ -240,11 +246,13 @@ __all__ = [
     "Training",
     "TrainingDynamics",
     "Tuner",
+    "UtilityReport",
     "VAEBGM",
     "VoG",
     "WeightAveraging",
     "__version__",
     "assess_hardness",
+    "assess_utility",
     "combine_estimates",
     "density_ratio_tail",
     "evaluate",

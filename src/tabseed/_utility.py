@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +25,7 @@ from tabseed._options import (
     Source,
     read_like,
 )
-from tabseed.errors import FileError
+from tabseed.errors import FileError, SchemaError, printable
 
 if TYPE_CHECKING:
     from tabseed.metrics.base import Estimate
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from tabseed.utility.assess import UtilityReport
     from tabseed.utility.measure import Measuring
 
+WIDTH = 88  # of a line of text, beside its label
+ROUNDING = 1e-12  # a smaller term is 0
 STREAM = 1007  # below the user's seed, beside those of the other commands
 
 
@@ -76,11 +81,14 @@ def utility(
 
     check_outputs([], [report], [train, *synthetic, holdout, schema], force)
     real = Source(train, schema, kind, None, encoding).read()
-    drawn = [read_like(path, real, f"synthetic ({path})", encoding) for path in synthetic]
-    held = read_like(holdout, real, "holdout", encoding)
+    names = [f"synthetic ({path})" for path in synthetic]
+    drawn = [
+        read_like(path, real, name, encoding) for path, name in zip(synthetic, names, strict=True)
+    ]
+    held = read_like(holdout, real, f"holdout ({holdout})", encoding)
+    _check_rows(real, drawn, held, target, [str(train), *names, f"holdout ({holdout})"])
     how = _measuring(model, seeds, real, target)
     out = Output(as_json, {"target": target})
-    out.say("read", f"{len(real)} training, {sum(map(len, drawn))} synthetic, {len(held)} held-out")
     with progress_bar() as progress:
         found = assess_utility(
             real,
@@ -91,7 +99,7 @@ def utility(
             child(seed_sequence(seed), STREAM),
         )
     out.result["utility"] = found.to_dict()
-    _say(out, found)
+    _say(out, found, real.schema[target].kind == "integer")
     if report is not None:
         from tabseed.report.utility import utility_page
 
@@ -101,6 +109,22 @@ def utility(
         out.result["report"] = str(report)
         out.say("report", report)
     out.finish("utility")
+
+
+def _check_rows(
+    real: Table, drawn: Sequence[Table], held: Table, target: str, names: Sequence[str]
+) -> None:
+    """Refuse rows that cannot be used before any model is trained, and say of which file."""
+    from tabseed.utility.models import Problem
+
+    real.schema[target]  # an unknown name raises, with the nearest one
+    try:
+        problem = Problem.of(real, target)
+    except SchemaError as error:
+        raise SchemaError(f"{names[0]}: {error}") from error
+    for table, name in zip(drawn, names[1:-1], strict=True):
+        problem.rows(table, name, to_train=True)
+    problem.rows(held, names[-1])
 
 
 def _measuring(names: list[str] | None, seeds: int, real: Table, target: str) -> Measuring:
@@ -120,30 +144,69 @@ def _measuring(names: list[str] | None, seeds: int, real: Table, target: str) ->
     return Measuring(models={name: known[name] for name in names}, seeds=seeds, n_jobs=-1)
 
 
-def _say(out: Output, found: UtilityReport) -> None:
-    """Print the verdict, then what it is made of."""
-    from tabseed.utility.measure import SOURCES, SYNTHETIC
-
-    out.say("verdict", found.verdict)
+def _say(out: Output, found: UtilityReport, whole: bool) -> None:
+    """Print the verdict, then what it is made of; ``whole``: the target is of whole numbers."""
+    for place, sentence in enumerate(found.sentences):
+        _wrapped(out, "" if place else "verdict", sentence)
     for warning in found.warnings:
-        out.say("note", warning)
+        _wrapped(out, "note", warning)
+    if whole:
+        classes = f"{found.target} is a number; for classes, --kind {found.target}=categorical"
+        _wrapped(out, "note", classes)
+    rows = f"{found.n_train} training, {sum(found.n_synthetic)} synthetic, {found.n_holdout}"
+    out.say("read", f"{rows} held-out")
+    _say_scores(out, found)
+    _say_terms(out, found)
+    _say_rankings(out, found)
+    fidelity = found.fidelity
+    pooled = fidelity.pooled
+    _wrapped(
+        out,
+        "features",
+        f"chi-square to the pooled rows {pooled.value:.3f} ({pooled.low:.3f} to {pooled.high:.3f}; "
+        f"0 alike, at most 1); synthetic rows reweighted to the real law are worth "
+        f"{fidelity.ess_fraction:.0%} of their number",
+    )
+    if found.several is not None:
+        gains = [gain.value for gain in found.several.gain(float("inf"))]
+        _wrapped(
+            out,
+            "several",
+            "averaging what models of very many such tables say would change the "
+            f"{found.several.loss} by {-sum(gains) / len(gains):+.3g} (mean of models, a forecast)",
+        )
+
+
+def _say_scores(out: Output, found: UtilityReport) -> None:
+    from tabseed.utility.measure import REAL, REPEATED, SAME_SIZE, SYNTHETIC
+
     first = found.gaps[0]
     unit = first.signed.unit if first.scores is None else found.score
-    out.say(
-        "", f"{unit} by what the models trained on; the cost is of the second against the first"
+    _wrapped(
+        out,
+        "models",
+        f"{unit} on held-out rows, by what the models trained on: real rows, synthetic rows, as "
+        "many synthetic rows as real ones, real rows repeated to the number of the synthetic ones; cost: real against synthetic",
     )
     out.rows(
-        ("model", *SOURCES, "cost", "95 % interval"),
+        ("model", "real", "synthetic", "as many", "repeated", "cost", "95 % interval"),
         [
             [
                 gap.model,
-                *(f"{(gap.scores or gap.risks)[source].value:.4g}" for source in SOURCES),
+                *(
+                    f"{(gap.scores or gap.risks)[source].value:.4g}"
+                    for source in (REAL, SYNTHETIC, SAME_SIZE, REPEATED)
+                ),
                 *_shown(gap.score_costs[SYNTHETIC] if gap.score_costs else gap.signed),
             ]
             for gap in found.gaps
         ],
     )
-    out.say("", f"terms of the gap in {first.signed.unit}; * told from 0")
+
+
+def _say_terms(out: Output, found: UtilityReport) -> None:
+    unit = found.gaps[0].signed.unit
+    _wrapped(out, "terms", f"where the gap in {unit} comes from; * surely other than 0")
     out.rows(
         ("model", "gap", "response", "feature", "estimation"),
         [
@@ -151,23 +214,43 @@ def _say(out: Output, found: UtilityReport) -> None:
             for term in (*found.terms, found.mean_term)
         ],
     )
-    for cell, agreement in found.ranking.agreements.items():
-        tau = agreement.tau
-        out.say("", f"{cell}: {agreement}; tau {tau.value:.2f} ({tau.low:.2f} to {tau.high:.2f})")
-    fidelity = found.fidelity
-    pooled = fidelity.pooled
-    out.say(
-        "features",
-        f"chi-square to the pooled rows {pooled.value:.3f} ({pooled.low:.3f} to {pooled.high:.3f}; "
-        f"0 alike, at most 1); reweighted, rows are worth {fidelity.ess_fraction:.0%} of real ones",
+
+
+def _say_rankings(out: Output, found: UtilityReport) -> None:
+    from tabseed.utility.assess import RANKINGS
+
+    _wrapped(
+        out,
+        "rankings",
+        "against models trained and judged on real rows: pairs of models told apart in both "
+        "rankings, those that keep their order, and how many would be told apart by chance alone",
     )
-    if found.several is not None:
-        gains = [gain.value for gain in found.several.gain(float("inf"))]
-        out.say(
-            "several",
-            f"averaging over many such tables would lower the {found.several.loss} by "
-            f"{sum(gains) / len(gains):.4g} in the mean of the models",
-        )
+    out.rows(
+        ("models", "told apart", "alike", "by chance", "tau", "95 % interval"),
+        [
+            [
+                RANKINGS[cell],
+                str(agreement.decided),
+                str(agreement.consistent),
+                f"{agreement.by_chance:.1f}",
+                _number(agreement.tau.value),
+                f"{_number(agreement.tau.low)} to {_number(agreement.tau.high)}",
+            ]
+            for cell, agreement in found.ranking.agreements.items()
+        ],
+    )
+
+
+def _wrapped(out: Output, label: str, text: str) -> None:
+    """Print a long text in lines that a terminal shows whole."""
+    lines = wrap(printable(text), WIDTH, break_long_words=False, break_on_hyphens=False)
+    for line in lines:
+        out.say(label, line)
+        label = ""
+
+
+def _number(value: float) -> str:
+    return "none" if math.isnan(value) else f"{value:.2f}"
 
 
 def _shown(estimate: Estimate) -> tuple[str, str]:
@@ -175,4 +258,5 @@ def _shown(estimate: Estimate) -> tuple[str, str]:
 
 
 def _starred(estimate: Estimate) -> str:
-    return f"{estimate.value:+.3g}{'' if estimate.low <= 0 <= estimate.high else '*'}"
+    value = 0.0 if abs(estimate.value) < ROUNDING else estimate.value
+    return f"{value:+.3g}{'' if estimate.low <= 0 <= estimate.high else '*'}"

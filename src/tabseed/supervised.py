@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import roc_auc_score
 
 from tabseed._random import int_seed
 from tabseed.errors import SchemaError
@@ -17,6 +17,8 @@ from tabseed.schema import DISCRETE, NUMERIC, Schema
 from tabseed.table import Table
 
 Task = Literal["classification", "regression"]
+SCORES: dict[Task, str] = {"regression": "R2", "classification": "AUC"}
+MIN_SD = 1e-12  # of y: below it nothing is left to explain
 MAX_CLASSES = 20  # whole numbers with more values are a regression's, unless the caller says
 HALF = np.sqrt(0.5)  # two different categories then lie 1 apart
 
@@ -205,16 +207,47 @@ def seeded(model: Any, stream: np.random.SeedSequence) -> Any:
     return made.set_params(**dict.fromkeys(keys, int_seed(stream)))
 
 
-def auc(y: np.ndarray, share: np.ndarray) -> float:
-    """Give the area under the ROC curve of class shares (n, C) for class numbers y (n,).
+def score_rows(task: Task, y: np.ndarray, said: np.ndarray) -> np.ndarray | None:
+    """Give AUC or R2 as contributions (..., h) of rows: their mean is the score.
 
-    With two classes that of class 1; with more the mean of one class against the rest, over
-    those that occur. NaN where only one class occurs.
+    ``said`` is (..., h, C) class shares, or (..., h) numbers. Their variance over rows, over h,
+    is that of the score: of DeLong (Biometrics 44 (1988)) for the AUC of two classes, by
+    linearisation for R2. The AUC of more classes is the mean of one against the rest over those
+    that occur. None where no score exists: one class, or a constant.
     """
-    occur = [c for c in range(share.shape[1]) if 0 < (y == c).sum() < len(y)]
-    if share.shape[1] == 2:
+    if task == "regression":
+        spread = y - y.mean()
+        variance = float((spread**2).mean())
+        if variance <= MIN_SD * float((y**2).mean()):
+            return None
+        error = (said - y) ** 2
+        mean = error.mean(axis=-1, keepdims=True)
+        share = mean / variance
+        return np.asarray(1 - share - (error - share * spread**2) / variance)
+    count = said.shape[-1]
+    occur = [c for c in range(count) if 0 < int((y == c).sum()) < len(y)]
+    if count == 2:
         occur = occur[-1:]
-    return float(np.mean([roc_auc_score(y == c, share[:, c]) for c in occur])) if occur else np.nan
+    if not occur:
+        return None
+    return np.asarray(np.mean([_auc_rows(y == c, said[..., c]) for c in occur], axis=0))
+
+
+def _auc_rows(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Give contributions (..., h) to the AUC from scores (..., h); see :func:`score_rows`."""
+    h, n1 = len(positive), int(positive.sum())
+    n0 = h - n1
+    rank = rankdata(score, axis=-1)
+    wins = np.empty_like(score, dtype=np.float64)  # share of the other class that a row beats
+    own = rankdata(score[..., positive], axis=-1)
+    wins[..., positive] = (rank[..., positive] - own) / n0
+    own = rankdata(score[..., ~positive], axis=-1)
+    wins[..., ~positive] = 1 - (rank[..., ~positive] - own) / n1
+    area = wins[..., positive].mean(axis=-1, keepdims=True)
+    n = np.where(positive, n1, n0)
+    # scaled so that s^2 / h over all rows is s1^2 / n1 + s0^2 / n0
+    weight = np.sqrt(h * (h - 1) / (n * np.maximum(n - 1, 1)))
+    return np.asarray(area + weight * (wins - area))
 
 
 def split_error(differences: np.ndarray, ratio: float) -> np.ndarray:

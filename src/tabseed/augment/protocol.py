@@ -15,7 +15,6 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import has_fit_parameter
 
 from tabseed._random import RandomState, child, one_thread, seed_sequence
@@ -30,7 +29,7 @@ from tabseed.augment.rows import Rows
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.generators.base import Progress
 from tabseed.generators.smote import SMOTE
-from tabseed.supervised import Features, auc, seeded
+from tabseed.supervised import Features, score_rows, seeded
 
 ARMS = {
     "none": "all training rows, nothing added",
@@ -458,7 +457,7 @@ def score_name(rows: Rows) -> str:
 
 def model_score(model: Any, x: np.ndarray, test: Rows) -> float:
     """Gini of two classes, mean one-vs-rest AUC of more, R2 of a regression."""
-    if test.task == "regression":
-        return float(r2_score(test.y, model.predict(x)))
-    area = auc(test.y, model.predict_proba(x))
-    return 2 * area - 1 if len(test.classes) == 2 else area
+    regression = test.task == "regression"
+    rows = score_rows(test.task, test.y, model.predict(x) if regression else model.predict_proba(x))
+    score = float("nan") if rows is None else float(rows.mean())
+    return 2 * score - 1 if len(test.classes) == 2 else score

@@ -19,9 +19,11 @@ from sklearn.base import clone
 from tabseed._random import RandomState, child, one_thread, seed_sequence
 from tabseed.augment.protocol import Arms, AugmentationProtocol, default_model, score_name
 from tabseed.augment.rows import Rows
+from tabseed.errors import TooFewRowsError
 from tabseed.generators.base import Generator
 from tabseed.metrics import Estimate, Metric
 from tabseed.metrics.divergence import interval
+from tabseed.supervised import score_rows
 from tabseed.table import Table
 from tabseed.tune.objectives import judge, judged
 
@@ -122,45 +124,12 @@ def _parts(models: Any, points: np.ndarray, test: Rows) -> np.ndarray:
 
 
 def _parts_of(model: Any, points: np.ndarray, test: Rows) -> np.ndarray:
-    if test.task == "regression":
-        return r2_parts(test.y, model.predict(points))
-    parts = auc_parts(test.y, model.predict_proba(points))
-    return 2 * parts - 1 if len(test.classes) == 2 else parts
-
-
-def auc_parts(y: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Give psi (n,) of the area under the ROC curve of class shares (n, C); classes all occur.
-
-    With A the area, v_i the share of the other side's rows that row i is on the right side of
-    (ties half), p the share of i's side: psi_i = A + (v_i - A) / p. Its variance over n is that of
-    DeLong et al. 1988 (doi:10.2307/2531595). With more than two classes, the mean of one class
-    against the rest.
-    """
-    classes = range(share.shape[1]) if share.shape[1] > 2 else (1,)
-    return np.mean([_one_auc(y == c, share[:, c]) for c in classes], axis=0)
-
-
-def _one_auc(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
-    high, low = np.sort(score[positive]), np.sort(score[~positive])
-    among = np.where(positive, _rank(low, score), 1 - _rank(high, score))
-    p, area = float(positive.mean()), float(among[positive].mean())
-    return area + (among - area) / np.where(positive, p, 1 - p)
-
-
-def _rank(ordered: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Give the share of ``ordered`` below each score, ties half."""
-    sides = (np.searchsorted(ordered, score, side) for side in ("left", "right"))
-    return np.asarray(sum(sides)) / (2 * len(ordered))
-
-
-def r2_parts(y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Give psi (n,) of R2 = 1 - E/S: 1 - e_i^2/S + (E/S) ((y_i - mean y)^2/S - 1).
-
-    E and S are mean squares, of the errors e_i and of y around its mean.
-    """
-    error, away = (y - predicted) ** 2, (y - y.mean()) ** 2
-    s = away.mean()
-    return 1 - error / s + error.mean() / s * (away / s - 1)
+    regression = test.task == "regression"
+    said = model.predict(points) if regression else model.predict_proba(points)
+    rows = score_rows(test.task, test.y, said)
+    if rows is None:
+        raise TooFewRowsError("the rows to test by hold one class only; test by more of them")
+    return 2 * rows - 1 if len(test.classes) == 2 else rows
 
 
 def likeness_verdict(

@@ -21,7 +21,7 @@ import numpy as np
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError
 from tabseed.metrics.base import Estimate
-from tabseed.supervised import auc
+from tabseed.supervised import SCORES, score_rows
 from tabseed.utility.measure import (
     REAL,
     REPEATED,
@@ -271,7 +271,7 @@ def rank(
         models=names,
         risk_name=squared_name(measured.problem) if brier else _risk_name(measured.problem),
         risks=risks,
-        extra_name=_extra_name(measured.problem),
+        extra_name=SCORES[measured.problem.task],
         extra=extra,
         gaps=gaps,
         agreements=agreements,
@@ -505,10 +505,6 @@ def _risk_name(problem: Problem) -> str:
     return "squared error" if problem.task == "regression" else "error rate"
 
 
-def _extra_name(problem: Problem) -> str:
-    return "R2" if problem.task == "regression" else "AUC"
-
-
 def _extra(measured: Measured, cell: str) -> np.ndarray:
     """Give the AUC or R2 of each model, (K,), mean over tables and seeds; NaN where undefined."""
     source, synthetic = CELLS[cell]
@@ -520,9 +516,5 @@ def _extra(measured: Measured, cell: str) -> np.ndarray:
 
 
 def _scored(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
-    if problem.task == "regression":
-        spread = float(np.var(y))
-        error = loss(problem, y, said).mean(axis=(1, 2, 3))
-        return np.asarray(1 - error / spread if spread > 0 else np.full(len(said), np.nan))
-    areas = [[auc(y, share) for share in model.reshape(-1, *said.shape[-2:])] for model in said]
-    return np.mean(areas, axis=1)
+    rows = score_rows(problem.task, y, said)
+    return np.full(len(said), np.nan) if rows is None else rows.mean(axis=(1, 2, 3))
