@@ -31,7 +31,8 @@ FIRST = {"latent_dim": 64, "hidden_dim": 128}
 KEYS = ("colsample", "tuning", "arm", "trial")
 NEW = "drawn again"  # in the place of the trial's number
 DRAW = 1_000  # stream below that of a trial, apart from those of what it trains
-Settings, Stream = dict[str, Any], np.random.SeedSequence
+Settings = dict[str, Any]
+Stream = np.random.SeedSequence
 
 
 class Judge:
