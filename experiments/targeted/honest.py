@@ -89,26 +89,28 @@ def measured(cell: Cell) -> list[Row]:
         random_state=0,
         n_jobs=2,
     )
+    cell_key: Row = {
+        "table": cell.table,
+        "rows": len(labels),
+        "hardest": str(cell.hardest),
+        "generator": cell.generator,
+    }
+    return [
+        {**cell_key, "arm": line["arm"], "score": found.score, **line} for line in arm_lines(found)
+    ]
+
+
+def arm_lines(found: ts.AugmentationEvaluation, digits: int = 4) -> Iterator[Row]:
+    """A line an arm: its score, its gain over none, and that of "hardest" over it."""
     gains = {d.arm: d for d in found.against_none}
     over = {d.against: d for d in found.over_controls}
-    lines = []
     for arm in found.arms:
-        line: Row = {
-            "table": cell.table,
-            "rows": len(labels),
-            "hardest": str(cell.hardest),
-            "generator": cell.generator,
-            "arm": arm,
-            "score": found.score,
-            "mean": found.mean(arm),
-        }
+        line: Row = {"arm": arm, "mean": f"{found.mean(arm):.{digits}f}"}
         for prefix, among in (("", gains), ("hardest over it ", over)):
             for key in ("mean", "low", "high", "p_holm", "detectable"):
-                line[f"{prefix}{'gain' if key == 'mean' else key}"] = (
-                    getattr(among[arm], key) if arm in among else ""
-                )
-        lines.append({**line, "seconds": found.seconds[arm], "verdict": found.verdict})
-    return lines
+                name = f"{prefix}{'gain' if key == 'mean' else key}"
+                line[name] = f"{getattr(among[arm], key):.{digits}f}" if arm in among else ""
+        yield {**line, "seconds": found.seconds[arm], "verdict": found.verdict}
 
 
 def run(tables: list[str]) -> None:

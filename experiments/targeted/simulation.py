@@ -7,7 +7,6 @@ sees one of the two features a tree (``colsample`` 0.6), and with one that sees 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
 import tabseed as ts
-from experiments.results import Results, Row
-from experiments.targeted.honest import DRAWS, RESULTS, SPLITS
+from experiments.results import Results
+from experiments.targeted.honest import DRAWS, RESULTS, SPLITS, arm_lines
 
 COLSAMPLE = (0.6, 1.0)
 SHARE = 0.05  # hard rows
@@ -142,19 +141,6 @@ class PaperTVAE(BaseEstimator):
 GENERATORS: dict[str, Any] = {"trees": ts.SequentialTrees, "tvae": PaperTVAE}
 
 
-def lines_of(found: ts.AugmentationEvaluation) -> Iterator[Row]:
-    """A line an arm: its score, its gain over none, and that of "hardest" over it."""
-    gains = {d.arm: d for d in found.against_none}
-    over = {d.against: d for d in found.over_controls}
-    for arm in found.arms:
-        line: Row = {"arm": arm, "mean": f"{found.mean(arm):.6f}"}
-        for prefix, among in (("", gains), ("hardest over it ", over)):
-            for key in ("mean", "low", "high", "p_holm", "detectable"):
-                name = f"{prefix}{'gain' if key == 'mean' else key}"
-                line[name] = f"{getattr(among[arm], key):.6f}" if arm in among else ""
-        yield {**line, "seconds": found.seconds[arm], "verdict": found.verdict}
-
-
 def honest() -> None:
     """Measure every arm that was not yet, on repeated splits of all rows."""
     results = Results(RESULTS / "simulation_honest.csv", ("colsample", "generator", "arm"))
@@ -172,7 +158,7 @@ def honest() -> None:
                 protocol=ts.AugmentationProtocol(splits=SPLITS, draws=DRAWS),
                 random_state=0,
             )
-            for line in lines_of(found):
+            for line in arm_lines(found, 6):
                 if not results.has(**key, arm=line["arm"]):
                     results.add({**key, **line})
 

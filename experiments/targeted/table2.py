@@ -25,7 +25,7 @@ from xgboost import XGBClassifier
 
 import tabseed as ts
 from experiments.results import Results, Row, half_interval
-from experiments.targeted.honest import DATA, LEFT_OUT, RESULTS
+from experiments.targeted.honest import DATA, LEFT_OUT, RESULTS, arm_lines
 from tabseed.generators import generator_class
 from tabseed.generators.base import Generator
 
@@ -274,18 +274,8 @@ def honest_lines(cell: Cell, protocol: ts.AugmentationProtocol) -> list[Row]:
         random_state=0,
         n_jobs=1,
     )
-    among = {"": {d.arm: d for d in found.against_none}}
-    among["hardest over it "] = {d.against: d for d in found.over_controls}
-    lines = []
-    for arm in found.arms:
-        line: Row = {**cell.key, "rows": len(arrow), "rows added": int(found.n_added[0])}
-        line |= {"arm": arm, "mean": found.mean(arm)}
-        for prefix, differences in among.items():
-            for name in ("mean", "low", "high", "p_holm", "detectable"):
-                value = getattr(differences[arm], name) if arm in differences else ""
-                line[f"{prefix}{'gain' if name == 'mean' else name}"] = value
-        lines.append({**line, "seconds": found.seconds[arm], "verdict": found.verdict})
-    return lines
+    key: Row = {**cell.key, "rows": len(arrow), "rows added": int(found.n_added[0])}
+    return [{**key, **line} for line in arm_lines(found)]
 
 
 def measure(file: str, cells: Sequence[Cell], protocol: ts.AugmentationProtocol) -> None:
