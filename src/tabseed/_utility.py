@@ -186,7 +186,8 @@ def _say_scores(out: Output, found: UtilityReport) -> None:
         out,
         "models",
         f"{unit} on held-out rows, by what the models trained on: real rows, synthetic rows, as "
-        "many synthetic rows as real ones, real rows repeated to the number of the synthetic ones; cost: real against synthetic",
+        "many synthetic rows as real ones, real rows repeated to the number of the synthetic "
+        "ones; cost: real against synthetic",
     )
     out.rows(
         ("model", "real", "synthetic", "as many", "repeated", "cost", "95 % interval"),

@@ -51,20 +51,21 @@ def _levels(name: str, codes: list[np.ndarray], names: list[str]) -> Iterator[st
     order = np.flatnonzero(sure)[np.argsort(-counts[sure], kind="stable")]
     if not len(order):
         return
-    shown = []
-    for at in order[:MOST_NAMED]:
+    named: dict[str, int] = {}  # levels that the schema does not know share a name
+    for at in order:
         code = int(levels[at])
         what = "missing cells" if code == MISSING else _quoted(names, code)
-        shown.append(f"{what} ({counts[at]} of {len(real)} real rows)")
-    more = f" and {len(order) - MOST_NAMED} more" if len(order) > MOST_NAMED else ""
+        named[what] = named.get(what, 0) + int(counts[at])
+    shown = [f"{what} ({n} of {len(real)} real rows)" for what, n in named.items()]
+    more = f" and {len(shown) - MOST_NAMED} more" if len(shown) > MOST_NAMED else ""
     yield (
-        f"column {name!r}: never generated: {', '.join(shown)}{more}; "
+        f"column {name!r}: never generated: {', '.join(shown[:MOST_NAMED])}{more}; "
         "the true chi-square divergence is then infinite"
     )
 
 
 def _quoted(names: list[str], code: int) -> str:
-    return repr(names[code]) if code < len(names) else "a level that the schema does not know"
+    return repr(names[code]) if code < len(names) else "levels that the schema does not know"
 
 
 def _narrow(name: str, numbers: list[np.ndarray]) -> Iterator[str]:

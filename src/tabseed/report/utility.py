@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tabseed.metrics.base import Estimate
 from tabseed.report import environment
-from tabseed.utility.assess import UtilityReport, pairs_in_words
+from tabseed.utility.assess import UtilityReport
 from tabseed.utility.decomposition import WORDS
 from tabseed.utility.measure import REAL, REPEATED, SAME_SIZE, SOURCES, SYNTHETIC
 from tabseed.utility.ranking import CONSISTENT, INCONSISTENT, TSTR, TSTS
@@ -61,7 +61,7 @@ def utility_page(found: UtilityReport, settings: dict[str, str]) -> str:
             words=WORDS,
             matrices={cell: _matrix(found, cell) for cell in (TSTR, TSTS)},
             cells={TSTR: "judged by real rows", TSTS: "judged by synthetic rows"},
-            pairs={cell: pairs_in_words(found.ranking, cell) for cell in (TSTR, TSTS)},
+            pairs={cell: found.ranking.pairs_in_words(cell) for cell in (TSTR, TSTS)},
             tau={cell: _tau(found, cell) for cell in (TSTR, TSTS)},
             names=(REAL, SYNTHETIC, SAME_SIZE, REPEATED),
         )

@@ -5,6 +5,7 @@ Notation: K models, D synthetic tables, S seeds, h rows held out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed._random import RandomState, child, seed_sequence
+from tabseed.errors import TooFewRowsError
 from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
 from tabseed.metrics.base import Estimate, conform
 from tabseed.schema import Schema
-from tabseed.supervised import Task
+from tabseed.supervised import SCORES, Task, score_rows
 from tabseed.table import Table
 from tabseed.utility.bound import BoundReport, utility_bound
 from tabseed.utility.decomposition import (
@@ -25,14 +27,29 @@ from tabseed.utility.decomposition import (
     decompose,
     mean_decomposition,
 )
-from tabseed.utility.gap import PLAIN, RISKS, SCORES, UtilityGap, gaps, score_rows
+from tabseed.utility.gap import PLAIN, RISKS, UtilityGap, gaps
 from tabseed.utility.interval import BALANCED, mean_over
 from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, Progress, measure
 from tabseed.utility.models import loss
-from tabseed.utility.ranking import RankingReport, rank
+from tabseed.utility.ranking import (
+    TRTR_REPEATED,
+    TRTS,
+    TSTR,
+    TSTR_SAME,
+    TSTS,
+    RankingReport,
+    rank,
+)
 from tabseed.utility.several import SeveralSets, error_of_several
 
 MODELS, RANKS, FIDELITY = range(3)  # streams below that of a report
+RANKINGS = {  # what models trained on, and by what they are judged if not by real rows
+    TSTR: "trained on synthetic rows",
+    TSTS: "the same, judged by synthetic rows",
+    TRTS: "on real rows, judged by synthetic",
+    TSTR_SAME: "on as many synthetic rows as real",
+    TRTR_REPEATED: "on real rows repeated",
+}
 SHARE_OF_FITS = 80  # per cent of the time, roughly, that goes into models
 
 
@@ -44,7 +61,8 @@ class UtilityReport:
     models, positive where synthetic is worse; in the error rate where one class only was held
     out. ``gaps``, ``terms`` and ``bounds`` have an entry for each model, ``mean_term`` is of the
     mean over models. ``fidelity`` is the chi-square divergence of the features. ``several``
-    predicts what averaging over tables gains, None for one table.
+    predicts what averaging over tables gains, None for one table. ``n_unknown`` of the rows held
+    out are of a class that the training rows lack.
     """
 
     target: str
@@ -61,6 +79,7 @@ class UtilityReport:
     n_train: int
     n_synthetic: tuple[int, ...]
     n_holdout: int
+    n_unknown: int
 
     @property
     def headline(self) -> Estimate:
@@ -68,39 +87,63 @@ class UtilityReport:
         return self.cost
 
     @property
-    def dominant(self) -> str:
-        """Say which term of the mean gap is the largest."""
-        name = self.mean_term.dominant
-        if name is None:
-            return "no term of the mean gap is told from 0"
-        return f"the {name} term dominates: {WORDS[name]}"
+    def sentences(self) -> tuple[str, ...]:
+        """Say in plain words what is lost, who is chosen, whether models rank alike, and why."""
+        words = self.ranking
+        return (self._loss(), words.choice_in_words(), words.pairs_in_words(TSTR), self._reason())
 
     @property
     def verdict(self) -> str:
-        """Say in plain words what the synthetic rows cost, and whether they choose alike."""
-        cost, size = self.cost, abs(self.cost.value)
-        found = (
-            f"(95 % interval {cost.low:+.3f} to {cost.high:+.3f}, mean of {len(self.gaps)} models)"
-        )
+        """The sentences in one."""
+        return " ".join(self.sentences)
+
+    def _loss(self) -> str:
+        cost, tables = self.cost, self._tables
+        ends = sorted((cost.low, cost.high))
+        if cost.high < 0:
+            ends = [-cost.high, -cost.low]
+        interval = " to ".join(_said(end, cost.unit) for end in ends)
+        size = f"{_said(abs(cost.value), cost.unit)} {_unit(cost.unit)}"
+        found = f"(95 % interval {interval}, mean of {len(self.gaps)} models)"
         if cost.low > 0:
-            says = f"Training on the synthetic table costs {size:.3f} {cost.unit} {found}."
-        elif cost.high < 0:
-            says = f"Training on the synthetic table gains {size:.3f} {cost.unit} {found}."
-        else:
-            says = (
-                f"These {self.n_holdout} held-out rows show no cost of training on the synthetic "
-                f"table: {cost.value:+.3f} {cost.unit} {found}."
-            )
-        return f"{says} {self.ranking.verdict} {self.dominant.capitalize()}."
+            return f"Training on the {tables} costs {size} {found}."
+        if cost.high < 0:
+            return f"Training on the {tables} gains {size} {found}."
+        way = "gain" if cost.value < 0 else "cost"
+        return (
+            f"No sure cost or gain of training on the {tables}: in {self.n_holdout} held-out rows "
+            f"a {way} of {size} ({found[1:-1].replace('interval', 'interval of the cost')})."
+        )
+
+    def _reason(self) -> str:
+        term, name = self.mean_term, self.mean_term.dominant
+        gap = f"Of the mean gap of {term.direct.value:+.3g} in {term.direct.unit}"
+        if name is None:
+            return f"{gap}, no term is surely other than 0."
+        return (
+            f"{gap}, the largest sure part is the {name} term, {term.terms[name].value:+.3g}: "
+            f"{WORDS[name]}."
+        )
+
+    @property
+    def _tables(self) -> str:
+        return "synthetic table" if len(self.n_synthetic) == 1 else "synthetic tables"
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Everything that limits what the numbers mean."""
-        return (*self.ranking.warnings, *self.fidelity.warnings)
+        found = (*self.ranking.warnings, *self.fidelity.warnings)
+        if not self.n_unknown:
+            return found
+        return (
+            f"held-out rows of a class that no training row has: {self.n_unknown}; every model is "
+            "wrong there",
+            *found,
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
-        return {
+        """Give everything, JSON-ready; None for a number that does not exist."""
+        found = {
             "verdict": self.verdict,
             "target": self.target,
             "task": self.task,
@@ -110,6 +153,7 @@ class UtilityReport:
                 "train": self.n_train,
                 "synthetic": list(self.n_synthetic),
                 "holdout": self.n_holdout,
+                "of_unknown_class": self.n_unknown,
             },
             "models": {
                 gap.model: {
@@ -125,6 +169,27 @@ class UtilityReport:
             "several": None if self.several is None else self.several.to_dict(),
             "warnings": list(self.warnings),
         }
+        plain: dict[str, Any] = _plain(found)
+        return plain
+
+
+def _said(number: float, unit: str = "") -> str:
+    """Write a score with three decimals, any other number, of whatever scale, with three digits."""
+    text = f"{number:.3f}" if unit in SCORES.values() else f"{number:.3g}"
+    return "0" + text[2:] if text.startswith("-0") and not float(text) else text
+
+
+def _unit(name: str) -> str:
+    return name if name in SCORES.values() else f"in {name}"
+
+
+def _plain(found: Any) -> Any:
+    """Put None in the place of numbers that JSON lacks."""
+    if isinstance(found, dict):
+        return {key: _plain(value) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [_plain(value) for value in found]
+    return None if isinstance(found, float) and not math.isfinite(found) else found
 
 
 def assess_utility(
@@ -134,23 +199,33 @@ def assess_utility(
     target: str,
     how: Measuring = PLAIN,
     random_state: RandomState = 0,
+    *,
+    fidelity: ChiSquareDivergence | None = None,
 ) -> UtilityReport:
     """Measure gaps, their terms, rankings and the fidelity of features, all from the same fits.
 
     ``train`` trained the generator, ``holdout`` trained nothing; ``synthetic`` is one table or a
-    list of them from generators trained independently. All are frames or Tables. Raises
-    LeakageError, SchemaError, TooFewRowsError. Cost: that of
-    :func:`~tabseed.utility.measure.measure`, and a
-    :class:`~tabseed.metrics.ChiSquareDivergence`.
+    list of them from generators trained independently. All are frames or Tables. ``how`` sets
+    models, seeds and jobs; ``fidelity`` compares the features, None:
+    :class:`~tabseed.metrics.ChiSquareDivergence` as it is. The same bytes for any ``n_jobs``.
+
+    Raises LeakageError, SchemaError, TooFewRowsError. Cost: that of
+    :func:`~tabseed.utility.measure.measure`, and of ``fidelity``.
     """
     stream = seed_sequence(random_state)
     real = Table.from_frame(train)
     many = list(synthetic) if isinstance(synthetic, list | tuple) else [synthetic]
     tables = [conform(frame, real.schema.modelled, "synthetic") for frame in many]
     held = conform(holdout, real.schema.modelled, "holdout")
+    metric = _metric(ChiSquareDivergence() if fidelity is None else fidelity, how)
+    for name, n in (("held-out", len(held)), ("synthetic", sum(map(len, tables)))):
+        if n < metric.min_rows:
+            raise TooFewRowsError(
+                f"a report on utility needs at least {metric.min_rows} {name} rows, got {n}"
+            )
     told = replace(how, progress=_stage(how.progress, 0, SHARE_OF_FITS))
     measured = measure(real, tables, held, target, told, child(stream, MODELS))
-    fidelity = _fidelity((real, tables, held), target, how, child(stream, FIDELITY))
+    covered = _fidelity((real, tables, held), target, metric, child(stream, FIDELITY))
     return UtilityReport(
         target=target,
         task=measured.problem.task,
@@ -160,12 +235,13 @@ def assess_utility(
         terms=decompose(measured),
         mean_term=mean_decomposition(measured),
         ranking=rank(measured, random_state=child(stream, RANKS)),
-        fidelity=fidelity,
-        bounds=utility_bound(measured, max(0.0, fidelity.plugin.value)),
+        fidelity=covered,
+        bounds=utility_bound(measured, max(0.0, covered.plugin.value)),
         several=error_of_several(measured) if len(tables) > 1 else None,
         n_train=len(real),
         n_synthetic=tuple(map(len, tables)),
         n_holdout=len(held),
+        n_unknown=int((measured.y < 0).sum()) if measured.problem.task == "classification" else 0,
     )
 
 
@@ -178,7 +254,7 @@ def mean_cost(measured: Measured) -> Estimate:
     problem, y = measured.problem, measured.y
     lost = []
     for pair in zip(measured.on_holdout[REAL], measured.on_holdout[SYNTHETIC], strict=True):
-        real, drawn = (score_rows(problem, y, said) for said in pair)
+        real, drawn = (score_rows(problem.task, y, said) for said in pair)
         if real is not None and drawn is not None:
             lost.append(real - drawn)
     if lost:
@@ -188,19 +264,23 @@ def mean_cost(measured: Measured) -> Estimate:
     return mean_over(risk[SYNTHETIC] - risk[REAL], added=added).estimate(RISKS[problem.task])
 
 
+def _metric(given: ChiSquareDivergence, how: Measuring) -> ChiSquareDivergence:
+    """Give a copy that works with as many jobs, and reports its progress as the last stage."""
+    progress = _stage(how.progress, SHARE_OF_FITS, 100)
+    settings = {**given.get_params(), "n_jobs": how.n_jobs, "progress": progress}
+    return ChiSquareDivergence(**settings)
+
+
 def _fidelity(
     tables: tuple[Table, list[Table], Table],
     target: str,
-    how: Measuring,
+    metric: ChiSquareDivergence,
     stream: np.random.SeedSequence,
 ) -> ChiSquareResult:
     """Compare the features, target left out, of all synthetic tables with those held out."""
     real, drawn, held = tables
     features = Schema(tuple(c for c in real.schema.modelled if c.name != target))
     stacked = pa.concat_tables([table.select(features).to_arrow() for table in drawn])
-    metric = ChiSquareDivergence(
-        n_jobs=how.n_jobs, progress=_stage(how.progress, SHARE_OF_FITS, 100)
-    )
     return metric.evaluate(
         held.select(features),
         Table.from_frame(stacked, schema=features),

@@ -86,9 +86,12 @@ class Mix:
     @property
     def verdict(self) -> str:
         """Say in a sentence what to do."""
+        change, low, high = (
+            f"{round(-v, 4) + 0.0:+.4f}" for v in (self.gain.value, self.gain.high, self.gain.low)
+        )
         judged = (
-            f"choosing by cross-validation changes the {self.loss} by {-self.gain.value:+.4f} "
-            f"({-self.gain.high:+.4f} to {-self.gain.low:+.4f}) against {self.errors[0]:.4f}"
+            f"choosing by cross-validation changes the {self.loss} by {change} ({low} to {high}) "
+            f"against {self.errors[0]:.4f}"
         )
         if self.weight == 0:
             return f"Leave synthetic rows out: no mix gains more than a standard error; {judged}."

@@ -1,8 +1,7 @@
 """Would you pick the same model? Rankings by synthetic rows against the ranking by real ones.
 
 The question is that of Xu, Sun and Cheng (arXiv 2305.10015); intervals, tests and the conditions
-in :func:`rank` are ours. Ranked are the scores of each model, never lists of names sorted by
-score: those depend on how the models are numbered.
+in :func:`rank` are ours.
 
 Notation: K models, D synthetic tables, S seeds, h rows held out, R_k the risk of model k trained
 and judged on real rows, B bootstrap replicates.
@@ -13,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -32,6 +30,14 @@ from tabseed.utility.measure import (
     measure,
 )
 from tabseed.utility.models import Problem, loss
+from tabseed.utility.order import (
+    BLOCK,
+    ROUNDING,
+    kendall_tau_b,
+    order,
+    permutation_p,
+    spearman_rho,
+)
 from tabseed.utility.several import squared_loss, squared_name
 
 TRTR, TSTR, TSTS, TRTS = "TRTR", "TSTR", "TSTS", "TRTS"
@@ -46,10 +52,6 @@ CELLS = {  # source of the rows that train, and whether synthetic rows judge
 }
 CONSISTENT, UNDECIDED, INCONSISTENT = 1, 0, -1
 FEW_MODELS = 5  # below it rankings agree by chance too often
-MOST_EXACT = 8  # models whose permutations, 40,320, are all counted
-PERMUTATIONS = 20_000  # drawn where there are more
-ROUNDING = 1e-12  # of the largest score: a smaller difference is a tie
-BLOCK = 2**22  # row weights held at once
 ROWS, TABLES, SEEDS, ASIDE, PERMUTED = range(5)  # streams below that of a report
 
 
@@ -97,12 +99,6 @@ class Agreement:
             "spearman": _plain(self.spearman),
             "tau_extra": _plain(self.tau_extra),
         }
-
-    def __str__(self) -> str:
-        return (
-            f"{self.consistent} of {self.decided} decided pairs agree ({self.undecided} undecided, "
-            f"{self.by_chance:.1f} would be decided by chance)"
-        )
 
 
 @dataclass(frozen=True)
@@ -154,17 +150,44 @@ class RankingReport:
 
     @property
     def verdict(self) -> str:
-        """Say in a sentence whether the choice would be the same."""
-        best, chosen = self.models[int(self.risks[TRTR].argmin())], self.choices[TSTR]
-        choice = (
-            f"you would choose the same model, {best}"
-            if chosen.regret.value == 0
-            else f"you would choose {chosen.model} in the place of {best}, which costs "
-            f"{chosen.regret.value:.4f} in {self.risk_name} "
-            f"({chosen.regret.low:.4f} to {chosen.regret.high:.4f}; by lot "
-            f"{self.random_regret:.4f})"
+        """Say whether the choice would be the same, and how many pairs keep their order."""
+        return f"{self.choice_in_words()} {self.pairs_in_words(TSTR)}"
+
+    def choice_in_words(self) -> str:
+        """Say which model one would choose by TSTR, and what that costs on real rows."""
+        trained = "Trained on synthetic rows"
+        chosen, regret = self.choices[TSTR], self.choices[TSTR].regret
+        best = self.models[int(self.risks[TRTR].argmin())]
+        lowest = np.flatnonzero((order(self.risks[TSTR]) <= 0).all(axis=1))
+        first = [self.models[k] for k in lowest]
+        if regret.value == 0:
+            return f"{trained}, you would choose the same model, {chosen.model}."
+        price = (
+            f"costs {said(regret.value)} in {self.risk_name} (95 % interval "
+            f"{said(regret.low)} to {said(regret.high)}; a model drawn by lot: "
+            f"{said(self.random_regret)})"
         )
-        return f"Trained on synthetic rows {choice}; {self.agreements[TSTR]}."
+        if len(first) > 1:
+            return (
+                f"{trained}, {len(first)} models tie for the best ({', '.join(first)}): one of "
+                f"them in the place of {best}, the best by real rows, {price} on average."
+            )
+        return f"{trained}, you would choose {chosen.model} in the place of {best}, which {price}."
+
+    def pairs_in_words(self, cell: str) -> str:
+        """Say how many pairs of models the rows tell apart, and how many keep their order."""
+        found, pairs = self.agreements[cell], math.comb(len(self.models), 2)
+        if not found.decided:
+            return (
+                "These rows tell no pair of models apart in both rankings, so it stays open "
+                "whether the rankings agree."
+            )
+        return (
+            f"Of {pairs} {'pair' if pairs == 1 else 'pairs'} of models these rows tell "
+            f"{found.decided} apart, and {found.consistent} of them "
+            f"{'keeps its' if found.consistent == 1 else 'keep their'} order (by chance alone "
+            f"{found.by_chance:.1f} would be told apart)."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything, JSON-ready."""
@@ -183,6 +206,12 @@ class RankingReport:
             "sizes": self.sizes,
             "warnings": list(self.warnings),
         }
+
+
+def said(number: float) -> str:
+    """Write a number with three digits, a small negative one without its sign if that is all."""
+    text = f"{number:.3g}"
+    return "0" if not float(text) else text
 
 
 def _plain(number: float) -> float | None:
@@ -281,57 +310,6 @@ def rank(
         sizes=dict(measured.sizes),
         warnings=tuple(_warnings(measured, agreements[TSTR])),
     )
-
-
-# --- rankings -----------------------------------------------------------------------------------
-
-
-def order(scores: np.ndarray) -> np.ndarray:
-    """Give the sign of every pair's gap, (..., K, K) of scores (..., K); rounding is a tie."""
-    gap = scores[..., :, None] - scores[..., None, :]
-    largest = np.abs(scores).max(axis=-1)[..., None, None]
-    return np.asarray(np.where(np.abs(gap) <= ROUNDING * largest, 0, np.sign(gap)))
-
-
-def kendall_tau_b(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Give Kendall's tau-b of scores (..., K); NaN where one of them ties throughout."""
-    a, b = order(x), order(y)
-    pairs = np.sqrt((a**2).sum(axis=(-2, -1)) * (b**2).sum(axis=(-2, -1)))
-    with np.errstate(invalid="ignore"):
-        return np.asarray((a * b).sum(axis=(-2, -1)) / np.where(pairs > 0, pairs, np.nan))
-
-
-def spearman_rho(x: np.ndarray, y: np.ndarray) -> float:
-    """Give Spearman's rank correlation of scores (K,), ties at their mean rank; NaN as above."""
-    # the sum of a row of signs is twice the mean rank, less a constant
-    a, b = order(x).sum(axis=-1), order(y).sum(axis=-1)
-    norm = math.sqrt((a**2).sum() * (b**2).sum())
-    return float((a * b).sum() / norm) if norm > 0 else math.nan
-
-
-def permutation_p(
-    x: np.ndarray, y: np.ndarray, random_state: RandomState = 0
-) -> tuple[float, bool]:
-    """Give the share of permutations of x whose tau with y is no smaller, and if it is exact.
-
-    All are counted up to 8 models, else 20,000 are drawn (and x itself is counted among them).
-    """
-    k = len(x)
-    exact = k <= MOST_EXACT
-    if exact:
-        orders = np.array(list(permutations(range(k))))
-    else:
-        rng = np.random.default_rng(seed_sequence(random_state))
-        drawn = rng.permuted(np.tile(np.arange(k), (PERMUTATIONS, 1)), axis=1)
-        orders = np.concatenate([np.arange(k)[None], drawn])
-    a, b = order(x).astype(np.int8), order(y).astype(np.int8)
-    shared = np.concatenate(
-        [
-            (a[part[:, :, None], part[:, None, :]] * b).sum(axis=(1, 2), dtype=np.int64)
-            for part in np.array_split(orders, math.ceil(orders.size * k / BLOCK))
-        ]
-    )
-    return float((shared >= (a * b).sum(dtype=np.int64)).mean()), exact
 
 
 def _agreement(
