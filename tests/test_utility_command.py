@@ -21,7 +21,6 @@ from sklearn.tree import DecisionTreeRegressor
 import tabseed as ts
 from tabseed._console import run
 from tabseed.cli import app
-from tabseed.utility.assess import pairs_in_words
 from tabseed.utility.measure import SYNTHETIC
 from tabseed.utility.ranking import TSTR
 
@@ -246,4 +245,4 @@ def test_worse_tables_are_said_to_be_worse() -> None:
     pooled = [found.fidelity.pooled for found in (good, bad, worst)]
     assert max(pooled[0].high, pooled[2].high) < pooled[1].low
     assert "costs" in worst.verdict and "response term" in worst.verdict
-    assert pairs_in_words(good.ranking, TSTR) in good.verdict
+    assert good.ranking.pairs_in_words(TSTR) in good.verdict
