@@ -104,6 +104,7 @@ def real() -> str:
         lines.append(
             [
                 *key,
+                str(len(found)),
                 f"{mean('cost')} {found[0]['unit']}",
                 f"{agree} of {decided}",
                 mean("TSTR tau"),
@@ -122,6 +123,11 @@ def real() -> str:
         "tau of TSTS",
     ]
     return table([*head, "response term", "feature term", "estimation term", "pooled chi2"], lines)
+
+
+def _mean(values: list[float]) -> str:
+    """With an interval from three draws on: that of two says nothing."""
+    return shown(values) if len(values) > 2 else f"{np.mean(values):.3f}"
 
 
 def _signed(found: list[Row], column: str) -> str:
