@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 import tabseed as ts
 from tabseed import cli
@@ -16,10 +17,9 @@ from tabseed._random import child, seed_sequence
 from tabseed._tune import pasted
 from tabseed.augment.rows import Rows
 from tabseed.errors import TooFewRowsError
+from tabseed.hardness.base import deal
 from tabseed.io import write_table
-from tabseed.supervised import auc
 from tabseed.tune import AugmentationGain, Fidelity, gain_verdict, likeness_verdict
-from tabseed.tune.objectives import deal
 
 
 def table(n: int = 90) -> pa.Table:
@@ -58,10 +58,10 @@ def run(capsys, *arguments: object) -> tuple[int, str, str]:
 
 def test_folds_are_even_in_all_and_in_each_class() -> None:
     group = np.repeat([0, 1, 2], [50, 13, 7])
-    fold = deal(group, 4, seed_sequence(0))
+    fold = deal(group, len(group), 4, seed_sequence(0))
     counts = np.array([np.bincount(fold[group == g], minlength=4) for g in range(3)])
     assert (np.ptp(counts, axis=1) <= 1).all() and np.ptp(counts.sum(axis=0)) <= 1
-    assert not np.array_equal(fold, deal(group, 4, seed_sequence(1)))
+    assert not np.array_equal(fold, deal(group, len(group), 4, seed_sequence(1)))
 
 
 class Copies(ts.Resample):
@@ -85,7 +85,7 @@ def test_the_gain_is_that_of_the_definition() -> None:
         rows, augmenter, {"copies": Copies()}, draws=2, model=model, random_state=3
     )
     found = gain("copies", {}, seed_sequence(8))
-    fold = deal(y, 3, child(seed_sequence(3), 0))
+    fold = deal(y, len(y), 3, child(seed_sequence(3), 0))
     expected = []
     for k in range(3):
         train, held = rows.take(np.flatnonzero(fold != k)), rows.take(np.flatnonzero(fold == k))
@@ -93,7 +93,9 @@ def test_the_gain_is_that_of_the_definition() -> None:
         x, test = points.transform(train.features), points.transform(held.features)
         twice = model.fit(np.repeat(x, 2, axis=0), np.repeat(train.y, 2)).predict_proba(test)
         once = model.fit(x, train.y).predict_proba(test)
-        expected.append(2 * (auc(held.y, twice) - auc(held.y, once)))
+        expected.append(
+            2 * (roc_auc_score(held.y, twice[:, 1]) - roc_auc_score(held.y, once[:, 1]))
+        )
     assert found == pytest.approx([np.mean(expected)] * 2, abs=1e-12)
 
 
