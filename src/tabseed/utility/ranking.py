@@ -398,7 +398,7 @@ def _warnings(measured: Measured, found: Agreement) -> Iterator[str]:
         )
     if not found.decided:
         yield (
-            f"no pair of models can be told apart in both cells by {len(measured.y)} held-out "
+            f"no pair of models is told apart in both rankings by {len(measured.y)} held-out "
             "rows: this neither shows nor refutes that rankings agree"
         )
     if tables == 1:
