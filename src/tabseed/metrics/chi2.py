@@ -296,8 +296,8 @@ def _doubts(n: int, m: int, accuracy: float, clipped: float) -> tuple[str, ...]:
         )
     elif clipped >= MUCH_CLIPPED:
         found.append(
-            f"{clipped:.1%} of the real rows lie where hardly a synthetic one does: their ratios are "
-            "cut, and the chi-square by them is too low"
+            f"{clipped:.1%} of the real rows lie where hardly a synthetic one does: their ratios "
+            "are cut, and the chi-square by them is too low"
         )
     for name, rows in (("real", n), ("synthetic", m)):
         if rows < FEW_ROWS:
