@@ -66,25 +66,6 @@ class Measured:
     response_known: bool
     sizes: dict[str, int]
 
-    def only(self, model: str) -> Measured:
-        """Give the part of one model, K = 1."""
-        if model not in self.models:
-            raise TabseedError(f"no model {model!r}; there are {', '.join(self.models)}")
-        at = slice(self.models.index(model), self.models.index(model) + 1)
-        return Measured(
-            self.problem,
-            (model,),
-            self.y,
-            self.y_aside,
-            self.y_train,
-            {source: said[at] for source, said in self.on_holdout.items()},
-            {source: [part[at] for part in said] for source, said in self.on_aside.items()},
-            self.response_holdout,
-            self.response_aside,
-            self.response_known,
-            self.sizes,
-        )
-
 
 @dataclass(frozen=True)
 class Measuring:
