@@ -46,7 +46,7 @@ def utility(
     synthetic: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SYNTHETIC...",
+            metavar="SYNTHETIC",
             help="The synthetic rows; several files are draws of generators trained independently.",
         ),
     ],
