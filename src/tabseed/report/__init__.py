@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,19 @@ def _plot(measure: Measure) -> _Plot:
     highest = max(e.high for e in both)
     end = _axis_end(max(highest, -0.6 * start))  # 0 keeps clear of the end and its label
 
-    def at(value: float) -> float:
-        return round(MARGIN + (value - start) / (end - start) * (WIDTH - 2 * MARGIN), 1)
-
+    at = axis(start, end)
     found, reference = ((at(e.low), at(e.value), at(e.high)) for e in both)
     return _Plot(start, end, at(0.0), found, reference)
+
+
+def axis(start: float, end: float) -> Callable[[float], float]:
+    """Give what turns a value between ``start`` and ``end`` into its place in an interval plot."""
+    span = (end - start) or 1.0
+
+    def at(value: float) -> float:
+        return round(MARGIN + (value - start) / span * (WIDTH - 2 * MARGIN), 1)
+
+    return at
 
 
 def _axis_end(highest: float) -> float:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from tabseed.augment.comparison import Difference
 from tabseed.augment.protocol import ARMS, AugmentationEvaluation
-from tabseed.report import environment
-
-WIDTH, MARGIN = 320.0, 8.0  # of an interval, in its own units
+from tabseed.report import WIDTH, axis, environment
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,7 @@ def _lines(differences: tuple[Difference, ...], shown: str, level: float) -> lis
     """Lay all intervals on one axis, 0 within it."""
     start = min(0.0, *(d.low for d in differences))
     end = max(0.0, *(d.high for d in differences))
-    span = (end - start) or 1.0
-
-    def at(value: float) -> float:
-        return round(MARGIN + (value - start) / span * (WIDTH - 2 * MARGIN), 1)
-
+    at = axis(start, end)
     return [
         _Line(
             getattr(d, shown),

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tabseed.metrics.base import Estimate
-from tabseed.report import environment
+from tabseed.report import WIDTH, axis, environment
 from tabseed.utility.assess import UtilityReport
 from tabseed.utility.decomposition import WORDS
 from tabseed.utility.measure import REAL, REPEATED, SAME_SIZE, SOURCES, SYNTHETIC
 from tabseed.utility.ranking import CONSISTENT, INCONSISTENT, TSTR, TSTS
 
-WIDTH, MARGIN = 320.0, 8.0  # of an interval, in its own units
 SIGNS = {CONSISTENT: ("same", "="), INCONSISTENT: ("other", "≠"), 0: ("open", "·")}
 
 
@@ -80,11 +79,7 @@ def _lines(
     """Lay all intervals on one axis, 0 and those of the plots ``beside`` within it."""
     start = min(0.0, *(e.low for e in (*estimates, *beside)))
     end = max(0.0, *(e.high for e in (*estimates, *beside)))
-    span = (end - start) or 1.0
-
-    def at(value: float) -> float:
-        return round(MARGIN + (value - start) / span * (WIDTH - 2 * MARGIN), 1)
-
+    at = axis(start, end)
     return [
         _Line(name, e, (at(e.low), at(e.value), at(e.high)), at(0.0))
         for name, e in zip(names, estimates, strict=True)
