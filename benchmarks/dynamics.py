@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score
+from tabseed.hardness.characterizers import score_all
 
 import tabseed as ts
-from tabseed.hardness.characterizers import score_all
 
 RESULTS = Path(__file__).parent / "results" / "dynamics.csv"
 ROWS, COLUMNS, EPOCHS, SEEDS, WRONG, BAR = 50_000, 50, 20, 3, 0.1, 60.0

@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from experiments.paper1 import LATENT_DIM, coded
-from torch.func import functional_call
-
-from tabseed._random import one_thread
 from tabseed.encode import TableEncoder
 from tabseed.generators.ensemble import to_tensor
 from tabseed.generators.paper import DROPOUT, HIDDEN, PaperNetwork
 from tabseed.generators.vaebgm import CellNetwork
+from torch.func import functional_call
+
+from tabseed._random import one_thread
 from tabseed.inductive_bias.maml import Batch, meta_gradient
 
 RESULTS = Path(__file__).parent / "results" / "maml.csv"

@@ -25,11 +25,11 @@ import numpy as np
 import torch
 from benchmarks.generators.make import environment
 from benchmarks.generators.tables import HERE, Case, rows_of, write_training
+from tabseed.encode import TableEncoder
+from tabseed.generators.ensemble import GROUPS, Split, Training, train_ensemble
 
 import tabseed as ts
 from tabseed._random import child, seed_sequence
-from tabseed.encode import TableEncoder
-from tabseed.generators.ensemble import GROUPS, Split, Training, train_ensemble
 from tabseed.generators.neural import NeuralGenerator
 
 RESULTS = Path(__file__).parent / "results" / "neural_speed.csv"

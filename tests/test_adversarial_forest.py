@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import chi2, chi2_contingency
 
 from tabseed import AdversarialForest, SchemaError, Table, TableEncoder, TabseedError
-from tabseed.generators.adversarial_forest import _Forest, _OutOfBag
-from tabseed.generators.leaves import Axis, Leaves, Trees
+from tabseed.generators.trees.adversarial_forest import _Forest, _OutOfBag
+from tabseed.generators.trees.leaves import Axis, Leaves, Trees
 from tabseed.testing.tables import example_table
 
 FALSE_ALARM = 1e-4  # of each statistical test below, at its fixed seed

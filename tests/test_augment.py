@@ -33,7 +33,7 @@ from tabseed import (
     Training,
 )
 from tabseed.augment.augmenter import smallest
-from tabseed.hardness.taxonomy import hints
+from tabseed.hardness.hints import hints
 
 SCORED = TargetedAugmenter(Resample(), hardest=0.3, per_class=True, random_state=0)
 BRIEF = Training(steps=60, warm_up=20, validate_every=20)

@@ -21,8 +21,8 @@ from tabseed.errors import (
     TooFewRowsError,
 )
 from tabseed.hardness import SCORERS, scorer_class
-from tabseed.hardness._boosted import ROUNDS, Boosted, SklearnStages
-from tabseed.hardness._mlp import (
+from tabseed.hardness.dynamics.boosted import ROUNDS, Boosted, SklearnStages
+from tabseed.hardness.dynamics.mlp import (
     INITIAL,
     MLP,
     Networks,
@@ -33,12 +33,7 @@ from tabseed.hardness._mlp import (
     output_slopes,
     train,
 )
-from tabseed.hardness.characterizers import (
-    DynamicsScorer,
-    detect,
-    score_all,
-    within_class,
-)
+from tabseed.hardness.dynamics.scores import DynamicsScorer, detect, score_all, within_class
 
 NAMES = [name for name, (module, _) in SCORERS.items() if module.endswith("characterizers")]
 OF_OUTPUTS = (

@@ -20,13 +20,13 @@ import pytest
 import safetensors.numpy
 
 import tabseed
-from tabseed import io
-from tabseed._console import run
-from tabseed._options import OFFERED
+from tabseed.archive import FORMAT, MAX_DOCUMENT_BYTES
 from tabseed.cli import SAMPLE, SYNTH, _stream, app
+from tabseed.cli.console import run
+from tabseed.cli.options import OFFERED
 from tabseed.generators import GENERATORS
-from tabseed.generators.archive import FORMAT, MAX_DOCUMENT_BYTES
 from tabseed.inductive_bias import bias_class
+from tabseed.table import files as io
 
 COMMANDS = ("info", "split", "synth", "sample", "evaluate")
 HOSTILE = ("<b>=1+1</b>", "=cmd()", "two\nlines", "\x1b[31mred", "{{ 7*7 }}", "\u202eright")
@@ -697,7 +697,7 @@ def test_a_mistake_of_ours_is_one_line_with_its_place(tab, data, monkeypatch) ->
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("tabseed._summary.describe", broken)
+    monkeypatch.setattr("tabseed.table.describe.describe", broken)
     ran = tab("info", data)
     assert ran.code == 1 and ran.err.count("\n") == 1
     assert "ZeroDivisionError: oops" in ran.err and "cli.py, line " in ran.err

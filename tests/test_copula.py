@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm, truncnorm
 
 import tabseed as ts
-from tabseed.encode import TableEncoder
+from tabseed.coding.encode import TableEncoder
 from tabseed.errors import TabseedError
 from tabseed.generators import copula
 from tabseed.generators.copula import (

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.base import clone
 
-from tabseed._cells import DATE_UNITS, KNOTS, MAX_LEVELS, _grid
-from tabseed.encode import Layout, TableEncoder, log_chance
+from tabseed.coding.cells import DATE_UNITS, KNOTS, MAX_LEVELS, _grid
+from tabseed.coding.encode import Layout, TableEncoder, log_chance
 from tabseed.errors import SchemaError, TooFewRowsError
-from tabseed.schema import Column, Schema
 from tabseed.table import Table
+from tabseed.table.schema import Column, Schema
 
 ALARM = 1e-4  # share of seeds at which a statistical test here would fail for no reason
 

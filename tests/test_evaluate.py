@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from tabseed.errors import LeakageError, SchemaError, TooFewRowsError
-from tabseed.evaluate import evaluate
+from tabseed.evaluation.evaluation import evaluate
 from tabseed.metrics import METRICS, MarginalDistance, Metric, check_leakage, divergence
 from tabseed.metrics.base import pooled_codes, row_keys
 from tabseed.table import Table

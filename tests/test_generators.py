@@ -24,11 +24,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import tabseed as ts
+from tabseed import archive
 from tabseed._random import child, seed_sequence
-from tabseed.encode import TableEncoder
+from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError
-from tabseed.generators import archive
-from tabseed.generators.ensemble import (
+from tabseed.generators.neural.ensemble import (
     Network,
     Record,
     SeedEnsemble,
@@ -37,9 +37,9 @@ from tabseed.generators.ensemble import (
     kl_to_standard_normal,
     train_ensemble,
 )
-from tabseed.generators.mixture import LatentMixture
-from tabseed.generators.paper import PaperNetwork
-from tabseed.generators.vaebgm import CellLogLikelihood, CellNetwork
+from tabseed.generators.neural.mixture import LatentMixture
+from tabseed.generators.neural.paper import PaperNetwork
+from tabseed.generators.neural.vaebgm import CellLogLikelihood, CellNetwork
 from tabseed.table import Table
 from tabseed.testing import example_table
 
@@ -237,7 +237,7 @@ def test_adam_against_torch_optim() -> None:
 
 
 def test_a_monitor_decides_when_to_stop_and_what_is_kept() -> None:
-    from tabseed.generators.ensemble import Options
+    from tabseed.generators.neural.ensemble import Options
 
     rows = np.ones((10, 1), np.float32)
     seen: list[int] = []
@@ -538,7 +538,7 @@ def test_likelihoods_are_those_of_the_rows_drawn(tiny, seeds, monkeypatch) -> No
     100,000 draws; 5 standard errors for each of 12 rows (7e-6 in all), and 2 % for the noise of
     the importance sampling. One seed.
     """
-    monkeypatch.setattr("tabseed.generators.vaebgm.PRIOR_CODES", 20_000)
+    monkeypatch.setattr("tabseed.generators.neural.vaebgm.PRIOR_CODES", 20_000)
     x = every_row(tiny)
     assert len(x) == 12
     model = drawing_from(tiny, seeds, x)
@@ -557,8 +557,8 @@ def test_few_importance_draws_understate_likelihoods(tiny, monkeypatch) -> None:
     rng = np.random.default_rng(0)
     found = []
     for own, prior, times in ((1, 1, 60), (100, 2_000, 1)):
-        monkeypatch.setattr("tabseed.generators.vaebgm.OWN_CODES", own)
-        monkeypatch.setattr("tabseed.generators.vaebgm.PRIOR_CODES", prior)
+        monkeypatch.setattr("tabseed.generators.neural.vaebgm.OWN_CODES", own)
+        monkeypatch.setattr("tabseed.generators.neural.vaebgm.PRIOR_CODES", prior)
         rows = tiny.network_.rows(x)
         found.append(np.mean([tiny._log_likelihood(rows, rng) for _ in range(times)], axis=0))
     assert (found[0] < found[1]).mean() > 0.7 and found[0].mean() < found[1].mean()

@@ -15,8 +15,8 @@ from scipy.stats import binom
 
 import tabseed as ts
 from tabseed.cli import app
-from tabseed.hardness.taxonomy import hints
-from tabseed.report.hardness import hardness_page
+from tabseed.hardness.drawing import hardness_page
+from tabseed.hardness.hints import hints
 
 
 def clusters(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -14,11 +14,11 @@ from sklearn.base import clone
 
 import tabseed as ts
 from tabseed._random import child
+from tabseed.archive import Checkpoint
 from tabseed.errors import OrthogonalSeedsWarning, TabseedError, TooFewRowsError
-from tabseed.generators.archive import Checkpoint
 from tabseed.generators.base import FIT, Aids
-from tabseed.generators.ensemble import SeedEnsemble, Training
-from tabseed.generators.paper import PaperNetwork
+from tabseed.generators.neural.ensemble import SeedEnsemble, Training
+from tabseed.generators.neural.paper import PaperNetwork
 from tabseed.inductive_bias import BIASES, bias_class
 from tabseed.inductive_bias.base import InductiveBias, Stage, learn
 from tabseed.inductive_bias.journal import Journal
@@ -102,7 +102,7 @@ def test_second_order_is_the_gradient_after_adaptation(kind: str, monkeypatch) -
     gradients are no gradients, so the paper's clipping is off. The first order is another vector,
     or the test would show nothing.
     """
-    monkeypatch.setattr("tabseed.generators.paper.CLIP_GRADIENT", 1e30)
+    monkeypatch.setattr("tabseed.generators.neural.paper.CLIP_GRADIENT", 1e30)
     network, theta, support, query, rate = setting(kind)
     second, first = (
         meta_gradient(network, theta, support, query, rate=rate, steps=2, order=order)[0]

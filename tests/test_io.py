@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabseed import io
-from tabseed.delimited import MISSING_MARKS, as_text
 from tabseed.errors import FileError, MissingDependencyError, SchemaError
-from tabseed.schema import Column, Schema
+from tabseed.table import files as io
+from tabseed.table.delimited import MISSING_MARKS, as_text
+from tabseed.table.schema import Column, Schema
 
 TABLE = pa.table(
     {
@@ -153,7 +153,7 @@ def test_other_encodings_by_name(tmp_path) -> None:
 
 
 def test_many_rows_pass_in_batches(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("tabseed.delimited.BATCH_ROWS", 7)
+    monkeypatch.setattr("tabseed.table.delimited.BATCH_ROWS", 7)
     table = read(tmp_path, "a,b\n" + "".join(f"{i},x\n" for i in range(50)))
     assert table["a"].to_pylist() == list(range(50))
 

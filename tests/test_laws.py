@@ -14,7 +14,7 @@ from tabseed import testing
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
 from tabseed.generators import GENERATORS, WRAPPERS, generator_class
 from tabseed.generators.base import Generator
-from tabseed.generators.ensemble import Training
+from tabseed.generators.neural.ensemble import Training
 from tabseed.hardness import SCORERS, scorer_class
 from tabseed.hardness.base import HardnessScorer
 from tabseed.inductive_bias import BIASES, bias_class

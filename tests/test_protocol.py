@@ -27,9 +27,9 @@ from tabseed import (
     evaluate_augmentation,
 )
 from tabseed._random import child, seed_sequence
-from tabseed.augment.comparison import compare, family, holm
 from tabseed.augment.protocol import ARMS, SPLIT, Arms, _run_split, held_out, with_rounds
 from tabseed.augment.rows import Rows
+from tabseed.estimates.splits import compare, family, holm
 
 BRIEF = AugmentationProtocol(splits=3, draws=1)
 AUGMENTER = TargetedAugmenter(Resample(smoothing=0.3), hardest=0.2)

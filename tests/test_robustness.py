@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_digits
 
-from tabseed import io
-from tabseed._console import run
 from tabseed.cli import app
-from tabseed.schema import DISCRETE, Schema
+from tabseed.cli.console import run
 from tabseed.table import MISSING, UNSEEN, Table
+from tabseed.table import files as io
+from tabseed.table.schema import DISCRETE, Schema
 
 PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
 RNG = np.random.default_rng(0)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabseed.errors import SchemaError
-from tabseed.schema import KINDS, Column, Schema
 from tabseed.table import Table
+from tabseed.table.schema import KINDS, Column, Schema
 
 N = 40  # rows enough for ids and free text to be told from categories
 

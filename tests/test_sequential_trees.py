@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import chisquare
 
 from tabseed import SequentialTrees
-from tabseed.encode import TableEncoder
+from tabseed.coding.encode import TableEncoder
 from tabseed.errors import TabseedError
-from tabseed.generators.level_trees import Forest, Rows, Tree, targets
-from tabseed.generators.levels import Levels
+from tabseed.generators.trees.level_trees import Forest, Rows, Tree, targets
+from tabseed.generators.trees.levels import Levels
 from tabseed.table import Table
 from tabseed.testing.tables import example_table
 

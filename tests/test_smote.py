@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 import tabseed as ts
-from tabseed.encode import TableEncoder
+from tabseed.coding.encode import TableEncoder
 from tabseed.errors import TabseedError
 from tabseed.generators.smote import SMOTE, mixed_coordinates
 from tabseed.table import Table

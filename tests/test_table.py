@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from tabseed._frames import FrameKind
-from tabseed.encode import TableEncoder
+from tabseed.coding.encode import TableEncoder
 from tabseed.errors import SchemaError
-from tabseed.schema import DISCRETE, Column, Schema
 from tabseed.table import MISSING, UNSEEN, Table
+from tabseed.table.frames import FrameKind
+from tabseed.table.schema import DISCRETE, Column, Schema
 
 DAY, STAMP = dt.date(2020, 2, 29), dt.datetime(1999, 12, 31, 23, 59, 58, 123456)
 

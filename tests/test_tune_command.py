@@ -14,11 +14,11 @@ from sklearn.metrics import roc_auc_score
 import tabseed as ts
 from tabseed import cli
 from tabseed._random import child, seed_sequence
-from tabseed._tune import pasted
 from tabseed.augment.rows import Rows
+from tabseed.cli.tune import pasted
 from tabseed.errors import TooFewRowsError
 from tabseed.hardness.base import deal
-from tabseed.io import write_table
+from tabseed.table.files import write_table
 from tabseed.tune import AugmentationGain, Fidelity, gain_verdict, likeness_verdict
 
 
@@ -42,7 +42,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
-    from tabseed._console import run as command_line
+    from tabseed.cli.console import run as command_line
 
     capsys.readouterr()
     try:
@@ -73,7 +73,7 @@ class Copies(ts.Resample):
 
 def test_the_gain_is_that_of_the_definition() -> None:
     """With copies of all rows added, the model is that of every row twice."""
-    from tabseed.supervised import Features
+    from tabseed.coding.labels import Features
 
     features = ts.Table.from_frame(table()).select(ts.Table.from_frame(table()).schema.modelled)
     features = features.to_arrow().drop_columns(["köln"])

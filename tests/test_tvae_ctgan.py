@@ -13,11 +13,11 @@ from scipy.stats import chisquare, norm
 
 import tabseed as ts
 from tabseed._random import child, seed_sequence
-from tabseed.encode import TableEncoder
-from tabseed.generators.adversarial import AdversarialNetworks, _within
+from tabseed.coding.encode import TableEncoder
 from tabseed.generators.base import Aids
-from tabseed.generators.ensemble import Options, Split, train_ensemble
-from tabseed.generators.modes import ModeCoding
+from tabseed.generators.neural.ensemble import Options, Split, train_ensemble
+from tabseed.generators.neural.modes import ModeCoding
+from tabseed.generators.neural.players import AdversarialNetworks, _within
 from tabseed.inductive_bias.base import Stage
 from tabseed.inductive_bias.journal import Journal
 from tabseed.testing import example_table

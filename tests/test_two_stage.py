@@ -21,11 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import tabseed as ts
-from tabseed._response import calibrated, on_grid
-from tabseed.encode import TableEncoder
+from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, SchemaError, TabseedError
+from tabseed.generators.two_stage.feature_response import FeatureResponse, encoder_of
+from tabseed.generators.two_stage.laws import calibrated, on_grid
 from tabseed.testing.tables import example_table
-from tabseed.two_stage import FeatureResponse, encoder_of
 
 SMOOTH = ts.Resample(smoothing=1.0)
 

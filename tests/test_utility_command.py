@@ -19,8 +19,8 @@ from sklearn.preprocessing import PolynomialFeatures
 from sklearn.tree import DecisionTreeRegressor
 
 import tabseed as ts
-from tabseed._console import run
 from tabseed.cli import app
+from tabseed.cli.console import run
 from tabseed.utility.measure import SYNTHETIC
 from tabseed.utility.ranking import TSTR
 

@@ -20,11 +20,11 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 import tabseed as ts
-from tabseed.supervised import score_rows
+from tabseed.coding.labels import score_rows
+from tabseed.estimates.means import BALANCED, interaction, mean_over, ratio
 from tabseed.utility.bound import shift_bound
 from tabseed.utility.decomposition import contributions, decompose, mean_decomposition
 from tabseed.utility.gap import gaps
-from tabseed.utility.interval import BALANCED, interaction, mean_over, ratio
 from tabseed.utility.measure import (
     REAL,
     REPEATED,

@@ -16,11 +16,11 @@ from sklearn.neighbors import KNeighborsRegressor
 
 import tabseed as ts
 from tabseed.errors import TabseedError, TooFewRowsError
-from tabseed.schema import Column, Schema
+from tabseed.table.schema import Column, Schema
+from tabseed.utility.averaging import error_of_several, predicted_error
 from tabseed.utility.measure import SYNTHETIC, Measured
 from tabseed.utility.mix import Mixing, _chosen, _gains, _judged
 from tabseed.utility.models import Problem
-from tabseed.utility.several import error_of_several, predicted_error
 
 REGRESSION = Problem(
     Schema((Column("x", "continuous"), Column("y", "continuous"))), "y", "regression", ()

@@ -16,10 +16,10 @@ from sklearn.neighbors import KNeighborsRegressor
 
 import tabseed as ts
 from tabseed.errors import TabseedError
-from tabseed.schema import Column, Schema
+from tabseed.table.schema import Column, Schema
+from tabseed.utility.agreement import kendall_tau_b, permutation_p, spearman_rho
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring
 from tabseed.utility.models import Problem
-from tabseed.utility.order import kendall_tau_b, permutation_p, spearman_rho
 from tabseed.utility.ranking import (
     CONSISTENT,
     INCONSISTENT,

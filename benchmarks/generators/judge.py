@@ -24,10 +24,10 @@ from experiments.inductive_bias.honest import JUDGE, JUDGED
 from experiments.results import Results, Row
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
+from tabseed.schema import DISCRETE
 
 import tabseed as ts
 from tabseed.metrics.base import row_keys
-from tabseed.schema import DISCRETE
 
 KEYS = ("table", "n", "draw", "generator")
 MADE = ("threads", "load", "fit_seconds", "fit_cpu", "sample_seconds", "sample_cpu", "peak_mib")

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from benchmarks.generators.peers.measure import NO_VALUE
 from experiments.inductive_bias.honest import BIG, JUDGED, N, draw_of, population
+from tabseed.schema import DISCRETE
 
 import tabseed as ts
-from tabseed.schema import DISCRETE
 
 HERE = Path(__file__).parent
 WORK = HERE / ".work"

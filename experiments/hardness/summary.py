@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
+from tabseed.hardness.taxonomy import HINTS
 
 from experiments.hardness import faithful, pictures, removal
 from experiments.hardness.hints import GROUPS
@@ -18,7 +19,6 @@ from experiments.hardness.scores import METHODS, RECORDED, RECORDING, skill
 from experiments.hardness.tables import PAPERS, RESULTS, TARGETS
 from experiments.inductive_bias.summary import table
 from experiments.results import half_interval, shown
-from tabseed.hardness.taxonomy import HINTS
 
 README = Path(__file__).parent / "README.md"
 

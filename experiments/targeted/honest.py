@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from tabseed.schema import NUMERIC
 
 import tabseed as ts
 from experiments.results import Results, Row
 from tabseed.generators import generator_class
-from tabseed.schema import NUMERIC
 
 DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 RESULTS = Path(__file__).parent / "results"

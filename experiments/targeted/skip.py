@@ -33,15 +33,15 @@ from matplotlib import pyplot as plt  # noqa: E402
 from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
 from sklearn.metrics import roc_auc_score  # noqa: E402
 from sklearn.model_selection import train_test_split  # noqa: E402
+from tabseed.augment.comparison import Difference, compare  # noqa: E402
+from tabseed.hardness.taxonomy import hints  # noqa: E402
+from tabseed.supervised import Features  # noqa: E402
 
 import tabseed as ts  # noqa: E402
 from experiments.inductive_bias.summary import table  # noqa: E402
 from experiments.results import Results, Row  # noqa: E402
 from experiments.targeted.honest import RESULTS, rows_of  # noqa: E402
-from tabseed.augment.comparison import Difference, compare  # noqa: E402
 from tabseed.augment.protocol import with_rounds  # noqa: E402
-from tabseed.hardness.taxonomy import hints  # noqa: E402
-from tabseed.supervised import Features  # noqa: E402
 
 TABLES = ("breast_cancer_wdbc", "diabetes_pima", "german_credit", "heart_cleveland")
 FLIPPED = (0.0, 0.1)

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from tabseed.utility.several import squared_loss
 
 import tabseed as ts
 from experiments.results import Results, Row
 from tabseed.utility.mix import Mixing
 from tabseed.utility.models import Problem, output, points, train, zoo
-from tabseed.utility.several import squared_loss
 
 DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 RESULTS = Path(__file__).parent / "results"

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from tabseed.schema import Schema
+from tabseed.supervised import task_of
+from tabseed.utility.assess import mean_cost
 
 import tabseed as ts
 from experiments.results import Results, Row
 from tabseed.metrics import ChiSquareDivergence
-from tabseed.schema import Schema
-from tabseed.supervised import task_of
-from tabseed.utility.assess import mean_cost
 from tabseed.utility.decomposition import decompose, mean_decomposition
 from tabseed.utility.gap import gaps
 from tabseed.utility.measure import Measured, Measuring, measure

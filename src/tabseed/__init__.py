@@ -24,27 +24,29 @@ from tabseed.errors import (
 
 if TYPE_CHECKING:
     from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
-    from tabseed.augment.monitor import ImportanceKS, KSStopped
     from tabseed.augment.protocol import (
         AugmentationEvaluation,
         AugmentationProtocol,
         evaluate_augmentation,
     )
-    from tabseed.encode import TableEncoder
-    from tabseed.evaluate import Evaluation, evaluate
-    from tabseed.generators.adversarial_forest import AdversarialForest
+    from tabseed.augment.stopping import ImportanceKS, KSStopped
+    from tabseed.coding.encode import TableEncoder
+    from tabseed.evaluation.evaluation import Evaluation, evaluate
     from tabseed.generators.base import Generator, load
     from tabseed.generators.copula import GaussianCopula
-    from tabseed.generators.ctgan import CTGAN
-    from tabseed.generators.ensemble import Training
+    from tabseed.generators.neural.ctgan import CTGAN
+    from tabseed.generators.neural.ensemble import Training
+    from tabseed.generators.neural.tvae import TVAE
+    from tabseed.generators.neural.vaebgm import VAEBGM
     from tabseed.generators.resample import Resample
-    from tabseed.generators.sequential_trees import SequentialTrees
     from tabseed.generators.smote import SMOTE
-    from tabseed.generators.tvae import TVAE
-    from tabseed.generators.vaebgm import VAEBGM
+    from tabseed.generators.trees.adversarial_forest import AdversarialForest
+    from tabseed.generators.trees.sequential import SequentialTrees
+    from tabseed.generators.two_stage.feature_response import FeatureResponse
     from tabseed.hardness.assess import HardnessAssessment, assess_hardness
     from tabseed.hardness.base import HardnessScorer
-    from tabseed.hardness.characterizers import (
+    from tabseed.hardness.dynamics.record import TrainingDynamics
+    from tabseed.hardness.dynamics.scores import (
         AUM,
         EL2N,
         Agreement,
@@ -58,9 +60,8 @@ if TYPE_CHECKING:
         SampleLoss,
         VoG,
     )
-    from tabseed.hardness.dynamics import TrainingDynamics
     from tabseed.hardness.perturb import Perturbed, perturb
-    from tabseed.hardness.shapley import KNNShapley
+    from tabseed.hardness.shapley.knn import KNNShapley
     from tabseed.inductive_bias.auto import AutoBias
     from tabseed.inductive_bias.base import InductiveBias
     from tabseed.inductive_bias.fine_tuned import FineTuned
@@ -73,111 +74,110 @@ if TYPE_CHECKING:
         StageOne,
         WeightAveraging,
     )
-    from tabseed.io import read_schema, read_table, write_schema, write_table
     from tabseed.metrics import (
         ChiSquareDivergence,
         DiscriminatorDivergence,
         MarginalDistance,
         density_ratio_tail,
     )
-    from tabseed.schema import Column, Schema
     from tabseed.space import Choice, Float, Int
     from tabseed.table import Table
+    from tabseed.table.files import read_schema, read_table, write_schema, write_table
+    from tabseed.table.schema import Column, Schema
     from tabseed.tune import Study, Tuner, parallel_coordinates
-    from tabseed.two_stage import FeatureResponse
-    from tabseed.utility.assess import UtilityReport, assess_utility
+    from tabseed.utility.averaging import combine_estimates, independent_sets
     from tabseed.utility.bound import swap_design, utility_bound
     from tabseed.utility.decomposition import utility_decomposition
     from tabseed.utility.gap import generalization_utility
     from tabseed.utility.measure import Measuring
     from tabseed.utility.mix import tune_mix
     from tabseed.utility.ranking import ranking_consistency
-    from tabseed.utility.several import combine_estimates, independent_sets
+    from tabseed.utility.report import UtilityReport, assess_utility
 
 __version__ = version("tabseed")
 
 _HOMES = {
-    "AUM": "tabseed.hardness.characterizers",
-    "AdversarialForest": "tabseed.generators.adversarial_forest",
-    "Agreement": "tabseed.hardness.characterizers",
+    "AUM": "tabseed.hardness.dynamics.scores",
+    "AdversarialForest": "tabseed.generators.trees.adversarial_forest",
+    "Agreement": "tabseed.hardness.dynamics.scores",
     "AugmentationEvaluation": "tabseed.augment.protocol",
     "AugmentationProtocol": "tabseed.augment.protocol",
     "AutoBias": "tabseed.inductive_bias.auto",
-    "CTGAN": "tabseed.generators.ctgan",
+    "CTGAN": "tabseed.generators.neural.ctgan",
     "ChiSquareDivergence": "tabseed.metrics",
     "Choice": "tabseed.space",
-    "CleanLab": "tabseed.hardness.characterizers",
-    "Column": "tabseed.schema",
+    "CleanLab": "tabseed.hardness.dynamics.scores",
+    "Column": "tabseed.table.schema",
     "Continued": "tabseed.inductive_bias.weights",
-    "DataIQ": "tabseed.hardness.characterizers",
-    "DataMaps": "tabseed.hardness.characterizers",
-    "Detector": "tabseed.hardness.characterizers",
+    "DataIQ": "tabseed.hardness.dynamics.scores",
+    "DataMaps": "tabseed.hardness.dynamics.scores",
+    "Detector": "tabseed.hardness.dynamics.scores",
     "DiscriminatorDivergence": "tabseed.metrics",
     "DomainRandomizedSearch": "tabseed.inductive_bias.pretraining",
-    "EL2N": "tabseed.hardness.characterizers",
-    "Evaluation": "tabseed.evaluate",
-    "FeatureResponse": "tabseed.two_stage",
+    "EL2N": "tabseed.hardness.dynamics.scores",
+    "Evaluation": "tabseed.evaluation.evaluation",
+    "FeatureResponse": "tabseed.generators.two_stage.feature_response",
     "FineTuned": "tabseed.inductive_bias.fine_tuned",
     "Float": "tabseed.space",
-    "Forgetting": "tabseed.hardness.characterizers",
+    "Forgetting": "tabseed.hardness.dynamics.scores",
     "GaussianCopula": "tabseed.generators.copula",
     "Generator": "tabseed.generators.base",
-    "GraNd": "tabseed.hardness.characterizers",
+    "GraNd": "tabseed.hardness.dynamics.scores",
     "HardnessAssessment": "tabseed.hardness.assess",
     "HardnessScorer": "tabseed.hardness.base",
-    "ImportanceKS": "tabseed.augment.monitor",
+    "ImportanceKS": "tabseed.augment.stopping",
     "InductiveBias": "tabseed.inductive_bias.base",
     "Int": "tabseed.space",
-    "KNNShapley": "tabseed.hardness.shapley",
-    "KSStopped": "tabseed.augment.monitor",
+    "KNNShapley": "tabseed.hardness.shapley.knn",
+    "KSStopped": "tabseed.augment.stopping",
     "MAML": "tabseed.inductive_bias.maml",
     "MarginalDistance": "tabseed.metrics",
     "Measuring": "tabseed.utility.measure",
     "MetaTraining": "tabseed.inductive_bias.maml",
     "Perturbed": "tabseed.hardness.perturb",
     "Pretraining": "tabseed.inductive_bias.pretraining",
-    "Prototypicality": "tabseed.hardness.characterizers",
+    "Prototypicality": "tabseed.hardness.dynamics.scores",
     "Resample": "tabseed.generators.resample",
     "SMOTE": "tabseed.generators.smote",
-    "SampleLoss": "tabseed.hardness.characterizers",
-    "Schema": "tabseed.schema",
+    "SampleLoss": "tabseed.hardness.dynamics.scores",
+    "Schema": "tabseed.table.schema",
     "SeedMixture": "tabseed.inductive_bias.weights",
-    "SequentialTrees": "tabseed.generators.sequential_trees",
+    "SequentialTrees": "tabseed.generators.trees.sequential",
     "SmallInit": "tabseed.inductive_bias.weights",
     "StageOne": "tabseed.inductive_bias.weights",
     "Study": "tabseed.tune",
-    "TVAE": "tabseed.generators.tvae",
-    "Table": "tabseed.table",
-    "TableEncoder": "tabseed.encode",
+    "TVAE": "tabseed.generators.neural.tvae",
+    "Table": "tabseed.table.table",
+    "TableEncoder": "tabseed.coding.encode",
     "TargetedAugmenter": "tabseed.augment.augmenter",
     "TargetedRegressionAugmenter": "tabseed.augment.augmenter",
-    "Training": "tabseed.generators.ensemble",
-    "TrainingDynamics": "tabseed.hardness.dynamics",
+    "Training": "tabseed.generators.neural.ensemble",
+    "TrainingDynamics": "tabseed.hardness.dynamics.record",
     "Tuner": "tabseed.tune",
-    "UtilityReport": "tabseed.utility.assess",
-    "VAEBGM": "tabseed.generators.vaebgm",
-    "VoG": "tabseed.hardness.characterizers",
+    "UtilityReport": "tabseed.utility.report",
+    "VAEBGM": "tabseed.generators.neural.vaebgm",
+    "VoG": "tabseed.hardness.dynamics.scores",
     "WeightAveraging": "tabseed.inductive_bias.weights",
     "assess_hardness": "tabseed.hardness.assess",
-    "assess_utility": "tabseed.utility.assess",
-    "combine_estimates": "tabseed.utility.several",
+    "assess_utility": "tabseed.utility.report",
+    "combine_estimates": "tabseed.utility.averaging",
     "density_ratio_tail": "tabseed.metrics",
-    "evaluate": "tabseed.evaluate",
+    "evaluate": "tabseed.evaluation.evaluation",
     "evaluate_augmentation": "tabseed.augment.protocol",
     "generalization_utility": "tabseed.utility.gap",
-    "independent_sets": "tabseed.utility.several",
+    "independent_sets": "tabseed.utility.averaging",
     "load": "tabseed.generators.base",
     "parallel_coordinates": "tabseed.tune",
     "perturb": "tabseed.hardness.perturb",
     "ranking_consistency": "tabseed.utility.ranking",
-    "read_schema": "tabseed.io",
-    "read_table": "tabseed.io",
+    "read_schema": "tabseed.table.files",
+    "read_table": "tabseed.table.files",
     "swap_design": "tabseed.utility.bound",
     "tune_mix": "tabseed.utility.mix",
     "utility_bound": "tabseed.utility.bound",
     "utility_decomposition": "tabseed.utility.decomposition",
-    "write_schema": "tabseed.io",
-    "write_table": "tabseed.io",
+    "write_schema": "tabseed.table.files",
+    "write_table": "tabseed.table.files",
 }
 
 __all__ = [

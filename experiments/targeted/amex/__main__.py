@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.knn_shapley.__main__ import machine
+from tabseed.io import write_text
 
 from experiments.targeted.amex import model, source
 from experiments.targeted.amex.columns import FULL_ROWS
@@ -26,7 +27,6 @@ from experiments.targeted.amex.simulate import write
 from experiments.targeted.amex.stages import Found, Run, Stage, done, stages
 from tabseed.errors import TabseedError
 from tabseed.generators import GENERATORS
-from tabseed.io import write_text
 
 RESULTS = Path(__file__).parents[1] / "results"
 KEYS = ("file", "customers", "generator", "stage", "arm")

@@ -15,16 +15,16 @@ from sklearn.utils import InputTags as _InputTags
 from sklearn.utils import Tags as _Tags
 from sklearn.utils import TargetTags
 
-from tabseed._frames import is_frame
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.augment.rows import LabelError, Rows, append_features, append_labels
+from tabseed.coding.labels import Task
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.generators.base import Generator
 from tabseed.hardness.base import HardnessScorer
-from tabseed.hardness.shapley import KNNShapley
-from tabseed.hardness.taxonomy import HINTS, hints
-from tabseed.supervised import Task
+from tabseed.hardness.hints import HINTS, hints
+from tabseed.hardness.shapley.knn import KNNShapley
 from tabseed.table import Table
+from tabseed.table.frames import is_frame
 
 SCORE, GENERATE, DRAW = range(3)  # streams below that of an augmenter
 
@@ -194,7 +194,7 @@ class TargetedAugmenter(_Augmenter):
     per_class : bool
         Keep the hardest share of each class, at least one row of it, rather than of all rows.
     skip : str or several, optional
-        Hints of :func:`~tabseed.hardness.taxonomy.hints`, such as "mislabelled" and "out of
+        Hints of :func:`~tabseed.hardness.hints.hints`, such as "mislabelled" and "out of
         support": rows with one of them are no candidates, and tau is a share of the others.
         They stay in the table.
     provenance : str, optional

@@ -24,12 +24,12 @@ from tabseed.augment.augmenter import (
     TargetedRegressionAugmenter,
     smallest,
 )
-from tabseed.augment.comparison import Difference, compare, family
 from tabseed.augment.rows import Rows
+from tabseed.coding.labels import Features, score_rows, seeded
 from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.estimates.splits import Difference, compare, family
 from tabseed.generators.base import Progress
 from tabseed.generators.smote import SMOTE
-from tabseed.supervised import Features, score_rows, seeded
 
 ARMS = {
     "none": "all training rows, nothing added",
@@ -187,7 +187,7 @@ def evaluate_augmentation(
     of rounds is chosen, rows are scored by one another, the k hardest are kept, and each arm of
     ARMS trains the model, with m rows added in all arms but "none" and "weighted". Test rows are
     used once, for the score. Differences are paired, over splits, with intervals that know that
-    splits share rows (:func:`~tabseed.augment.comparison.compare`); p-values are Holm's within
+    splits share rows (:func:`~tabseed.estimates.splits.compare`); p-values are Holm's within
     two families, every arm against none and "hardest" against every other arm.
 
     - "random" and "easiest" take as many rows of each class as the hard rows have, so that they
@@ -201,7 +201,7 @@ def evaluate_augmentation(
       each with another seed of the model; the generator is fitted anew on each split.
 
     ``model`` is a classifier with ``predict_proba``, or a regressor, of points (n, w) as
-    :class:`~tabseed.supervised.Features` gives them; None: scikit-learn's histogram
+    :class:`~tabseed.coding.labels.Features` gives them; None: scikit-learn's histogram
     boosting. Rounds are chosen for it and for XGBoost's; another model trains as it is.
     The same bytes for any ``n_jobs``, ``seconds`` apart. ``progress(done, total, message)`` is
     called after each split. Cost: J times the scorer, 5 fits of generators, A G fits of the model.

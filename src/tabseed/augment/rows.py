@@ -13,7 +13,10 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import issparse
 
-from tabseed._frames import (
+from tabseed.coding.labels import Task, code_labels
+from tabseed.errors import SchemaError
+from tabseed.table import Table
+from tabseed.table.frames import (
     as_frame,
     as_series,
     dense,
@@ -23,10 +26,7 @@ from tabseed._frames import (
     stacked,
     with_flags,
 )
-from tabseed.errors import SchemaError
-from tabseed.schema import NUMERIC, Column, Schema
-from tabseed.supervised import Task, code_labels
-from tabseed.table import Table
+from tabseed.table.schema import NUMERIC, Column, Schema
 
 
 class LabelError(SchemaError, ValueError):

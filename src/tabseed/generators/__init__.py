@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 # name on the command line: (module, class)
 GENERATORS: dict[str, tuple[str, str]] = {
-    "trees": ("tabseed.generators.sequential_trees", "SequentialTrees"),
-    "arf": ("tabseed.generators.adversarial_forest", "AdversarialForest"),
+    "trees": ("tabseed.generators.trees.sequential", "SequentialTrees"),
+    "arf": ("tabseed.generators.trees.adversarial_forest", "AdversarialForest"),
     "copula": ("tabseed.generators.copula", "GaussianCopula"),
     "smote": ("tabseed.generators.smote", "SMOTE"),
     "resample": ("tabseed.generators.resample", "Resample"),
-    "two-stage": ("tabseed.two_stage", "FeatureResponse"),
-    "vaebgm": ("tabseed.generators.vaebgm", "VAEBGM"),
-    "tvae": ("tabseed.generators.tvae", "TVAE"),
-    "ctgan": ("tabseed.generators.ctgan", "CTGAN"),
+    "two-stage": ("tabseed.generators.two_stage.feature_response", "FeatureResponse"),
+    "vaebgm": ("tabseed.generators.neural.vaebgm", "VAEBGM"),
+    "tvae": ("tabseed.generators.neural.tvae", "TVAE"),
+    "ctgan": ("tabseed.generators.neural.ctgan", "CTGAN"),
 }
 
 # generators made of another one, (module, class): a model file may hold them too

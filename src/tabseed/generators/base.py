@@ -16,7 +16,8 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from tabseed._random import RandomState, child, one_thread, seed_sequence
-from tabseed.encode import Layout, TableEncoder
+from tabseed.archive import FORMAT, Arrays, Checkpoint, read_archive, under, write_archive
+from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.errors import (
     FileError,
     MissingDependencyError,
@@ -24,17 +25,9 @@ from tabseed.errors import (
     TabseedError,
     TooFewRowsError,
 )
-from tabseed.generators.archive import (
-    FORMAT,
-    Arrays,
-    Checkpoint,
-    read_archive,
-    under,
-    write_archive,
-)
-from tabseed.schema import NUMERIC, Column, Schema
 from tabseed.space import Dimension
 from tabseed.table import MISSING, Table
+from tabseed.table.schema import NUMERIC, Column, Schema
 
 _UNSOUND = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
 
@@ -61,7 +54,7 @@ class Generator(BaseEstimator):
     """Learn the law of a table's rows, then draw new ones.
 
     A subclass writes ``_fit(x, layout, stream, training)`` and ``_sample(n, rng)`` on encoded
-    rows (:class:`~tabseed.encode.TableEncoder`), and ``_state`` and ``_restore`` to be saved.
+    rows (:class:`~tabseed.coding.encode.TableEncoder`), and ``_state`` and ``_restore`` to be saved.
     Learned attributes: ``schema_`` (all columns), ``encoder_``, ``target_``, ``n_rows_``.
     """
 
@@ -97,7 +90,7 @@ class Generator(BaseEstimator):
         ``watch(step, seeds, draw)`` decides in the place of the validation loss when each seed of
         a network stops and which weights it keeps: after each validation it gives a number for
         each of ``seeds``, smaller is better; ``draw(seed, n)`` are rows as a seed draws them now,
-        a Table. (:class:`~tabseed.augment.monitor.ImportanceKS` is one.)
+        a Table. (:class:`~tabseed.augment.stopping.ImportanceKS` is one.)
         Raises TabseedError for a watch on what trains no network, SchemaError, and TooFewRowsError
         below ``min_rows`` rows.
         """

@@ -14,11 +14,11 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import poisson
 
-from tabseed._cells import Block
 from tabseed._random import RandomState
-from tabseed.encode import Layout
+from tabseed.archive import Arrays
+from tabseed.coding.cells import Block
+from tabseed.coding.encode import Layout
 from tabseed.errors import TabseedError
-from tabseed.generators.archive import Arrays
 from tabseed.generators.base import Aids, Generator
 from tabseed.space import Float
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tabseed._random import RandomState
-from tabseed.encode import Layout
-from tabseed.generators.archive import Arrays
+from tabseed.archive import Arrays
+from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
 
 

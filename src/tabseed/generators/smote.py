@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from tabseed._cells import Block
 from tabseed._random import RandomState
-from tabseed.encode import Layout
+from tabseed.archive import Arrays
+from tabseed.coding.cells import Block
+from tabseed.coding.encode import Layout
 from tabseed.errors import TabseedError
-from tabseed.generators.archive import Arrays
 from tabseed.generators.base import Aids, Generator
-from tabseed.schema import DISCRETE
 from tabseed.space import Choice, Int
+from tabseed.table.schema import DISCRETE
 
 CATEGORIES = ("frequency", "vote")
 

@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from tabseed.hardness.base import HardnessScorer
 
 SCORERS: dict[str, tuple[str, str]] = {
-    "knn-shapley": ("tabseed.hardness.shapley", "KNNShapley"),
-    "aum": ("tabseed.hardness.characterizers", "AUM"),
-    "data-iq": ("tabseed.hardness.characterizers", "DataIQ"),
-    "data-maps": ("tabseed.hardness.characterizers", "DataMaps"),
-    "el2n": ("tabseed.hardness.characterizers", "EL2N"),
-    "forgetting": ("tabseed.hardness.characterizers", "Forgetting"),
-    "grand": ("tabseed.hardness.characterizers", "GraNd"),
-    "vog": ("tabseed.hardness.characterizers", "VoG"),
-    "sample-loss": ("tabseed.hardness.characterizers", "SampleLoss"),
-    "prototypicality": ("tabseed.hardness.characterizers", "Prototypicality"),
-    "cleanlab": ("tabseed.hardness.characterizers", "CleanLab"),
-    "agreement": ("tabseed.hardness.characterizers", "Agreement"),
-    "detector": ("tabseed.hardness.characterizers", "Detector"),
+    "knn-shapley": ("tabseed.hardness.shapley.knn", "KNNShapley"),
+    "aum": ("tabseed.hardness.dynamics.scores", "AUM"),
+    "data-iq": ("tabseed.hardness.dynamics.scores", "DataIQ"),
+    "data-maps": ("tabseed.hardness.dynamics.scores", "DataMaps"),
+    "el2n": ("tabseed.hardness.dynamics.scores", "EL2N"),
+    "forgetting": ("tabseed.hardness.dynamics.scores", "Forgetting"),
+    "grand": ("tabseed.hardness.dynamics.scores", "GraNd"),
+    "vog": ("tabseed.hardness.dynamics.scores", "VoG"),
+    "sample-loss": ("tabseed.hardness.dynamics.scores", "SampleLoss"),
+    "prototypicality": ("tabseed.hardness.dynamics.scores", "Prototypicality"),
+    "cleanlab": ("tabseed.hardness.dynamics.scores", "CleanLab"),
+    "agreement": ("tabseed.hardness.dynamics.scores", "Agreement"),
+    "detector": ("tabseed.hardness.dynamics.scores", "Detector"),
 }
 
 

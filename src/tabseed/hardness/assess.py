@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed._random import one_thread
+from tabseed.coding.labels import Features, Task, features_and_labels, task_of
 from tabseed.errors import TooFewRowsError
 from tabseed.hardness.base import HardnessScorer
-from tabseed.hardness.taxonomy import HINTS, hints
-from tabseed.supervised import Features, Task, features_and_labels, task_of
+from tabseed.hardness.hints import HINTS, hints
 from tabseed.table import Table
 
 

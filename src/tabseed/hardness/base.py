@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from tabseed._random import RandomState, child, seed_sequence
+from tabseed.coding.labels import Features, Task, code_labels
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
-from tabseed.supervised import Features, Task, code_labels
 
 FOLDS, SCORE = range(2)  # streams below that of a scorer
 

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tabseed._frames import is_text
 from tabseed._random import RandomState, generator
-from tabseed.detect import MAX_EXACT_INTEGER
+from tabseed.coding.labels import Features, code_labels
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
-from tabseed.schema import NUMERIC, Schema
-from tabseed.supervised import Features, code_labels
-from tabseed.table import LARGEST, MISSING, Table
+from tabseed.table import MISSING, Table
+from tabseed.table.detect import MAX_EXACT_INTEGER
+from tabseed.table.frames import is_text
+from tabseed.table.schema import NUMERIC, Schema
+from tabseed.table.table import LARGEST
 
 KINDS: dict[str, str] = {
     "uniform": "mislabelled",

@@ -14,10 +14,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from tabseed._random import child
-from tabseed.encode import Layout
+from tabseed.coding.encode import Layout
 from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids
-from tabseed.generators.ensemble import (
+from tabseed.generators.neural.base import LATENT, SEED, SPLIT, NeuralGenerator, resolve_device
+from tabseed.generators.neural.ensemble import (
     Learner,
     Options,
     SeedEnsemble,
@@ -25,7 +26,6 @@ from tabseed.generators.ensemble import (
     Training,
     train_ensemble,
 )
-from tabseed.generators.neural import LATENT, SEED, SPLIT, NeuralGenerator, resolve_device
 from tabseed.inductive_bias.journal import Journal
 
 FINE, BIAS, CHOICE = 3, 4, 5  # streams below that of a fit, beside those of a NeuralGenerator

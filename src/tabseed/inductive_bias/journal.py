@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tabseed.generators.archive import Arrays, Checkpoint, under
+from tabseed.archive import Arrays, Checkpoint, under
 from tabseed.generators.base import Aids, Progress
 
 UNITS = 1_000  # of progress, a stage

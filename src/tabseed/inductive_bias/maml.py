@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from tabseed._random import child, one_thread
+from tabseed.archive import Arrays, under
 from tabseed.errors import NothingLearnedError, TabseedError
-from tabseed.generators.archive import Arrays, under
 from tabseed.generators.base import Aids
-from tabseed.generators.ensemble import (
+from tabseed.generators.neural.ensemble import (
     Network,
     SeedEnsemble,
     Tensor,

@@ -9,7 +9,7 @@ import numpy as np
 
 from tabseed._random import child
 from tabseed.errors import TabseedError
-from tabseed.generators.ensemble import SeedEnsemble
+from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.inductive_bias.base import BIAS, InductiveBias, Stacked, Stage
 
 PRETRAIN, POOL = 10, 11  # streams of a bias

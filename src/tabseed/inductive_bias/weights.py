@@ -10,7 +10,7 @@ import numpy as np
 
 from tabseed._random import child
 from tabseed.errors import OrthogonalSeedsWarning, TabseedError
-from tabseed.generators.ensemble import SeedEnsemble
+from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.inductive_bias.base import BIAS, InductiveBias, Stacked, Stage
 
 ORTHOGONAL = 0.1  # mean cosine below which averaging mostly shrinks

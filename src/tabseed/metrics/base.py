@@ -17,8 +17,8 @@ from sklearn.base import BaseEstimator
 
 from tabseed._random import RandomState, seed_sequence
 from tabseed.errors import LeakageError, SchemaError, TooFewRowsError
-from tabseed.schema import NUMERIC, Schema
 from tabseed.table import MISSING, UNSEEN, Table
+from tabseed.table.schema import NUMERIC, Schema
 
 Better = Literal["lower", "higher"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from tabseed.metrics.base import count_equal, pooled_codes, row_keys
-from tabseed.schema import NUMERIC
 from tabseed.table import MISSING, Table
+from tabseed.table.schema import NUMERIC
 
 FALSE_ALARM = 0.05  # for each column and finding, at most
 Z = 2.2414  # one-sided 1.25 %: four limits of quartiles share 5 %

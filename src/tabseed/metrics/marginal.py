@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tabseed.metrics.base import Better, Estimate, Metric, pooled_codes
-from tabseed.schema import NUMERIC
 from tabseed.table import Table
+from tabseed.table.schema import NUMERIC
 
 CHUNK_CELLS = 4_000_000  # resampled row counts held at once: 32 MB
 

@@ -29,8 +29,8 @@ from tabseed.metrics.density_ratio import (
     gaussian_ratio,
 )
 from tabseed.metrics.divergence import DISCRIMINATORS, Calibration, FoldRatios, Run, cross_fit
-from tabseed.schema import NUMERIC
 from tabseed.table import Table
+from tabseed.table.schema import NUMERIC
 
 METHODS = ("classifier", "ulsif", "gaussian", "histogram")
 REPEATS = 2  # cross-fittings by classifiers: other folds, other seeds

@@ -91,7 +91,7 @@ def checks_of(estimator: Any) -> tuple[Check, ...]:
     if isinstance(estimator, HardnessScorer):
         return SCORER_CHECKS
     if isinstance(estimator, Generator):
-        neural = _is(estimator, "tabseed.generators.neural", "NeuralGenerator")
+        neural = _is(estimator, "tabseed.generators.neural.base", "NeuralGenerator")
         tuned = _is(estimator, "tabseed.inductive_bias.fine_tuned", "FineTuned")
         return (
             GENERATOR_CHECKS

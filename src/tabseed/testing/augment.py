@@ -11,8 +11,8 @@ from sklearn.base import clone
 from tabseed._random import child, seed_sequence
 from tabseed.augment.augmenter import SCORE
 from tabseed.errors import SchemaError
-from tabseed.hardness.shapley import KNNShapley
-from tabseed.hardness.taxonomy import hints
+from tabseed.hardness.hints import hints
+from tabseed.hardness.shapley.knn import KNNShapley
 from tabseed.testing.tables import Check, example_table, frames
 
 N, TAU = 80, 0.25  # rows, and the share of hard ones, that checks take

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from tabseed._random import child, seed_sequence
-from tabseed.encode import TableEncoder
+from tabseed.coding.encode import TableEncoder
 from tabseed.generators.base import Aids
 from tabseed.table import Table
 from tabseed.testing.tables import Check, example_table
@@ -19,8 +19,8 @@ Stacked = dict[str, np.ndarray]
 
 def example_stage() -> Any:
     """Give a :class:`~tabseed.inductive_bias.base.Stage` with nothing done in it yet."""
-    from tabseed.generators.ensemble import Training
-    from tabseed.generators.vaebgm import VAEBGM
+    from tabseed.generators.neural.ensemble import Training
+    from tabseed.generators.neural.vaebgm import VAEBGM
     from tabseed.inductive_bias.base import Stage
     from tabseed.inductive_bias.journal import Journal
 

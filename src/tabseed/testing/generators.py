@@ -13,8 +13,8 @@ from sklearn.base import clone
 from tabseed.errors import TooFewRowsError
 from tabseed.generators.base import Generator, load
 from tabseed.metrics import DiscriminatorDivergence
-from tabseed.schema import DISCRETE
 from tabseed.table import Table
+from tabseed.table.schema import DISCRETE
 from tabseed.testing.tables import N_ROWS, Check, example_table, frames, odd_tables
 
 

@@ -23,8 +23,8 @@ from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.generators.base import Generator
 from tabseed.hardness.base import deal
 from tabseed.metrics import DiscriminatorDivergence, Metric, check_leakage
-from tabseed.schema import DISCRETE
 from tabseed.table import Table
+from tabseed.table.schema import DISCRETE
 
 K, G = 3, 3  # folds and draws, if not given
 DEAL, PREPARE = range(2)  # streams below an objective's own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from tabseed.report import environment
+from tabseed.pages import environment
 from tabseed.tune.picture import parallel_coordinates
 from tabseed.tune.study import Study
 from tabseed.tune.verdict import Verdict
@@ -21,7 +21,7 @@ def study_page(
     trials = list(zip(study.trials, study.estimates.tolist(), strict=True))
     return (
         environment()
-        .get_template("tune.html")
+        .get_template("tune/page.html")
         .render(
             **said,
             study=study,

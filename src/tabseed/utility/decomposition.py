@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 
 from tabseed._random import RandomState
+from tabseed.estimates.means import BALANCED, Added, Mean, mean_over
 from tabseed.metrics.base import Estimate
 from tabseed.utility.gap import PLAIN, RISKS, one
-from tabseed.utility.interval import BALANCED, Added, Mean, mean_over
 from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.models import Problem, loss, named
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from tabseed._random import RandomState
+from tabseed.coding.labels import SCORES, Task, score_rows
 from tabseed.errors import TabseedError
+from tabseed.estimates.means import BALANCED, SHARE, Mean, mean_over, ratio
 from tabseed.metrics.base import Estimate
-from tabseed.supervised import SCORES, Task, score_rows
-from tabseed.utility.interval import BALANCED, SHARE, Mean, mean_over, ratio
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.models import loss
 

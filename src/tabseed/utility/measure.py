@@ -72,7 +72,7 @@ class Measuring:
     """How utility is measured.
 
     ``models`` are scikit-learn estimators by name, of points (n, w) as
-    :class:`~tabseed.supervised.Features`, fitted on the rows that train, gives them; None:
+    :class:`~tabseed.coding.labels.Features`, fitted on the rows that train, gives them; None:
     :func:`~tabseed.utility.models.zoo`. Each is trained with S ``seeds``. ``responses``, one a
     synthetic table, are the tables' mean responses where they are known (a two-stage generator's
     ``response_mean``); None: a forest learns them from the synthetic rows that train.

@@ -31,11 +31,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import has_fit_parameter
 
 from tabseed._random import one_thread
+from tabseed.coding.labels import Features, Task, features_and_labels, seeded, task_of
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.metrics.base import conform
-from tabseed.schema import DISCRETE, Schema
-from tabseed.supervised import Features, Task, features_and_labels, seeded, task_of
 from tabseed.table import Table
+from tabseed.table.schema import DISCRETE, Schema
 
 FOURIER = 300  # random waves that a kernel model is made of
 

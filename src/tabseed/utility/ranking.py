@@ -17,9 +17,18 @@ from typing import Any
 import numpy as np
 
 from tabseed._random import RandomState, child, seed_sequence
+from tabseed.coding.labels import SCORES, score_rows
 from tabseed.errors import TabseedError
 from tabseed.metrics.base import Estimate
-from tabseed.supervised import SCORES, score_rows
+from tabseed.utility.agreement import (
+    BLOCK,
+    ROUNDING,
+    kendall_tau_b,
+    order,
+    permutation_p,
+    spearman_rho,
+)
+from tabseed.utility.averaging import squared_loss, squared_name
 from tabseed.utility.measure import (
     REAL,
     REPEATED,
@@ -30,15 +39,6 @@ from tabseed.utility.measure import (
     measure,
 )
 from tabseed.utility.models import Problem, loss
-from tabseed.utility.order import (
-    BLOCK,
-    ROUNDING,
-    kendall_tau_b,
-    order,
-    permutation_p,
-    spearman_rho,
-)
-from tabseed.utility.several import squared_loss, squared_name
 
 TRTR, TSTR, TSTS, TRTS = "TRTR", "TSTR", "TSTS", "TRTS"
 TSTR_SAME, TRTR_REPEATED = "TSTR, as many rows as real", "TRTR, rows repeated"
@@ -232,7 +232,7 @@ def ranking_consistency(
     """Train many models on real and on synthetic rows, and say whether they rank alike.
 
     ``synthetic`` is a frame or a Table, or a list of D, best drawn by generators trained
-    independently (:func:`~tabseed.utility.several.independent_sets`). ``holdout`` are real rows
+    independently (:func:`~tabseed.utility.averaging.independent_sets`). ``holdout`` are real rows
     that trained no generator. Models, seeds and ``n_jobs`` are set by ``how``; by default eight or
     nine models, two seeds. The rest is :func:`rank`.
 

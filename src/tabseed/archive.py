@@ -1,0 +1,133 @@
+"""Model files and checkpoints: one zip of JSON documents and ``weights.safetensors``. No pickle.
+
+What is read was perhaps made by a stranger: only known member names, sizes bounded before and
+while unpacking, JSON and safetensors parsed by their own readers, nothing ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from tabseed.errors import FileError
+from tabseed.table.files import atomic_write
+
+MAX_MEMBER_BYTES = 2**31
+MAX_DOCUMENT_BYTES = 2**26
+WEIGHTS = "weights.safetensors"
+FORMAT = 1  # raised when older programs could no longer read what is written
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every member, so that same content is same bytes
+
+Documents = dict[str, Any]
+Arrays = dict[str, np.ndarray]
+
+
+def write_archive(
+    path: str | os.PathLike[str], documents: Documents, arrays: Arrays, *, force: bool = False
+) -> None:
+    """Write at once or not at all; the same content gives the same bytes."""
+    members = {f"{name}.json": _json(value) for name, value in documents.items()}
+    plain = {name: np.ascontiguousarray(value) for name, value in sorted(arrays.items())}
+    members[WEIGHTS] = safetensors.numpy.save(plain)
+    with (
+        atomic_write(path, force=force) as part,
+        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), data, zipfile.ZIP_DEFLATED)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode()
+
+
+def read_archive(path: str | os.PathLike[str], names: tuple[str, ...]) -> tuple[Documents, Arrays]:
+    """Read the documents ``names`` and all arrays; what is unsound raises FileError."""
+    path = Path(path)
+    if not path.exists():
+        raise FileError(f"{path}: no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            documents = {
+                name: json.loads(_member(archive, f"{name}.json", MAX_DOCUMENT_BYTES, path))
+                for name in names
+            }
+            arrays = safetensors.numpy.load(_member(archive, WEIGHTS, MAX_MEMBER_BYTES, path))
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        RecursionError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        safetensors.SafetensorError,
+        zipfile.zlib.error,  # type: ignore[attr-defined]
+    ) as error:
+        reason = " ".join(str(error).split())
+        raise FileError(f"{path}: not a sound file of tabseed's: {reason}") from error
+    return documents, arrays
+
+
+def under(prefix: str, arrays: Arrays) -> Arrays:
+    """Give the arrays whose names begin with ``prefix``, without it."""
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _member(archive: zipfile.ZipFile, name: str, most: int, path: Path) -> bytes:
+    """Unpack one member; the size that the archive states is not trusted."""
+    with archive.open(name) as member:
+        data = member.read(most + 1)
+    if len(data) > most:
+        raise FileError(f"{path}: {name} unpacks to more than {most >> 20} MiB; refused")
+    return data
+
+
+class Checkpoint:
+    """A file that a long training writes now and then, reads when begun again, removes at its end.
+
+    ``fingerprint`` names the data and settings; a file of others is refused, not overwritten.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], fingerprint: str, *, seconds: float = 5.0
+    ) -> None:
+        self.path, self.fingerprint, self.seconds = Path(path), fingerprint, seconds
+        self._written = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time to write."""
+        return time.monotonic() - self._written >= self.seconds
+
+    def write(self, state: dict[str, Any], arrays: Arrays) -> None:
+        """Write where the training stands."""
+        documents = {"checkpoint": {"fingerprint": self.fingerprint, **state}}
+        write_archive(self.path, documents, arrays, force=True)
+        self._written = time.monotonic()
+
+    def read(self) -> tuple[dict[str, Any], Arrays] | None:
+        """Give what was written last, or None if there is nothing."""
+        if not self.path.exists():
+            return None
+        documents, arrays = read_archive(self.path, ("checkpoint",))
+        state = documents["checkpoint"]
+        if not isinstance(state, dict) or state.get("fingerprint") != self.fingerprint:
+            raise FileError(
+                f"{self.path}: holds a training on other data or with other settings; "
+                "name another file, or remove it"
+            )
+        return state, arrays
+
+    def remove(self) -> None:
+        """Remove the file: the training is complete."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,230 @@
+"""The command ``tabseed augment``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tabseed.cli.console import Output, guarded, progress_bar
+from tabseed.cli.hardness import Method, Predicted, make_scorer
+from tabseed.cli.learning import make_generator
+from tabseed.cli.options import (
+    COLUMN,
+    FILE,
+    AsJson,
+    Data,
+    Encoding,
+    Force,
+    Kinds,
+    N,
+    SchemaFile,
+    Seed,
+    Source,
+    Spreadsheet,
+    Sql,
+)
+from tabseed.errors import SchemaError, TabseedError
+from tabseed.generators import GENERATORS
+
+if TYPE_CHECKING:
+    from tabseed.augment.protocol import AugmentationEvaluation
+    from tabseed.table import Table
+
+AUGMENT, JUDGE = 1004, 1005  # streams below the user's seed, beside those of cli
+
+
+@guarded
+def augment(
+    data: Data,
+    target: Predicted,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar=FILE, help="Write the rows and those added here."),
+    ],
+    hardest: Annotated[
+        float,
+        typer.Option(
+            "--hardest", metavar="SHARE", help="Of the rows, to learn from; 1 takes all, unscored."
+        ),
+    ] = 0.1,
+    amount: Annotated[
+        float, typer.Option("--amount", metavar="X", help="Rows to add for each hard one.")
+    ] = 1.0,
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Keep the hardest share of each class.")
+    ] = False,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--skip",
+            metavar="HINT",
+            help="Do not learn from rows with this hint, such as mislabelled; may be repeated.",
+        ),
+    ] = None,
+    generator: Annotated[
+        str,
+        typer.Option("--generator", metavar="NAME", help=f"How to learn: {', '.join(GENERATORS)}."),
+    ] = "trees",
+    method: Method = "knn-shapley",
+    provenance: Annotated[
+        str | None,
+        typer.Option(
+            "--provenance", metavar=COLUMN, help="Add a column that is true for added rows."
+        ),
+    ] = None,
+    splits: Annotated[
+        int,
+        typer.Option(
+            "--splits",
+            min=0,
+            metavar=N,
+            help="Splits of the rows that the verdict is from; 0: no verdict.",
+        ),
+    ] = 10,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar=FILE, help="Write an HTML page.")
+    ] = None,
+    schema: SchemaFile = None,
+    kind: Kinds = None,
+    sql: Sql = None,
+    encoding: Encoding = "utf-8",
+    seed: Seed = 0,
+    force: Force = False,
+    for_spreadsheet: Spreadsheet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add rows like the hardest ones, and say whether that helps."""
+    from tabseed.table.files import check_outputs, check_spreadsheet, write_table, write_text
+
+    check_outputs([output], [report], [data, schema], force)
+    check_spreadsheet(output, for_spreadsheet)
+    if report is not None and splits == 0:
+        raise TabseedError("--report shows the verdict; give --splits 2 or more")
+    if splits == 1:
+        raise TabseedError("--splits 1: a verdict needs 2 splits or more, 0 leaves it out")
+    scorer = make_scorer(method, {})
+    table = Source(data, schema, kind, sql, encoding).read()
+    settings = {
+        "generator": make_generator(generator, {}, "none", seed),
+        "scorer": None if hardest == 1 else scorer,
+        "hardest": hardest,
+        "amount": amount,
+        "per_class": per_class,
+        "skip": tuple(skip) if skip else None,
+    }
+    out = Output(as_json, {"target": target, "generator": generator, "method": method})
+    out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
+    augmenter, features, labels = _prepared(table, target, settings)
+    whole = _augmented(out, table, target, augmenter, (features, labels, provenance), seed)
+    found = None
+    if splits and hardest < 1:
+        found = _verdict(out, augmenter, (features, labels), splits, seed)
+    elif splits:
+        out.say("verdict", "none: --hardest 1 has no hard rows to compare with; name a share")
+    write_table(whole, output, force=force, for_spreadsheet=for_spreadsheet)
+    out.result["output"] = str(output)
+    out.say("table", output)
+    if report is not None and found is not None:
+        from tabseed.augment.drawing import augmentation_page
+
+        shown = {key: str(value) for key, value in {**settings, "seed": seed}.items()}
+        write_text(augmentation_page(found, target, shown), report, force=force)
+        out.result["report"] = str(report)
+        out.say("report", report)
+    out.finish("augment")
+
+
+def _prepared(table: Table, target: str, settings: dict[str, Any]) -> tuple[Any, Table, Any]:
+    """Give the augmenter, the columns that it models, and the labels."""
+    from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
+    from tabseed.coding.labels import features_and_labels, task_of
+
+    task = task_of(table.schema, target)
+    made = TargetedRegressionAugmenter if task == "regression" else TargetedAugmenter
+    return made(**settings), *features_and_labels(table, target)
+
+
+def _augmented(
+    out: Output,
+    table: Table,
+    target: str,
+    augmenter: Any,
+    given: tuple[Table, Any, str | None],
+    seed: int,
+) -> Any:
+    """Give the table with rows below it; what is not modelled is missing in these."""
+    import pyarrow as pa
+
+    from tabseed._random import child, seed_sequence
+
+    features, labels, provenance = given
+    if provenance in table.schema.names:
+        raise SchemaError(f"--provenance {provenance!r}: the table has such a column already")
+    augmenter.set_params(random_state=child(seed_sequence(seed), AUGMENT))
+    drawn_x, drawn_y = augmenter.fit_resample(features, labels)
+    n, k = len(table), int(augmenter.hard_.sum())
+    below = drawn_x.to_arrow().slice(n)
+    whole = table.to_arrow()
+    columns = {}
+    for name in whole.column_names:
+        kind = whole.schema.field(name).type
+        if name == target:
+            columns[name] = pa.array(drawn_y[n:].tolist()).cast(kind)
+        elif name in below.column_names:
+            columns[name] = below[name].cast(kind)
+        else:
+            columns[name] = pa.nulls(len(below), kind)
+    whole = pa.concat_tables([whole, pa.table(columns, schema=whole.schema)])
+    if provenance is not None:
+        whole = whole.append_column(provenance, pa.array([i >= n for i in range(len(whole))]))
+    out.result |= {"rows": n, "hard": k, "added": len(below)}
+    chosen = f"{k} of {n} rows" if k < n else f"all {n} rows"
+    out.say("learned", f"{chosen}, {type(augmenter.generator).__name__}")
+    out.say("added", f"{len(below)} rows")
+    left = [c.name for c in table.schema.left_out]
+    out.result["left_out"] = left
+    for name in left:
+        out.say("left out", f"column {name!r}: not modelled, so missing in added rows")
+    return whole
+
+
+def _verdict(
+    out: Output, augmenter: Any, given: tuple[Table, Any], splits: int, seed: int
+) -> AugmentationEvaluation:
+    from tabseed._random import child, seed_sequence
+    from tabseed.augment.protocol import AugmentationProtocol, evaluate_augmentation
+
+    with progress_bar() as progress:
+        found = evaluate_augmentation(
+            *given,
+            augmenter,
+            protocol=AugmentationProtocol(splits=splits),
+            random_state=child(seed_sequence(seed), JUDGE),
+            n_jobs=-1,
+            progress=progress,
+        )
+    out.result["evaluation"] = found.to_dict()
+    out.say("verdict", found.verdict)
+    gains = {d.arm: d for d in found.against_none}
+    out.rows(
+        ("training rows", found.score, "gain over none", "95 % interval", "p, Holm"),
+        [
+            [
+                arm,
+                f"{found.mean(arm):.3f}",
+                *(
+                    (
+                        f"{gains[arm].mean:+.4f}",
+                        f"{gains[arm].low:+.4f} to {gains[arm].high:+.4f}",
+                        f"{gains[arm].p_holm:.2g}",
+                    )
+                    if arm in gains
+                    else ("", "", "")
+                ),
+            ]
+            for arm in found.arms
+        ],
+    )
+    return found

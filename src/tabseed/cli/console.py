@@ -1,0 +1,144 @@
+"""What every command shares: one-line errors, results for people or machines, a progress bar."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from tabseed.errors import TabseedError, printable
+
+UsageError: Any = typer.BadParameter.__base__  # click's own, which newer typers carry inside
+
+
+WHOLE_FIRST, WHOLE = 36, 12  # characters up to which a cell is not broken: first column, others
+
+
+def run(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Run a command line and give its exit code; a line that cannot be read costs one line."""
+    try:
+        code = app(arguments, prog_name="tabseed", standalone_mode=False)
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "tabseed"
+        message = " ".join(error.format_message().split()).removesuffix(".")
+        emit(f"error: {message}; {command} --help shows what it takes", sys.stderr)
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn errors that users can act on into one line and exit code 2, an interrupt into 130."""
+
+    @functools.wraps(command)
+    def guard(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except TabseedError as error:
+            _fail(f"error: {error}", 2)
+        except MemoryError:
+            _fail("error: not enough memory; take fewer rows or columns", 2)
+        except KeyboardInterrupt:
+            _fail("interrupted; nothing was left half-written", 130)
+        except (typer.Exit, UsageError):
+            raise
+        except Exception as error:  # a mistake of ours, not of the user's: hence another code
+            _fail(f"internal error: {type(error).__name__}: {error} ({_place(error)})", 1)
+
+    return guard
+
+
+def _place(error: Exception) -> str:
+    """Say where in this package an error arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if Path(f.filename).is_relative_to(Path(__file__).parents[1])]
+    at = ours[-1]
+    return f"{Path(at.filename).name}, line {at.lineno}; please report this line"
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    emit(printable(message), sys.stderr)
+    raise typer.Exit(code)
+
+
+def emit(text: str, stream: Any) -> None:
+    """Print at once. Where the reader has left, as ``head`` does, the work still goes on."""
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@dataclass
+class Output:
+    """Lines and tables for people, or one JSON document for machines."""
+
+    as_json: bool
+    result: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, label: str, text: object) -> None:
+        """Print a line for people."""
+        emit(f"{label:<10} {printable(text)}", sys.stderr if self.as_json else sys.stdout)
+
+    def rows(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table; JSON has its content already."""
+        if self.as_json:
+            return
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table as Grid
+        from rich.text import Text
+
+        grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+        shown = [[printable(cell) for cell in row] for row in rows]
+        for place, name in enumerate(header):
+            longest = max((len(row[place]) for row in shown), default=0)
+            whole = longest <= (WHOLE if place else WHOLE_FIRST)
+            grid.add_column(name, overflow="fold", no_wrap=whole)
+        for row in shown:
+            grid.add_row(*map(Text, row))
+        width = None if sys.stdout.isatty() else 120
+        console = Console(width=width, highlight=False)
+        with console.capture() as drawn:
+            console.print(grid)
+        emit("\n".join(line.rstrip() for line in drawn.get().splitlines()), sys.stdout)
+
+    def finish(self, command: str) -> None:
+        """Print the JSON document, if it was asked for."""
+        if self.as_json:
+            document = {"command": command, **self.result}
+            unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+            text = json.dumps(document, indent=2, ensure_ascii=not unicode, allow_nan=False)
+            emit(text, sys.stdout)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
+    """Give a progress callback that draws a bar, or None where nobody would see it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(table_column=Column(min_width=10)),
+        TimeElapsedColumn(table_column=Column(min_width=7)),  # whole beside a long message
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def update(done: int, total: int, message: str) -> None:
+            bar.update(task, completed=done, total=total, description=printable(message))
+
+        yield update

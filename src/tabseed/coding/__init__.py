@@ -1,0 +1,1 @@
+"""Tables as numbers: cells, encoded rows, points for distances, labels."""

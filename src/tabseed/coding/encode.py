@@ -1,0 +1,338 @@
+"""Tables as float arrays and back: :class:`TableEncoder`, and the :class:`Layout` that it learns.
+
+Notation: n rows, c columns, w = encoded width, K_j = cells of column j.
+
+Each column j takes 1 + K_j places of an encoded row: its *value* (the number itself, or the
+place of the category among the column's categories) and a one-hot of its *cell*. The cells of a
+column cover what it can hold: an atom for each value that occurs often, an interval for each
+stretch of numbers between, one group for the rarest of very many categories, one cell for
+missing. So the value makes the code exactly invertible, and the cells give every column, of
+whatever kind, one likelihood: categorical over cells, times a law inside the cell that is
+fixed beforehand (nothing to choose in an atom, a quantile function in an interval, training
+frequencies in the group).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from math import log
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import gammaln, logsumexp
+from sklearn.base import BaseEstimator
+
+from tabseed.coding.cells import Block, category_block, number_block
+from tabseed.errors import SchemaError, TooFewRowsError
+from tabseed.table import MISSING, Table
+from tabseed.table.frames import FrameKind
+from tabseed.table.schema import NUMERIC, Schema
+
+MAX_WIDTH = 4_000  # cells of all columns together that numbers may fill with intervals
+MAX_PAIR_COST = 2e9  # rows x columns^2 up to which dependent columns are looked for
+CHANCE = 1e-6  # a dependency that chance would show more often than this is not believed
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each column lies in the encoded row, and how to fill a row from cell probabilities."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def width(self) -> int:
+        """The encoded width w."""
+        return sum(1 + b.n_cells for b in self.blocks)
+
+    @property
+    def free(self) -> list[Block]:
+        """Blocks that no other block determines; a generator models these."""
+        return [b for b in self.blocks if b.parent < 0]
+
+    @property
+    def cell_places(self) -> np.ndarray:
+        """Places of the cells of all free blocks, (W,)."""
+        return np.concatenate([np.arange(b.cells.start, b.cells.stop) for b in self.free])
+
+    @property
+    def cell_block(self) -> np.ndarray:
+        """For each of the W free cells, the number of its free block, (W,)."""
+        return np.repeat(np.arange(len(self.free)), [b.n_cells for b in self.free])
+
+    def cells(self, x: np.ndarray) -> list[np.ndarray]:
+        """The cell of each row, one array (n,) per block; -1 where none is set."""
+        found = []
+        for block in self.blocks:
+            onehot = x[:, block.cells]
+            some = onehot.any(axis=1) if block.n_cells else np.zeros(len(x), bool)
+            cell = onehot.argmax(axis=1) if block.n_cells else np.zeros(len(x), int)
+            found.append(np.where(some, cell, -1))
+        return found
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """Normal scores of the free numeric columns, (n, number of them)."""
+        columns = [b.score(self.values(b, x)) for b in self.free if b.numeric]
+        return np.column_stack(columns) if columns else np.empty((len(x), 0))
+
+    @staticmethod
+    def values(block: Block, x: np.ndarray) -> np.ndarray:
+        """The values of one block, (n,), NaN where missing."""
+        values = x[:, block.start].copy()
+        if block.missing:
+            values[x[:, block.cells.stop - 1] > 0] = np.nan
+        return values
+
+    def sample(self, probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw rows: (n, W) probabilities of the free cells -> encoded rows (n, w).
+
+        Each block's cell is drawn by inversion of one uniform number a row; a block that
+        another determines takes its cell from there.
+        """
+        n, at = len(probabilities), 0
+        cells: dict[int, np.ndarray] = {}
+        for j, block in enumerate(self.blocks):
+            if block.parent >= 0:
+                continue
+            upto = np.cumsum(probabilities[:, at : at + block.n_cells], axis=1)
+            at += block.n_cells
+            u = rng.random(n) * (upto[:, -1] if block.n_cells else 1.0)
+            cells[j] = (upto[:, :-1] <= u[:, None]).sum(axis=1)
+        return self.from_cells(self.all_cells(cells), rng)
+
+    def all_cells(self, free: dict[int, np.ndarray]) -> list[np.ndarray]:
+        """Cells (n,) of all blocks, from those of the free ones by place: the others follow."""
+        cells = dict(free)
+        for j, block in enumerate(self.blocks):
+            if block.parent_cells is not None:
+                cells[j] = block.parent_cells[cells[block.parent]]
+        return [cells[j] for j in range(len(self.blocks))]
+
+    def from_free(self, free: dict[int, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+        """Fill encoded rows (n, w) from values of the free blocks by place: the others follow."""
+        values = dict(free)
+        for j, block in enumerate(self.blocks):
+            if block.parent_cells is not None:
+                leader = self.blocks[block.parent].cell_of(values[block.parent])
+                values[j] = block.draw(block.parent_cells[leader], rng)
+        return self.from_values([values[j] for j in range(len(self.blocks))])
+
+    def from_cells(self, cells: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+        """Fill encoded rows (n, w) from the cells of all blocks, values drawn inside them."""
+        blocks = zip(self.blocks, cells, strict=True)
+        return self._filled([block.draw(cell, rng) for block, cell in blocks], cells)
+
+    def from_values(self, values: list[np.ndarray]) -> np.ndarray:
+        """Fill encoded rows (n, w) from values of all blocks (NaN missing), as they are."""
+        blocks = zip(self.blocks, values, strict=True)
+        return self._filled(values, [block.cell_of(value) for block, value in blocks])
+
+    def _filled(self, values: list[np.ndarray], cells: list[np.ndarray]) -> np.ndarray:
+        x = np.zeros((len(values[0]), self.width))
+        for block, value, cell in zip(self.blocks, values, cells, strict=True):
+            x[:, block.start] = np.nan_to_num(value)
+            hot = np.flatnonzero(cell >= 0)
+            x[hot, block.start + 1 + cell[hot]] = 1.0
+        return x
+
+
+class TableEncoder(BaseEstimator):
+    """Learn a :class:`Layout` from real training rows, once; then encode and decode tables.
+
+    Parameters
+    ----------
+    max_intervals : int or None
+        Intervals that a column of many distinct numbers is cut into; ``None``: the square
+        root of the number of rows, between 5 and 32, less for tables of many columns.
+    dependencies : bool
+        Whether to look for columns that another column determines (education by
+        education-num): they then follow it in every generated row. Each is believed only if
+        chance would show it with probability below 1e-6; see ``dependencies_``.
+
+    Attributes
+    ----------
+    layout_ : Layout
+    schema_ : Schema of the columns encoded
+    dependencies_ : list of (column, determined by column)
+
+    Values that training never held: a number outside the range is encoded as it is, in the end
+    interval; a category, or a missing cell in a column that had none, is a ``SchemaError``.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> table = Table.from_frame(pa.table({"x": [1.5, None, 2.5], "y": ["a", "b", "a"]}))
+    >>> encoder = TableEncoder().fit(table)
+    >>> encoder.inverse_transform(encoder.transform(table)).to_arrow().to_pydict()
+    {'x': [1.5, None, 2.5], 'y': ['a', 'b', 'a']}
+    """
+
+    def __init__(self, max_intervals: int | None = None, dependencies: bool = True) -> None:
+        self.max_intervals = max_intervals
+        self.dependencies = dependencies
+
+    layout_: Layout
+    schema_: Schema
+    frame_kind_: FrameKind
+
+    def fit(self, table: Table) -> Self:
+        """Learn cells, grids and dependencies from the rows of ``table``."""
+        if not table.n_rows:
+            raise TooFewRowsError("the table has no rows")
+        schema = table.schema.modelled
+        if not len(schema):
+            raise SchemaError(
+                "no column is left to model: all are ids or free text "
+                f"({', '.join(repr(c.name) for c in table.schema)})"
+            )
+        n_intervals = self.max_intervals or int(np.clip(round(table.n_rows**0.5), 5, 32))
+        n_numeric = sum(c.kind in NUMERIC for c in schema)
+        if self.max_intervals is None and n_numeric:
+            n_intervals = max(4, min(n_intervals, MAX_WIDTH // n_numeric))
+        blocks, start = [], 0
+        for column in schema:
+            if column.kind in NUMERIC:
+                values, dates = table.numbers(column.name), column.kind == "datetime"
+                block = number_block(column.name, start, values, n_intervals, dates=dates)
+            else:
+                block = category_block(column.name, start, table.codes(column.name))
+            blocks.append(block)
+            start += 1 + block.n_cells
+        self.schema_, self.frame_kind_ = schema, table.frame_kind
+        self.layout_ = Layout(tuple(blocks))
+        if self.dependencies:
+            self.layout_ = Layout(_with_parents(self.layout_, self.transform(table)))
+        return self
+
+    @property
+    def dependencies_(self) -> list[tuple[str, str]]:
+        """Pairs (column, the column that determines it)."""
+        blocks = self.layout_.blocks
+        return [(b.name, blocks[b.parent].name) for b in blocks if b.parent >= 0]
+
+    def transform(self, table: Table) -> np.ndarray:
+        """Encode rows: -> (n, w) float64."""
+        table = Table.from_frame(table, self.schema_)  # codes must mean what they meant in training
+        values, cells = [], []
+        for block in self.layout_.blocks:
+            if block.numeric:
+                value = table.numbers(block.name)
+            else:
+                codes = table.codes(block.name)
+                value = np.where(codes == MISSING, np.nan, codes)
+            cell, missing = block.cell_of(value), np.isnan(value)
+            self._refuse(table, block, (cell < 0) & missing, "missing, which training never had")
+            self._refuse(table, block, (cell < 0) & ~missing, "not seen in training")
+            values.append(value)
+            cells.append(cell)
+        return self.layout_._filled(values, cells)
+
+    def _refuse(self, table: Table, block: Block, bad: np.ndarray, why: str) -> None:
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            value = table.values(block.name)[row]
+            what = "the cell" if value is None else repr(value)
+            raise SchemaError(f"column {block.name!r}, row {row + 1}: {what} is {why}")
+
+    def inverse_transform(self, x: np.ndarray) -> Table:
+        """Decode rows (n, w) -> Table of the schema and frame kind that were encoded."""
+        columns = {}
+        for block in self.layout_.blocks:
+            values = self.layout_.values(block, x)
+            if not block.numeric:
+                values = np.nan_to_num(values, nan=MISSING).astype(np.int64)
+            columns[block.name] = values
+        return Table.from_columns(self.schema_, self.frame_kind_, columns)
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Give what was learned as a JSON-ready dict and named arrays."""
+        plain: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
+        for j, block in enumerate(self.layout_.blocks):
+            entry = {}
+            for f in fields(block):
+                value = getattr(block, f.name)
+                if isinstance(value, np.ndarray):
+                    arrays[f"block{j}.{f.name}"] = value
+                elif f.name != "parent_cells":
+                    entry[f.name] = value
+            plain.append(entry)
+        state = {
+            "parameters": self.get_params(),
+            "blocks": plain,
+            "frame": self.frame_kind_.to_dict(),
+        }
+        return state, arrays
+
+    @classmethod
+    def from_state(
+        cls, state: dict[str, Any], arrays: dict[str, np.ndarray], schema: Schema
+    ) -> TableEncoder:
+        """Rebuild from what :meth:`to_state` gave."""
+        encoder = cls(**state["parameters"])
+        if not all(np.isfinite(value).all() for value in arrays.values()):
+            raise SchemaError("the encoder holds numbers that are not finite")
+        blocks = []
+        for j, entry in enumerate(state["blocks"]):
+            prefix = f"block{j}."
+            own: dict[str, Any] = {
+                k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)
+            }
+            blocks.append(Block(**entry, **own))
+        encoder.layout_ = Layout(tuple(blocks))
+        encoder.schema_ = schema.modelled
+        if [b.name for b in blocks] != encoder.schema_.names:
+            raise SchemaError("the encoder's columns are not those of the schema")
+        encoder.frame_kind_ = FrameKind.from_dict(state["frame"])
+        return encoder
+
+
+def _with_parents(layout: Layout, x: np.ndarray) -> tuple[Block, ...]:
+    """Mark blocks that another block determines in all rows, where chance cannot explain it.
+
+    B = f(A) is believed if each level of A shows one level of B only, repeats of levels of A
+    make up at least half of the rows, and shuffled rows would show the same with probability
+    below CHANCE, all pairs of columns together. The finer column leads.
+    """
+    n, blocks = len(x), list(layout.blocks)
+    discrete = [j for j, b in enumerate(blocks) if b.is_discrete and b.n_cells > 1]
+    if len(discrete) < 2 or n * len(discrete) ** 2 > MAX_PAIR_COST:
+        return layout.blocks
+    all_cells = layout.cells(x)
+    cells = np.column_stack([all_cells[j] for j in discrete]).astype(np.int32)
+    order = np.argsort([-blocks[j].n_cells for j in discrete], kind="stable")
+    limit = log(CHANCE / len(discrete) ** 2)
+    for rank, a in enumerate(order):
+        leader = blocks[discrete[a]]
+        if leader.parent >= 0 or 2 * (n - leader.n_cells) < n:
+            continue
+        example = np.empty(leader.n_cells, int)  # a row of each level of A
+        example[cells[:, a]] = np.arange(n)
+        same = (cells[example[cells[:, a]]] == cells).all(axis=0)
+        sizes = np.bincount(cells[:, a])
+        for b in order[rank + 1 :]:
+            follower = blocks[discrete[b]]
+            if not same[b] or follower.parent >= 0:
+                continue
+            if log_chance(sizes, np.bincount(cells[:, b])) < limit:
+                blocks[discrete[b]] = replace(
+                    follower, parent=discrete[a], parent_cells=cells[example, b].astype(int)
+                )
+    return tuple(blocks)
+
+
+def log_chance(groups: np.ndarray, levels: np.ndarray) -> float:
+    """Bound the log probability that shuffled rows leave each group of rows within one level.
+
+    Of the n! / prod_b n_b! arrangements of levels with counts n_b, those that keep all groups
+    (sizes m_g) whole are the coefficient of prod_b z_b^n_b in prod_g sum_b z_b^m_g. So there
+    are at most that product over prod_b z_b^n_b of them, for any z > 0; the best of a few
+    powers of the levels' shares is taken.
+    """
+    n = levels.sum()
+    log_share = np.log(levels / n)
+    sizes, times = np.unique(groups, return_counts=True)
+    whole = min(
+        times @ logsumexp(s * sizes[:, None] * log_share, axis=1) - s * (levels @ log_share)
+        for s in np.linspace(0, 1, 9)
+    )
+    return float(whole - gammaln(n + 1) + gammaln(levels + 1).sum())

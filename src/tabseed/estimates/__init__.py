@@ -1,0 +1,1 @@
+"""Numbers with their intervals, over rows, splits, seeds and draws."""

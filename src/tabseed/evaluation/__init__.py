@@ -1,0 +1,1 @@
+"""How far are synthetic rows from real ones?"""

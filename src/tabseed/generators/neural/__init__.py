@@ -1,0 +1,1 @@
+"""Networks: ensembles of seeds trained as one batch."""

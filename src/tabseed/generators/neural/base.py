@@ -1,0 +1,232 @@
+"""Generators whose law is a neural network: one encoder, one seed ensemble, one choice of seed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tabseed._random import RandomState, child, generator, one_thread
+from tabseed.archive import Arrays
+from tabseed.coding.encode import Layout
+from tabseed.errors import TabseedError
+from tabseed.generators.base import Aids, Generator, Watch
+from tabseed.generators.neural.ensemble import (
+    Learner,
+    Monitor,
+    Options,
+    SeedEnsemble,
+    Split,
+    Training,
+    Weights,
+    to_tensor,
+    torch,
+    train_ensemble,
+)
+from tabseed.table import Table
+
+SPLIT, SEED, LATENT = range(3)  # streams below that of a fit
+WATCHED = 6  # further: 3 to 5 are those of an inductive bias
+
+
+class NeuralGenerator(Generator):
+    """A generator that trains ``n_seeds`` networks at once and draws from the chosen one.
+
+    A subclass writes ``_network(layout)``, ``_training(n)``, and, if sampling needs more than
+    weights, ``_learn_latent``. Learned: ``ensemble_`` (every seed's weights, loss curves, best
+    step), ``network_``, ``drawn_`` (the seeds that rows are drawn from, in equal parts) and
+    ``weights_``, theirs, stacked (len(drawn_), ...). A model file keeps these and all curves.
+    """
+
+    min_rows: ClassVar[int] = 5
+    watchable: ClassVar[bool] = True
+    criterion: ClassVar[tuple[str, str]] = ("validation loss", " nats a row")  # name and unit
+
+    n_seeds: int
+    device: str
+    random_state: RandomState
+    ensemble_: SeedEnsemble
+    network_: Learner
+    drawn_: tuple[int, ...]
+    weights_: dict[str, np.ndarray]
+
+    def _network(self, layout: Layout) -> Learner:
+        """Make the network for an encoding; its weights' shapes depend on nothing else."""
+        raise NotImplementedError
+
+    def _network_from(self, layout: Layout, arrays: Arrays) -> Learner:
+        """Make the network of a model file, whose arrays may hold what was fitted to the layout."""
+        del arrays
+        return self._network(layout)
+
+    def _training(self, n: int) -> Training:
+        """Give the settings of training on n rows."""
+        raise NotImplementedError
+
+    def _learn_latent(self, rows: np.ndarray, split: Split, stream: np.random.SeedSequence) -> None:
+        """Learn what the drawn seeds need besides their weights, from rows (n, p).
+
+        ``split`` (S, ...) has the places of each seed's rows to learn from in ``train``.
+        """
+
+    def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw encoded rows (n, w) from the network ``drawn_[at]``."""
+        raise NotImplementedError
+
+    @property
+    def knows_likelihood(self) -> bool:
+        """Whether :meth:`log_likelihood` can be asked for."""
+        return type(self)._log_likelihood is not NeuralGenerator._log_likelihood
+
+    def log_likelihood(self, table: Any, *, random_state: RandomState = 0) -> np.ndarray:
+        """Estimate the log-probability of each row's cells (n,), in nats, under the law drawn from.
+
+        A number's cell is its interval (:class:`~tabseed.coding.encode.Layout`), so that models can be
+        compared that share an encoder; a lower bound in expectation. SchemaError for values that
+        the encoder does not know.
+        """
+        x = self.encoder_.transform(Table.from_frame(table))
+        with one_thread():
+            rows = self._network(self.encoder_.layout_).rows(
+                x
+            )  # it remembers shares of what it saw
+            return self._log_likelihood(rows, generator(random_state))
+
+    def _log_likelihood(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Log-probability of each row's cells under the law that is drawn from: (n, p) -> (n,)."""
+        raise TabseedError(f"{type(self).__name__} knows no likelihood of its rows")
+
+    def _fit(
+        self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
+    ) -> None:
+        self.network_ = self._network(layout)
+        rows, how = self.network_.rows(x), self._training(len(x))
+        split = Split.draw(len(rows), how.validation, child(stream, SPLIT))
+        ensemble = train_ensemble(
+            self.network_,
+            rows,
+            split,
+            how,
+            [child(stream, SEED, seed) for seed in range(self.n_seeds)],
+            options=Options(
+                resolve_device(self.device),
+                aids.progress,
+                aids.checkpoint,
+                None if aids.watch is None else self._monitor(aids.watch, rows, split, stream),
+            ),
+        )
+        settled = self._latent_split(split)
+        self._settle(ensemble, (ensemble.chosen,), rows, settled, child(stream, LATENT))
+
+    def _monitor(
+        self, watch: Watch, rows: np.ndarray, split: Split, stream: np.random.SeedSequence
+    ) -> Monitor:
+        """Let ``watch`` see, after each validation, rows that the seeds draw as they are then."""
+        split = split.of_seeds(self.n_seeds)
+
+        def monitor(step: int, seeds: np.ndarray, weights: Weights) -> np.ndarray:
+            stacked = {name: value.cpu().numpy() for name, value in weights.items()}
+            model = copy.copy(self)
+
+            def draw(seed: int, n: int) -> Table:
+                at = int(np.flatnonzero(seeds == seed)[0])
+                model.drawn_ = (int(seed),)
+                model.weights_ = {name: value[at : at + 1] for name, value in stacked.items()}
+                model._learn_latent(rows, split, child(stream, LATENT))
+                rng = np.random.default_rng(child(stream, WATCHED, step, int(seed)))
+                return self.encoder_.inverse_transform(model._sample_seed(0, n, rng))
+
+            return watch(step, seeds, draw)
+
+        return monitor
+
+    def _latent_split(self, split: Split) -> Split:
+        """Give the rows that the latent law is learned from, once stopping needs none: all."""
+        return split.whole()
+
+    def _settle(
+        self,
+        ensemble: SeedEnsemble,
+        drawn: Sequence[int],
+        rows: np.ndarray,
+        split: Split,
+        stream: np.random.SeedSequence,
+    ) -> None:
+        """Take the seeds to draw from; from ``split.train`` they learn what weights do not hold."""
+        self.ensemble_, self.drawn_ = ensemble, tuple(drawn)
+        self.weights_ = ensemble.of_seeds(self.drawn_)
+        self._learn_latent(rows, split.of_seeds(len(ensemble.curves)), stream)
+
+    def _stacked(self, at: int) -> Weights:
+        """Weights of the network ``drawn_[at]``, (1, ...)."""
+        return {name: to_tensor(value[at : at + 1]) for name, value in self.weights_.items()}
+
+    def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        if len(self.drawn_) == 1:
+            return self._sample_seed(0, n, rng)
+        order = rng.permutation(len(self.drawn_))  # whoever gives one row more, it is chance
+        seeds = rng.permutation(order[np.arange(n) % len(self.drawn_)])  # equal parts, mixed
+        sizes = np.bincount(seeds, minlength=len(self.drawn_))
+        x = np.concatenate([self._sample_seed(at, int(k), rng) for at, k in enumerate(sizes)])
+        place = np.empty(n, dtype=np.int64)
+        place[np.argsort(seeds, kind="stable")] = np.arange(n)
+        return x[place]
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        arrays = replace(self.ensemble_, weights=self.weights_).to_arrays()
+        return {"drawn": list(self.drawn_)}, arrays
+
+    def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
+        found = SeedEnsemble.from_arrays(arrays)
+        self.drawn_ = tuple(int(seed) for seed in state["drawn"])
+        self.weights_ = found.weights
+        self.ensemble_ = replace(found, weights={})
+        self.network_ = self._network_from(self.encoder_.layout_, arrays)
+
+    @classmethod
+    def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
+        return {**plain, "training": training_from_plain(plain.get("training"))}
+
+    def summary(self) -> list[str]:
+        """Say what was learned."""
+        loss, steps = self.ensemble_.best_loss, self.ensemble_.best_step
+        name, unit = self.criterion
+        finite = loss[np.isfinite(loss)]
+        if len(self.drawn_) > 1:
+            drawn = list(self.drawn_)
+            line = (
+                f"{len(drawn)} seeds, rows in equal parts from each: {name} "
+                f"{finite.min():.3f} to {finite.max():.3f}{unit}, "
+                f"{steps[drawn].min()} to {steps[drawn].max()} steps"
+            )
+            return [line, *super().summary()]
+        chosen = self.drawn_[0]
+        return [
+            f"seed {chosen + 1} of {len(loss)} chosen: {name} "
+            f"{loss[chosen]:.3f}{unit} (the others up to {finite.max():.3f}), "
+            f"{steps[chosen]} steps",
+            *super().summary(),
+        ]
+
+
+def resolve_device(name: str) -> str:
+    """Turn "auto" into the best device there is; refuse one that is not."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise TabseedError(f"device {name!r} is not to be had here; use auto or cpu") from error
+    return name
+
+
+def training_from_plain(plain: dict[str, Any] | None) -> Training | None:
+    """Take back settings of training as a model file holds them."""
+    if plain is None:
+        return None
+    known = {f.name for f in fields(Training)}
+    return Training(**{k: v for k, v in plain.items() if k in known})

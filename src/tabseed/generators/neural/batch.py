@@ -1,0 +1,207 @@
+"""Seeds that train as one batch of stacked weights, by one thread.
+
+Notation: S seeds, n training rows, b rows of a batch, k random deviates that a row consumes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabseed._random import child
+from tabseed.generators.neural.learner import Learner, Tensor, Weights, to_tensor, torch
+from tabseed.generators.neural.stopping import Training
+
+INITIAL, EPOCH, VALIDATION = range(1, 4)  # streams below that of a seed
+MOMENTS = ("first", "second")  # of the gradients, as Adam keeps them
+MAX_NOISE = 400_000  # deviates a seed holds at once
+
+
+@dataclass(frozen=True)
+class Split:
+    """Places of the rows that train, (S, n) or (1, n), and of those that validate.
+
+    One row of places serves all seeds; with S of them each seed has its own.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+
+    @classmethod
+    def draw(
+        cls, n: int, share: float, stream: np.random.SeedSequence, *, n_seeds: int = 1
+    ) -> Split:
+        """Set aside ``share`` of n >= 2 rows, at least one, leaving at least one.
+
+        With ``n_seeds`` each seed sets aside the part that follows the one before, going round:
+        all rows train, and all rows validate, equally often or nearly so.
+        """
+        held = int(np.clip(round(n * share), 1, n - 1))
+        order = np.random.default_rng(stream).permutation(n)
+        turned = np.stack([np.roll(order, -held * seed) for seed in range(n_seeds)])
+        return cls(np.sort(turned[:, held:], axis=1), np.sort(turned[:, :held], axis=1))
+
+    def whole(self) -> Split:
+        """Let the rows set aside train too."""
+        return Split(np.sort(np.hstack([self.train, self.validation]), axis=1), self.validation)
+
+    def of_seeds(self, n_seeds: int) -> Split:
+        """Give a row of places to each of ``n_seeds`` seeds."""
+        train, validation = (
+            np.broadcast_to(places, (n_seeds, places.shape[1]))
+            for places in (self.train, self.validation)
+        )
+        return Split(train, validation)
+
+
+class Work:
+    """What all seeds of a training share: network, rows, settings, each seed's stream."""
+
+    def __init__(
+        self,
+        network: Learner,
+        rows: np.ndarray,
+        split: Split,
+        how: Training,
+        streams: Sequence[np.random.SeedSequence],
+        device: torch.device,
+    ) -> None:
+        self.network, self.how, self.streams, self.device = network, how, streams, device
+        self.rows = to_tensor(rows, device)
+        self.index = [network.index(rows, places) for places in split.train]
+        self.split = split.of_seeds(len(streams))
+        self.n_train, self.n_held = split.train.shape[1], split.validation.shape[1]
+        self.batch = how.batch_rows(self.n_train)
+        self.epoch_rows = self.n_train
+        if network.pack:
+            self.batch = network.pack * -(-self.batch // network.pack)
+            self.epoch_rows = self.batch * -(-self.n_train // self.batch)
+        self.period = how.period(self.n_train)
+        self.ended = threading.Event()  # an interrupt: nobody wants the steps any more
+
+
+class SeedBatch:
+    """Some seeds of a training: stacked weights, moments of their gradients, rows and noise.
+
+    What a seed draws depends on its own stream and the step only, so neither other seeds nor an
+    interruption changes it.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        seeds: np.ndarray,
+        weights: dict[str, np.ndarray],
+        moments: dict[str, np.ndarray],
+    ) -> None:
+        """Put stacked weights on the device, their gradients' moments too (0 if not given)."""
+        self.work, self.seeds, device = work, seeds, work.device
+        self.weights = {
+            name: to_tensor(value, device).requires_grad_() for name, value in weights.items()
+        }
+        self.moments = [
+            {
+                name: to_tensor(moments.get(f"{order}.{name}", np.zeros_like(value)), device)
+                for name, value in weights.items()
+            }
+            for order in MOMENTS
+        ]
+        self.drawn: tuple[int, int] | None = None  # epoch and part that picks and noise are of
+        self.held = work.rows[to_tensor(work.split.validation[seeds], device)]
+        self.held_noise = self._noise(work.network.held_draws(work.n_held), VALIDATION)
+
+    def advance(self, step: int) -> tuple[int, np.ndarray, np.ndarray]:
+        """Take steps from ``step`` to the next validation.
+
+        Gives the step then, the mean training loss and the validation loss of each seed, (S,).
+        """
+        work, first = self.work, step
+        paper = work.how.stopper == "paper"
+        total: Tensor | float = 0.0
+        held = np.zeros(len(self.seeds))
+        while not work.ended.is_set():
+            rows, noise = self._batch(step)
+            step += 1
+            total = total + work.network.descend(
+                self.weights,
+                self.moments,
+                rows,
+                noise,
+                count=step,
+                rate=work.how.learning_rate,
+            )
+            if paper:
+                held += self._loss(self._noise(work.n_held, VALIDATION, step))
+            if step % work.period == 0 or step >= work.how.steps:
+                break
+        if not paper:
+            held = self.validate()
+        mean = np.asarray(torch.as_tensor(total).cpu(), dtype=np.float64) / max(1, step - first)
+        return step, mean, held
+
+    def validate(self) -> np.ndarray:
+        """Give each seed's loss on the rows set aside, with fixed noise, (S,)."""
+        return self._loss(self.held_noise)
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Give the weights, (S, ...)."""
+        return _values(self.weights)
+
+    def moment_values(self) -> dict[str, np.ndarray]:
+        """Give the moments of the gradients by order and name."""
+        pairs = zip(MOMENTS, self.moments, strict=True)
+        return {f"{o}.{k}": v for o, found in pairs for k, v in _values(found).items()}
+
+    def _loss(self, noise: Tensor) -> np.ndarray:
+        with torch.no_grad():
+            losses = self.work.network.held_loss(self.weights, self.held, noise)
+        return np.asarray(losses.cpu(), dtype=np.float64)
+
+    def _noise(self, n: int, *path: int) -> Tensor:
+        """Deviates (S, n, k), each seed's from its own stream."""
+        drawn = [
+            self.work.network.noise(np.random.default_rng(child(self._stream(s), *path)), n)
+            for s in self.seeds
+        ]
+        return to_tensor(np.stack(drawn), self.work.device)
+
+    def _stream(self, seed: int) -> np.random.SeedSequence:
+        return self.work.streams[int(seed)]
+
+    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Rows (S, b, p') and noise (S, b, k) of a step; a long epoch draws noise in parts."""
+        work = self.work
+        n, batch = work.epoch_rows, work.batch
+        epoch, place = divmod(step, -(-n // batch))
+        part = max(1, MAX_NOISE // (batch * max(1, work.network.noise_width)))
+        start = place - place % part
+        if self.drawn != (epoch, start):
+            self.drawn = (epoch, start)
+            low, high = start * batch, min((start + part) * batch, n)
+            self.noise = self._noise(high - low, EPOCH, epoch, 1 + start)
+            self.picks = self._picks(epoch)[:, low:high]
+        at = slice((place - start) * batch, (place - start + 1) * batch)
+        return work.network.gather(work.rows, self.picks[:, at]), self.noise[:, at]
+
+    def _picks(self, epoch: int) -> Tensor:
+        """Places of each seed's rows in the order of this epoch, (S, rows of an epoch)."""
+        work = self.work
+        places = work.split.train[self.seeds]
+        if work.how.stopper != "paper":
+            drawn = [
+                work.network.picks(
+                    work.index[int(s) % len(work.index)],  # one for all seeds, or each its own
+                    work.epoch_rows,
+                    np.random.default_rng(child(self._stream(s), EPOCH, epoch, 0)),
+                )
+                for s in self.seeds
+            ]
+            places = np.stack(drawn)
+        return to_tensor(places, work.device)
+
+
+def _values(tensors: Weights) -> dict[str, np.ndarray]:
+    return {name: value.detach().cpu().numpy() for name, value in tensors.items()}

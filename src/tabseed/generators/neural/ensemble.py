@@ -1,0 +1,298 @@
+"""Neural generators: S seeds trained in batches of stacked weights, each an independent stream.
+
+Notation: S seeds, n training rows, p inputs of a row. Stacked weights have the seed as first
+dimension, so one batched matrix product does the work of several networks. The seeds train in
+GROUPS such batches, a thread each if there are cores: always the same batches, because products
+may round by the size of a batch, and the bytes must not depend on the machine's cores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import joblib
+import numpy as np
+
+from tabseed._random import child, one_thread
+from tabseed.archive import Arrays, Checkpoint, under
+from tabseed.errors import NothingLearnedError
+from tabseed.generators.base import Progress
+from tabseed.generators.neural.batch import INITIAL, SeedBatch, Split, Work
+from tabseed.generators.neural.learner import (
+    Learner,
+    Network,
+    Tensor,
+    Weights,
+    adam_step,
+    kl_to_standard_normal,
+    to_tensor,
+    torch,
+)
+from tabseed.generators.neural.stopping import Record, Training
+
+Monitor = Callable[[int, np.ndarray, Weights], np.ndarray]
+
+GROUPS = 4  # batches of seeds on a CPU; a GPU takes all seeds as one
+
+__all__ = [
+    "Learner",
+    "Monitor",
+    "Network",
+    "Options",
+    "Record",
+    "SeedEnsemble",
+    "Split",
+    "Tensor",
+    "Training",
+    "Weights",
+    "adam_step",
+    "kl_to_standard_normal",
+    "to_tensor",
+    "torch",
+    "train_ensemble",
+]
+
+
+@dataclass
+class SeedEnsemble:
+    """S trained seeds: weights stacked (S, ...), the loss curves, and which seed is chosen.
+
+    ``curves[s]`` is (validations, 3): step, training loss, validation loss, nats a row.
+    ``best_step`` is the step whose weights were kept, ``best_loss`` the loss that chooses.
+    A model read from its file has the records only: ``weights`` is empty.
+    """
+
+    weights: dict[str, np.ndarray]
+    curves: list[np.ndarray]
+    best_step: np.ndarray
+    best_loss: np.ndarray
+
+    @property
+    def chosen(self) -> int:
+        """The seed of the smallest validation loss."""
+        return int(np.nanargmin(self.best_loss))
+
+    def of_seeds(self, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+        """Weights of some seeds, stacked: (len(seeds), ...)."""
+        return {name: value[list(seeds)] for name, value in self.weights.items()}
+
+    def sound(self) -> list[int]:
+        """Seeds that ever had a finite validation loss."""
+        return [int(seed) for seed in np.flatnonzero(np.isfinite(self.best_loss))]
+
+    def ranked(self) -> SeedEnsemble:
+        """Put the seeds in the order of their losses, the smallest first."""
+        loss = np.where(np.isfinite(self.best_loss), self.best_loss, math.inf)
+        order = [int(s) for s in np.argsort(loss, kind="stable")]
+        curves = [self.curves[s] for s in order]
+        best = self.best_step[order], self.best_loss[order]
+        return SeedEnsemble(self.of_seeds(order), curves, *best)
+
+    def to_arrays(self) -> Arrays:
+        """Give everything as arrays by name."""
+        arrays = {f"weights.{name}": value for name, value in self.weights.items()}
+        arrays |= {f"curve.{seed}": curve for seed, curve in enumerate(self.curves)}
+        return arrays | {"best_step": self.best_step, "best_loss": self.best_loss}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> SeedEnsemble:
+        """Take back what :meth:`to_arrays` gave."""
+        curves = [arrays[f"curve.{seed}"] for seed in range(len(arrays["best_step"]))]
+        weights = under("weights.", arrays)
+        return cls(weights, curves, arrays["best_step"], arrays["best_loss"])
+
+
+# --- the one training loop ----------------------------------------------------------------------
+
+
+def train_ensemble(
+    network: Learner,
+    rows: np.ndarray,
+    split: Split,
+    how: Training,
+    streams: Sequence[np.random.SeedSequence],
+    *,
+    initial: dict[str, np.ndarray] | None = None,
+    options: Options | None = None,
+) -> SeedEnsemble:
+    """Train one seed for each stream, in batches of seeds; each as if it were alone.
+
+    NothingLearnedError if no seed ever had a finite validation loss.
+
+    ``rows`` is (n, p) float32. ``initial`` (S, ...) replaces fresh weights; zero steps give them
+    back bit for bit. Seeds that have stopped leave. The noise of a seed depends on its stream and
+    the epoch only, so a run resumed from ``options.checkpoint`` continues exactly, whatever the
+    number of cores. Cost: three times the layers' matrix products a step, times at most
+    ``how.steps``, on up to GROUPS cores.
+    """
+    with one_thread():
+        found = _Run(network, rows, split, how, streams, options or Options()).run(initial)
+    if how.steps and not np.isfinite(found.best_loss).any():
+        raise NothingLearnedError(
+            f"training diverged in all {len(streams)} seeds; lower the learning rate "
+            f"({how.learning_rate:g})"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Options:
+    """What surrounds a training: device, progress, a checkpoint, a monitor that may end it.
+
+    ``monitor(step, seeds, weights)`` gets, after each validation, the numbers of the seeds that
+    still learn and their stacked weights; it gives a number for each of them, which then stands
+    in the place of the validation loss (smaller is better).
+    """
+
+    device: str = "cpu"
+    progress: Progress | None = None
+    checkpoint: Checkpoint | None = None
+    monitor: Monitor | None = None
+
+
+class _Run:
+    """State of one training: the seeds that still learn, and all records."""
+
+    def __init__(
+        self,
+        network: Learner,
+        rows: np.ndarray,
+        split: Split,
+        how: Training,
+        streams: Sequence[np.random.SeedSequence],
+        options: Options,
+    ) -> None:
+        self.how, self.streams, self.options = how, streams, options
+        self.work = Work(network, rows, split, how, streams, torch.device(options.device))
+        self.active = np.arange(len(streams))
+        self.record = Record.fresh(len(streams))
+        self.curves: list[list[tuple[float, float, float]]] = [[] for _ in streams]
+        self.step = 0
+        self.remembered: tuple[int, dict[str, np.ndarray]] | None = None
+
+    def run(self, initial: dict[str, np.ndarray] | None) -> SeedEnsemble:
+        if initial is None:
+            drawn = [
+                self.work.network.initial_weights(np.random.default_rng(child(s, INITIAL)))
+                for s in self.streams
+            ]
+            initial = {name: np.stack([w[name] for w in drawn]) for name in drawn[0]}
+        self.kept = {name: value.copy() for name, value in initial.items()}
+        if not self._resume():
+            self._load(initial, {})
+        if self.step == 0 and (self.how.stopper == "relative" or self.how.steps == 0):
+            loss = np.concatenate([batch.validate() for batch in self.batches])
+            self._note(np.full(len(loss), math.nan), loss)
+        # OpenMP's limit is each thread's own: what one_thread set here does not hold there
+        alone = partial(torch.set_num_threads, 1)
+        with ThreadPoolExecutor(min(GROUPS, joblib.cpu_count()), initializer=alone) as pool:
+            try:
+                while len(self.active) and self.step < self.how.steps:
+                    found = list(pool.map(lambda b: b.advance(self.step), self.batches))
+                    self.step = found[0][0]
+                    stay = self._note(*(np.concatenate([f[k] for f in found]) for k in (1, 2)))
+                    if not stay.all():
+                        self._leave(stay)
+                    self._remember()
+            except BaseException:  # an interrupt too: what was learned so far is kept
+                self.work.ended.set()
+                self._write()
+                raise
+        if self.options.checkpoint is not None:
+            self.options.checkpoint.remove()
+        curves = [np.array(curve).reshape(-1, 3) for curve in self.curves]
+        record = self.record
+        return SeedEnsemble(self.kept, curves, record.kept_step, record.kept_loss)
+
+    # -- weights and the moments of their gradients, each (S, ...)
+
+    def _load(self, weights: dict[str, np.ndarray], moments: dict[str, np.ndarray]) -> None:
+        """Deal the seeds that still learn, with their weights and moments, to batches."""
+        groups = 1 if self.work.device.type != "cpu" else min(GROUPS, len(self.active))
+        self.batches = [
+            SeedBatch(
+                self.work,
+                self.active[at],
+                {name: value[at] for name, value in weights.items()},
+                {name: value[at] for name, value in moments.items()},
+            )
+            for at in np.array_split(np.arange(len(self.active)), groups)
+        ]
+
+    def _values(self) -> dict[str, np.ndarray]:
+        return _joined([batch.values() for batch in self.batches])
+
+    def _moments(self) -> dict[str, np.ndarray]:
+        return _joined([batch.moment_values() for batch in self.batches])
+
+    def _leave(self, stay: np.ndarray) -> None:
+        """Take out the seeds that have stopped."""
+        self.active = self.active[stay]
+        if len(self.active):
+            self._load(
+                {name: value[stay] for name, value in self._values().items()},
+                {name: value[stay] for name, value in self._moments().items()},
+            )
+
+    def _note(self, train: np.ndarray, held: np.ndarray) -> np.ndarray:
+        """Record a validation; keep weights that deserve it; say which seeds go on."""
+        if self.options.monitor is not None:
+            stacked = {k: to_tensor(v, self.work.device) for k, v in self._values().items()}
+            held = self.options.monitor(self.step, self.active, stacked)
+        for seed, loss, held_loss in zip(self.active, train, held, strict=True):
+            self.curves[seed].append((float(self.step), float(loss), float(held_loss)))
+        keep = self.record.see(self.active, held, self.step, self.how)
+        if keep.any():
+            for name, value in self._values().items():
+                self.kept[name][self.active[keep]] = value[keep]
+        if self.options.progress is not None:
+            learning = f"{len(self.active)} of {len(self.streams)} seeds learning"
+            self.options.progress(self.step, self.how.steps, learning)
+        return ~self.record.stopped[self.active]
+
+    # -- checkpoints
+
+    def _remember(self) -> None:
+        """Copy the whole state, which is consistent now; write it if that is due."""
+        if self.options.checkpoint is None:
+            return
+        arrays: dict[str, np.ndarray] = {"active": self.active}
+        parts: list[tuple[str, dict[str, Any]]] = [
+            ("record", vars(self.record)),
+            ("kept", self.kept),
+            ("weights", self._values()),
+            ("moments", self._moments()),
+        ]
+        for prefix, found in parts:
+            arrays |= {f"{prefix}.{name}": value for name, value in found.items()}
+        arrays |= {f"curve.{s}": np.array(c).reshape(-1, 3) for s, c in enumerate(self.curves)}
+        self.remembered = (self.step, {name: value.copy() for name, value in arrays.items()})
+        if self.options.checkpoint.due():
+            self._write()
+
+    def _write(self) -> None:
+        if self.options.checkpoint is not None and self.remembered is not None:
+            step, arrays = self.remembered
+            self.options.checkpoint.write({"step": step}, arrays)
+
+    def _resume(self) -> bool:
+        """Take up what a checkpoint holds, if there is one."""
+        found = self.options.checkpoint.read() if self.options.checkpoint is not None else None
+        if found is None:
+            return False
+        state, arrays = found
+        self.step, self.active = int(state["step"]), arrays["active"]
+        self.record, self.kept = Record(**under("record.", arrays)), under("kept.", arrays)
+        found_curves = (arrays[f"curve.{s}"] for s in range(len(self.streams)))
+        self.curves = [[(a, b, c) for a, b, c in curve.tolist()] for curve in found_curves]
+        self._load(under("weights.", arrays), under("moments.", arrays))
+        return True
+
+
+def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

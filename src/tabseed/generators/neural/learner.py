@@ -1,0 +1,162 @@
+"""What the seeds of an ensemble are: stacked weights, a loss or a step of their own, Adam.
+
+Notation: S seeds, n rows, b rows of a batch, p inputs of a row, k random deviates that a row
+consumes. Stacked weights have the seed as first dimension, so one batched matrix product does the
+work of S networks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tabseed.errors import MissingDependencyError
+
+try:
+    import torch
+except ImportError as error:  # pragma: no cover - exercised in an environment of its own
+    raise MissingDependencyError(
+        'this generator needs PyTorch: pip install "tabseed[neural]" '
+        "(or choose one that does not, such as resample)"
+    ) from error
+
+Tensor = torch.Tensor
+Weights = dict[str, Tensor]  # by name, each (S, ...)
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's usual
+
+
+def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Copy to memory that torch has aligned: matrix products may round by alignment."""
+    return torch.from_numpy(array).clone(memory_format=torch.contiguous_format).to(device)
+
+
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, I)) in nats: (..., d) -> (...)."""
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
+
+
+def adam_step(
+    weights: Weights,
+    slopes: Weights,
+    moments: Sequence[Weights],
+    count: int,
+    rate: float,
+    betas: tuple[float, float] = BETAS,
+) -> None:
+    """Take step number ``count`` of Adam in place (arXiv 1412.6980, Algorithm 1).
+
+    Only the weights that ``slopes`` names move. ``moments`` are first and second, by name. The
+    kernel is that of torch.optim.Adam(fused=True); that class would import torch's compiler,
+    which takes longer than many a training.
+    """
+    names = list(slopes)
+    device = weights[names[0]].device
+    torch._fused_adam_(
+        [weights[name].detach() for name in names],
+        [slopes[name] for name in names],
+        [moments[0][name] for name in names],
+        [moments[1][name] for name in names],
+        [],
+        [torch.tensor(float(count), device=device)] * len(names),
+        lr=rate,
+        beta1=betas[0],
+        beta2=betas[1],
+        eps=EPSILON,
+        weight_decay=0.0,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+class Learner(ABC):
+    """What one seed is, and one step of its training.
+
+    :func:`~tabseed.generators.neural.ensemble.train_ensemble` does the rest. Most write a loss
+    (:class:`Network`); two players that follow losses of their own write ``descend`` and
+    ``held_loss`` themselves. ``noise_width`` is k, the deviates that a step consumes for each
+    row. ``pack``: 0, and each row trains once an epoch; or rows are drawn with replacement, a
+    multiple of ``pack`` to a batch. Seeds must not touch each other, and all randomness is in the
+    noise and the picks, so that each seed is as if it were alone.
+    """
+
+    noise_width: int
+    pack: int = 0
+
+    @abstractmethod
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        """Turn encoded rows (n, w) into what the network sees, (n, p) float32."""
+
+    @abstractmethod
+    def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw the weights of one seed, float32."""
+
+    @abstractmethod
+    def descend(
+        self,
+        weights: Weights,
+        moments: Sequence[Weights],
+        rows: Tensor,
+        noise: Tensor,
+        *,
+        count: int,
+        rate: float,
+    ) -> Tensor:
+        """Take step ``count`` for every seed in place; give the losses before it, (S,)."""
+
+    @abstractmethod
+    def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
+        """Loss that chooses and stops: rows set aside (S, n, p), fixed noise -> (S,)."""
+
+    def noise(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw the deviates of n rows, (n, k) float32."""
+        return rng.standard_normal((n, self.noise_width), dtype=np.float32)
+
+    def index(self, rows: np.ndarray, places: np.ndarray) -> Any:
+        """Prepare once what :meth:`picks` needs of the rows that train, ``rows[places]``."""
+        del rows
+        return places
+
+    def picks(self, index: Any, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Say which rows train in an epoch and in which order, (size,) integers."""
+        del size
+        return np.asarray(index[rng.permutation(len(index))])
+
+    def gather(self, rows: Tensor, picks: Tensor) -> Tensor:
+        """Give the rows that ``picks`` (S, b) stand for: (n, p) -> (S, b, p')."""
+        return rows[picks]
+
+    def held_draws(self, n: int) -> int:
+        """How many rows of noise go with n rows set aside."""
+        return n
+
+
+class Network(Learner):
+    """A learner with one loss of stacked weights, whose gradient Adam follows."""
+
+    @abstractmethod
+    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
+        """Mean loss a row in nats: (S, b, p) rows, (S, b, k) noise -> (S,)."""
+
+    def descend(
+        self,
+        weights: Weights,
+        moments: Sequence[Weights],
+        rows: Tensor,
+        noise: Tensor,
+        *,
+        count: int,
+        rate: float,
+    ) -> Tensor:
+        """Take one step of Adam on the loss."""
+        losses = self.loss(weights, rows, noise, train=True)
+        slopes = torch.autograd.grad(losses.sum(), list(weights.values()))
+        adam_step(weights, dict(zip(weights, slopes, strict=True)), moments, count, rate)
+        return losses.detach()
+
+    def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
+        """Give the loss without what training alone does."""
+        return self.loss(weights, rows, noise, train=False)

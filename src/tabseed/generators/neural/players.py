@@ -1,0 +1,407 @@
+"""The two networks of CTGAN and a step of their training (arXiv:1907.00503, section 4.3).
+
+Notation: S seeds, b rows of a batch in P = b / pac packs, J free columns, L levels of all of them,
+m numbers that have modes, v = L + m visible places of a row, D levels of the discrete columns,
+e latent dimensions, h hidden units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabseed.generators.neural.learner import Learner, Tensor, Weights, adam_step, to_tensor, torch
+from tabseed.generators.neural.modes import REACH, ModeCoding
+
+TAU = 0.2  # temperature of the Gumbel-softmax
+PENALTY = 10.0  # weight of the gradient penalty
+SLOPE = 0.2  # of the leaky ReLU below 0
+KEEP = 0.5  # share of the critic's hidden units that a pack keeps
+BETAS = (0.5, 0.9)  # of Adam
+EPSILON = 1e-5  # added to a batch's variances
+MEMORY = 100  # steps that the average of the generator's weights looks back
+DRAWS = 1_000  # rows generated to be held against those set aside
+GENERATOR, AVERAGE, CRITIC = "generator.", "average.", "critic."  # prefixes of weights
+Statistics = list[tuple[Tensor, Tensor]]  # mean and variance (S, 1, h) of both hidden layers
+
+
+@dataclass(frozen=True)
+class RowsByLevel:
+    """Rows that train, (n,) places, sorted by level of each discrete column.
+
+    ``row_of`` are numbers of rows, level by level, ``counts`` (D,) of each; ``share`` (J', D) the
+    chance of each level within its column.
+    """
+
+    places: np.ndarray
+    row_of: np.ndarray
+    counts: np.ndarray
+    share: np.ndarray
+
+
+class AdversarialNetworks(Learner):
+    """Generator and critic, one dict of stacked weights; see :meth:`descend`.
+
+    The generator's layers see all earlier ones (residual concatenation): products with the same
+    input are one. Batch normalisation has no running averages: a batch is normalised by itself,
+    and who draws rows gives the statistics of a large batch (:meth:`statistics`).
+
+    A row's noise is e normal deviates, L Gumbel ones, and uniform ones that its pack shares: an
+    interpolation weight and dropout masks of both hidden layers of the critic, for each player.
+    """
+
+    def __init__(
+        self, coding: ModeCoding, latent_dim: int, hidden_dim: int, pac: int, matching: float
+    ) -> None:
+        self.coding, self.latent_dim, self.hidden_dim = coding, latent_dim, hidden_dim
+        self.pac = self.pack = pac
+        self.matching = matching
+        self.n_visible = coding.n_levels + coding.n_numbers
+        self.uniforms = -(-(4 * hidden_dim + 1) // pac)  # of each row
+        self.noise_width = latent_dim + coding.n_levels + self.uniforms
+        self.mode_member = torch.from_numpy(coding.mode_member)
+        columns = coding.discrete
+        places = [np.arange(c.levels.start, c.levels.stop) for c in columns]
+        self.places = np.concatenate([*places, np.empty(0, np.int64)])  # (D,) of L
+        self.condition_member = torch.zeros(max(1, len(columns)), len(self.places))  # (J', D)
+        start = 0
+        for j, own in enumerate(places):
+            self.condition_member[j, start : start + len(own)] = 1.0
+            start += len(own)
+        self.log_share = np.zeros(coding.n_levels, np.float32)
+
+    # -- rows, conditions, noise
+
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        """Give hot levels and normalised numbers: (n, w) -> (n, v)."""
+        hot, numbers = self.coding.encode(x)
+        self.log_share = np.log((hot.sum(axis=0) + 0.5) / (len(x) + 1)).astype(np.float32)
+        return np.hstack([hot, numbers])
+
+    def noise(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw the deviates of n rows, (n, k) float32."""
+        normal = rng.standard_normal((n, self.latent_dim), dtype=np.float32)
+        gumbel = -np.log(rng.standard_exponential((n, self.coding.n_levels), np.float32) + 1e-30)
+        return np.hstack([normal, gumbel, rng.random((n, self.uniforms), np.float32)])
+
+    def index(self, rows: np.ndarray, places: np.ndarray) -> RowsByLevel:
+        """Sort the rows that train by the levels of the discrete columns."""
+        hot = rows[np.ix_(places, self.places)] > 0  # (n, D)
+        counts = hot.sum(axis=0)
+        weight = np.log1p(counts) * self.condition_member.numpy()  # (J', D)
+        total = weight.sum(axis=1, keepdims=True)
+        share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+        return RowsByLevel(places, np.nonzero(hot.T)[1], counts, share)
+
+    def picks(self, index: RowsByLevel, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw by training-by-sampling: a column, a level by its log frequency, a row with it.
+
+        A pick is J' times the row's place plus the column, J' discrete columns.
+        """
+        u = rng.random((3, size))
+        if not len(self.places):
+            return index.places[(u[2] * len(index.places)).astype(np.int64)]
+        columns = len(index.share)
+        column = (u[0] * columns).astype(np.int64)
+        upto = np.cumsum(index.share, axis=1)
+        level = (upto[column] <= u[1][:, None]).sum(axis=1)
+        seen = np.where(index.share > 0, np.arange(len(index.counts)), -1)
+        level = np.minimum(level, seen.max(axis=1)[column])  # u at the very end, by rounding
+        first = np.cumsum(index.counts) - index.counts
+        at = first[level] + (u[2] * index.counts[level]).astype(np.int64)
+        return np.asarray(index.places[index.row_of[at]] * columns + column)
+
+    def gather(self, rows: Tensor, picks: Tensor) -> Tensor:
+        """Rows and their conditions, one hot level of one column: -> (S, b, v + D)."""
+        columns = len(self.condition_member)
+        return self._conditioned(rows[picks // columns], picks % columns)
+
+    def _conditioned(self, rows: Tensor, column: Tensor) -> Tensor:
+        places = to_tensor(self.places, rows.device)
+        condition = rows[..., places] * self.condition_member.to(rows.device)[column]
+        return torch.cat([rows, condition], dim=-1)
+
+    # -- weights
+
+    def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw the weights of one seed; a batch-normalised layer needs no bias before it.
+
+        The generator's output begins near the log shares of the training levels, so rows begin
+        as draws of all columns apart. He's normal law for layers that a ReLU follows.
+        """
+        h, v, given = self.hidden_dim, self.n_visible, len(self.places)
+        inputs = self.latent_dim + given
+
+        def normal(rows: int, columns: int, scale: float) -> np.ndarray:
+            return (scale * rng.standard_normal((rows, columns))).astype(np.float32)
+
+        def filled(value: float, columns: int) -> np.ndarray:
+            return np.full((1, columns), value, np.float32)
+
+        numbers = np.zeros((1, self.coding.n_numbers), np.float32)
+        fan_in = inputs + h
+        # a one-hot column feeds one unit weight
+        seen = self.pac * (len(self.coding.columns) + self.coding.n_numbers + 1)
+        generator = {
+            "input.weight": np.hstack(
+                [
+                    normal(inputs, h, 1.0 / math.sqrt(inputs)),
+                    normal(inputs, h, 1.0 / math.sqrt(fan_in)),
+                    normal(inputs, v, 0.3 / math.sqrt(fan_in + h)),
+                ]
+            ),
+            "hidden.weight": np.hstack(
+                [
+                    normal(h, h, 1.0 / math.sqrt(fan_in)),
+                    normal(h, v, 0.3 / math.sqrt(fan_in + h)),
+                ]
+            ),
+            "last.weight": normal(h, v, 0.3 / math.sqrt(fan_in + h)),
+            "bias": np.hstack([self.log_share[None], numbers]),
+            "scale": filled(1.0, 2 * h),
+            "shift": filled(0.0, 2 * h),
+        }
+        critic = {
+            "rows.weight": normal(self.pac * v, h, math.sqrt(2 / seen)),
+            "condition.weight": normal(self.pac * given, h, math.sqrt(2 / seen)),
+            "bias": filled(0.0, h),
+            "hidden.weight": normal(h, h, math.sqrt(2 / h)),
+            "hidden.bias": filled(0.0, h),
+            "last.weight": normal(h, 1, 0.1 * math.sqrt(1 / h)),
+        }
+        players = ((GENERATOR, generator), (AVERAGE, generator), (CRITIC, critic))
+        return {f"{player}{name}": w for player, own in players for name, w in own.items()}
+
+    # -- generator
+
+    def outputs(
+        self,
+        weights: Weights,
+        z: Tensor,
+        condition: Tensor,
+        statistics: Statistics | None = None,
+        *,
+        player: str = AVERAGE,
+    ) -> tuple[Tensor, Tensor, Statistics]:
+        """Logits of levels (S, b, L), places of numbers (S, b, m), batch statistics used."""
+        h, v = self.hidden_dim, self.n_visible
+        own = _of(player, weights)
+        scale, shift = (own[name].split(h, dim=-1) for name in ("scale", "shift"))
+        used: Statistics = []
+
+        def layer(inner: Tensor) -> Tensor:
+            at = len(used)
+            if statistics is None:
+                variance, mean = torch.var_mean(inner, dim=1, keepdim=True, correction=0)
+            else:
+                mean, variance = statistics[at]
+            used.append((mean, variance))
+            factor = scale[at] * (variance + EPSILON).rsqrt()
+            return torch.addcmul(shift[at] - mean * factor, inner, factor).relu()
+
+        inputs = torch.cat([z, condition], dim=-1)
+        first, second, out = (inputs @ own["input.weight"]).split([h, h, v], dim=-1)
+        more, last = (layer(first) @ own["hidden.weight"]).split([h, v], dim=-1)
+        hidden = layer(second + more)
+        out = out + last + torch.baddbmm(own["bias"], hidden, own["last.weight"])
+        logits, numbers = out.split([self.coding.n_levels, self.coding.n_numbers], dim=-1)
+        return logits, REACH * numbers.tanh(), used
+
+    def soft(self, logits: Tensor, numbers: Tensor, gumbel: Tensor) -> Tensor:
+        """Gumbel-softmax of each column's levels, numbers as far as a mode is hot: (S, b, v)."""
+        parts = ((logits + gumbel) / TAU).split(self.coding.sizes, dim=-1)
+        levels = torch.cat([part.softmax(-1) for part in parts], dim=-1)
+        return self._visible(levels, numbers)
+
+    def hard(self, logits: Tensor, numbers: Tensor, gumbel: Tensor) -> Tensor:
+        """The same at temperature 0: levels drawn by their softmax, one hot."""
+        parts = (logits + gumbel).split(self.coding.sizes, dim=-1)
+        drawn = [
+            torch.nn.functional.one_hot(part.argmax(-1), size)
+            for part, size in zip(parts, self.coding.sizes, strict=True)
+        ]
+        return self._visible(torch.cat(drawn, dim=-1).to(numbers.dtype), numbers)
+
+    def _visible(self, levels: Tensor, numbers: Tensor) -> Tensor:
+        inside = levels @ self.mode_member.to(levels.device)
+        return torch.cat([levels, numbers * inside], dim=-1)
+
+    def _missed(self, logits: Tensor, condition: Tensor) -> Tensor:
+        """Cross-entropy of the conditioned column, mean over rows: -> (S,)."""
+        if not len(self.places):
+            return logits.new_zeros(len(logits))
+        parts = logits.split(self.coding.sizes, dim=-1)
+        own = [parts[j] for j, c in enumerate(self.coding.columns) if c.discrete]
+        log_p = torch.cat([part.log_softmax(-1) for part in own], dim=-1)
+        return -(log_p * condition).sum(-1).mean(-1)
+
+    # -- critic
+
+    def _first(self, weights: Weights, rows: Tensor, condition: Tensor) -> Tensor:
+        """What the critic's first layer is fed, S x packs: rows (S, a P, pac v) -> (S, a P, h)."""
+        given = torch.baddbmm(weights["critic.bias"], condition, weights["critic.condition.weight"])
+        fed = rows @ weights["critic.rows.weight"]
+        return fed + given.repeat(1, fed.shape[1] // given.shape[1], 1)
+
+    @staticmethod
+    def _slope(before: Tensor, mask: Tensor) -> Tensor:
+        """Slope of leaky ReLU and dropout: what they multiply ``before`` with."""
+        return torch.where(before.detach() > 0, 1.0, SLOPE) * mask
+
+    def _score(self, weights: Weights, first: Tensor, masks: tuple[Tensor, Tensor]) -> Tensor:
+        """Scores of packs (S, P): dropout masks are factors (S, P, h)."""
+        hidden = first * self._slope(first, masks[0])
+        second = torch.baddbmm(
+            weights["critic.hidden.bias"], hidden, weights["critic.hidden.weight"]
+        )
+        return ((second * self._slope(second, masks[1])) @ weights["critic.last.weight"])[..., 0]
+
+    def critic_loss(
+        self,
+        weights: Weights,
+        packs: tuple[Tensor, Tensor, Tensor],
+        between: Tensor,
+        masks: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Wasserstein loss with gradient penalty, and the gap of scores, each (S,).
+
+        ``packs`` are real rows, generated rows (S, P, pac v) and conditions (S, P, pac D). The
+        penalty is on (|d score / d rows| - 1)^2 at between real + (1 - between) generated,
+        ``between`` (S, P, 1), conditions as given. Where the slopes are locally constant the
+        gradient is the product of weights and slopes; no second differentiation is needed.
+        """
+        real, fake, condition = packs
+        first = self._first(weights, torch.cat([real, fake], dim=1), condition)
+        both = (torch.cat([mask, mask], dim=1) for mask in masks)
+        score = self._score(weights, first, (next(both), next(both)))
+        size = real.shape[1]
+        gap = score[:, :size].mean(-1) - score[:, size:].mean(-1)
+        with torch.no_grad():  # the first layer is linear: what it is fed can be interpolated
+            mixed = between * first[:, :size] + (1 - between) * first[:, size:]
+            one = self._slope(mixed, masks[0])
+            second = torch.baddbmm(
+                weights["critic.hidden.bias"], mixed * one, weights["critic.hidden.weight"]
+            )
+            two = self._slope(second, masks[1])
+        slope = two * weights["critic.last.weight"].transpose(1, 2)
+        slope = (slope @ weights["critic.hidden.weight"].transpose(1, 2)) * one
+        slope = slope @ weights["critic.rows.weight"].transpose(1, 2)  # (S, P, pac v)
+        norm = (slope.square().sum(-1) + 1e-12).sqrt()
+        return PENALTY * (norm - 1).square().mean(-1) - gap, gap.detach()
+
+    # -- training
+
+    def descend(
+        self,
+        weights: Weights,
+        moments: Sequence[Weights],
+        rows: Tensor,
+        noise: Tensor,
+        *,
+        count: int,
+        rate: float,
+    ) -> Tensor:
+        """Take one step of the critic, then one of the generator; give the gap of scores before.
+
+        Both see the same generated rows; the dropout masks are drawn for each.
+        """
+        real, condition = rows.split([self.n_visible, len(self.places)], dim=-1)
+        z, gumbel, uniform = noise.split(
+            [self.latent_dim, self.coding.n_levels, self.uniforms], dim=-1
+        )
+        logits, numbers, _ = self.outputs(weights, z, condition, player=GENERATOR)
+        fake = self.soft(logits, numbers, gumbel)
+        seeds, b, _ = rows.shape
+        real, packed, condition_packs = (
+            part.reshape(seeds, b // self.pac, -1) for part in (real, fake, condition)
+        )
+        shared = uniform.reshape(seeds, b // self.pac, -1)
+        between, kept = shared[..., :1], shared[..., 1 : 1 + 4 * self.hidden_dim]
+        masks = ((kept < KEEP).to(noise.dtype) / KEEP).chunk(4, dim=-1)
+        losses, gap = self.critic_loss(
+            weights, (real, packed.detach(), condition_packs), between, (masks[0], masks[1])
+        )
+        self._step(CRITIC, losses, weights, moments, count, rate)
+        first = self._first(weights, packed, condition_packs)
+        score = self._score(weights, first, (masks[2], masks[3])).mean(-1)
+        wanted = self._missed(logits, condition)
+        if self.matching:
+            wanted = wanted + self.matching * _apart(rows[..., : self.n_visible], fake)
+        self._step(GENERATOR, wanted - score, weights, moments, count, rate)
+        live, mean = (_of(player, weights) for player in (GENERATOR, AVERAGE))
+        torch._foreach_lerp_(
+            [mean[name].detach() for name in live],
+            [value.detach() for value in live.values()],
+            1 / MEMORY,
+        )
+        return gap
+
+    @staticmethod
+    def _step(
+        player: str,
+        losses: Tensor,
+        weights: Weights,
+        moments: Sequence[Weights],
+        count: int,
+        rate: float,
+    ) -> None:
+        own = [name for name in weights if name.startswith(player)]
+        slopes = torch.autograd.grad(losses.sum(), [weights[name] for name in own])
+        adam_step(weights, dict(zip(own, slopes, strict=True)), moments, count, rate, BETAS)
+
+    # -- what is kept
+
+    def held_draws(self, n: int) -> int:
+        """Rows generated for n rows set aside."""
+        del n
+        return DRAWS
+
+    def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
+        """Squared energy distance between generated rows and rows set aside, (S,).
+
+        2 E|X - Y| - E|X - X'| - E|Y - Y'|, unbiased (Szekely and Rizzo, 2013), on levels (two
+        that differ are 1 apart) and normal scores of numbers. Conditions are those of the rows
+        set aside, a column of each.
+        """
+        rows = rows[:, :DRAWS]
+        size, columns = rows.shape[1], len(self.condition_member)
+        given = rows[:, torch.arange(DRAWS, device=rows.device) % size]
+        column = (noise[..., -1] * columns).long().clamp(max=columns - 1)
+        condition = self._conditioned(given, column)[..., self.n_visible :]
+        z, gumbel, _ = noise.split([self.latent_dim, self.coding.n_levels, self.uniforms], dim=-1)
+        logits, numbers, _ = self.outputs(weights, z, condition)
+        drawn = self._features(self.hard(logits, numbers, gumbel))
+        held = self._features(rows)
+        return 2 * torch.cdist(drawn, held).mean((1, 2)) - _within(drawn) - _within(held)
+
+    def _features(self, visible: Tensor) -> Tensor:
+        levels, numbers = visible.split([self.coding.n_levels, self.coding.n_numbers], dim=-1)
+        flat = (part.flatten(0, 1).cpu().numpy() for part in (levels, numbers))
+        scores = to_tensor(self.coding.scores(*flat), visible.device)
+        shaped = scores.reshape(*levels.shape[:-1], scores.shape[-1])
+        return torch.cat([levels / math.sqrt(2), shaped], dim=-1)
+
+    def statistics(self, weights: Weights, z: Tensor, condition: Tensor) -> Statistics:
+        """Batch statistics of a large batch, to draw rows with that do not depend on each other."""
+        return self.outputs(weights, z, condition)[2]
+
+
+def _of(player: str, weights: Weights) -> Weights:
+    return {k.removeprefix(player): v for k, v in weights.items() if k.startswith(player)}
+
+
+def _apart(real: Tensor, fake: Tensor) -> Tensor:
+    """Squared distance of the first and second moments of two batches (S, b, v): -> (S,)."""
+    moments = [x.transpose(1, 2) @ x / x.shape[1] for x in (real, fake)]
+    return (moments[0] - moments[1]).square().sum((1, 2))
+
+
+def _within(points: Tensor) -> Tensor:
+    """Mean distance between two different points: (S, n, f) -> (S,); 0 for one point."""
+    n = points.shape[1]
+    # not through a matrix product: its rounding leaves points away from themselves
+    total = torch.cdist(points, points).sum((1, 2))
+    return total / max(1, n * (n - 1))

@@ -1,0 +1,226 @@
+"""TVAE: a variational autoencoder on levels and normalised numbers.
+
+Notation: S seeds, b rows, J free columns, L levels of all of them, m numbers that have modes, d
+latent dimensions, h hidden units.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tabseed._random import RandomState
+from tabseed.archive import Arrays
+from tabseed.coding.encode import Layout
+from tabseed.generators.neural.base import NeuralGenerator
+from tabseed.generators.neural.ensemble import (
+    Network,
+    Tensor,
+    Training,
+    Weights,
+    kl_to_standard_normal,
+    to_tensor,
+    torch,
+)
+from tabseed.generators.neural.modes import REACH, ModeCoding
+from tabseed.generators.neural.vaebgm import LOG_VARIANCE, CellLogLikelihood
+from tabseed.space import Float, Int
+
+LOG_SIGMA = (math.log(0.04), math.log(4.0))  # bounds of a number's log standard deviation
+FIRST_SIGMA = 0.6
+
+
+class ModeNetwork(Network):
+    """Two hidden layers in, two out; levels are categorical, numbers Gaussian about a tanh.
+
+    A number's standard deviation is a weight. The output biases of the levels begin at the log
+    shares of the training rows, as in :class:`~tabseed.generators.neural.vaebgm.CellNetwork`.
+    """
+
+    def __init__(
+        self, coding: ModeCoding, latent_dim: int, hidden_dim: int, kl_weight: float
+    ) -> None:
+        self.coding, self.kl_weight = coding, kl_weight
+        self.noise_width = self.latent_dim = latent_dim
+        self.hidden_dim = hidden_dim
+        self.member = torch.from_numpy(coding.member)
+        # of a single level rounding alone would be the gradient, and Adam would follow it
+        self.open = torch.from_numpy((coding.member @ coding.member.sum(0) > 1).astype(np.float32))
+        self.log_share = np.zeros(coding.n_levels, np.float32)
+
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        """Give hot levels, numbers, and which numbers lie in modes: (n, w) -> (n, L + 2 m)."""
+        hot, places = self.coding.encode(x)
+        self.log_share = np.log((hot.sum(axis=0) + 0.5) / (len(x) + 1)).astype(np.float32)
+        return np.hstack([hot, places, hot @ self.coding.mode_member])
+
+    def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw the weights of one seed: He's normal law for layers that a ReLU follows."""
+        levels, m = self.coding.n_levels, self.coding.n_numbers
+        h, d = self.hidden_dim, self.latent_dim
+        fan_in = len(self.coding.columns) + m  # a one-hot column feeds one unit weight
+
+        def normal(rows: int, columns: int, scale: float) -> np.ndarray:
+            return (scale * rng.standard_normal((rows, columns))).astype(np.float32)
+
+        def zero(columns: int) -> np.ndarray:
+            return np.zeros((1, columns), np.float32)
+
+        return {
+            "encode.weight": normal(levels + m, h, math.sqrt(2 / fan_in)),
+            "encode.bias": zero(h),
+            "encode2.weight": normal(h, h, math.sqrt(2 / h)),
+            "encode2.bias": zero(h),
+            "code.weight": normal(h, 2 * d, 0.3 / math.sqrt(h)),
+            "code.bias": zero(2 * d),
+            "decode.weight": normal(d, h, math.sqrt(2 / d)),
+            "decode.bias": zero(h),
+            "decode2.weight": normal(h, h, math.sqrt(2 / h)),
+            "decode2.bias": zero(h),
+            "out.weight": normal(h, levels + m, 0.3 / math.sqrt(h)),
+            "out.bias": np.concatenate([self.log_share[None], zero(m)], axis=1),
+            "log_sigma": np.full((1, m), math.log(FIRST_SIGMA), np.float32),
+        }
+
+    def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z|x): (S, b, L + 2 m) -> (S, b, d) each."""
+        inputs = rows[..., : self.coding.n_levels + self.coding.n_numbers]
+        hidden = torch.baddbmm(weights["encode.bias"], inputs, weights["encode.weight"]).relu()
+        hidden = torch.baddbmm(weights["encode2.bias"], hidden, weights["encode2.weight"]).relu()
+        code = torch.baddbmm(weights["code.bias"], hidden, weights["code.weight"])
+        mean, log_variance = code.split(self.latent_dim, dim=-1)
+        return mean, log_variance.clamp(*LOG_VARIANCE)
+
+    def decode(self, weights: Weights, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the levels (S, b, L) and means of the numbers (S, b, m)."""
+        hidden = torch.baddbmm(weights["decode.bias"], z, weights["decode.weight"]).relu()
+        hidden = torch.baddbmm(weights["decode2.bias"], hidden, weights["decode2.weight"]).relu()
+        out = torch.baddbmm(weights["out.bias"], hidden, weights["out.weight"])
+        logits, mean = out.split([self.coding.n_levels, self.coding.n_numbers], dim=-1)
+        return logits, REACH * mean.tanh()
+
+    @staticmethod
+    def sigma(weights: Weights) -> Tensor:
+        """Standard deviations of the normalised numbers, (S, 1, m)."""
+        return weights["log_sigma"].clamp(*LOG_SIGMA).exp()
+
+    def log_likelihood(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
+        """log p(x|z) in nats, densities of normalised numbers: -> (S, b)."""
+        logits, mean = self.decode(weights, z)
+        m = self.coding.n_numbers
+        hot, places, inside = rows.split([self.coding.n_levels, m, m], dim=-1)
+        found: Tensor = CellLogLikelihood.apply(
+            logits * self.open.to(rows.device), hot, self.member.to(rows.device)
+        )
+        sigma = self.sigma(weights)
+        density = ((places - mean) / sigma).square() / 2 + (sigma * math.sqrt(2 * math.pi)).log()
+        return found - (inside * density).sum(-1)
+
+    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
+        """-E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)), mean over rows, nats: -> (S,)."""
+        del train  # nothing is switched off for validation
+        mean, log_variance = self.encode(weights, rows)
+        z = mean + (log_variance / 2).exp() * noise
+        divergence = kl_to_standard_normal(mean, log_variance)
+        loss = self.kl_weight * divergence - self.log_likelihood(weights, rows, z)
+        return loss.mean(-1)
+
+    def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw encoded rows (n, w) from codes (n, d)."""
+        logits, mean = self.decode(weights, to_tensor(z.astype(np.float32))[None])
+        places = mean[0] + self.sigma(weights)[0] * to_tensor(
+            rng.standard_normal(mean.shape[1:], dtype=np.float32)
+        )
+        gumbel = -np.log(rng.standard_exponential(logits.shape[1:], dtype=np.float32) + 1e-30)
+        # the largest of logits plus Gumbel noise is a draw by their softmax
+        picked = (logits[0] + to_tensor(gumbel)).split(self.coding.sizes, dim=-1)
+        levels = [part.argmax(-1).numpy() for part in picked]
+        return self.coding.decode(levels, places.clamp(-REACH, REACH).double().numpy(), rng)
+
+
+class TVAE(NeuralGenerator):
+    """Tabular variational autoencoder (arXiv:1907.00503, section 4.4).
+
+    Numbers are mode-normalised (:class:`~tabseed.generators.neural.modes.ModeCoding`); rows are drawn
+    from codes z ~ N(0, I).
+
+    Parameters
+    ----------
+    latent_dim : int
+        d; the paper's is 128, which fits few rows less well.
+    hidden_dim : int
+        Hidden units of each of two layers of encoder and decoder.
+    kl_weight : float
+        1 is the evidence lower bound of the paper; counting the reconstruction twice, as is
+        common, is 0.5.
+    max_modes : int
+        Most modes of a number; the paper's are 10. Few rows are better off with one: places are
+        normal scores, which give back the law of many modes too, and depend smoothly on codes.
+    n_seeds : int
+        Networks trained at once; the smallest validation loss is drawn from.
+    training : Training or None
+    device : str
+        "auto" (a GPU if there is one), "cpu", "cuda".
+    random_state : int, numpy Generator, SeedSequence or None
+
+    Examples
+    --------
+    >>> import numpy as np, pyarrow as pa
+    >>> x = np.random.default_rng(0).normal(size=60)
+    >>> table = pa.table({"x": x, "positive": x > 0})
+    >>> TVAE(n_seeds=2, random_state=0).fit(table).sample(1000).num_rows
+    1000
+    """
+
+    references: ClassVar[tuple[str, ...]] = ("arXiv:1907.00503",)
+    search_space: ClassVar = {
+        "latent_dim": Int(2, 128, log=True),
+        "hidden_dim": Int(32, 512, log=True),
+        "kl_weight": Float(0.05, 1.0, log=True),
+        "max_modes": Int(1, 10),
+    }
+
+    network_: ModeNetwork
+
+    def __init__(
+        self,
+        latent_dim: int = 16,
+        hidden_dim: int = 128,
+        kl_weight: float = 0.3,
+        max_modes: int = 1,
+        n_seeds: int = 10,
+        training: Training | None = None,
+        device: str = "auto",
+        random_state: RandomState = None,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.hidden_dim = hidden_dim
+        self.kl_weight = kl_weight
+        self.max_modes = max_modes
+        self.n_seeds = n_seeds
+        self.training = training
+        self.device = device
+        self.random_state = random_state
+
+    def _training(self, n: int) -> Training:
+        return self.training or Training()
+
+    def _network(self, layout: Layout) -> ModeNetwork:
+        return self._of_modes(ModeCoding(layout, self.max_modes))
+
+    def _of_modes(self, coding: ModeCoding) -> ModeNetwork:
+        return ModeNetwork(coding, self.latent_dim, self.hidden_dim, self.kl_weight)
+
+    def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        z = rng.standard_normal((n, self.network_.latent_dim))
+        with torch.no_grad():
+            return self.network_.draw(self._stacked(at), z, rng)
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        state, arrays = super()._state()
+        return state, arrays | self.network_.coding.to_arrays()
+
+    def _network_from(self, layout: Layout, arrays: Arrays) -> ModeNetwork:
+        return self._of_modes(ModeCoding.from_arrays(layout, arrays))

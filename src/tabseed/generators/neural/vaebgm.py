@@ -1,0 +1,358 @@
+"""VAEBGM: a variational autoencoder, its latent codes described by a Bayesian Gaussian mixture.
+
+Notation: S seeds, b rows, W cells of all free blocks, J free blocks, d latent dimensions, h
+hidden units; z the latent code of a row, q(z|x) = N(mu(x), diag exp(v(x))).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import logsumexp
+
+from tabseed._random import RandomState, int_seed
+from tabseed.archive import Arrays, under
+from tabseed.coding.encode import Layout
+from tabseed.generators.neural.base import NeuralGenerator
+from tabseed.generators.neural.ensemble import (
+    Network,
+    Split,
+    Tensor,
+    Training,
+    Weights,
+    kl_to_standard_normal,
+    to_tensor,
+    torch,
+)
+from tabseed.generators.neural.mixture import LatentMixture
+from tabseed.generators.neural.paper import PaperNetwork, paper_training
+from tabseed.space import Choice, Float, Int
+
+LOG_VARIANCE = (-8.0, 2.0)  # bounds of v(x)
+LOGIT = 30.0  # bound of a cell's logit: exp stays far from the ends of float32
+CODES = 10_000  # rows coded or decoded at once
+OWN_CODES, PRIOR_CODES = 50, 4_000  # drawn for each row's likelihood, and for that of all rows
+
+
+class CellLogLikelihood(torch.autograd.Function):
+    """Sum over blocks of the log-probability of the hot cell: (S, b, W) logits -> (S, b).
+
+    log p = sum_w t_w l_w - sum_j log sum_{w in j} exp(l_w), t the one-hot cells. Sums within
+    blocks are one product with the (W, J) membership matrix. Logits are held within LOGIT; the
+    gradient beyond is that at the bound, so that they find back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, hot: Tensor, member: Tensor) -> Tensor:
+        """Give the log-likelihood of each row."""
+        bounded = logits.clamp(-LOGIT, LOGIT)
+        total = (exp := bounded.exp()) @ member  # (S, b, J)
+        ctx.save_for_backward(logits, exp, total, hot, member)
+        return (bounded * hot).sum(-1) - total.log().sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """Give t - p times the incoming gradient."""
+        logits, exp, total, hot, member = ctx.saved_tensors
+        if torch.is_grad_enabled():  # second derivatives are asked for: p as a function of logits
+            total = (exp := logits.clamp(-LOGIT, LOGIT).exp()) @ member
+        weight = grads[0].unsqueeze(-1)
+        share = (weight / total) @ member.T  # times exp: p times the incoming gradient
+        return torch.addcmul(hot * weight, share, exp, value=-1), None, None
+
+
+def _curves(layout: Layout) -> np.ndarray:
+    """Straight line and parabola over the cells of each free numeric column, (2 m, W).
+
+    In normal scores, cell by cell; columns that are no numbers, and missing cells, have 0.
+    """
+    rows, at = [], 0
+    for block in layout.free:
+        if block.numeric and len(block.atoms) + len(block.knots) > 1:
+            middle = np.concatenate([block.atoms, block.knots.mean(axis=1)])
+            score = block.score(middle)
+            score = (score - score.mean()) / (score.std() or 1.0)
+            for curve in (score, score**2 - 1):
+                row = np.zeros(len(layout.cell_places), np.float32)
+                row[at : at + len(middle)] = curve
+                rows.append(row)
+        at += block.n_cells
+    return np.array(rows, np.float32).reshape(-1, len(layout.cell_places))
+
+
+class CellNetwork(Network):
+    """The stable network: cells and normal scores in, probabilities of cells out.
+
+    Output biases begin at the log shares of the training cells, so learning begins at the
+    product of the marginals; the encoder's last layer begins near 0. The last layer's weights are
+    W + A C: free ones for each cell, and for each number a line and a parabola over its cells
+    (rows of C). That is the family of W alone, but neighbouring intervals learn together, which
+    few rows need.
+    """
+
+    def __init__(self, layout: Layout, latent_dim: int, hidden_dim: int, kl_weight: float) -> None:
+        self.layout, self.kl_weight = layout, kl_weight
+        self.noise_width = self.latent_dim = latent_dim
+        self.hidden_dim = hidden_dim
+        self.n_cells = len(layout.cell_places)
+        self.n_scores = sum(b.numeric for b in layout.free)
+        block = layout.cell_block
+        self.member = torch.zeros(self.n_cells, len(layout.free))
+        self.member[torch.arange(self.n_cells), torch.from_numpy(block)] = 1.0
+        self.curves = torch.from_numpy(_curves(layout))
+        self.log_share = np.zeros(self.n_cells, dtype=np.float32)
+
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        """Give hot cells, then scores: (n, w) -> (n, p)."""
+        cells = x[:, self.layout.cell_places]
+        self.log_share = np.log((cells.sum(axis=0) + 0.5) / (len(x) + 1)).astype(np.float32)
+        return np.hstack([cells, self.layout.scores(x)]).astype(np.float32)
+
+    def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw the weights of one seed: He's normal law for layers that a ReLU follows."""
+        p, h, d = self.n_cells + self.n_scores, self.hidden_dim, self.latent_dim
+        # a one-hot block feeds one unit weight: count blocks, not cells
+        fan_in = len(self.layout.free) + self.n_scores
+
+        def normal(rows: int, columns: int, scale: float) -> np.ndarray:
+            return (scale * rng.standard_normal((rows, columns))).astype(np.float32)
+
+        return {
+            "encode.weight": normal(p, h, math.sqrt(2 / fan_in)),
+            "encode.bias": np.zeros((1, h), np.float32),
+            "code.weight": normal(h, 2 * d, 0.3 / math.sqrt(h)),
+            "code.bias": np.zeros((1, 2 * d), np.float32),
+            "decode.weight": normal(d, h, math.sqrt(2 / d)),
+            "decode.bias": np.zeros((1, h), np.float32),
+            "cells.weight": normal(h, self.n_cells, 0.3 / math.sqrt(h)),
+            "curve.weight": normal(h, len(self.curves), 0.3 / math.sqrt(h)),
+            "cells.bias": self.log_share[None, :].copy(),
+        }
+
+    def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z|x): (S, b, p) -> (S, b, d) each."""
+        hidden = torch.baddbmm(weights["encode.bias"], rows, weights["encode.weight"]).relu_()
+        code = torch.baddbmm(weights["code.bias"], hidden, weights["code.weight"])
+        mean, log_variance = code.split(self.latent_dim, dim=-1)
+        return mean, log_variance.clamp(*LOG_VARIANCE)
+
+    def decode(self, weights: Weights, z: Tensor) -> Tensor:
+        """Logits of the cells: (S, b, d) -> (S, b, W)."""
+        hidden = torch.baddbmm(weights["decode.bias"], z, weights["decode.weight"]).relu_()
+        weight = weights["cells.weight"] + weights["curve.weight"] @ self.curves.to(z.device)
+        return torch.baddbmm(weights["cells.bias"], hidden, weight)
+
+    def log_likelihood(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
+        """log p(x|z) in nats: (S, b, p) rows, (S, b, d) codes -> (S, b)."""
+        logits = self.decode(weights, z)
+        hot = rows[..., : self.n_cells]
+        found: Tensor = CellLogLikelihood.apply(logits, hot, self.member.to(rows.device))
+        return found
+
+    def log_likelihoods(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
+        """log p(x_i|z_k) of every row given every code: (n, p), (K, d), one seed -> (n, K)."""
+        logits = self.decode(weights, z[None])[0].clamp(-LOGIT, LOGIT)
+        log_p = logits - (logits.exp() @ self.member).log() @ self.member.T
+        return rows[:, : self.n_cells] @ log_p.T
+
+    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
+        """-E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)), mean over rows, nats: -> (S,)."""
+        del train  # nothing is switched off for validation
+        mean, log_variance = self.encode(weights, rows)
+        z = mean + (log_variance / 2).exp() * noise
+        divergence = kl_to_standard_normal(mean, log_variance)
+        loss: Tensor = (self.kl_weight * divergence - self.log_likelihood(weights, rows, z)).mean(
+            -1
+        )
+        return loss
+
+    def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw encoded rows (n, w) from codes (n, d)."""
+        logits = self.decode(weights, to_tensor(z.astype(np.float32))[None])[0]
+        exp = logits.clamp(-LOGIT, LOGIT).exp()
+        probabilities = exp / (exp @ self.member @ self.member.T)
+        return self.layout.sample(probabilities.double().numpy(), rng)
+
+
+class VAEBGM(NeuralGenerator):
+    """Variational autoencoder with a Bayesian Gaussian mixture on its latent codes.
+
+    Every column, of whatever kind, is a choice among cells (see
+    :class:`~tabseed.coding.encode.Layout`), so the loss is
+    -E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)). Then a mixture of full-covariance
+    Gaussians describes the codes of all training rows (at most a 15th as many components as
+    rows, and 20), the width of their posteriors included; rows are drawn from it.
+
+    Parameters
+    ----------
+    latent_dim : int or None
+        d; None: by the width of the table, between 2 and 16.
+    hidden_dim : int
+        Hidden units of encoder and decoder.
+    kl_weight : float
+        1 is the evidence lower bound; less lets codes carry more of a small table, which the
+        mixture then describes.
+    n_seeds : int
+        Networks trained at once; the smallest validation loss is drawn from.
+    training : Training or None
+    paper : bool
+        Use architecture, losses, stopper and mixture of the authors' code
+        (:class:`~tabseed.generators.neural.paper.PaperNetwork`) instead; ``hidden_dim`` and
+        ``kl_weight`` then play no part.
+    device : str
+        "auto" (a GPU if there is one), "cpu", "cuda".
+    random_state : int, numpy Generator, SeedSequence or None
+
+    References: arXiv:2404.08434, arXiv:2407.03080 (section 3.1).
+
+    Examples
+    --------
+    >>> import numpy as np, pyarrow as pa
+    >>> x = np.random.default_rng(0).integers(0, 5, 60)
+    >>> table = pa.table({"x": x, "even": x % 2 == 0})
+    >>> model = VAEBGM(n_seeds=2, random_state=0).fit(table)
+    >>> drawn = model.sample(1000).to_pydict()
+    >>> all((a % 2 == 0) == b for a, b in zip(drawn["x"], drawn["even"]))
+    True
+    """
+
+    references: ClassVar[tuple[str, ...]] = ("arXiv:2404.08434", "arXiv:2407.03080")
+    search_space: ClassVar = {
+        "latent_dim": Choice((None, 2, 4, 8, 16, 32)),
+        "hidden_dim": Int(32, 512, log=True),
+        "kl_weight": Float(0.05, 1.0, log=True),
+    }
+
+    def __init__(
+        self,
+        latent_dim: int | None = None,
+        hidden_dim: int = 128,
+        kl_weight: float = 0.3,
+        n_seeds: int = 10,
+        training: Training | None = None,
+        paper: bool = False,
+        device: str = "auto",
+        random_state: RandomState = None,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.hidden_dim = hidden_dim
+        self.kl_weight = kl_weight
+        self.n_seeds = n_seeds
+        self.training = training
+        self.paper = paper
+        self.device = device
+        self.random_state = random_state
+
+    network_: CellNetwork | PaperNetwork
+    mixtures_: list[LatentMixture]  # one for each seed that is drawn from
+
+    def _training(self, n: int) -> Training:
+        return self.training or (paper_training(n) if self.paper else Training())
+
+    def _network(self, layout: Layout) -> CellNetwork | PaperNetwork:
+        if self.paper:
+            return PaperNetwork(layout, self.latent_dim)
+        dim = self.latent_dim or int(np.clip(len(layout.free), 2, 16))
+        return CellNetwork(layout, dim, self.hidden_dim, self.kl_weight)
+
+    def _learn_latent(self, rows: np.ndarray, split: Split, stream: np.random.SeedSequence) -> None:
+        learn = LatentMixture.of_paper if self.paper else LatentMixture.fit
+        self.mixtures_ = []
+        for at, seed in enumerate(self.drawn_):
+            codes = self._codes(at, rows[split.train[seed]])
+            self.mixtures_.append(learn(*codes, int_seed(stream)))
+
+    def _latent_split(self, split: Split) -> Split:
+        return split if self.paper else split.whole()
+
+    def _codes(self, at: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means and log-variances (n, d) of q(z|x) of the network ``drawn_[at]``."""
+        weights = self._stacked(at)
+        with torch.no_grad():
+            parts = [
+                self.network_.encode(weights, to_tensor(rows[low : low + CODES])[None])
+                for low in range(0, len(rows), CODES)
+            ]
+        mean, log_variance = (
+            torch.cat(found, dim=1)[0].double().numpy() for found in zip(*parts, strict=True)
+        )
+        return mean, log_variance
+
+    def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        with torch.no_grad():
+            return self.network_.draw(self._stacked(at), self.mixtures_[at].sample(n, rng), rng)
+
+    def _log_likelihood(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Estimate log 1/J sum_j p_j(x) over the J networks, each by importance sampling.
+
+        p_j(x) = E_r[p(x|z)], r the latent mixture. Codes are drawn from q(z|x), K_q for each row,
+        and from r, K_r for all rows; each counts p(x|z) r(z) / (K_q q(z|x) + K_r r(z)), the
+        balance heuristic (Veach and Guibas 1995). Draws from q alone are not enough: where q is
+        narrow they miss what r puts elsewhere, by nats. The logarithm is a lower bound in
+        expectation. Cost: (K_q + K_r) decodings, n K_r products with the cells.
+        """
+        parts = [
+            logsumexp(
+                [
+                    self._log_likelihood_of(at, rows[low : low + 500], rng)
+                    for at in range(len(self.drawn_))
+                ],
+                axis=0,
+            )
+            for low in range(0, len(rows), 500)
+        ]
+        return np.concatenate(parts) - math.log(len(self.drawn_))
+
+    def _log_likelihood_of(self, at: int, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        weights, prior = self._stacked(at), self.mixtures_[at]
+        mean, log_variance = self._codes(at, rows)
+        precision = np.exp(-log_variance)
+        constant = (np.square(mean) * precision + log_variance + math.log(2 * math.pi)).sum(axis=1)
+
+        def pooled(log_q: np.ndarray, log_r: np.ndarray) -> np.ndarray:
+            """r(z) / (K_q q(z|x) + K_r r(z)), as a logarithm."""
+            both = np.logaddexp(math.log(OWN_CODES) + log_q, math.log(PRIOR_CODES) + log_r)
+            return np.asarray(log_r - both)
+
+        found = []
+        with torch.no_grad():
+            z = prior.sample(PRIOR_CODES, rng)
+            given = self.network_.log_likelihoods(
+                weights, to_tensor(rows), to_tensor(z.astype(np.float32))
+            )
+            # log q(z_k|x_i) of all pairs, the square multiplied out: (n, K_r)
+            square = precision @ np.square(z).T - 2 * (mean * precision) @ z.T
+            log_q = -(square + constant[:, None]) / 2
+            weight = pooled(log_q, prior.log_density(z)[None])
+            found.append(logsumexp(given.double().numpy() + weight, axis=1))
+            for _ in range(OWN_CODES):
+                noise = rng.standard_normal(mean.shape)
+                z = mean + np.exp(log_variance / 2) * noise
+                own = self.network_.log_likelihood(
+                    weights, to_tensor(rows)[None], to_tensor(z.astype(np.float32))[None]
+                )[0]
+                log_q = -(np.square(noise) + log_variance + math.log(2 * math.pi)).sum(axis=1) / 2
+                found.append(own.double().numpy() + pooled(log_q, prior.log_density(z)))
+        return np.asarray(logsumexp(found, axis=0))
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        state, arrays = super()._state()
+        for at, mixture in enumerate(self.mixtures_):
+            arrays |= {f"mixture.{at}.{k}": v for k, v in vars(mixture).items()}
+        return state, arrays
+
+    def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
+        super()._restore(state, arrays)
+        self.mixtures_ = [
+            LatentMixture(**under(f"mixture.{at}.", arrays)) for at in range(len(self.drawn_))
+        ]
+
+    def summary(self) -> list[str]:
+        """Say what was learned."""
+        used = sorted({int((m.weights > 0.01).sum()) for m in self.mixtures_})
+        size = self.mixtures_[0].means.shape[1]
+        many = f"{used[0]}" if len(used) == 1 else f"{used[0]} to {used[-1]}"
+        mixture = f"mixture of {many} Gaussians on {size} latent dimensions"
+        return [*super().summary()[:1], mixture, *super().summary()[1:]]

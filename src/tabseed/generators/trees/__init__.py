@@ -1,0 +1,1 @@
+"""Trees, one column after another, and the adversarial forest."""

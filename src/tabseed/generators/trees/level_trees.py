@@ -1,0 +1,282 @@
+"""Trees that predict the levels of a column: grown, joined, kept and walked.
+
+Notation: n rows, K levels of the column (see :class:`~tabseed.generators.trees.levels.Levels`), k
+columns that predict it, T trees, N nodes of a tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from sklearn.tree import DecisionTreeRegressor
+
+from tabseed._random import child, int_seed
+from tabseed.coding.encode import Layout
+from tabseed.generators.trees.levels import Levels
+
+MAX_TARGETS = 12  # numbers that a column is turned into for splitting
+FEW_PREDICTORS = 30  # up to which every split looks at all of them
+
+
+def levels_of(layout: Layout) -> dict[int, Levels]:
+    """Levels of the blocks to model, by place: those that none determines and hold anything."""
+    free = ((j, b) for j, b in enumerate(layout.blocks) if b.parent < 0 and b.n_cells)
+    return {j: Levels(block) for j, block in free}
+
+
+@dataclass
+class Rows:
+    """Rows as trees see them, by place of the block: filled at once, or column by column."""
+
+    levels: dict[int, Levels]
+    n: int
+    level: dict[int, np.ndarray]  # (n,) the level of each row
+    place: dict[int, np.ndarray]  # (n,) float32, where it lies along its column
+
+    @classmethod
+    def of(cls, layout: Layout, x: np.ndarray) -> Self:
+        """See encoded rows (n, w) as levels and places."""
+        rows, cells = cls(levels_of(layout), len(x), {}, {}), layout.cells(x)
+        for j, levels in rows.levels.items():
+            values = layout.values(levels.block, x)
+            rows.put(j, levels.of(cells[j], values), values)
+        return rows
+
+    def put(self, j: int, level: np.ndarray, values: np.ndarray) -> None:
+        """Fill a column."""
+        self.level[j] = level
+        self.place[j] = self.levels[j].position(level, values)
+
+    def predictors(
+        self, before: Sequence[int], contrasts: np.ndarray, tree: np.ndarray
+    ) -> np.ndarray:
+        """Put columns side by side, (n, k) float32: numbers by place, categories by contrast.
+
+        ``contrasts`` (T, sum of levels of the categorical ones), ``tree`` (n,) which of them.
+        """
+        found, at = np.empty((self.n, len(before)), np.float32), 0
+        for place, i in enumerate(before):
+            levels = self.levels[i]
+            if levels.block.numeric:
+                found[:, place] = self.place[i]
+            else:
+                found[:, place] = contrasts[tree, at + self.level[i]]
+                at += levels.size
+        return found
+
+
+def targets(
+    levels: Levels, level: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn a column into numbers (n, q <= MAX_TARGETS + 1) whose variance splits should reduce.
+
+    A number: whether it is at most each of some thresholds of equal shares, and whether it is
+    missing. A category: one-hot levels; many of them by a random projection, which keeps their
+    distances on average (Johnson and Lindenstrauss). And weights (q,) of the contrast by which
+    categories are ordered as predictors: for a number all alike, which is its mean rank.
+    """
+    if not levels.block.numeric:
+        if levels.size <= MAX_TARGETS:
+            y = np.eye(levels.size)[level][:, levels.size == 2 :]
+        else:
+            y = rng.standard_normal((levels.size, MAX_TARGETS))[level]
+        return y, rng.standard_normal(y.shape[1])
+    rank = levels.rank[level]
+    present = np.sort(rank[rank >= 0])
+    found = []
+    if len(present):
+        shares = (np.arange(MAX_TARGETS) + 0.5) / MAX_TARGETS
+        at = np.unique(present[(shares * len(present)).astype(int)])
+        upto = (rank[:, None] <= at).astype(np.float64)
+        upto[rank < 0] = upto[rank >= 0].mean(axis=0)  # missing: no pull to either side
+        found.append(upto)
+    if levels.block.missing:
+        found.append((rank < 0)[:, None].astype(np.float64))
+    y = np.hstack(found)
+    return y, np.ones(y.shape[1])
+
+
+@dataclass
+class Tree:
+    """A tree as it was grown, with the rows of its bag counted by level in every node."""
+
+    feature: np.ndarray  # (N,) place among the predictors; -1 in a leaf
+    threshold: np.ndarray  # (N,) at most this: left
+    left: np.ndarray  # (N,) -1 in a leaf
+    right: np.ndarray
+    contrasts: np.ndarray  # (sum of levels of categorical predictors,)
+    counts: np.ndarray  # (N, K)
+
+    @classmethod
+    def grow(
+        cls,
+        rows: Rows,
+        before: Sequence[int],
+        j: int,
+        weight: np.ndarray,
+        *,
+        min_leaf: int,
+        stream: np.random.SeedSequence,
+    ) -> tuple[Self, np.ndarray]:
+        """Predict column ``j`` from those ``before``, on the rows of positive weight (n,).
+
+        Gives the tree, and the node (n,) that each row reaches, in the bag or not.
+        """
+        levels, level = rows.levels[j], rows.level[j]
+        y, contrast = targets(levels, level, np.random.default_rng(child(stream, 0)))
+        contrasts = _contrasts(rows, before, y @ contrast, weight)
+        x = rows.predictors(before, contrasts[None], np.zeros(rows.n, dtype=np.int64))
+        bag, k = np.flatnonzero(weight), len(before)
+        if k == 0:
+            leaf = np.array([-1])
+            found = cls(leaf, np.zeros(1), leaf, leaf, contrasts, np.empty(0))
+            reached = np.zeros(rows.n, dtype=np.int64)
+        else:
+            model = DecisionTreeRegressor(
+                min_samples_leaf=min_leaf,
+                max_features=k if k <= FEW_PREDICTORS else max(FEW_PREDICTORS, k // 2),
+                random_state=int_seed(stream),
+            )
+            bagged = weight[bag].astype(np.float64)
+            t = model.fit(x[bag], y[bag], sample_weight=bagged, check_input=False).tree_
+            feature = np.where(t.children_left < 0, -1, t.feature)
+            sides = t.children_left.copy(), t.children_right.copy()
+            found = cls(feature, t.threshold.copy(), *sides, contrasts, np.empty(0))
+            reached = t.apply(x)
+        size = len(found.feature), levels.size
+        at = reached * levels.size + level
+        counts = np.bincount(at, weight, size[0] * size[1]).reshape(size)
+        parent = found.parent
+        for nodes in found.generations[:0:-1]:
+            np.add.at(counts, parent[nodes], counts[nodes])
+        found.counts = counts.astype(np.float32)  # whole numbers: exact
+        return found, reached
+
+    @cached_property
+    def parent(self) -> np.ndarray:
+        """The node above each, (N,); -1 for the root."""
+        parent, inner = np.full(len(self.feature), -1), np.flatnonzero(self.feature >= 0)
+        parent[self.left[inner]] = parent[self.right[inner]] = inner
+        return parent
+
+    @cached_property
+    def generations(self) -> list[np.ndarray]:
+        """Nodes by depth."""
+        found = [np.array([0])]
+        while True:
+            inner = found[-1][self.feature[found[-1]] >= 0]
+            if not len(inner):
+                return found
+            found.append(np.concatenate([self.left[inner], self.right[inner]]))
+
+    def laws(self, shrinkages: Sequence[float]) -> np.ndarray:
+        """Probabilities (A, N, K): p_v = (counts_v + a p_parent) / (rows_v + a), for each a.
+
+        From the root down: a leaf leans on the nodes above it, the more the fewer rows it has.
+        """
+        a, parent = np.array(shrinkages)[:, None, None], self.parent
+        total = self.counts.sum(axis=1, keepdims=True, dtype=np.float64)
+        law = np.repeat((self.counts / total)[None], len(a), axis=0)
+        for nodes in self.generations[1:]:
+            above = a * law[:, parent[nodes]]
+            law[:, nodes] = (self.counts[nodes] + above) / (total[nodes] + a)
+        return law
+
+
+def _contrasts(
+    rows: Rows, before: Sequence[int], score: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Place the levels of each categorical predictor by their mean score in the bag, one line.
+
+    Means lean on that of all by one row, so a level of few rows stays near the middle.
+    """
+    score = weight * (score - weight @ score / weight.sum())
+    found = [np.empty(0)]
+    for i in before:
+        if not rows.levels[i].block.numeric:
+            level, size = rows.level[i], rows.levels[i].size
+            count = np.bincount(level, weight, size)
+            found.append(np.bincount(level, score, size) / (count + 1))
+    return np.concatenate(found)
+
+
+@dataclass
+class Forest:
+    """T trees for one column: nodes in one array, and the law of the column in each leaf.
+
+    ``predictors`` (k,) are the columns before, by block; ``contrasts`` (T, sum of levels of the
+    categorical ones) place their levels along a line, for each tree; ``roots`` (T,) are the nodes
+    that trees begin with. ``feature``, ``threshold``, ``left``, ``right`` as in :class:`Tree`;
+    ``leaf`` (nodes,) is the row of ``upto`` (leaves, K), the cumulated probabilities of levels.
+    """
+
+    predictors: np.ndarray
+    contrasts: np.ndarray
+    roots: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    leaf: np.ndarray
+    upto: np.ndarray
+
+    @classmethod
+    def join(
+        cls, before: Sequence[int], trees: Sequence[Tree], shrinkage: float, kernel: np.ndarray
+    ) -> Self:
+        """Join trees; keep of each leaf the law that leans on its ancestors, blurred (K, K)."""
+        starts = np.cumsum([0, *(len(tree.feature) for tree in trees)])
+        pairs = list(zip(trees, starts.tolist(), strict=False))
+        feature = np.concatenate([tree.feature for tree in trees])
+        is_leaf = feature < 0
+        laws = [tree.laws([shrinkage])[0, tree.feature < 0] @ kernel for tree in trees]
+        return cls(
+            predictors=np.array(before, dtype=np.int64),
+            contrasts=np.stack([tree.contrasts for tree in trees]),
+            roots=starts[:-1],
+            feature=feature,
+            threshold=np.concatenate([tree.threshold for tree in trees]),
+            left=np.concatenate([tree.left + start for tree, start in pairs]),
+            right=np.concatenate([tree.right + start for tree, start in pairs]),
+            leaf=np.where(is_leaf, np.cumsum(is_leaf) - 1, -1),
+            upto=np.cumsum(np.concatenate(laws), axis=1).astype(np.float32),
+        )
+
+    def laws(self, rows: Rows, tree: np.ndarray) -> np.ndarray:
+        """Cumulated probabilities (n, K) for rows whose predictors are filled, by tree (n,)."""
+        x = rows.predictors(self.predictors.tolist(), self.contrasts, tree)
+        node = self.roots[tree]
+        on_way = np.flatnonzero(self.feature[node] >= 0)
+        while len(on_way):
+            at = node[on_way]
+            goes_left = x[on_way, self.feature[at]] <= self.threshold[at]
+            node[on_way] = np.where(goes_left, self.left[at], self.right[at])
+            on_way = on_way[self.feature[node[on_way]] >= 0]
+        return np.asarray(self.upto[self.leaf[node]])
+
+    def check(self, levels: dict[int, Levels], before: Sequence[int], size: int) -> None:
+        """Refuse arrays that do not fit together, or ways that do not end: ValueError."""
+        nodes, inner = len(self.feature), self.feature >= 0
+        after = np.arange(nodes)[inner]
+        wide = sum(levels[i].size for i in before if not levels[i].block.numeric)
+        sound = (
+            self.predictors.tolist() == list(before)
+            and self.contrasts.shape == (len(self.roots), wide)
+            and len(self.roots) > 0
+            and (self.feature < max(1, len(before))).all()
+            and (self.left[inner] > after).all()
+            and (self.right[inner] > after).all()
+            and max(self.left.max(), self.right.max(), self.roots.max()) < nodes
+            and self.roots.min() >= 0
+            and (self.leaf[~inner] >= 0).all()
+            and self.leaf.max() < len(self.upto)
+            and self.upto.shape[1:] == (size,)
+            and bool((np.diff(self.upto, axis=1, prepend=0) >= 0).all())
+            and bool((self.upto[:, -1] > 0).all())
+        )
+        if not sound:
+            raise ValueError("trees whose parts do not fit together")

@@ -1,0 +1,1 @@
+"""Features by one generator, the response by another model."""

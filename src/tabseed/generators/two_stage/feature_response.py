@@ -1,0 +1,393 @@
+"""Synthesis in two stages: any generator draws the features, a fitted law the response to them.
+
+Notation: n rows, x a row's features as a point (w,), y its response, C classes, mu(x) = E[y | x],
+eta(x) = P(y = k | x) over the classes, a tilde for what is drawn, a hat for what is fitted.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib import import_module
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from tabseed._random import RandomState, child, generator, one_thread
+from tabseed.archive import Arrays, under
+from tabseed.coding.cells import Block
+from tabseed.coding.encode import Layout, TableEncoder
+from tabseed.coding.labels import Features, Task
+from tabseed.errors import SchemaError, TabseedError
+from tabseed.generators.base import (
+    FIT,
+    Aids,
+    Generator,
+    estimator_from_plain,
+    estimator_to_plain,
+)
+from tabseed.generators.trees.sequential import SequentialTrees
+from tabseed.generators.two_stage.laws import (
+    RESPONSES,
+    ClassLaw,
+    Determined,
+    Fitting,
+    Law,
+    Margin,
+    NumberLaw,
+    Residuals,
+)
+from tabseed.space import Choice
+from tabseed.table import MISSING, Table
+from tabseed.table.schema import Schema
+
+FEATURES, RESPONSE = 0, 1  # streams below that of a fit
+ANSWER = 2  # stream below a generator's own, beside FIT and SAMPLE: responses to rows given
+
+# modules and classes that a model file may name: parameters are plain, none reads or runs a file
+_NAMES = {
+    "sklearn.dummy": "DummyClassifier DummyRegressor",
+    "sklearn.ensemble": "ExtraTreesClassifier ExtraTreesRegressor GradientBoostingClassifier "
+    "GradientBoostingRegressor HistGradientBoostingClassifier HistGradientBoostingRegressor "
+    "RandomForestClassifier RandomForestRegressor",
+    "sklearn.linear_model": "BayesianRidge ElasticNet HuberRegressor Lasso LinearRegression "
+    "LogisticRegression Ridge RidgeCV",
+    "sklearn.naive_bayes": "GaussianNB",
+    "sklearn.neighbors": "KNeighborsClassifier KNeighborsRegressor",
+    "sklearn.neural_network": "MLPClassifier MLPRegressor",
+    "sklearn.svm": "SVR",
+    "sklearn.tree": "DecisionTreeClassifier DecisionTreeRegressor",
+}
+ESTIMATORS = tuple((home, name) for home, names in _NAMES.items() for name in names.split())
+
+
+class FeatureResponse(Generator):
+    """Draw features by any generator, then the response from a law fitted to y given x.
+
+    What is fitted is calibrated, and its noise learned, on rows that it did not see (in folds:
+    residuals of rows seen are too small, votes too sure). A number is y~ = mu^(x~) + e, a class
+    (missing among them) is drawn from eta^(x~),
+
+        mu^(x) = m + a f(x),    eta^_k(x) ~ pi_k exp(b_k + a log(p_k(x) / pi_k)),
+
+    f a regressor of y less its mean m, a >= 0 from least squares with a ridge of one row; e one of
+    the residuals y - mu^. p are a classifier's probabilities mixed with 1/(n+1) of the base rates
+    pi; a and b maximise the likelihood less (a^2 + |b|^2) / 2. So few rows that say little give
+    the base rates.
+
+    Parameters
+    ----------
+    features : Generator or None
+        Learns the other columns, alone; None: ``SequentialTrees()``. Its ``random_state`` plays
+        no part.
+    response : "forest", "knn", "linear", "mlp" or a scikit-learn regressor or classifier
+        Learns y from points (:class:`~tabseed.coding.labels.Features`); numbers are standardised for
+        it. "knn" takes k = max(3, round(sqrt n)) neighbours. Its ``random_state`` is set here.
+    residuals : "local", "global", "gaussian" or "none"
+        e drawn from the max(3, round(sqrt n)) training rows nearest to x~, less their mean, so
+        that noise may grow with x; from all rows; normal of their variance; or 0.
+    hard : bool
+        Take the likeliest class instead of drawing one: no noise, for contrast.
+    folds : int
+        Folds of the cross-fitting, at least 2; fewer where there are fewer rows.
+    random_state : int, numpy Generator, SeedSequence or None
+
+    Attributes
+    ----------
+    target_ : the response's column: what ``fit`` named, or else the last that is modelled
+    features_ : Generator or None, the fitted one (None: no column beside the target)
+    task_ : "classification" or "regression"
+    classes_ : list of the classes, in the order of the schema, None for missing; empty for numbers
+
+    A drawn number is moved to the column's grid and clipped to the range seen (``summary`` says
+    how often); of a column of few numbers it is the nearest one. Missing numbers are drawn given
+    x~ by a classifier of their own. Columns that the target determines are no features and follow
+    it; a target that a feature determines follows that. Values that occur often among many others
+    (a price of 0) are not kept apart.
+
+    Cost: ``folds`` + 1 fits of the response beside one of the features. The model file holds the
+    training rows, from which the response is learned anew when it is read (the same rows are
+    drawn under the same scikit-learn): it hides nobody, whatever ``features`` is.
+
+    References: the two stages of Xu, Sun and Cheng (arXiv 2305.10015); calibration after Platt
+    (Advances in Large Margin Classifiers, 1999), for several classes and shrunk.
+
+    Examples
+    --------
+    >>> import numpy as np, pyarrow as pa
+    >>> x = np.random.default_rng(0).normal(size=200)
+    >>> model = FeatureResponse(response="linear", random_state=0)
+    >>> drawn = model.fit(pa.table({"x": x, "y": 3 * x + 1}), target="y").sample(1_000)
+    >>> bool(np.abs(3 * drawn["x"].to_numpy() + 1 - drawn["y"].to_numpy()).max() < 0.1)
+    True
+    """
+
+    references: ClassVar[tuple[str, ...]] = ("arXiv:2305.10015",)
+    search_space: ClassVar = {
+        "response": Choice(("forest", "knn", "linear")),
+        "residuals": Choice(("local", "global")),
+    }
+
+    def __init__(
+        self,
+        features: Generator | None = None,
+        response: str | BaseEstimator = "forest",
+        residuals: Residuals = "local",
+        hard: bool = False,
+        folds: int = 5,
+        random_state: RandomState = None,
+    ) -> None:
+        self.features = features
+        self.response = response
+        self.residuals = residuals
+        self.hard = hard
+        self.folds = folds
+        self.random_state = random_state
+
+    features_: Generator | None
+    task_: Task
+    classes_: list[Any]
+    named_: bool  # whether fit named the target
+    rows_: np.ndarray  # (n, columns) training values, NaN missing
+    points_: Features  # how features become points
+    law_: Law  # of the target's block given points
+
+    # -- learning
+
+    def _fit(
+        self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
+    ) -> None:
+        self._check()
+        names = self.encoder_.schema_.names
+        self.named_ = self.target_ is not None
+        if self.target_ is None:
+            self.target_ = names[-1]
+        elif self.target_ not in names:
+            column = self.schema_[self.target_]
+            raise SchemaError(
+                f"column {column.name!r} is {column.kind}, not a label; set another kind"
+            )
+        self.rows_ = np.column_stack([layout.values(block, x) for block in layout.blocks])
+        self.features_ = self._inner()
+        if self.features_ is not None:
+            encoder = self.features_.encoder_
+            self.features_.set_params(random_state=child(stream, FEATURES)).fit(
+                self.encoder_.inverse_transform(x).select(encoder.schema_),
+                encoder=encoder,
+                progress=aids.progress,
+                checkpoint=None if aids.checkpoint is None else aids.checkpoint.path,
+            )
+        self._learn_response(stream)
+
+    def _check(self) -> None:
+        if self.features is not None and not isinstance(self.features, Generator):
+            raise TabseedError(f"features is a Generator, got {self.features!r}")
+        named = isinstance(self.response, str) and self.response in RESPONSES
+        if not named and not hasattr(self.response, "get_params"):
+            raise TabseedError(
+                f"response is a scikit-learn estimator or one of {RESPONSES}, got {self.response!r}"
+            )
+        if self.residuals not in get_args(Residuals):
+            raise TabseedError(f"residuals is one of {get_args(Residuals)}, got {self.residuals!r}")
+        if not isinstance(self.folds, int) or self.folds < 2:
+            raise TabseedError(f"folds is a whole number from 2 on, got {self.folds!r}")
+
+    @property
+    def _at(self) -> int:
+        """The place of the target's block."""
+        return self.encoder_.schema_.names.index(str(self.target_))
+
+    @property
+    def _feature_places(self) -> list[int]:
+        """Places of the features' blocks: all but the target's and those that it determines."""
+        blocks = self.encoder_.layout_.blocks
+        return [j for j, b in enumerate(blocks) if j != self._at and b.parent != self._at]
+
+    def _inner(self) -> Generator | None:
+        """Give the generator of the features, knowing its columns; None if there are none."""
+        places = self._feature_places
+        if not places:
+            return None
+        model = clone(SequentialTrees() if self.features is None else self.features)
+        model.encoder_ = encoder_of(self.encoder_, places)
+        model.schema_ = model.encoder_.schema_
+        model.target_, model.n_rows_ = None, self.n_rows_
+        return model
+
+    def _learn_response(self, stream: np.random.SeedSequence) -> None:
+        """Fit the law of the target to ``rows_``: a function of them and the stream alone."""
+        layout, at, leader = self.encoder_.layout_, self._at, self._leader
+        block, y = layout.blocks[at], self.rows_[:, at]
+        codes = np.empty(0, int)
+        if not block.numeric:
+            codes = np.unique(np.nan_to_num(y, nan=MISSING)).astype(int)
+            codes = np.concatenate([codes[codes >= 0], codes[codes < 0]])  # missing comes last
+        categories = self.encoder_.schema_[block.name].categories
+        self.classes_ = [None if k == MISSING else categories[k] for k in codes]
+        self.task_ = "regression" if block.numeric else "classification"
+        rows = self.encoder_.inverse_transform(layout.from_values(list(self.rows_.T)))
+        if self.features_ is not None:
+            self.points_ = Features().fit(rows.select(self.features_.schema_))
+        points = self._points(rows)
+        fitting = Fitting(self.response, self.folds, child(stream, RESPONSE))
+        if leader is not None:
+            self.law_ = Determined(leader.name, block, codes)
+        elif not block.numeric:
+            self.law_ = ClassLaw.fit(points, y, codes, fitting, hard=self.hard)
+        elif not points.shape[1] or np.isnan(y).all():
+            self.law_ = Margin(block, np.bincount(block.cell_of(y)), y)
+        else:
+            self.law_ = NumberLaw.fit(points, y, block, fitting, self.residuals)
+
+    @property
+    def _leader(self) -> Block | None:
+        """The block that determines the target, if one does."""
+        blocks = self.encoder_.layout_.blocks
+        parent = blocks[self._at].parent
+        return blocks[parent] if parent >= 0 else None
+
+    def _points(self, rows: Table) -> np.ndarray:
+        """Give what the law is given of each row, (n, w): its point, or the leader's cell."""
+        leader = self._leader
+        if leader is not None:
+            value = rows.numbers(leader.name) if leader.numeric else _codes(rows, leader.name)
+            cell = leader.cell_of(value)
+            if (cell < 0).any():
+                row = int(np.flatnonzero(cell < 0)[0])
+                raise SchemaError(
+                    f"column {leader.name!r}, row {row + 1}: not seen in training, and "
+                    f"{self.target_!r} follows it"
+                )
+            return cell[:, None].astype(float)
+        if self.features_ is None:
+            return np.empty((len(rows), 0))
+        return self.points_.transform(rows)
+
+    # -- drawing
+
+    def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        layout, values = self.encoder_.layout_, {}
+        points = np.empty((n, 0))
+        if self.features_ is not None:
+            encoder, z = self.features_.encoder_, self.features_._sample(n, rng)
+            for j, block in zip(self._feature_places, encoder.layout_.blocks, strict=True):
+                values[j] = encoder.layout_.values(block, z)
+            points = self._points(encoder.inverse_transform(z))
+        values[self._at] = self.law_.draw(points, rng)
+        return layout.from_free(values, rng)
+
+    def sample_response(self, frame: Any, *, random_state: RandomState = None) -> np.ndarray:
+        """Draw a response (n,) to the features of each row given.
+
+        Numbers as :meth:`~tabseed.table.Table.numbers` gives them (dates in microseconds, NaN
+        missing), or class labels (object array, None missing). Columns beside the features are
+        not looked at; a category that was never seen is like none. Without ``random_state`` the
+        generator's own seed decides. SchemaError for columns that are missing.
+        """
+        points = self._given(frame)
+        stream = child(self._stream, ANSWER) if random_state is None else random_state
+        with one_thread():
+            drawn = self.law_.draw(points, generator(stream))
+        if self.task_ == "regression":
+            return drawn
+        categories = self.encoder_.schema_[str(self.target_)].categories
+        labels = np.empty(len(categories) + 1, dtype=object)
+        labels[:-1] = categories  # and the last, None, for missing
+        return np.asarray(labels[np.nan_to_num(drawn, nan=MISSING).astype(int)])
+
+    def response_mean(self, frame: Any) -> np.ndarray:
+        """Give E[y~ | x] for the features of each row: of what :meth:`sample_response` draws.
+
+        (n,) for numbers, rounding and clipping included, of those not missing; for classes their
+        probabilities (n, C), in the order of ``classes_``. Rows as in :meth:`sample_response`.
+        """
+        points = self._given(frame)
+        with one_thread():
+            return self.law_.mean(points)
+
+    def _given(self, frame: Any) -> np.ndarray:
+        schema = None if self.features_ is None else self.features_.schema_
+        return self._points(Table.from_frame(frame, schema=schema))
+
+    # -- files
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        if isinstance(self.response, BaseEstimator):
+            _refuse_unkept(self.response)
+        arrays = {"rows": self.rows_}
+        state: dict[str, Any] = {"named": self.named_, "features": None}
+        if self.features_ is not None:
+            state["features"], inner = self.features_._state()
+            arrays |= {f"features.{k}": v for k, v in inner.items()}
+        return state, arrays
+
+    def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
+        self._check()
+        self.named_, self.rows_ = bool(state["named"]), arrays["rows"]
+        blocks = self.encoder_.layout_.blocks
+        if not len(self.rows_) or self.rows_.shape[1:] != (len(blocks),):
+            raise ValueError(f"rows of {self.rows_.shape}, an encoder of {len(blocks)} columns")
+        for block, value in zip(blocks, self.rows_.T, strict=True):
+            if np.isinf(value).any() or (block.cell_of(value) < 0).any():
+                raise ValueError(f"rows hold what column {block.name!r} cannot")
+        self.features_ = self._inner()
+        if self.features_ is not None:
+            self.features_._restore(state["features"], under("features.", arrays))
+        with one_thread():
+            self._learn_response(child(self._stream, FIT))
+
+    @classmethod
+    def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
+        response = estimator_from_plain(plain["response"], ESTIMATORS)
+        if isinstance(response, dict):
+            raise ValueError(f"{response.get('class')!r} is no response that a file may hold")
+        return {**plain, "response": response}
+
+    def summary(self) -> list[str]:
+        """Say what was learned."""
+        unnamed = "" if self.named_ else ", the last column: none was named"
+        lines = [f"features, then {self.target_!r} given them{unnamed}", *self.law_.says()]
+        if self.features_ is not None:
+            lines += [
+                f"features by {type(self.features_).__name__}",
+                *self.features_.summary(),
+            ]
+        lines += super().summary()  # the features' dependencies among them
+        return [*dict.fromkeys(lines), "the model keeps the training rows and hides nobody"]
+
+
+def encoder_of(encoder: TableEncoder, places: list[int]) -> TableEncoder:
+    """Give the same encoder for the blocks at ``places`` alone, the blocks they follow included."""
+    part = TableEncoder(**encoder.get_params())
+    blocks, start = [], 0
+    for j in places:
+        block = encoder.layout_.blocks[j]
+        parent = places.index(block.parent) if block.parent >= 0 else -1
+        blocks.append(replace(block, start=start, parent=parent))
+        start += 1 + block.n_cells
+    part.layout_ = Layout(tuple(blocks))
+    part.schema_ = Schema(tuple(encoder.schema_[b.name] for b in blocks))
+    part.frame_kind_ = encoder.frame_kind_
+    return part
+
+
+def _codes(rows: Table, name: str) -> np.ndarray:
+    codes = rows.codes(name)
+    return np.where(codes == MISSING, np.nan, codes)
+
+
+def _refuse_unkept(response: BaseEstimator) -> None:
+    """Refuse to save a model that could not be read again."""
+    known = {getattr(import_module(module), name) for module, name in ESTIMATORS}
+    if type(response) not in known:
+        raise TabseedError(
+            f"a file cannot hold {type(response).__name__}: its class is not among those of "
+            "tabseed.generators.two_stage.feature_response.ESTIMATORS"
+        )
+    try:
+        json.dumps(estimator_to_plain(response), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise TabseedError(
+            f"a file cannot hold {type(response).__name__}: a parameter is no plain value ({error})"
+        ) from error

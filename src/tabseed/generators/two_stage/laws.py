@@ -1,0 +1,417 @@
+"""What :mod:`tabseed.generators.two_stage.feature_response` draws a response from: laws of one column given points.
+
+Notation: n rows, a point (w,) for each, w = 0 where there is nothing to go by; C classes; values
+as a column's block holds them (numbers, or codes of categories), NaN missing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax, ndtri, softmax
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from tabseed._random import child, int_seed
+from tabseed.coding.cells import Block
+from tabseed.coding.labels import Task
+from tabseed.errors import TabseedError
+from tabseed.table import MISSING
+
+Residuals = Literal["local", "global", "gaussian", "none"]
+RESPONSES = ("forest", "knn", "linear", "mlp")
+FOLDS, FITS, GAPS = range(3)  # streams below a response's
+NODES = 201  # normal quantiles over which the mean of a rounded Gaussian response is taken
+BLOCK_CELLS = 2_000_000  # rows times residuals held at once
+CLIPPED_ROWS = 500  # training rows at which the share of clipped responses is counted
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How responses are fitted: by which estimator, in how many folds, from which stream."""
+
+    response: str | BaseEstimator
+    folds: int
+    stream: np.random.SeedSequence
+
+    def make(self, task: Task, n: int, part: int) -> BaseEstimator:
+        """Give a fresh estimator for n rows; all its seeds come from child ``part``."""
+        if isinstance(self.response, str):
+            estimator = _named(self.response, task, n)
+        elif (is_classifier if task == "classification" else is_regressor)(self.response):
+            estimator = clone(self.response)
+        else:
+            raise TabseedError(
+                f"the target is one of {task}, {type(self.response).__name__} is not"
+            )
+        if task == "classification" and not hasattr(estimator, "predict_proba"):
+            raise TabseedError(f"{type(estimator).__name__} gives no probabilities to draw from")
+        seeds = [k for k in sorted(estimator.get_params()) if k.split("__")[-1] == "random_state"]
+        stream = child(self.stream, FITS, part)
+        return estimator.set_params(**{k: int_seed(child(stream, i)) for i, k in enumerate(seeds)})
+
+    def learned(self, task: Task, points: np.ndarray, y: np.ndarray, part: int = 0) -> Any:
+        """Give an estimator that learned y (n,) from points (n, w)."""
+        if len(np.unique(y)) < 2:  # not all estimators take what holds one value only
+            constant = DummyClassifier() if task == "classification" else DummyRegressor()
+            return constant.fit(points, y)
+        estimator: Any = self.make(task, len(y), part)
+        with _refusals(estimator, len(y)), warnings.catch_warnings():
+            if isinstance(self.response, str):  # its number of steps is the choice made here
+                warnings.simplefilter("ignore", ConvergenceWarning)
+            return estimator.fit(points, y)
+
+    def out_of_fold(
+        self,
+        task: Task,
+        points: np.ndarray,
+        y: np.ndarray,
+        predict: Callable[[Any, np.ndarray], np.ndarray],
+    ) -> np.ndarray:
+        """Give ``predict(model, points)`` for each row by a model that did not see it, (n, ...).
+
+        Rows are shuffled, then dealt to the folds in order of y: classes and sizes are spread
+        evenly.
+        """
+        n = len(y)
+        order = np.random.default_rng(child(self.stream, FOLDS)).permutation(n)
+        order = order[np.argsort(y[order], kind="stable")]
+        fold = np.empty(n, int)
+        fold[order] = np.arange(n) % min(self.folds, n)
+        parts = []
+        for k in range(min(self.folds, n)):
+            model = self.learned(task, points[fold != k], y[fold != k], part=1 + k)
+            with _refusals(model, int((fold != k).sum())):
+                parts.append(predict(model, points[fold == k]))
+        found = np.empty((n, *parts[0].shape[1:]))
+        for k, part in enumerate(parts):
+            found[fold == k] = part
+        return found
+
+
+@contextmanager
+def _refusals(estimator: Any, n: int) -> Iterator[None]:
+    """Say in one line what an estimator will not do with n rows."""
+    try:
+        yield
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise TabseedError(f"{type(estimator).__name__} cannot learn {n} rows: {reason}") from error
+
+
+def _named(name: str, task: Task, n: int) -> Any:
+    """Make the estimator of that name for n rows."""
+    classes = task == "classification"
+    if name == "knn":
+        return (KNeighborsClassifier if classes else KNeighborsRegressor)(near(n))
+    if name == "linear":
+        if classes:
+            return LogisticRegression(max_iter=1_000)
+        return RidgeCV(np.logspace(-3, 3, 13))
+    if name == "mlp":
+        return (MLPClassifier if classes else MLPRegressor)(
+            hidden_layer_sizes=(64,), alpha=1e-2, max_iter=300
+        )
+    if classes:
+        return RandomForestClassifier(n_estimators=100, min_samples_leaf=2)
+    return RandomForestRegressor(n_estimators=100, max_features=0.5)
+
+
+def near(n: int) -> int:
+    """Say how many of n rows are near a point: about sqrt(n), 3 at least."""
+    return min(n, max(3, round(n**0.5)))
+
+
+# --- laws of the response given points ----------------------------------------------------------
+
+
+class Law(Protocol):
+    """The law of one column given points (n, w)."""
+
+    def mean(self, points: np.ndarray) -> np.ndarray:
+        """Give E[y~ | x] (n,), or the probabilities of the classes (n, C)."""
+
+    def draw(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw values (n,) of the column's block, NaN missing."""
+
+    def says(self) -> list[str]:
+        """Say in a few lines what was learned."""
+
+
+@dataclass(frozen=True)
+class Determined:
+    """A target that follows another column: points are that column's cells (n, 1)."""
+
+    leader: str
+    block: Block
+    codes: np.ndarray  # (C,) of the classes; empty for numbers
+
+    def draw(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Give the value that follows."""
+        assert self.block.parent_cells is not None
+        return self.block.draw(self.block.parent_cells[points[:, 0].astype(int)], rng)
+
+    def mean(self, points: np.ndarray) -> np.ndarray:
+        """Give the value itself, or probability 1."""
+        value = self.draw(points, np.random.default_rng(0))  # nothing is left to chance
+        if self.block.numeric:
+            return value
+        return (np.nan_to_num(value, nan=MISSING)[:, None] == self.codes).astype(float)
+
+    def says(self) -> list[str]:
+        """Say whom it follows."""
+        return [f"no response was fitted: {self.block.name!r} follows {self.leader!r}"]
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Numbers with nothing to predict them by: cells as often as in the training rows."""
+
+    block: Block
+    counts: np.ndarray  # rows in each cell
+    y: np.ndarray  # (n,) training values
+
+    def draw(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw from the column's own law."""
+        cell = rng.choice(len(self.counts), len(points), p=self.counts / self.counts.sum())
+        return self.block.draw(cell, rng)
+
+    def mean(self, points: np.ndarray) -> np.ndarray:
+        """Give the mean of the training rows; NaN where all are missing."""
+        known = self.y[~np.isnan(self.y)]
+        return np.full(len(points), known.mean() if len(known) else np.nan)
+
+    def says(self) -> list[str]:
+        """Say that nothing was to be learned."""
+        return ["no response was fitted: nothing to learn one from"]
+
+
+@dataclass(frozen=True)
+class ClassLaw:
+    """Classes by calibrated probabilities; see :class:`FeatureResponse` for the formula."""
+
+    model: Any
+    codes: np.ndarray  # (C,)
+    base: np.ndarray  # (C,) pi
+    slope: float
+    intercept: np.ndarray  # (C,)
+    floor: float  # share of the base rates in p
+    hard: bool
+    gain: float  # mean out-of-fold log-likelihood over that of the base rates, nats a row
+
+    @classmethod
+    def fit(
+        cls,
+        points: np.ndarray,
+        y: np.ndarray,
+        codes: np.ndarray,
+        fitting: Fitting,
+        *,
+        hard: bool = False,
+    ) -> ClassLaw:
+        """Learn from values y (n,), NaN missing, each of which is among ``codes``."""
+        n, c = len(y), len(codes)
+        k = (np.nan_to_num(y, nan=MISSING)[:, None] == codes).argmax(axis=1)
+        base, floor = np.bincount(k, minlength=c) / n, 1 / (n + 1)
+        law = cls(None, codes, base, 0.0, np.zeros(c), floor, hard, 0.0)
+        if c < 2 or not points.shape[1]:
+            return law
+        evidence = law._evidence(
+            fitting.out_of_fold("classification", points, k, lambda m, x: votes(m, x, c))
+        )
+        slope, intercept = calibrated(evidence, k, base)
+        logs = log_softmax(np.log(base) + intercept + slope * evidence, axis=1)
+        gain = float((logs[np.arange(n), k] - np.log(base[k])).mean())
+        model = fitting.learned("classification", points, k)
+        return replace(law, model=model, slope=slope, intercept=intercept, gain=gain)
+
+    def _evidence(self, p: np.ndarray) -> np.ndarray:
+        """Turn probabilities (n, C) into log(p / pi), p mixed with some of the base rates."""
+        return np.asarray(np.log((1 - self.floor) * p / self.base + self.floor))
+
+    def mean(self, points: np.ndarray) -> np.ndarray:
+        """Give eta^(x), (n, C); under ``hard`` 1 for the class taken."""
+        scores = np.tile(np.log(self.base) + self.intercept, (len(points), 1))
+        if self.model is not None:
+            p = votes(self.model, points, len(self.codes))
+            scores = scores + self.slope * self._evidence(p)
+        if self.hard:
+            return (scores.argmax(axis=1)[:, None] == np.arange(len(self.codes))).astype(float)
+        return np.asarray(softmax(scores, axis=1))
+
+    def draw(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw codes (n,), NaN missing."""
+        upto = np.cumsum(self.mean(points), axis=1)
+        u = rng.random(len(points)) * upto[:, -1]
+        code = self.codes[(upto[:, :-1] <= u[:, None]).sum(axis=1)]
+        return np.where(code == MISSING, np.nan, code)
+
+    def says(self) -> list[str]:
+        """Say how much the features tell."""
+        if self.model is None:
+            return ["no response was fitted: nothing to learn one from"]
+        taken = ", the likeliest class taken" if self.hard else ""
+        return [
+            f"response by {type(self.model).__name__}: {self.gain:+.2f} nats a row over the base "
+            f"rates on rows it did not see, calibrated with slope {self.slope:.2f}{taken}"
+        ]
+
+
+def votes(model: Any, points: np.ndarray, n_classes: int) -> np.ndarray:
+    """Give a classifier's probabilities (n, C); 0 for classes that it did not see."""
+    p = np.zeros((len(points), n_classes))
+    if len(points):
+        p[:, model.classes_] = model.predict_proba(points)
+    return p
+
+
+def calibrated(evidence: np.ndarray, k: np.ndarray, base: np.ndarray) -> tuple[float, np.ndarray]:
+    """Give slope a and intercepts b (C,) of classes k (n,) from evidence l (n, C).
+
+    They maximise sum_i log softmax(log pi + b + a l_i)_{k_i} - (a^2 + |b|^2) / 2, which is concave.
+    """
+    n, c = evidence.shape
+    hit = np.eye(c)[k]
+
+    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        logs = log_softmax(np.log(base) + theta[1:] + theta[0] * evidence, axis=1)
+        off = np.exp(logs) - hit
+        gradient = np.concatenate([[(off * evidence).sum()], off.sum(axis=0)])
+        return float(theta @ theta / 2 - logs[np.arange(n), k].sum()), gradient + theta
+
+    found = minimize(loss, np.zeros(1 + c), jac=True, method="L-BFGS-B")
+    return float(found.x[0]), np.asarray(found.x[1:])
+
+
+@dataclass(frozen=True)
+class NumberLaw:
+    """Numbers: mu^(x) and a residual, moved onto the column's grid; perhaps missing."""
+
+    block: Block
+    model: Any
+    centre: float  # of y, and its spread: what the model learned is standardised
+    spread: float
+    slope: float
+    residuals: np.ndarray  # (n,) of y out of fold, their mean 0
+    kind: Residuals
+    search: NearestNeighbors  # among the training points
+    gaps: ClassLaw | None  # whether missing; None where none was
+    skill: float  # R2 out of fold
+    clipped: float = 0.0  # share of responses drawn beyond the range seen
+
+    @classmethod
+    def fit(
+        cls, points: np.ndarray, y: np.ndarray, block: Block, fitting: Fitting, kind: Residuals
+    ) -> NumberLaw:
+        """Learn from y (n,), NaN missing but not all."""
+        gone, gaps = np.isnan(y), None
+        if gone.any():
+            named = isinstance(fitting.response, str)
+            own = Fitting(
+                fitting.response if named else "forest", fitting.folds, child(fitting.stream, GAPS)
+            )
+            gaps = ClassLaw.fit(points, gone.astype(float), np.array([0, 1]), own)
+        points, y = points[~gone], y[~gone]
+        centre, spread = y.mean(), y.std() or 1.0
+        z = (y - centre) / spread
+        seen = np.zeros(len(y))
+        if len(y) > 1:
+            seen = fitting.out_of_fold("regression", points, z, lambda m, x: m.predict(x).ravel())
+            seen -= seen.mean()
+        slope = max(0.0, float(seen @ z / (seen @ seen + 1)))
+        error = z - slope * seen
+        law = cls(
+            block=block,
+            model=fitting.learned("regression", points, z),
+            centre=float(centre),
+            spread=float(spread),
+            slope=slope,
+            residuals=spread * error,
+            kind=kind,
+            search=NearestNeighbors(n_neighbors=near(len(y))).fit(points),
+            gaps=gaps,
+            skill=float(1 - (error**2).mean()),
+        )
+        few = points[:: -(-len(points) // CLIPPED_ROWS)]
+        ends = np.concatenate([block.atoms, block.knots.ravel()])
+        beyond = law._averaged(few, lambda v: (v < ends.min()) | (v > ends.max()))
+        return replace(law, clipped=float(beyond.mean()))
+
+    def mu(self, points: np.ndarray) -> np.ndarray:
+        """Give mu^(x), (n,)."""
+        if not len(points):
+            return np.empty(0)
+        return np.asarray(
+            self.centre + self.spread * self.slope * self.model.predict(points).ravel()
+        )
+
+    def noise(self, points: np.ndarray) -> np.ndarray:
+        """Give residuals that are equally likely at each point: (n, r), or (1, r) for all."""
+        if self.kind == "none":
+            return np.zeros((1, 1))
+        if self.kind == "global":
+            return self.residuals[None]
+        if self.kind == "gaussian":
+            return self.residuals.std() * ndtri((np.arange(NODES) + 0.5) / NODES)[None]
+        e = self.residuals[self.search.kneighbors(points, return_distance=False)]
+        k = e.shape[1]
+        return np.asarray((e - e.mean(axis=1, keepdims=True)) * (k / max(1, k - 1)) ** 0.5)
+
+    def draw(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw values (n,), NaN missing."""
+        n = len(points)
+        if not n:
+            return np.empty(0)
+        if self.kind == "gaussian":
+            e = self.residuals.std() * rng.standard_normal(n)
+        else:
+            noise = self.noise(points)
+            which = rng.integers(0, noise.shape[1], n)
+            e = np.broadcast_to(noise, (n, noise.shape[1]))[np.arange(n), which]
+        y = on_grid(self.block, self.mu(points) + e)
+        if self.gaps is not None:
+            y = np.where(self.gaps.draw(points, rng) == 1, np.nan, y)
+        return y
+
+    def mean(self, points: np.ndarray) -> np.ndarray:
+        """Give the mean (n,) of what is drawn, where it is not missing."""
+        return self._averaged(points, lambda values: on_grid(self.block, values))
+
+    def _averaged(self, points: np.ndarray, f: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Give E[f(mu^(x) + e)] (n,), e over the residuals at x; f takes and gives (m,)."""
+        if not len(points):
+            return np.empty(0)
+        mu, noise = self.mu(points), self.noise(points)
+        size = max(1, BLOCK_CELLS // noise.shape[1])
+        parts = []
+        for start in range(0, len(mu), size):
+            some = slice(start, start + size)
+            value = mu[some, None] + (noise if len(noise) == 1 else noise[some])
+            parts.append(f(value.ravel()).reshape(value.shape).mean(axis=1))
+        return np.concatenate(parts)
+
+    def says(self) -> list[str]:
+        """Say how well the features predict, and what is clipped."""
+        line = (
+            f"response by {type(self.model).__name__}: R2 {self.skill:.2f} on rows it did not see, "
+            f"calibrated with slope {self.slope:.2f}; residuals {self.kind}"
+        )
+        share = f"{self.clipped:.1%} of the responses lie beyond the range seen and are clipped"
+        return [line, *([share] if self.clipped >= 5e-4 else [])]
+
+
+def on_grid(block: Block, values: np.ndarray) -> np.ndarray:
+    """Move numbers (n,) into the range seen and onto the grid; of few numbers, to the nearest."""
+    values = block.snap(values)
+    return block.atoms[block.cell_of(values)] if block.is_discrete else values

@@ -1,0 +1,1 @@
+"""Hardness by what training says of each row."""

@@ -1,0 +1,1 @@
+"""Hardness by Shapley values of nearest-neighbour games."""

@@ -1,0 +1,49 @@
+"""What ``tabseed info`` says of a column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from tabseed.table.schema import LEFT_OUT, NUMERIC, Column
+from tabseed.table.table import Table
+
+
+def describe(table: Table, column: Column) -> dict[str, Any]:
+    """Say of one column what kind it is, what it holds and why it was taken so."""
+    values = table.to_arrow()[column.name]
+    return {
+        "name": column.name,
+        "kind": column.kind,
+        "missing": values.null_count,
+        "distinct": len(pc.unique(values.drop_null())),
+        "values": _shown_values(table, column),
+        "reason": column.reason,
+    }
+
+
+def _shown_values(table: Table, column: Column, most: int = 3) -> str:
+    """Show a range or the commonest levels; never a value of an id or free text."""
+    if column.kind in LEFT_OUT:
+        return "not shown"
+    if column.kind in NUMERIC:
+        numbers = table.numbers(column.name)
+        if np.isnan(numbers).all():
+            return ""
+        ends = (np.nanmin(numbers), np.nanmax(numbers))
+        low, high = (_shown_number(end, column.kind) for end in ends)
+        return low if low == high else f"{low} to {high}"
+    codes = table.codes(column.name)
+    counts = np.bincount(codes[codes >= 0], minlength=len(column.categories))
+    common = np.argsort(-counts, kind="stable")[:most]
+    shown = ", ".join(str(column.categories[at])[:30] for at in common)
+    return shown + (", ..." if len(column.categories) > most else "")
+
+
+def _shown_number(number: float, kind: str) -> str:
+    if kind == "datetime":
+        stamp = np.datetime64(int(number), "us").astype("datetime64[s]")
+        return str(stamp).removesuffix("T00:00:00")
+    return f"{number:.0f}" if kind == "integer" else f"{number:.6g}"

@@ -1,0 +1,181 @@
+"""What kind is a column? Each answer comes with its reason; nothing is decided in silence."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tabseed.errors import SchemaError
+from tabseed.table.schema import DISCRETE, Category, Column, Kind
+
+MAX_EXACT_INTEGER = 2**53  # beyond it neighbours share one float64
+MIN_ROWS_FOR_ID = 20  # with fewer rows, all-distinct values say nothing
+ID_NAME = re.compile(  # patient_id, patientId, but not paid
+    r"(?i:(^|[\W_])(id|uuid|guid|key|index|nbr|rownames?|unnamed:? ?0?)$)|(?<=[a-z])I[dD]$"
+)
+DATE_FORMATS = (
+    "%Y-%m-%d",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d",
+    "%Y%m%dT%H%M%S",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d-%b-%Y",
+)
+
+
+def detect(name: str, values: pa.ChunkedArray) -> Column:
+    """Describe one column from its values.
+
+    Cost: linear in the number of rows, a sort of the distinct values included.
+    """
+    kind = values.type
+    present = values.drop_null()
+    if len(present) == 0:
+        return Column(name, "categorical", "no value present: stays missing")
+    if pa.types.is_boolean(kind):
+        return Column(name, "boolean", "stored as true/false", _categories(name, present))
+    if pa.types.is_dictionary(kind):
+        if kind.ordered:
+            return Column(name, "ordinal", "stored as ordered categories", _levels(values))
+        return Column(name, "categorical", "stored as categories", _categories(name, present))
+    if pa.types.is_integer(kind):
+        return _detect_integer(name, present)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _detect_real(name, present, has_missing=len(present) < len(values))
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return Column(name, "datetime", f"stored as {kind}")
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _detect_text(name, present)
+    return Column(name, "text", f"stored as {kind}, which is not modelled: left out")
+
+
+def describe_as(
+    name: str, values: pa.ChunkedArray, kind: Kind, datetime_format: str | None = None
+) -> Column:
+    """Describe one column as the kind that the user asks for."""
+    categories: tuple[Category, ...] = ()
+    if kind in DISCRETE:
+        ordered = kind == "ordinal" and pa.types.is_dictionary(values.type) and values.type.ordered
+        categories = _levels(values) if ordered else _categories(name, values.drop_null())
+    if kind == "boolean" and len(categories) > 2:
+        raise SchemaError(f"column {name!r} has {len(categories)} values, a boolean has two")
+    if kind != "datetime" and datetime_format is not None:
+        raise SchemaError(f"column {name!r}: a date pattern goes with datetime, not with {kind}")
+    if kind == "datetime" and datetime_format is None and pa.types.is_string(values.type):
+        fitting = _fitting_formats(values.drop_null())
+        if not fitting:
+            raise SchemaError(
+                f"column {name!r}: no known date pattern fits all its values; "
+                f"name it, as in {name}=datetime:%d/%m/%Y"
+            )
+        datetime_format = fitting[0]
+    return Column(name, kind, "set by you", categories, datetime_format)
+
+
+def _categories(name: str, present: pa.ChunkedArray) -> tuple[Category, ...]:
+    kind = present.type
+    if len(present) == 0:
+        return ()
+    if pa.types.is_dictionary(kind):
+        present = present.cast(kind.value_type)
+    elif not any(fits(kind) for fits in _CATEGORY_TYPES):
+        raise SchemaError(
+            f"column {name!r} is stored as {kind}, which cannot be categories; make it text first"
+        )
+    values = set(pc.unique(present).to_pylist())  # a set, for -0.0 and 0.0 are one
+    return tuple(sorted(values, key=_category_order))
+
+
+_CATEGORY_TYPES = (
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_string,
+)
+
+
+def _levels(values: pa.ChunkedArray) -> tuple[Category, ...]:
+    """Give the categories of an ordered dictionary column in their order, unused ones too."""
+    return tuple(values.combine_chunks().dictionary.to_pylist())
+
+
+def _category_order(value: Category) -> tuple[bool, Category]:
+    return (isinstance(value, str), value)
+
+
+def _detect_integer(name: str, present: pa.ChunkedArray) -> Column:
+    low, high = pc.min_max(present).values()
+    n_distinct = pc.count_distinct(present).as_py()
+    if n_distinct == len(present) >= MIN_ROWS_FOR_ID:
+        array = present.to_numpy()
+        if np.all(np.diff(array) == 1):
+            return Column(name, "id", "counts the rows one by one: left out")
+    if len(present) >= MIN_ROWS_FOR_ID and 2 * n_distinct > len(present) and ID_NAME.search(name):
+        share = "all" if n_distinct == len(present) else f"{n_distinct} of {len(present)}"
+        return Column(name, "id", f"{share} distinct, and named like an id: left out")
+    if max(abs(low.as_py()), abs(high.as_py())) > MAX_EXACT_INTEGER:
+        return Column(name, "id", "numbers beyond 2^53, too long to be quantities: left out")
+    if {low.as_py(), high.as_py()} == {0, 1} and n_distinct == 2:
+        return Column(name, "boolean", "whole numbers 0 and 1 only", (0, 1))
+    return Column(name, "integer", f"whole numbers, {n_distinct} distinct")
+
+
+def _detect_real(name: str, present: pa.ChunkedArray, *, has_missing: bool) -> Column:
+    if pa.types.is_decimal(present.type):  # through text: Arrow's own cast is an ulp off
+        present = present.cast(pa.string())
+    numbers = present.cast(pa.float64()).to_numpy()
+    if np.array_equal(numbers, np.round(numbers)) and np.abs(numbers).max() <= MAX_EXACT_INTEGER:
+        why = "whole numbers with missing cells" if has_missing else "whole numbers stored as reals"
+        if set(np.unique(numbers)) == {0.0, 1.0}:
+            return Column(name, "boolean", f"{why}, 0 and 1 only", (0.0, 1.0))
+        return Column(name, "integer", why)
+    return Column(name, "continuous", f"real numbers, {len(np.unique(numbers))} distinct")
+
+
+def _detect_text(name: str, present: pa.ChunkedArray) -> Column:
+    n, n_distinct = len(present), pc.count_distinct(present).as_py()
+    formats = _fitting_formats(present)
+    if len(formats) == 1:
+        return Column(name, "datetime", f"all values read as {formats[0]}", (), formats[0])
+    note = f"; could be dates, in {len(formats)} ways ({' or '.join(formats)})" if formats else ""
+    if n_distinct == n >= MIN_ROWS_FOR_ID:
+        spaced = pc.any(pc.match_substring(present, " ")).as_py()
+        kind: Kind = "text" if spaced and not ID_NAME.search(name) else "id"
+        return Column(name, kind, f"all {n} values distinct{note}: left out")
+    if n >= MIN_ROWS_FOR_ID and n_distinct > max(20, n / 2):
+        return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
+    return Column(
+        name,
+        "categorical",
+        f"{n_distinct} distinct text{'s' * (n_distinct != 1)}{note}",
+        _categories(name, present),
+    )
+
+
+def _fitting_formats(present: pa.ChunkedArray) -> list[str]:
+    distinct = pc.unique(present)
+    if len(distinct) == 0:
+        return []
+    fitting = []
+    for pattern in DATE_FORMATS:
+        parsed = pc.strptime(distinct, format=pattern, unit="us", error_is_null=True)
+        # a pattern fits only if it also writes the very same text back
+        if (
+            parsed.null_count == 0
+            and pc.all(pc.equal(write_dates(parsed, pattern), distinct.cast(pa.string()))).as_py()
+        ):
+            fitting.append(pattern)
+    return fitting
+
+
+def write_dates(dates: pa.Array, pattern: str) -> pa.Array:
+    """Write timestamps as text by a strptime pattern (whole seconds, four-digit years)."""
+    seconds = dates.cast(pa.timestamp("s"), safe=False)
+    return pc.strftime(seconds, format=pattern)

@@ -1,0 +1,340 @@
+"""Files: tables in and out, schemas, and writing that never leaves half a file.
+
+Text tables are :mod:`tabseed.table.delimited`'s. Every refusal is one line: which file, where, what
+to do.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from tabseed.errors import FileError, MissingDependencyError, SchemaError
+from tabseed.table.delimited import as_text, check_names, read_text
+from tabseed.table.schema import Column, Schema
+
+MAX_BYTES = 2**31  # decompressed; a table beyond 2 GiB is not a small one, or it is a zip bomb
+MAX_SCHEMA_BYTES = 2**26
+_TEXT_FORMATS = {".csv": None, ".tsv": "\t"}
+_PARQUET = (".parquet", ".pq")
+_ARROW = (".arrow", ".feather", ".ipc")
+_DUCKDB = (".duckdb", ".ddb")
+_READABLE = ".csv, .tsv (also .gz), .parquet, .arrow, .feather, .duckdb"
+_WRITABLE = ".csv, .tsv (also .gz), .parquet, .arrow, .feather"
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    sql: str | None = None,
+    encoding: str = "utf-8",
+    text_columns: Collection[str] = (),
+) -> pa.Table:
+    """Read a table; the name's ending decides the format.
+
+    CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow or Feather. ``sql`` asks a
+    DuckDB file, opened read-only, or any other table file under the name ``data``. ``encoding``
+    is for text files. Text becomes whole numbers, real numbers or true/false only if every cell
+    is written as such without leading zeros, plus signs or too many digits; dates stay text, and
+    so do ``text_columns``. Files beyond ``MAX_BYTES`` (after decompression) are refused.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileError(f"{path}: no such file")
+    if path.is_dir():
+        raise FileError(f"{path}: is a directory; name a file")
+    if not path.is_file():
+        raise FileError(f"{path}: is no regular file; save the table in one first")
+    suffix, _ = _ending(path)
+    try:
+        if suffix in _DUCKDB:
+            if sql is None:
+                raise FileError(f'{path}: is a database; add --sql "select ... from ..."')
+            return _ask_database(path, sql)
+        table = _read_plain(path, suffix, encoding, text_columns)
+    except EOFError as error:
+        raise FileError(f"{path}: the compressed file ends early; fetch it again") from error
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
+    return table if sql is None else _ask_table(path, table, sql)
+
+
+def _read_plain(path: Path, suffix: str, encoding: str, text_columns: Collection[str]) -> pa.Table:
+    if suffix in _TEXT_FORMATS:
+        return read_text(path, lambda: _open(path), _TEXT_FORMATS[suffix], encoding, text_columns)
+    if suffix in _PARQUET:
+        return _read_parquet(path)
+    if suffix in _ARROW:
+        return _read_arrow(path)
+    raise FileError(f"{path}: unknown ending {suffix!r}; readable are {_READABLE}")
+
+
+def _ending(path: Path) -> tuple[str, bool]:
+    """Give the ending that names the format, and whether ``.gz`` follows it."""
+    name = path.name.lower()
+    zipped = name.endswith(".gz")
+    return Path(name.removesuffix(".gz")).suffix, zipped
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())
+
+
+class _Limited(io.RawIOBase):
+    """A byte stream that refuses to give more than ``MAX_BYTES``."""
+
+    def __init__(self, source: IO[bytes], path: Path) -> None:
+        self._source, self._path, self._left = source, path, MAX_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._source.read(len(buffer))
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise _too_large(self._path)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+def _open(path: Path) -> Any:
+    return _Limited(gzip.open(path) if _ending(path)[1] else open(path, "rb"), path)  # type: ignore[arg-type]
+
+
+def _too_large(path: Path) -> FileError:
+    return FileError(
+        f"{path}: holds more than {MAX_BYTES // 2**20} MiB of data; take a part of its rows"
+    )
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            found = file.metadata
+            groups = (found.row_group(at).total_byte_size for at in range(found.num_row_groups))
+            if sum(groups) > MAX_BYTES:
+                raise _too_large(path)
+            return file.read()
+    except (pa.ArrowException, ValueError) as error:
+        raise FileError(f"{path}: not a sound Parquet file: {_reason(error)}") from error
+
+
+def _read_arrow(path: Path) -> pa.Table:
+    if path.stat().st_size > MAX_BYTES:
+        raise _too_large(path)
+    try:
+        with pa.OSFile(str(path)) as source:
+            is_file = source.read(6) == b"ARROW1"
+            source.seek(0)
+            opened = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
+            return opened.read_all()
+    except (pa.ArrowException, ValueError) as error:
+        raise FileError(f"{path}: not a sound Arrow file: {_reason(error)}") from error
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise MissingDependencyError('SQL needs DuckDB: pip install "tabseed[sql]"') from error
+    return duckdb
+
+
+# A query reads what it is given: no other files, no network, no extensions.
+_CLOSED = {"enable_external_access": "false"}
+
+
+def _ask_database(path: Path, sql: str) -> pa.Table:
+    duckdb = _duckdb()
+    try:
+        with duckdb.connect(str(path), read_only=True, config=_CLOSED) as connection:
+            return _result(connection.sql(sql))
+    except duckdb.Error as error:
+        raise FileError(f"{path}: {_reason(error)}") from error
+
+
+def _ask_table(path: Path, table: pa.Table, sql: str) -> pa.Table:
+    duckdb = _duckdb()
+    try:
+        with duckdb.connect(config=_CLOSED) as connection:
+            connection.register("data", table)
+            return _result(connection.sql(sql))
+    except duckdb.Error as error:
+        raise FileError(f"{path} (as 'data'): {_reason(error)}") from error
+
+
+def _result(relation: Any) -> pa.Table:
+    if relation is None:
+        raise FileError("--sql: the query gives no table; it should begin with select")
+    found = relation.to_arrow_table()
+    check_names(Path("--sql"), found.column_names)
+    return found
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def check_writable(path: str | os.PathLike[str], *, force: bool = False) -> Path:
+    """Refuse a path that could not be written; ask before long work, not after it."""
+    path = Path(path)
+    if path.is_dir():
+        raise FileError(f"{path}: is a directory; name a file")
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path}: is no regular file; name another")
+    if path.exists() and not force:
+        raise FileError(f"{path}: exists already; name another file or add --force")
+    if not path.parent.is_dir():
+        raise FileError(f"{path}: there is no directory {str(path.parent)!r}; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"{path}: no permission to write in {str(path.parent)!r}")
+    return path
+
+
+def check_table_path(path: str | os.PathLike[str], *, force: bool = False) -> Path:
+    """As :func:`check_writable`, and the ending must name a format that can be written."""
+    path = Path(path)
+    suffix, zipped = _ending(path)
+    known = suffix in _TEXT_FORMATS or (suffix in _PARQUET + _ARROW and not zipped)
+    if not known:
+        raise FileError(f"{path}: unknown ending {path.suffix!r}; writable are {_WRITABLE}")
+    return check_writable(path, force=force)
+
+
+def check_spreadsheet(path: str | os.PathLike[str], for_spreadsheet: bool) -> None:
+    """Refuse the guard for spreadsheets where the file is no text that one would open."""
+    if for_spreadsheet and _ending(Path(path))[0] not in _TEXT_FORMATS:
+        raise FileError(f"{path}: a guard for spreadsheets needs a .csv or .tsv file")
+
+
+def check_outputs(
+    tables: Sequence[Path],
+    others: Sequence[Path | None],
+    inputs: Sequence[Path | None],
+    force: bool,
+) -> None:
+    """Refuse, before any work, output paths that could not be written or would hit another."""
+    taken = {path.resolve() for path in inputs if path is not None}
+    for path in (*tables, *(p for p in others if p is not None)):
+        if path.resolve() in taken:
+            raise FileError(f"{path}: is named twice, as input or output; name another file")
+        taken.add(path.resolve())
+        check = check_table_path if path in tables else check_writable
+        check(path, force=force)
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[Path]:
+    """Give a temporary path in the same directory; rename it to ``path`` if all goes well.
+
+    Whatever ends the block early, an interrupt included, leaves no file behind, and an older
+    file untouched.
+    """
+    path = check_writable(path, force=force)
+    part = path.with_name(f".tabseed-{secrets.token_hex(6)}.part")
+    try:
+        yield part
+        check_writable(path, force=force)  # somebody else may have been quicker
+        os.replace(part, path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {_reason(error)}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write bytes at once or not at all."""
+    with atomic_write(path, force=force) as part:
+        part.write_bytes(data)
+
+
+def write_text(text: str, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write UTF-8 text at once or not at all; line ends stay as they are."""
+    write_bytes(text.encode(), path, force=force)
+
+
+def write_table(
+    table: pa.Table,
+    path: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    for_spreadsheet: bool = False,
+) -> None:
+    """Write a table; the name's ending decides the format. The same table gives the same bytes.
+
+    ``for_spreadsheet`` puts an apostrophe before text cells and column names that a spreadsheet
+    might run as a formula. No such guard is complete: other programs have other triggers.
+    """
+    path = check_table_path(path, force=force)
+    check_spreadsheet(path, for_spreadsheet)
+    suffix, zipped = _ending(path)
+    if suffix in _TEXT_FORMATS:
+        text = as_text(table, _TEXT_FORMATS[suffix] or ",", for_spreadsheet).encode()
+        # without a time stamp, which would differ from run to run
+        write_bytes(gzip.compress(text, mtime=0) if zipped else text, path, force=force)
+        return
+    with atomic_write(path, force=force) as part:
+        if suffix in _PARQUET:
+            import pyarrow.parquet as pq
+
+            pq.write_table(table, part)
+        else:
+            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+
+
+# --- schemas ------------------------------------------------------------------------------------
+
+
+def read_schema(path: str | os.PathLike[str]) -> Schema:
+    """Read a schema from JSON, ours or SDV's metadata of one table."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_SCHEMA_BYTES:
+            raise FileError(f"{path}: too large for a schema")
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise FileError(f"{path}: no such file") from error
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
+    except (UnicodeError, ValueError, RecursionError) as error:
+        raise FileError(f"{path}: not JSON: {_reason(error)}") from error
+    try:
+        return Schema.from_dict(data)
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+
+
+def write_schema(schema: Schema, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write a schema as JSON that SDV reads too."""
+    text = json.dumps(schema.to_dict(), indent=2, ensure_ascii=False)
+    write_text(text + "\n", path, force=force)
+
+
+def text_columns(schema: Iterable[Column]) -> set[str]:
+    """Name the columns that hold text by their schema, though a file's cells may look otherwise."""
+    return {
+        column.name
+        for column in schema
+        if column.datetime_format or any(isinstance(c, str) for c in column.categories)
+    }
