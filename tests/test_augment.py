@@ -32,7 +32,7 @@ from tabseed import (
     TooFewRowsError,
     Training,
 )
-from tabseed.augment.augmenter import smallest
+from tabseed.estimates.folds import smallest
 from tabseed.hardness.hints import hints
 
 SCORED = TargetedAugmenter(Resample(), hardest=0.3, per_class=True, random_state=0)

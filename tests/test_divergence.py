@@ -12,8 +12,9 @@ from scipy.stats import norm
 
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.metrics import DiscriminatorDivergence, divergence
-from tabseed.metrics.base import JudgeEncoder, coarse_codes, merge_close
-from tabseed.metrics.divergence import Calibration, _estimates, smallest_js
+from tabseed.metrics.discriminators import Calibration
+from tabseed.metrics.divergence import _estimates, smallest_js
+from tabseed.metrics.judge_encoder import JudgeEncoder, coarse_codes, merge_close
 from tabseed.table import Table
 
 

@@ -14,7 +14,7 @@ import pytest
 from tabseed.errors import LeakageError, SchemaError, TooFewRowsError
 from tabseed.evaluation.evaluation import evaluate
 from tabseed.metrics import METRICS, MarginalDistance, Metric, check_leakage, divergence
-from tabseed.metrics.base import pooled_codes, row_keys
+from tabseed.metrics.leakage import pooled_codes, row_keys
 from tabseed.table import Table
 
 DATA = Path(os.environ.get("TABSEED_DATA", "data"))

@@ -28,18 +28,13 @@ from tabseed import archive
 from tabseed._random import child, seed_sequence
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, SchemaError, TabseedError, TooFewRowsError
-from tabseed.generators.neural.ensemble import (
-    Network,
-    Record,
-    SeedEnsemble,
-    Split,
-    Training,
-    kl_to_standard_normal,
-    train_ensemble,
-)
+from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.ensemble import SeedEnsemble, train_ensemble
+from tabseed.generators.neural.learner import CellLogLikelihood, Network, kl_to_standard_normal
 from tabseed.generators.neural.mixture import LatentMixture
 from tabseed.generators.neural.paper import PaperNetwork
-from tabseed.generators.neural.vaebgm import CellLogLikelihood, CellNetwork
+from tabseed.generators.neural.stopping import Record, Training
+from tabseed.generators.neural.vaebgm import CellNetwork
 from tabseed.table import Table
 from tabseed.testing import example_table
 

@@ -17,8 +17,9 @@ from tabseed._random import child
 from tabseed.archive import Checkpoint
 from tabseed.errors import OrthogonalSeedsWarning, TabseedError, TooFewRowsError
 from tabseed.generators.base import FIT, Aids
-from tabseed.generators.neural.ensemble import SeedEnsemble, Training
+from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.generators.neural.paper import PaperNetwork
+from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias import BIASES, bias_class
 from tabseed.inductive_bias.base import InductiveBias, Stage, learn
 from tabseed.inductive_bias.journal import Journal

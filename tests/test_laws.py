@@ -12,9 +12,9 @@ from sklearn.base import clone
 import tabseed
 from tabseed import testing
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
-from tabseed.generators import GENERATORS, WRAPPERS, generator_class
+from tabseed.generators import GENERATORS, generator_class
 from tabseed.generators.base import Generator
-from tabseed.generators.neural.ensemble import Training
+from tabseed.generators.neural.stopping import Training
 from tabseed.hardness import SCORERS, scorer_class
 from tabseed.hardness.base import HardnessScorer
 from tabseed.inductive_bias import BIASES, bias_class
@@ -22,6 +22,7 @@ from tabseed.inductive_bias.base import InductiveBias
 from tabseed.inductive_bias.fine_tuned import FineTuned
 from tabseed.inductive_bias.maml import MetaTraining
 from tabseed.metrics import METRICS, ChiSquareDivergence, DiscriminatorDivergence, Metric
+from tabseed.saved import WRAPPERS
 
 Augmenter = TargetedAugmenter | TargetedRegressionAugmenter
 BRIEF = Training(steps=300, patience=4)  # laws hold at any length; these runs need not be good

@@ -27,7 +27,8 @@ from tabseed import (
     evaluate_augmentation,
 )
 from tabseed._random import child, seed_sequence
-from tabseed.augment.protocol import ARMS, SPLIT, Arms, _run_split, held_out, with_rounds
+from tabseed.augment.arms import ARMS, Arms, held_out, with_rounds
+from tabseed.augment.protocol import SPLIT, _run_split
 from tabseed.augment.rows import Rows
 from tabseed.estimates.splits import compare, family, holm
 

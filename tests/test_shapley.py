@@ -13,9 +13,9 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import train_test_split
 
 import tabseed as ts
-from tabseed._random import seed_sequence
+from tabseed._random import child, seed_sequence
 from tabseed.errors import TabseedError, TooFewRowsError
-from tabseed.hardness.base import deal
+from tabseed.estimates.folds import deal
 
 ENGINES = ("numba", "numpy", "torch")
 GAMES = ("accuracy", "soft", "threshold", "likeness", "squared")
@@ -254,7 +254,7 @@ def test_rows_of_a_fold_are_valued_by_the_others():
     rng = np.random.default_rng(7)
     x, y = clusters(rng, 90)
     found = ts.KNNShapley(3, random_state=1).fit(x, y, folds=4)
-    fold = deal(y, 90, 4, seed_sequence(1))
+    fold = deal(y, 90, 4, np.random.default_rng(child(seed_sequence(1), 0)))
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     each = [[] for _ in range(90)]
     for t in range(90):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score, roc_auc_score
 
-from tabseed.coding.labels import score_rows
+from tabseed.estimates.scores import score_rows
 
 
 @pytest.mark.parametrize("classes", [2, 4])

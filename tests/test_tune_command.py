@@ -17,7 +17,7 @@ from tabseed._random import child, seed_sequence
 from tabseed.augment.rows import Rows
 from tabseed.cli.tune import pasted
 from tabseed.errors import TooFewRowsError
-from tabseed.hardness.base import deal
+from tabseed.estimates.folds import deal
 from tabseed.table.files import write_table
 from tabseed.tune import AugmentationGain, Fidelity, gain_verdict, likeness_verdict
 
@@ -58,10 +58,10 @@ def run(capsys, *arguments: object) -> tuple[int, str, str]:
 
 def test_folds_are_even_in_all_and_in_each_class() -> None:
     group = np.repeat([0, 1, 2], [50, 13, 7])
-    fold = deal(group, len(group), 4, seed_sequence(0))
+    fold = deal(group, len(group), 4, np.random.default_rng(0))
     counts = np.array([np.bincount(fold[group == g], minlength=4) for g in range(3)])
     assert (np.ptp(counts, axis=1) <= 1).all() and np.ptp(counts.sum(axis=0)) <= 1
-    assert not np.array_equal(fold, deal(group, len(group), 4, seed_sequence(1)))
+    assert not np.array_equal(fold, deal(group, len(group), 4, np.random.default_rng(1)))
 
 
 class Copies(ts.Resample):
@@ -73,7 +73,7 @@ class Copies(ts.Resample):
 
 def test_the_gain_is_that_of_the_definition() -> None:
     """With copies of all rows added, the model is that of every row twice."""
-    from tabseed.coding.labels import Features
+    from tabseed.coding.points import Features
 
     features = ts.Table.from_frame(table()).select(ts.Table.from_frame(table()).schema.modelled)
     features = features.to_arrow().drop_columns(["köln"])
@@ -85,7 +85,7 @@ def test_the_gain_is_that_of_the_definition() -> None:
         rows, augmenter, {"copies": Copies()}, draws=2, model=model, random_state=3
     )
     found = gain("copies", {}, seed_sequence(8))
-    fold = deal(y, len(y), 3, child(seed_sequence(3), 0))
+    fold = deal(y, len(y), 3, np.random.default_rng(child(seed_sequence(3), 0, 0)))
     expected = []
     for k in range(3):
         train, held = rows.take(np.flatnonzero(fold != k)), rows.take(np.flatnonzero(fold == k))

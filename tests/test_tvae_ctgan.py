@@ -15,7 +15,8 @@ import tabseed as ts
 from tabseed._random import child, seed_sequence
 from tabseed.coding.encode import TableEncoder
 from tabseed.generators.base import Aids
-from tabseed.generators.neural.ensemble import Options, Split, train_ensemble
+from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.ensemble import Options, train_ensemble
 from tabseed.generators.neural.modes import ModeCoding
 from tabseed.generators.neural.players import AdversarialNetworks, _within
 from tabseed.inductive_bias.base import Stage

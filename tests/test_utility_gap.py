@@ -20,8 +20,8 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 import tabseed as ts
-from tabseed.coding.labels import score_rows
 from tabseed.estimates.means import BALANCED, interaction, mean_over, ratio
+from tabseed.estimates.scores import score_rows
 from tabseed.utility.bound import shift_bound
 from tabseed.utility.decomposition import contributions, decompose, mean_decomposition
 from tabseed.utility.gap import gaps
@@ -35,7 +35,7 @@ from tabseed.utility.measure import (
     Measuring,
     measure,
 )
-from tabseed.utility.models import Problem
+from tabseed.utility.problem import Problem
 
 # equal weights on these give all moments of N(0, 1) up to the fifth
 NORMAL = np.array([0, 0, 0, 0, 3**0.5, -(3**0.5)])

@@ -20,7 +20,7 @@ from tabseed.table.schema import Column, Schema
 from tabseed.utility.averaging import error_of_several, predicted_error
 from tabseed.utility.measure import SYNTHETIC, Measured
 from tabseed.utility.mix import Mixing, _chosen, _gains, _judged
-from tabseed.utility.models import Problem
+from tabseed.utility.problem import Problem
 
 REGRESSION = Problem(
     Schema((Column("x", "continuous"), Column("y", "continuous"))), "y", "regression", ()

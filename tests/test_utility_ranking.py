@@ -19,7 +19,7 @@ from tabseed.errors import TabseedError
 from tabseed.table.schema import Column, Schema
 from tabseed.utility.agreement import kendall_tau_b, permutation_p, spearman_rho
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring
-from tabseed.utility.models import Problem
+from tabseed.utility.problem import Problem
 from tabseed.utility.ranking import (
     CONSISTENT,
     INCONSISTENT,

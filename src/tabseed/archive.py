@@ -10,12 +10,16 @@ import json
 import os
 import time
 import zipfile
+from collections.abc import Iterable
+from dataclasses import asdict, is_dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
+from sklearn.base import BaseEstimator
 
 from tabseed.errors import FileError
 from tabseed.table.files import atomic_write
@@ -131,3 +135,45 @@ class Checkpoint:
     def remove(self) -> None:
         """Remove the file: the training is complete."""
         self.path.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """Give a parameter as JSON holds it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, np.random.Generator | np.random.SeedSequence):
+        return None  # the stream itself is kept
+    if isinstance(value, BaseEstimator):
+        return estimator_to_plain(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def estimator_to_plain(estimator: BaseEstimator) -> dict[str, Any]:
+    """Give the class and parameters of an estimator as JSON holds them."""
+    parameters = {k: _plain(v) for k, v in estimator.get_params(deep=False).items()}
+    return {"class": type(estimator).__name__, "parameters": parameters}
+
+
+def estimator_from_plain(plain: Any, homes: Iterable[tuple[str, str]]) -> Any:
+    """Make the estimator again if its class is among ``homes`` (module, name); so within it.
+
+    What is of another class stays as it is, for whoever knows that family.
+    """
+    if isinstance(plain, list):
+        return [estimator_from_plain(item, homes) for item in plain]
+    modules = {name: module for module, name in homes}
+    if not isinstance(plain, dict) or plain.get("class") not in modules:
+        return plain
+    cls = getattr(import_module(modules[plain["class"]]), plain["class"])
+    found = {k: estimator_from_plain(v, homes) for k, v in plain["parameters"].items()}
+    return cls(**(cls._parameters(found) if hasattr(cls, "_parameters") else found))
+
+
+def _stream_state(stream: np.random.SeedSequence) -> dict[str, Any]:
+    entropy = stream.entropy
+    plain = entropy if isinstance(entropy, int) else [int(e) for e in entropy]  # type: ignore[union-attr]
+    return {"entropy": plain, "spawn_key": list(stream.spawn_key)}

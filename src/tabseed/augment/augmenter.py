@@ -6,19 +6,19 @@ Notation: n rows, C classes, tau the share of hard rows, k their number, m rows 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, clone
-from sklearn.utils import InputTags as _InputTags
-from sklearn.utils import Tags as _Tags
 from sklearn.utils import TargetTags
 
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.augment.rows import LabelError, Rows, append_features, append_labels
-from tabseed.coding.labels import Task
+from tabseed.augment.tags import InputTags, Tags
 from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.estimates.folds import smallest
+from tabseed.estimates.scores import Task
 from tabseed.generators.base import Generator
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
@@ -255,37 +255,4 @@ class TargetedRegressionAugmenter(_Augmenter):
     task = "regression"
 
 
-def smallest(key: np.ndarray, group: np.ndarray, quota: np.ndarray) -> np.ndarray:
-    """Give the places of the ``quota[g]`` smallest keys in each group g; equal ones by place.
-
-    Rows of group -1 are left out. Fewer where a group has fewer. Ascending places.
-    """
-    inside = np.flatnonzero(group >= 0)
-    order = inside[np.lexsort((key[inside], group[inside]))]  # a stable sort: ties by place
-    start = np.searchsorted(group[order], np.arange(len(quota)))
-    rank = np.arange(len(order)) - start[group[order]]
-    return np.sort(order[rank < quota[group[order]]])
-
-
 # --- tags that samplers of imbalanced-learn carry, without imbalanced-learn -----------------------
-
-
-@dataclass(slots=True)
-class SamplerTags:
-    """What a sampler says of itself."""
-
-    sample_indices: bool = True
-
-
-@dataclass(slots=True)
-class InputTags(_InputTags):
-    """What goes in, frames included."""
-
-    dataframe: bool = True
-
-
-@dataclass(slots=True)
-class Tags(_Tags):
-    """What an estimator says of itself, a sampler included."""
-
-    sampler_tags: SamplerTags = field(default_factory=SamplerTags)

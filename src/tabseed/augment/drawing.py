@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tabseed.augment.protocol import ARMS, AugmentationEvaluation
+from tabseed.augment.arms import ARMS
+from tabseed.augment.protocol import AugmentationEvaluation
 from tabseed.estimates.splits import Difference
-from tabseed.pages import WIDTH, axis, environment
+from tabseed.pages import environment
+from tabseed.pages.intervals import WIDTH, axis
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import issparse
 
-from tabseed.coding.labels import Task, code_labels
+from tabseed.coding.labels import code_labels
 from tabseed.errors import SchemaError
+from tabseed.estimates.scores import Task
 from tabseed.table import Table
 from tabseed.table.frames import (
     as_frame,

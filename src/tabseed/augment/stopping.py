@@ -15,11 +15,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import log_loss
 
-from tabseed._random import RandomState, child, int_seed, one_thread, seed_sequence
+from tabseed._random import RandomState, child, generator, int_seed, one_thread, seed_sequence
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
+from tabseed.estimates.folds import deal
 from tabseed.generators.base import Draw, Generator
-from tabseed.hardness.base import deal
 from tabseed.metrics import MarginalDistance
+from tabseed.pages.curves import stopping_picture
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import DISCRETE, NUMERIC, Schema
 
@@ -104,9 +105,8 @@ class ImportanceKS:
 
         ``generator`` is what was fitted with this monitor.
         """
-        from tabseed.pages.curves import stopping_picture
-
-        return stopping_picture(generator.ensemble_)
+        ensemble = generator.ensemble_
+        return stopping_picture(ensemble.curves, ensemble.best_step)
 
     def _distances(self, drawn: Any) -> dict[str, float]:
         table = Table.from_frame(drawn, schema=self._real.schema)
@@ -207,7 +207,9 @@ def permutation_weights(
     y = table.codes(target) if classes else table.numbers(target)
     if len(y) < 4:
         raise TooFewRowsError(f"{len(y)} rows are too few to weigh columns by: 4 are needed")
-    held = deal(y - y.min() if classes else None, len(y), 2, child(stream, SPLIT)) == 1
+    held = (
+        deal(y - y.min() if classes else None, len(y), 2, generator(child(stream, SPLIT, 0))) == 1
+    )
     if classes:
         held &= np.isin(y, y[~held])  # a class of a single row cannot be judged
     kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor

@@ -363,7 +363,7 @@ def sample(
     as_json: AsJson = False,
 ) -> None:
     """Draw rows from a saved model."""
-    from tabseed.generators.base import load
+    from tabseed.saved import load
     from tabseed.table.files import check_outputs, check_spreadsheet
 
     check_outputs([output], [], [model], force)
@@ -421,8 +421,8 @@ def evaluate(
 def _judge(
     out: Output, tables: tuple[Table, Table, Table], target: str | None, seed: int
 ) -> Evaluation:
+    from tabseed.evaluation.drawing import measures
     from tabseed.evaluation.evaluation import evaluate as judge
-    from tabseed.pages import measures
 
     with progress_bar() as progress:
         found = judge(*tables, target=target, random_state=seed, progress=progress)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabseed.cli.console import Output, guarded, progress_bar
-from tabseed.cli.hardness import Method, Predicted, make_scorer
-from tabseed.cli.learning import make_generator
+from tabseed.cli.learning import make_generator, make_scorer
 from tabseed.cli.options import (
     COLUMN,
     FILE,
@@ -18,7 +17,9 @@ from tabseed.cli.options import (
     Encoding,
     Force,
     Kinds,
+    Method,
     N,
+    Predicted,
     SchemaFile,
     Seed,
     Source,

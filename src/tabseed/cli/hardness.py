@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tabseed.cli.console import Output, guarded
+from tabseed.cli.learning import make_scorer
 from tabseed.cli.options import (
-    COLUMN,
     FILE,
     AsJson,
     Data,
     Encoding,
     Force,
     Kinds,
+    Method,
     N,
+    Predicted,
     SchemaFile,
     Seed,
     Source,
@@ -24,18 +26,11 @@ from tabseed.cli.options import (
     Sql,
     read_like,
 )
-from tabseed.errors import FileError, TabseedError
-from tabseed.hardness import SCORERS, scorer_class
+from tabseed.errors import TabseedError
 
 if TYPE_CHECKING:
     from tabseed.hardness.assess import HardnessAssessment
 
-Predicted = Annotated[
-    str, typer.Option("--target", metavar=COLUMN, help="The column to be predicted.")
-]
-Method = Annotated[
-    str, typer.Option("--method", metavar="NAME", help=f"How to score: {', '.join(SCORERS)}.")
-]
 HARDEST = 0.1  # the share of rows whose hints are counted apart
 
 
@@ -112,21 +107,6 @@ def hardness(
         out.result["report"] = str(report)
         out.say("report", report)
     out.finish("hardness")
-
-
-def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:
-    """Make the scorer of this name; an option that it does not have is refused."""
-    scorer = scorer_class(method)(**settings)
-    names = {"n_neighbors": "--neighbors", "model": "--model"}
-    for key, value in options.items():
-        if value is None:
-            continue
-        if key not in scorer.get_params():
-            raise FileError(f"{names[key]}: {method} has no such option")
-        scorer.set_params(**{key: value})
-    if "n_jobs" in scorer.get_params():
-        scorer.set_params(n_jobs=-1)  # any number gives the same bytes
-    return scorer
 
 
 def _say(out: Output, found: HardnessAssessment, show: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tabseed.cli.console import Output, emit, progress_bar
 from tabseed.cli.options import OFFERED
 from tabseed.errors import FileError, OrthogonalSeedsWarning, TabseedError, printable
+from tabseed.hardness import scorer_class
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,3 +117,18 @@ def draw(out: Output, maker: Any, n: int, stream: np.random.SeedSequence) -> Tab
     out.result["rows"] = n
     out.say("drew", f"{n} rows, {time.perf_counter() - began:.1f} s")
     return drawn
+
+
+def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:
+    """Make the scorer of this name; an option that it does not have is refused."""
+    scorer = scorer_class(method)(**settings)
+    names = {"n_neighbors": "--neighbors", "model": "--model"}
+    for key, value in options.items():
+        if value is None:
+            continue
+        if key not in scorer.get_params():
+            raise FileError(f"{names[key]}: {method} has no such option")
+        scorer.set_params(**{key: value})
+    if "n_jobs" in scorer.get_params():
+        scorer.set_params(n_jobs=-1)  # any number gives the same bytes
+    return scorer

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabseed.errors import SchemaError
+from tabseed.hardness import SCORERS
 from tabseed.inductive_bias import BIASES
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ Sql = Annotated[
 ]
 Encoding = Annotated[
     str, typer.Option("--encoding", metavar="NAME", help="Of text files, such as latin-1.")
+]
+Predicted = Annotated[
+    str, typer.Option("--target", metavar=COLUMN, help="The column to be predicted.")
+]
+Method = Annotated[
+    str, typer.Option("--method", metavar="NAME", help=f"How to score: {', '.join(SCORERS)}.")
 ]
 Kinds = Annotated[
     list[str] | None,
@@ -111,7 +118,7 @@ def _parse_kind(text: str) -> tuple[str, str]:
 
 def read_like(path: Path, table: Table, what: str, encoding: str = "utf-8") -> Table:
     """Read a further file of the columns of ``table``."""
-    from tabseed.metrics.base import conform
+    from tabseed.metrics.leakage import conform
     from tabseed.table.files import read_table, text_columns
 
     frame = read_table(path, encoding=encoding, text_columns=text_columns(table.schema))

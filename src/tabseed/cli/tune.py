@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabseed.cli.console import Output, emit, guarded, progress_bar
-from tabseed.cli.hardness import make_scorer
-from tabseed.cli.learning import make_generator
+from tabseed.cli.learning import make_generator, make_scorer
 from tabseed.cli.options import (
     FILE,
     AsJson,
@@ -295,7 +294,7 @@ class _Aim:
         import numpy as np
 
         from tabseed._random import child
-        from tabseed.augment.protocol import held_out
+        from tabseed.augment.arms import held_out
         from tabseed.augment.rows import Rows
         from tabseed.coding.labels import features_and_labels
         from tabseed.tune import AugmentationGain, gain_verdict

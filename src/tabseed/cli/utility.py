@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabseed.cli.console import Output, guarded, progress_bar
-from tabseed.cli.hardness import Predicted
 from tabseed.cli.options import (
     FILE,
     AsJson,
@@ -20,6 +19,7 @@ from tabseed.cli.options import (
     Force,
     Kinds,
     N,
+    Predicted,
     SchemaFile,
     Seed,
     Source,
@@ -28,7 +28,7 @@ from tabseed.cli.options import (
 from tabseed.errors import FileError, SchemaError, printable
 
 if TYPE_CHECKING:
-    from tabseed.metrics.base import Estimate
+    from tabseed.estimates.estimate import Estimate
     from tabseed.table import Table
     from tabseed.utility.measure import Measuring
     from tabseed.utility.report import UtilityReport
@@ -115,7 +115,7 @@ def _check_rows(
     real: Table, drawn: Sequence[Table], held: Table, target: str, names: Sequence[str]
 ) -> None:
     """Refuse rows that cannot be used before any model is trained, and say of which file."""
-    from tabseed.utility.models import Problem
+    from tabseed.utility.problem import Problem
 
     real.schema[target]  # an unknown name raises, with the nearest one
     try:

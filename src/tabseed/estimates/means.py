@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.stats import t as student
 
 from tabseed.errors import TooFewRowsError
-from tabseed.metrics.base import Better, Estimate
+from tabseed.estimates.estimate import Better, Estimate
 
 LEVEL = 0.95
 Added = Sequence[tuple[float, float]]  # values and how many rows each stands for

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from tabseed.coding.labels import split_error
 from tabseed.errors import TabseedError
 
 POWER = 0.8
@@ -48,9 +47,8 @@ def compare(
 ) -> Difference:
     """Test the mean of paired differences (J,) by the corrected resampled t test.
 
-    The standard error is that of :func:`~tabseed.coding.labels.split_error`, ``ratio`` = n2/n1; t
-    with J - 1 degrees of freedom. Without any spread the interval is the mean itself, and p is 1
-    if that is 0, else 0.
+    The standard error is that of :func:`split_error`, ``ratio`` = n2/n1; t with J - 1 degrees of
+    freedom. Without any spread the interval is the mean itself, and p is 1 if that is 0, else 0.
     """
     j = len(differences)
     if j < 2:
@@ -79,3 +77,14 @@ def family(members: list[Difference]) -> tuple[Difference, ...]:
     """Adjust the p-values of comparisons that are made together."""
     adjusted = holm(np.array([d.p for d in members]))
     return tuple(replace(d, p_holm=float(p)) for d, p in zip(members, adjusted, strict=True))
+
+
+def split_error(differences: np.ndarray, ratio: float) -> np.ndarray:
+    """Give the standard error (...) of the mean of paired differences (J, ...) over J splits.
+
+    Splits share rows, so that the variance of the mean is not s^2 / J but about (1/J + ratio) s^2,
+    ``ratio`` = rows that test over rows that train (Nadeau and Bengio, Machine Learning 52 (2003),
+    doi:10.1023/A:1024068626366): an approximation, exact only if scores on two splits correlate
+    by n2 / (n1 + n2).
+    """
+    return np.sqrt((1 / len(differences) + ratio) * np.var(differences, axis=0, ddof=1))

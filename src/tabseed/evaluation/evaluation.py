@@ -21,7 +21,8 @@ from tabseed.metrics import (
     Overlap,
     check_leakage,
 )
-from tabseed.metrics.base import conform
+from tabseed.metrics.divergence import VIEWS
+from tabseed.metrics.leakage import conform
 from tabseed.table import Table
 from tabseed.table.files import write_text
 from tabseed.table.schema import Schema
@@ -29,7 +30,6 @@ from tabseed.table.schema import Schema
 Progress = Callable[[int, int, str], None]
 
 MIN_ROWS = DiscriminatorDivergence.min_rows
-VIEWS = {"plain": "all values as they are", "coarse": "numbers by their twentieth only"}
 STEPS = ("comparing rows", "synthetic against holdout", "train against holdout", "columns")
 PARTS = 100  # into which each step is divided when progress is told
 TOTAL = PARTS * len(STEPS)
@@ -88,7 +88,7 @@ class Evaluation:
 
     def to_html(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
         """Give the report as one self-contained page; write it to ``path`` if one is named."""
-        from tabseed.pages import to_html
+        from tabseed.evaluation.drawing import to_html
 
         page = to_html(self)
         if path is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tabseed.errors import TabseedError
+
 if TYPE_CHECKING:
     from tabseed.generators.base import Generator
 
@@ -21,15 +23,17 @@ GENERATORS: dict[str, tuple[str, str]] = {
     "ctgan": ("tabseed.generators.neural.ctgan", "CTGAN"),
 }
 
-# generators made of another one, (module, class): a model file may hold them too
-WRAPPERS: tuple[tuple[str, str], ...] = (("tabseed.inductive_bias.fine_tuned", "FineTuned"),)
-
 
 def generator_class(name: str) -> type[Generator]:
-    """Give the class of that name; MissingDependencyError if it needs what is not installed."""
+    """Give the class of that name.
+
+    TabseedError for an unknown name, MissingDependencyError if what it needs is not installed.
+    """
+    if name not in GENERATORS:
+        raise TabseedError(f"no generator {name!r}; there are {', '.join(GENERATORS)}")
     module, cls = GENERATORS[name]
     found: type[Generator] = getattr(import_module(module), cls)
     return found
 
 
-__all__ = ["GENERATORS", "WRAPPERS", "generator_class"]
+__all__ = ["GENERATORS", "generator_class"]

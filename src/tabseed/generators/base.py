@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
-from importlib import import_module
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, ClassVar, Self
 
@@ -15,12 +14,18 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from tabseed._progress import Progress
 from tabseed._random import RandomState, child, one_thread, seed_sequence
-from tabseed.archive import FORMAT, Arrays, Checkpoint, read_archive, under, write_archive
+from tabseed.archive import (
+    FORMAT,
+    Arrays,
+    Checkpoint,
+    _plain,
+    _stream_state,
+    write_archive,
+)
 from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.errors import (
-    FileError,
-    MissingDependencyError,
     SchemaError,
     TabseedError,
     TooFewRowsError,
@@ -29,9 +34,6 @@ from tabseed.space import Dimension
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import NUMERIC, Column, Schema
 
-_UNSOUND = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
-
-Progress = Callable[[int, int, str], None]
 Condition = Any  # a value, None for missing, or (low, high) for a number
 Draw = Callable[[int, int], Table]  # a seed's number and n -> n rows as that seed draws them now
 Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a number a seed
@@ -53,8 +55,8 @@ class Aids:
 class Generator(BaseEstimator):
     """Learn the law of a table's rows, then draw new ones.
 
-    A subclass writes ``_fit(x, layout, stream, training)`` and ``_sample(n, rng)`` on encoded
-    rows (:class:`~tabseed.coding.encode.TableEncoder`), and ``_state`` and ``_restore`` to be saved.
+    A subclass writes ``_fit(x, layout, stream, aids)`` and ``_sample(n, rng)`` on encoded rows
+    (:class:`~tabseed.coding.encode.TableEncoder`), and ``_state`` and ``_restore`` to be saved.
     Learned attributes: ``schema_`` (all columns), ``encoder_``, ``target_``, ``n_rows_``.
     """
 
@@ -274,79 +276,3 @@ def category_code(column: Column, condition: Condition) -> int:
     if condition not in column.categories:
         raise SchemaError(f"column {column.name!r} has no category {condition!r}")
     return column.categories.index(condition)
-
-
-def _plain(value: Any) -> Any:
-    """Give a parameter as JSON holds it."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, np.random.Generator | np.random.SeedSequence):
-        return None  # the stream itself is kept
-    if isinstance(value, BaseEstimator):
-        return estimator_to_plain(value)
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def estimator_to_plain(estimator: BaseEstimator) -> dict[str, Any]:
-    """Give the class and parameters of an estimator as JSON holds them."""
-    parameters = {k: _plain(v) for k, v in estimator.get_params(deep=False).items()}
-    return {"class": type(estimator).__name__, "parameters": parameters}
-
-
-def estimator_from_plain(plain: Any, homes: Iterable[tuple[str, str]]) -> Any:
-    """Make the estimator again if its class is among ``homes`` (module, name); so within it.
-
-    What is of another class stays as it is, for whoever knows that family.
-    """
-    if isinstance(plain, list):
-        return [estimator_from_plain(item, homes) for item in plain]
-    modules = {name: module for module, name in homes}
-    if not isinstance(plain, dict) or plain.get("class") not in modules:
-        return plain
-    cls = getattr(import_module(modules[plain["class"]]), plain["class"])
-    found = {k: estimator_from_plain(v, homes) for k, v in plain["parameters"].items()}
-    return cls(**(cls._parameters(found) if hasattr(cls, "_parameters") else found))
-
-
-def _stream_state(stream: np.random.SeedSequence) -> dict[str, Any]:
-    entropy = stream.entropy
-    plain = entropy if isinstance(entropy, int) else [int(e) for e in entropy]  # type: ignore[union-attr]
-    return {"entropy": plain, "spawn_key": list(stream.spawn_key)}
-
-
-def load(path: str | os.PathLike[str]) -> Any:
-    """Read a generator that :meth:`Generator.save` wrote; it draws the same rows."""
-    from tabseed.generators import GENERATORS, WRAPPERS
-
-    documents, arrays = read_archive(path, ("config", "schema"))
-    try:
-        config = documents["config"]
-        if config["format"] > FORMAT:
-            raise FileError(f"{path}: written by a newer tabseed; update this one")
-        homes = (*GENERATORS.values(), *WRAPPERS)
-        if config["generator"] not in (name for _, name in homes):
-            raise FileError(f"{path}: holds an unknown generator, {config['generator']!r}")
-        plain = {"class": config["generator"], "parameters": config["parameters"]}
-        generator = estimator_from_plain(plain, homes)
-        schema = Schema.from_dict(documents["schema"])
-        generator.schema_ = schema
-        generator.target_, generator.n_rows_ = config["target"], int(config["n_rows"])
-        stream = config["stream"]
-        generator._stream = np.random.SeedSequence(
-            stream["entropy"], spawn_key=tuple(stream["spawn_key"])
-        )
-        generator.encoder_ = TableEncoder.from_state(
-            config["encoder"], under("encoder.", arrays), schema
-        )
-        generator._restore(config["state"], under("model.", arrays))
-        generator.sample(2, random_state=0)  # shapes that do not fit show here, not later
-    except (FileError, MissingDependencyError):
-        raise
-    except (*_UNSOUND, TabseedError) as error:
-        reason = " ".join(str(error).split())
-        raise FileError(f"{path}: not a sound model file: {reason}") from error
-    return generator

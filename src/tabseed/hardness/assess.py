@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed._random import one_thread
-from tabseed.coding.labels import Features, Task, features_and_labels, task_of
+from tabseed.coding.labels import features_and_labels, task_of
+from tabseed.coding.points import Features
 from tabseed.errors import TooFewRowsError
+from tabseed.estimates.scores import Task
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
 from tabseed.table import Table

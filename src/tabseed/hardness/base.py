@@ -11,9 +11,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from tabseed._random import RandomState, child, seed_sequence
-from tabseed.coding.labels import Features, Task, code_labels
+from tabseed._random import RandomState, child, generator, seed_sequence
+from tabseed.coding.labels import code_labels
+from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
+from tabseed.estimates.folds import deal
+from tabseed.estimates.scores import Task
 
 FOLDS, SCORE = range(2)  # streams below that of a scorer
 
@@ -115,7 +118,8 @@ class HardnessScorer(BaseEstimator):
         self, x: np.ndarray, y: np.ndarray, folds: int, stream: np.random.SeedSequence
     ) -> Scores:
         """Score the rows of each fold by those of the others."""
-        fold = deal(y if self.task_ == "classification" else None, len(x), folds, stream)
+        rng = generator(child(stream, FOLDS))
+        fold = deal(y if self.task_ == "classification" else None, len(x), folds, rng)
         parts = []
         for f in range(folds):
             own, other = fold == f, fold != f
@@ -131,20 +135,6 @@ class HardnessScorer(BaseEstimator):
             joined([part.standard_error for part in parts]),
             joined([part.coordinates for part in parts]),
         )
-
-
-def deal(
-    classes: np.ndarray | None, n: int, folds: int, stream: np.random.SeedSequence
-) -> np.ndarray:
-    """Give each row its fold, 0 to ``folds - 1``: equally many of each class, at random."""
-    if not 2 <= folds <= n:
-        raise TooFewRowsError(f"{folds} folds need 2 folds or more, and no more than the {n} rows")
-    order = np.random.default_rng(child(stream, FOLDS)).permutation(n)
-    if classes is not None:
-        order = order[np.argsort(classes[order], kind="stable")]
-    fold = np.empty(n, dtype=np.int64)
-    fold[order] = np.arange(n) % folds
-    return fold
 
 
 def _same_length(x: np.ndarray, y: np.ndarray, names: str) -> None:

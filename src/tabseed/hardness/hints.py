@@ -12,7 +12,9 @@ from scipy.stats import binom
 from sklearn.neighbors import NearestNeighbors
 
 from tabseed._random import one_thread
-from tabseed.coding.labels import Features, Task, code_labels
+from tabseed.coding.labels import code_labels
+from tabseed.coding.points import Features
+from tabseed.estimates.scores import Task
 
 HINTS = {
     "out of support": "far from every other row",

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed._random import RandomState, generator
-from tabseed.coding.labels import Features, code_labels
+from tabseed.coding.labels import code_labels
+from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.table import MISSING, Table
 from tabseed.table.detect import MAX_EXACT_INTEGER

@@ -6,7 +6,12 @@ Import none before it is used: all need PyTorch.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+from tabseed.errors import TabseedError
+
+if TYPE_CHECKING:
+    from tabseed.inductive_bias.base import InductiveBias
 
 # name on the command line: (module, class)
 BIASES: dict[str, tuple[str, str]] = {
@@ -22,10 +27,16 @@ BIASES: dict[str, tuple[str, str]] = {
 }
 
 
-def bias_class(name: str) -> Any:
-    """Give the class of that name; MissingDependencyError if PyTorch is not installed."""
+def bias_class(name: str) -> type[InductiveBias]:
+    """Give the class of that name.
+
+    TabseedError for an unknown name, MissingDependencyError if PyTorch is not installed.
+    """
+    if name not in BIASES:
+        raise TabseedError(f"no bias {name!r}; there are {', '.join(BIASES)}")
     module, cls = BIASES[name]
-    return getattr(import_module(module), cls)
+    found: type[InductiveBias] = getattr(import_module(module), cls)
+    return found
 
 
 __all__ = ["BIASES", "bias_class"]

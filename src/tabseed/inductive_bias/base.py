@@ -18,14 +18,10 @@ from tabseed.coding.encode import Layout
 from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids
 from tabseed.generators.neural.base import LATENT, SEED, SPLIT, NeuralGenerator, resolve_device
-from tabseed.generators.neural.ensemble import (
-    Learner,
-    Options,
-    SeedEnsemble,
-    Split,
-    Training,
-    train_ensemble,
-)
+from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.ensemble import Options, SeedEnsemble, train_ensemble
+from tabseed.generators.neural.learner import Learner
+from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias.journal import Journal
 
 FINE, BIAS, CHOICE = 3, 4, 5  # streams below that of a fit, beside those of a NeuralGenerator

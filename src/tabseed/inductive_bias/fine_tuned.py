@@ -8,11 +8,12 @@ import numpy as np
 from sklearn.base import clone
 
 from tabseed._random import RandomState
-from tabseed.archive import Arrays
+from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain
 from tabseed.coding.encode import Layout
-from tabseed.generators.base import Aids, Generator, estimator_from_plain, estimator_to_plain
+from tabseed.generators.base import Aids, Generator
 from tabseed.generators.neural.base import NeuralGenerator, training_from_plain
-from tabseed.generators.neural.ensemble import SeedEnsemble, Training
+from tabseed.generators.neural.ensemble import SeedEnsemble
+from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias import BIASES
 from tabseed.inductive_bias.base import InductiveBias, Stage, check_neural, learn
 from tabseed.inductive_bias.journal import Journal

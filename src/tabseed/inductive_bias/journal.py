@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tabseed._progress import Progress
 from tabseed.archive import Arrays, Checkpoint, under
-from tabseed.generators.base import Aids, Progress
+from tabseed.generators.base import Aids
 
 UNITS = 1_000  # of progress, a stage
 

@@ -17,15 +17,8 @@ from tabseed._random import child, one_thread
 from tabseed.archive import Arrays, under
 from tabseed.errors import NothingLearnedError, TabseedError
 from tabseed.generators.base import Aids
-from tabseed.generators.neural.ensemble import (
-    Network,
-    SeedEnsemble,
-    Tensor,
-    Weights,
-    adam_step,
-    to_tensor,
-    torch,
-)
+from tabseed.generators.neural.ensemble import SeedEnsemble
+from tabseed.generators.neural.learner import Network, Tensor, Weights, adam_step, to_tensor, torch
 from tabseed.inductive_bias.base import BIAS, InductiveBias, Stacked, Stage
 from tabseed.inductive_bias.weights import average
 

@@ -1,6 +1,7 @@
 """Metrics: how a synthetic table compares with real rows, each number with its interval."""
 
-from tabseed.metrics.base import Estimate, Metric, Overlap, Result, check_leakage
+from tabseed.estimates.estimate import Estimate
+from tabseed.metrics.base import Metric, Result
 from tabseed.metrics.chi2 import ChiSquareDivergence, ChiSquareResult, PermutationNull
 from tabseed.metrics.density_ratio import (
     DensityRatioTail,
@@ -9,6 +10,7 @@ from tabseed.metrics.density_ratio import (
     gaussian_chi_square,
 )
 from tabseed.metrics.divergence import DiscriminatorDivergence, DivergenceResult
+from tabseed.metrics.leakage import Overlap, check_leakage
 from tabseed.metrics.marginal import MarginalDistance, MarginalResult
 
 METRICS: dict[str, type[Metric]] = {

@@ -20,8 +20,9 @@ import numpy as np
 
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError
-from tabseed.metrics.base import Better, Estimate, Metric
-from tabseed.metrics.divergence import Run, interval, judged_rows
+from tabseed.estimates.estimate import Better, Estimate, interval
+from tabseed.metrics.base import Metric
+from tabseed.metrics.discriminators import Run, judged_rows
 from tabseed.metrics.left_out import copied, left_out
 from tabseed.metrics.ratios import METHODS, Judge, Ratios, judge_of
 from tabseed.table import Table

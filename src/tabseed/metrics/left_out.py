@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tabseed.metrics.base import count_equal, pooled_codes, row_keys
+from tabseed.metrics.leakage import count_equal, pooled_codes, row_keys
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import NUMERIC
 

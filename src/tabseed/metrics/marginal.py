@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tabseed.metrics.base import Better, Estimate, Metric, pooled_codes
+from tabseed.estimates.estimate import Better, Estimate
+from tabseed.metrics.base import Metric
+from tabseed.metrics.leakage import pooled_codes
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
 

@@ -11,14 +11,7 @@ from scipy.stats import t as student
 
 from tabseed._random import child, one_thread
 from tabseed.errors import SchemaError
-from tabseed.metrics.base import (
-    BINS,
-    Estimate,
-    Features,
-    JudgeEncoder,
-    coarse_codes,
-    pooled_codes,
-)
+from tabseed.estimates.estimate import Estimate
 from tabseed.metrics.density_ratio import (
     ULSIF,
     Ratio,
@@ -28,7 +21,9 @@ from tabseed.metrics.density_ratio import (
     gaussian_chi_square,
     gaussian_ratio,
 )
-from tabseed.metrics.divergence import DISCRIMINATORS, Calibration, FoldRatios, Run, cross_fit
+from tabseed.metrics.discriminators import DISCRIMINATORS, Calibration, FoldRatios, Run, cross_fit
+from tabseed.metrics.judge_encoder import BINS, Features, JudgeEncoder, coarse_codes
+from tabseed.metrics.leakage import pooled_codes
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
 

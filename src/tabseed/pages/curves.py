@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from tabseed.generators.neural.ensemble import SeedEnsemble
 
 WIDTH, HEIGHT, LEFT, GAP = 640.0, 150.0, 60.0, 34.0
 COLOURS = ("#2c6fbb", "#c0504d", "#4f8f3a", "#8064a2", "#d08020", "#3a9a9a", "#777777")
 
 
-def stopping_picture(ensemble: SeedEnsemble) -> str:
+def stopping_picture(curves: Sequence[np.ndarray], best_step: np.ndarray) -> str:
     """Draw training loss above, what stops below, by step: a line a seed, a dot where kept.
 
-    ``ensemble.curves[s]`` is (validations, 3): step, training loss, statistic.
+    ``curves[s]`` is (validations, 3): step, training loss, statistic; ``best_step`` (S,) is the
+    step kept.
     """
-    steps = max((curve[-1, 0] for curve in ensemble.curves if len(curve)), default=1.0)
+    steps = max((curve[-1, 0] for curve in curves if len(curve)), default=1.0)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 10:.0f} '
         f'{2 * (HEIGHT + GAP):.0f}" font-family="sans-serif" font-size="12">'
     ]
     for panel, name in enumerate(("training loss", "weighted distance of columns")):
         top = GAP * (panel + 0.6) + HEIGHT * panel
-        values = np.concatenate([curve[:, 1 + panel] for curve in ensemble.curves])
+        values = np.concatenate([curve[:, 1 + panel] for curve in curves])
         finite = values[np.isfinite(values)]
         low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
         span = (high - low) or 1.0
@@ -36,14 +34,14 @@ def stopping_picture(ensemble: SeedEnsemble) -> str:
             f'<text x="{LEFT - 4}" y="{top + 10:.1f}" text-anchor="end">{high:.3g}</text>',
             f'<text x="{LEFT - 4}" y="{top + HEIGHT:.1f}" text-anchor="end">{low:.3g}</text>',
         ]
-        for seed, curve in enumerate(ensemble.curves):
+        for seed, curve in enumerate(curves):
             held = curve[np.isfinite(curve[:, 1 + panel])]
             x = LEFT + WIDTH * held[:, 0] / (steps or 1.0)
             y = top + HEIGHT * (1 - (held[:, 1 + panel] - low) / span)
             colour = COLOURS[seed % len(COLOURS)]
             points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
             parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}"/>')
-            kept = held[:, 0] == ensemble.best_step[seed]
+            kept = held[:, 0] == best_step[seed]
             parts += [
                 f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{colour}"/>'
                 for a, b in zip(x[kept], y[kept], strict=True)

@@ -19,7 +19,7 @@ Stacked = dict[str, np.ndarray]
 
 def example_stage() -> Any:
     """Give a :class:`~tabseed.inductive_bias.base.Stage` with nothing done in it yet."""
-    from tabseed.generators.neural.ensemble import Training
+    from tabseed.generators.neural.stopping import Training
     from tabseed.generators.neural.vaebgm import VAEBGM
     from tabseed.inductive_bias.base import Stage
     from tabseed.inductive_bias.journal import Journal

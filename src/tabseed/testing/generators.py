@@ -11,8 +11,9 @@ import pyarrow as pa
 from sklearn.base import clone
 
 from tabseed.errors import TooFewRowsError
-from tabseed.generators.base import Generator, load
+from tabseed.generators.base import Generator
 from tabseed.metrics import DiscriminatorDivergence
+from tabseed.saved import load
 from tabseed.table import Table
 from tabseed.table.schema import DISCRETE
 from tabseed.testing.tables import N_ROWS, Check, example_table, frames, odd_tables

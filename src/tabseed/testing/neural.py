@@ -12,8 +12,8 @@ from unittest.mock import patch
 import numpy as np
 from sklearn.base import clone
 
+from tabseed._progress import Progress
 from tabseed.coding.encode import TableEncoder
-from tabseed.generators.base import Progress
 from tabseed.table import Table
 from tabseed.testing.tables import Check, example_table
 
@@ -114,7 +114,8 @@ def _trained(generator: Any, steps: int) -> tuple[Any, Callable[..., Any]]:
     from dataclasses import replace
 
     from tabseed._random import child, seed_sequence
-    from tabseed.generators.neural.ensemble import Split, train_ensemble
+    from tabseed.generators.neural.batch import Split
+    from tabseed.generators.neural.ensemble import train_ensemble
 
     table = Table.from_frame(example_table(80))
     encoder = TableEncoder().fit(table)

@@ -2,7 +2,8 @@
 
 from tabseed.tune.objectives import AugmentationGain, Fidelity
 from tabseed.tune.picture import parallel_coordinates
-from tabseed.tune.study import Study, Trial, Tuner
+from tabseed.tune.study import Study, Trial
+from tabseed.tune.tuner import Tuner
 from tabseed.tune.verdict import Verdict, gain_verdict, likeness_verdict
 
 __all__ = [

@@ -16,12 +16,13 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from tabseed._random import RandomState, child, one_thread, seed_sequence
-from tabseed.augment.protocol import Arms, AugmentationProtocol, default_model, model_score
+from tabseed._random import RandomState, child, generator, one_thread, seed_sequence
+from tabseed.augment.arms import Arms, default_model, model_score
+from tabseed.augment.protocol import AugmentationProtocol
 from tabseed.augment.rows import Rows
 from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.estimates.folds import deal
 from tabseed.generators.base import Generator
-from tabseed.hardness.base import deal
 from tabseed.metrics import DiscriminatorDivergence, Metric, check_leakage
 from tabseed.table import Table
 from tabseed.table.schema import DISCRETE
@@ -95,7 +96,7 @@ class AugmentationGain:
         _check(folds, draws)
         stream = seed_sequence(random_state)
         group = rows.y if rows.task == "classification" else np.zeros(len(rows))
-        fold = deal(group, len(group), folds, child(stream, DEAL))
+        fold = deal(group, len(group), folds, generator(child(stream, DEAL, 0)))
         if rows.task == "classification":
             _check_classes(rows, folds)
         elif len(rows) < 2 * folds:
@@ -185,7 +186,9 @@ class Fidelity:
             )
         known = target is not None and table.schema[target].kind in DISCRETE
         group = table.codes(str(target)) if known else np.zeros(len(table))
-        fold = deal(group, len(group), folds, child(seed_sequence(random_state), DEAL))
+        fold = deal(
+            group, len(group), folds, generator(child(seed_sequence(random_state), DEAL, 0))
+        )
         pairs = [
             (table.take(np.flatnonzero(fold != k)), table.take(np.flatnonzero(fold == k)))
             for k in range(folds)

@@ -17,13 +17,14 @@ import numpy as np
 from sklearn.base import clone
 
 from tabseed._random import RandomState, child, one_thread, seed_sequence
-from tabseed.augment.protocol import Arms, AugmentationProtocol, default_model, score_name
+from tabseed.augment.arms import Arms, default_model, score_name
+from tabseed.augment.protocol import AugmentationProtocol
 from tabseed.augment.rows import Rows
-from tabseed.coding.labels import score_rows
 from tabseed.errors import TooFewRowsError
+from tabseed.estimates.estimate import interval
+from tabseed.estimates.scores import score_rows
 from tabseed.generators.base import Generator
 from tabseed.metrics import Estimate, Metric
-from tabseed.metrics.divergence import interval
 from tabseed.table import Table
 from tabseed.tune.objectives import judge, judged
 

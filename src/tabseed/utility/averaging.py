@@ -7,9 +7,8 @@ synthetic table; e_d the error of the model trained on table d, at a row.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -18,24 +17,12 @@ from scipy.stats import t as student
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.coding.labels import seeded
 from tabseed.errors import TabseedError
-from tabseed.metrics.base import Estimate
+from tabseed.estimates.estimate import Estimate
 from tabseed.utility.measure import SYNTHETIC, Measured
-from tabseed.utility.models import Problem, loss
+from tabseed.utility.problem import Problem, loss, residuals, squared_name
 
 LEARN, DRAW = 0, 1  # streams below that of a set
 MOST_TABLES = 10  # whose subsets, 1,023, are all tried where errors do not multiply out
-
-Rule = Literal["rrr", "simple", "proper", "incomplete"]
-RULES: dict[Rule, str] = {
-    "rrr": "Raghunathan, Reiter and Rubin: sets from posterior draws of the law",
-    "simple": "sets from one fitted law, its parameters not drawn",
-    "proper": "sets from laws whose parameters are drawn anew for each",
-    "incomplete": "real rows of which some cells only are synthetic",
-}
-TOO_SHORT = (
-    "these rules hold for parametric laws that are right; with deep generators intervals are too "
-    "short and tests reject too often (Decruyenaere et al., UAI 2024)"
-)
 
 
 def predicted_error(mse_1: np.ndarray, mse_2: np.ndarray, m: int) -> np.ndarray:
@@ -173,28 +160,6 @@ def error_of_several(measured: Measured, *, error_rate: bool = False) -> Several
     )
 
 
-def residuals(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Give what models say less the truth: (..., h, C + 1) for classes, (..., h, 1) for numbers.
-
-    The last place of classes stands for one that the training rows lack.
-    """
-    if problem.task == "regression":
-        return np.asarray((said - y)[..., None])
-    c = said.shape[-1]
-    truth = np.where(y < 0, c, y)[:, None] == np.arange(c + 1)
-    return np.asarray(np.concatenate([said, np.zeros((*said.shape[:-1], 1))], axis=-1) - truth)
-
-
-def squared_loss(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Give each row's squared error, or its Brier score summed over classes, (..., h)."""
-    return np.asarray((residuals(problem, y, said) ** 2).sum(axis=-1))
-
-
-def squared_name(problem: Problem) -> str:
-    """Name that loss."""
-    return "squared error" if problem.task == "regression" else "Brier score"
-
-
 @dataclass(frozen=True)
 class _Multiplied:
     """Residuals of one model, (D, S, h, C): their products say all of squared loss."""
@@ -285,135 +250,3 @@ def _one_set(
 
 
 # --- estimates from several tables --------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Combined:
-    """An estimate from m synthetic tables, with its variance for the law of the real rows.
-
-    ``estimate``, ``variance``, ``low``, ``high`` and ``degrees`` (of freedom, of the t interval)
-    have the shape of one estimate. ``raw_variance`` is T before any adjustment; ``adjusted``
-    says where T was not above 0 and was replaced. ``warning`` says what no rule mends.
-    """
-
-    rule: Rule
-    estimate: np.ndarray
-    variance: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    degrees: np.ndarray
-    raw_variance: np.ndarray
-    adjusted: np.ndarray
-    warning: str = TOO_SHORT
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready; None for infinite degrees of freedom."""
-        degrees = self.degrees.astype(object)
-        degrees[~np.isfinite(self.degrees)] = None
-        return {
-            "rule": self.rule,
-            "meaning": RULES[self.rule],
-            "estimate": self.estimate.tolist(),
-            "variance": self.variance.tolist(),
-            "low": self.low.tolist(),
-            "high": self.high.tolist(),
-            "degrees": degrees.tolist(),
-            "raw_variance": self.raw_variance.tolist(),
-            "adjusted": self.adjusted.tolist(),
-            "warning": self.warning,
-        }
-
-
-def combine_estimates(
-    estimates: Any, variances: Any, n: int, k: int, *, rule: Rule = "simple", level: float = 0.05
-) -> Combined:
-    """Combine an estimate made on each of m synthetic tables, with an honest variance.
-
-    WARNING: these rules hold where the generator is a parametric law that is right, estimated at
-    the usual rate 1/sqrt(n). Deep generators are neither: there intervals are too short and tests
-    reject too often, whatever the rule (Decruyenaere et al., UAI 2024). The result repeats it.
-
-    ``estimates`` and ``variances`` are (m,) or (m, p): on each table of k rows, the estimate and
-    its variance, computed as if the k rows were real; n is the number of real rows. With q the
-    estimates, b their variance between tables and v the mean of ``variances``, the variance is
-
-    - "simple", tables from one fitted law: T = v (k/n) (1 + n/(k m)). One table of n rows: 2 v.
-    - "proper", the law's parameters drawn anew for each table: T = v (k/n) (1 + (n/k + 1)/m).
-    - "incomplete", real rows with some synthetic cells (then k = n): T = v + b/m.
-    - "rrr", parameters drawn anew, nothing assumed of v's rate: T = (1 + 1/m) b - v (Raghunathan,
-      Reiter and Rubin, J. Official Statistics 19, 2003). It can be negative; then v k/n is taken
-      in its place (Reiter, J. Official Statistics 18, 2002), and ``adjusted`` says where.
-
-    Intervals are of a t distribution with (m - 1) (1 - v/((1 + 1/m) b))^2 degrees of freedom for
-    "rrr", (m - 1) (1 + v m/b)^2 for "incomplete", else and where adjusted of the normal one.
-
-    Raises TabseedError for arrays that do not fit, and for one table where b is needed.
-    """
-    q, u = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
-    _check_estimates(q, u, n, k, rule, level)
-    m = len(q)
-    v, combined = u.mean(axis=0), _RULES[rule]
-    b = q.var(axis=0, ddof=1) if m > 1 else np.zeros(q.shape[1:])
-    raw, degrees = combined(v, b, m, k / n)
-    adjusted = (raw <= 0) & (v > 0)
-    variance = np.where(adjusted, v * k / n, raw)
-    degrees = np.where(adjusted, np.inf, degrees)
-    half = student.ppf(1 - level / 2, degrees) * np.sqrt(variance)
-    middle = q.mean(axis=0)
-    return Combined(
-        rule=rule,
-        estimate=middle,
-        variance=variance,
-        low=middle - half,
-        high=middle + half,
-        degrees=degrees,
-        raw_variance=raw,
-        adjusted=adjusted,
-    )
-
-
-def _check_estimates(q: np.ndarray, u: np.ndarray, n: int, k: int, rule: str, level: float) -> None:
-    if rule not in RULES:
-        raise TabseedError(f"rules are {', '.join(RULES)}; got {rule!r}")
-    if q.shape != u.shape or q.ndim not in (1, 2) or not len(q):
-        raise TabseedError(
-            f"estimates and variances are (m,) or (m, p), both alike; got {q.shape}, {u.shape}"
-        )
-    if not (np.isfinite(q).all() and np.isfinite(u).all() and (u >= 0).all()):
-        raise TabseedError("estimates and variances must be finite, and no variance negative")
-    if len(q) < 2 and rule in ("rrr", "incomplete"):
-        raise TabseedError(f"rule {rule!r} needs 2 tables or more, got {len(q)}")
-    if n < 1 or k < 1 or not 0 < level < 1:
-        raise TabseedError(f"n and k are rows and 0 < level < 1; got {n}, {k}, {level}")
-
-
-Pair = tuple[np.ndarray, np.ndarray]  # variance, degrees of freedom
-
-
-def _simple(v: np.ndarray, b: np.ndarray, m: int, ratio: float) -> Pair:
-    return v * ratio * (1 + 1 / (ratio * m)), np.full_like(b, np.inf)
-
-
-def _proper(v: np.ndarray, b: np.ndarray, m: int, ratio: float) -> Pair:
-    return v * ratio * (1 + (1 / ratio + 1) / m), np.full_like(b, np.inf)
-
-
-def _incomplete(v: np.ndarray, b: np.ndarray, m: int, ratio: float) -> Pair:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        degrees = np.where(b > 0, (m - 1) * (1 + v * m / b) ** 2, np.inf)
-    return v + b / m, degrees
-
-
-def _rrr(v: np.ndarray, b: np.ndarray, m: int, ratio: float) -> Pair:
-    between = (1 + 1 / m) * b
-    with np.errstate(divide="ignore", invalid="ignore"):
-        degrees = np.where(between > 0, (m - 1) * (1 - v / between) ** 2, np.inf)
-    return between - v, degrees
-
-
-_RULES: dict[Rule, Callable[[np.ndarray, np.ndarray, int, float], Pair]] = {
-    "rrr": _rrr,
-    "simple": _simple,
-    "proper": _proper,
-    "incomplete": _incomplete,
-}

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tabseed.errors import TabseedError
+from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, mean_over
-from tabseed.metrics.base import Estimate
 from tabseed.utility.decomposition import Contributions
 from tabseed.utility.gap import RISKS
 from tabseed.utility.measure import Measured

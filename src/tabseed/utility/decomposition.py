@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 
 from tabseed._random import RandomState
+from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, Added, Mean, mean_over
-from tabseed.metrics.base import Estimate
 from tabseed.utility.gap import PLAIN, RISKS, one
 from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, measure
-from tabseed.utility.models import Problem, loss, named
+from tabseed.utility.problem import Problem, loss, named
 
 WORDS = {
     "response": "the synthetic responses differ from the real ones where the two models do",

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tabseed.metrics.base import Estimate
-from tabseed.pages import WIDTH, axis, environment
+from tabseed.estimates.estimate import Estimate
+from tabseed.pages import environment
+from tabseed.pages.intervals import WIDTH, axis
 from tabseed.utility.decomposition import WORDS
 from tabseed.utility.measure import REAL, REPEATED, SAME_SIZE, SOURCES, SYNTHETIC
 from tabseed.utility.ranking import CONSISTENT, INCONSISTENT, TSTR, TSTS

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from tabseed._random import RandomState
-from tabseed.coding.labels import SCORES, Task, score_rows
 from tabseed.errors import TabseedError
+from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, Mean, mean_over, ratio
-from tabseed.metrics.base import Estimate
+from tabseed.estimates.scores import SCORES, Task, score_rows
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
-from tabseed.utility.models import loss
+from tabseed.utility.problem import loss
 
 RISKS: dict[Task, str] = {"regression": "squared error", "classification": "share wrong"}
 PLAIN = Measuring()

@@ -19,9 +19,10 @@ from joblib import Parallel, delayed
 
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError, TooFewRowsError
-from tabseed.metrics.base import check_leakage, conform
+from tabseed.metrics.leakage import check_leakage, conform
 from tabseed.table import Table
-from tabseed.utility.models import Labelled, Problem, output, points, train, zoo
+from tabseed.utility.models import output, train, zoo
+from tabseed.utility.problem import Labelled, Problem, points
 
 Progress = Callable[[int, int, str], None]
 
@@ -72,7 +73,7 @@ class Measuring:
     """How utility is measured.
 
     ``models`` are scikit-learn estimators by name, of points (n, w) as
-    :class:`~tabseed.coding.labels.Features`, fitted on the rows that train, gives them; None:
+    :class:`~tabseed.coding.points.Features`, fitted on the rows that train, gives them; None:
     :func:`~tabseed.utility.models.zoo`. Each is trained with S ``seeds``. ``responses``, one a
     synthetic table, are the tables' mean responses where they are known (a two-stage generator's
     ``response_mean``); None: a forest learns them from the synthetic rows that train.

@@ -19,13 +19,14 @@ from joblib import Parallel, delayed
 from scipy.stats import t as student
 
 from tabseed._random import RandomState, child, seed_sequence
-from tabseed.coding.labels import seeded, split_error
+from tabseed.coding.labels import seeded
 from tabseed.errors import TabseedError, TooFewRowsError
-from tabseed.metrics.base import Estimate
+from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.splits import split_error
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
-from tabseed.utility.averaging import squared_loss, squared_name
-from tabseed.utility.models import Labelled, Problem, output, points, train, zoo
+from tabseed.utility.models import output, train, zoo
+from tabseed.utility.problem import Labelled, Problem, points, squared_loss, squared_name
 
 Progress = Callable[[int, int, str], None]
 

@@ -6,8 +6,7 @@ Notation: n rows, C classes, f a trained model.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
@@ -31,73 +30,12 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import has_fit_parameter
 
 from tabseed._random import one_thread
-from tabseed.coding.labels import Features, Task, features_and_labels, seeded, task_of
-from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
-from tabseed.metrics.base import conform
-from tabseed.table import Table
-from tabseed.table.schema import DISCRETE, Schema
+from tabseed.coding.labels import seeded
+from tabseed.errors import TabseedError
+from tabseed.estimates.scores import Task
+from tabseed.utility.problem import Problem
 
 FOURIER = 300  # random waves that a kernel model is made of
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A target column to predict by the others; ``classes`` are those of the training rows."""
-
-    schema: Schema
-    target: str
-    task: Task
-    classes: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, table: Table, target: str) -> Self:
-        """Pose the problem of a table of real training rows; SchemaError where there is none."""
-        task = task_of(table.schema, target)
-        labels = features_and_labels(table, target)[1]
-        if len(labels) and bool((labels == labels[0]).all()):
-            raise SchemaError(f"column {target!r} has one value only: there is nothing to predict")
-        column = table.schema[target]
-        classes = tuple(column.categories) if column.kind in DISCRETE else ()
-        return cls(table.schema.modelled, target, task, classes)
-
-    def rows(self, frame: Any, name: str, *, to_train: bool = False) -> Labelled:
-        """Take rows of this table; errors begin with ``name``.
-
-        SchemaError for a missing label. A class that the training rows lack gets a negative
-        number, for no model can name it; rows ``to_train`` on are refused then.
-        """
-        table = conform(frame, self.schema, name)
-        if not len(table):
-            raise TooFewRowsError(f"the {name} table has no row")
-        try:
-            features, labels = features_and_labels(table, self.target)
-        except SchemaError as error:
-            raise SchemaError(f"{name} table: {error}") from error
-        if self.task == "regression":
-            return Labelled(features, labels)
-        y = table.codes(self.target)
-        if to_train and (y < 0).any():
-            row = int(np.flatnonzero(y < 0)[0])
-            raise SchemaError(
-                f"{name} table: column {self.target!r}, row {row + 1}: {labels[row]!r} is no class "
-                "of the training rows; leave such rows out"
-            )
-        return Labelled(features, y)
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Features and, as numbers (n,), what is to be predicted: class numbers or targets."""
-
-    features: Table
-    y: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def take(self, places: np.ndarray) -> Labelled:
-        """Give the rows at these places."""
-        return Labelled(self.features.take(places), self.y[places])
 
 
 def train(
@@ -137,18 +75,6 @@ def output(fitted: Any, x: np.ndarray, problem: Problem) -> np.ndarray:
         return share
 
 
-def named(problem: Problem, said: np.ndarray) -> np.ndarray:
-    """Turn outputs (..., n, C) into class numbers (..., n); numbers stay as they are."""
-    return said if problem.task == "regression" else said.argmax(axis=-1)
-
-
-def loss(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Give each row's loss, (..., n): squared error, or 1 where the class is wrong."""
-    if problem.task == "regression":
-        return np.asarray((said - y) ** 2)
-    return (named(problem, said) != y).astype(np.float64)
-
-
 class Constant:
     """A model that has seen one class and names no other."""
 
@@ -158,12 +84,6 @@ class Constant:
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """Give (n, 1) ones."""
         return np.ones((len(x), 1))
-
-
-def points(train_on: Labelled, *others: Labelled) -> list[np.ndarray]:
-    """Give all rows as points, scaled and coded by the rows to train on, as their user would."""
-    features = Features().fit(train_on.features)
-    return [features.transform(rows.features) for rows in (train_on, *others)]
 
 
 def zoo(task: Task, n: int) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from tabseed._random import RandomState, child, seed_sequence
-from tabseed.coding.labels import SCORES, score_rows
 from tabseed.errors import TabseedError
-from tabseed.metrics.base import Estimate
+from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.scores import SCORES, score_rows
 from tabseed.utility.agreement import (
     BLOCK,
     ROUNDING,
@@ -28,7 +28,6 @@ from tabseed.utility.agreement import (
     permutation_p,
     spearman_rho,
 )
-from tabseed.utility.averaging import squared_loss, squared_name
 from tabseed.utility.measure import (
     REAL,
     REPEATED,
@@ -38,7 +37,7 @@ from tabseed.utility.measure import (
     Measuring,
     measure,
 )
-from tabseed.utility.models import Problem, loss
+from tabseed.utility.problem import Problem, loss, squared_loss, squared_name
 
 TRTR, TSTR, TSTS, TRTS = "TRTR", "TSTR", "TSTS", "TRTS"
 TSTR_SAME, TRTR_REPEATED = "TSTR, as many rows as real", "TRTR, rows repeated"

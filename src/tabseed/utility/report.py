@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed._random import RandomState, child, seed_sequence
-from tabseed.coding.labels import SCORES, Task, score_rows
 from tabseed.errors import TooFewRowsError
+from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, mean_over
+from tabseed.estimates.scores import SCORES, Task, score_rows
 from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
-from tabseed.metrics.base import Estimate, conform
+from tabseed.metrics.leakage import conform
 from tabseed.table import Table
 from tabseed.table.schema import Schema
 from tabseed.utility.averaging import SeveralSets, error_of_several
@@ -31,7 +32,7 @@ from tabseed.utility.decomposition import (
 )
 from tabseed.utility.gap import PLAIN, RISKS, UtilityGap, gaps
 from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, Progress, measure
-from tabseed.utility.models import loss
+from tabseed.utility.problem import loss
 from tabseed.utility.ranking import (
     TRTR_REPEATED,
     TRTS,

@@ -14,18 +14,10 @@ from tabseed.archive import Arrays
 from tabseed.coding.encode import Layout
 from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids, Generator, Watch
-from tabseed.generators.neural.ensemble import (
-    Learner,
-    Monitor,
-    Options,
-    SeedEnsemble,
-    Split,
-    Training,
-    Weights,
-    to_tensor,
-    torch,
-    train_ensemble,
-)
+from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.ensemble import Monitor, Options, SeedEnsemble, train_ensemble
+from tabseed.generators.neural.learner import Learner, Weights, to_tensor, torch
+from tabseed.generators.neural.stopping import Training
 from tabseed.table import Table
 
 SPLIT, SEED, LATENT = range(3)  # streams below that of a fit
@@ -84,9 +76,9 @@ class NeuralGenerator(Generator):
     def log_likelihood(self, table: Any, *, random_state: RandomState = 0) -> np.ndarray:
         """Estimate the log-probability of each row's cells (n,), in nats, under the law drawn from.
 
-        A number's cell is its interval (:class:`~tabseed.coding.encode.Layout`), so that models can be
-        compared that share an encoder; a lower bound in expectation. SchemaError for values that
-        the encoder does not know.
+        A number's cell is its interval (:class:`~tabseed.coding.encode.Layout`), so that models
+        that share an encoder can be compared; a lower bound in expectation. SchemaError for values
+        that the encoder does not know.
         """
         x = self.encoder_.transform(Table.from_frame(table))
         with one_thread():

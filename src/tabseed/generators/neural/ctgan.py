@@ -10,9 +10,11 @@ from tabseed._random import RandomState
 from tabseed.archive import Arrays, under
 from tabseed.coding.encode import Layout
 from tabseed.generators.neural.base import NeuralGenerator
-from tabseed.generators.neural.ensemble import Split, Training, to_tensor, torch
+from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.learner import to_tensor, torch
 from tabseed.generators.neural.modes import ModeCoding
 from tabseed.generators.neural.players import AdversarialNetworks
+from tabseed.generators.neural.stopping import Training
 from tabseed.space import Choice, Float, Int
 
 SETTLING = 4_000  # rows whose batch statistics rows are drawn with
@@ -22,11 +24,11 @@ STATISTICS = ("mean", "variance")
 class CTGAN(NeuralGenerator):
     """Conditional tabular GAN (arXiv:1907.00503, section 4.3).
 
-    Numbers are mode-normalised (:class:`~tabseed.generators.neural.modes.ModeCoding`). A conditional
-    vector names one level of one discrete column; training rows are sampled to match it, levels
-    by their log frequency. The critic sees ``pac`` rows at once and is held to gradients of norm
-    1 (WGAN-GP). There is no likelihood: the seed and the step whose rows are nearest to the rows
-    set aside, by energy distance, are kept.
+    Numbers are mode-normalised (:class:`~tabseed.generators.neural.modes.ModeCoding`). A
+    conditional vector names one level of one discrete column; training rows are sampled to match
+    it, levels by their log frequency. The critic sees ``pac`` rows at once and is held to gradients
+    of norm 1 (WGAN-GP). There is no likelihood: the seed and the step whose rows are nearest to the
+    rows set aside, by energy distance, are kept.
 
     Parameters
     ----------

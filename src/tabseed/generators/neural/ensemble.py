@@ -18,18 +18,14 @@ from typing import Any
 import joblib
 import numpy as np
 
+from tabseed._progress import Progress
 from tabseed._random import child, one_thread
 from tabseed.archive import Arrays, Checkpoint, under
 from tabseed.errors import NothingLearnedError
-from tabseed.generators.base import Progress
 from tabseed.generators.neural.batch import INITIAL, SeedBatch, Split, Work
 from tabseed.generators.neural.learner import (
     Learner,
-    Network,
-    Tensor,
     Weights,
-    adam_step,
-    kl_to_standard_normal,
     to_tensor,
     torch,
 )
@@ -38,24 +34,6 @@ from tabseed.generators.neural.stopping import Record, Training
 Monitor = Callable[[int, np.ndarray, Weights], np.ndarray]
 
 GROUPS = 4  # batches of seeds on a CPU; a GPU takes all seeds as one
-
-__all__ = [
-    "Learner",
-    "Monitor",
-    "Network",
-    "Options",
-    "Record",
-    "SeedEnsemble",
-    "Split",
-    "Tensor",
-    "Training",
-    "Weights",
-    "adam_step",
-    "kl_to_standard_normal",
-    "to_tensor",
-    "torch",
-    "train_ensemble",
-]
 
 
 @dataclass

@@ -26,6 +26,8 @@ except ImportError as error:  # pragma: no cover - exercised in an environment o
 Tensor = torch.Tensor
 Weights = dict[str, Tensor]  # by name, each (S, ...)
 
+LOG_VARIANCE = (-8.0, 2.0)  # bounds of v(x)
+LOGIT = 30.0  # bound of a cell's logit: exp stays far from the ends of float32
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's usual
 
 
@@ -160,3 +162,30 @@ class Network(Learner):
     def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
         """Give the loss without what training alone does."""
         return self.loss(weights, rows, noise, train=False)
+
+
+class CellLogLikelihood(torch.autograd.Function):
+    """Sum over blocks of the log-probability of the hot cell: (S, b, W) logits -> (S, b).
+
+    log p = sum_w t_w l_w - sum_j log sum_{w in j} exp(l_w), t the one-hot cells. Sums within
+    blocks are one product with the (W, J) membership matrix. Logits are held within LOGIT; the
+    gradient beyond is that at the bound, so that they find back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, hot: Tensor, member: Tensor) -> Tensor:
+        """Give the log-likelihood of each row."""
+        bounded = logits.clamp(-LOGIT, LOGIT)
+        total = (exp := bounded.exp()) @ member  # (S, b, J)
+        ctx.save_for_backward(logits, exp, total, hot, member)
+        return (bounded * hot).sum(-1) - total.log().sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """Give t - p times the incoming gradient."""
+        logits, exp, total, hot, member = ctx.saved_tensors
+        if torch.is_grad_enabled():  # second derivatives are asked for: p as a function of logits
+            total = (exp := logits.clamp(-LOGIT, LOGIT).exp()) @ member
+        weight = grads[0].unsqueeze(-1)
+        share = (weight / total) @ member.T  # times exp: p times the incoming gradient
+        return torch.addcmul(hot * weight, share, exp, value=-1), None, None

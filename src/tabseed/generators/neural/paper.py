@@ -13,16 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from tabseed.coding.encode import Block, Layout
-from tabseed.generators.neural.ensemble import (
+from tabseed.coding.cells import Block
+from tabseed.coding.encode import Layout
+from tabseed.generators.neural.learner import (
     Network,
     Tensor,
-    Training,
     Weights,
     kl_to_standard_normal,
     to_tensor,
     torch,
 )
+from tabseed.generators.neural.stopping import Training
 
 HIDDEN = 256
 DROPOUT = 0.2

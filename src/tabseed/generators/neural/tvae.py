@@ -15,17 +15,18 @@ from tabseed._random import RandomState
 from tabseed.archive import Arrays
 from tabseed.coding.encode import Layout
 from tabseed.generators.neural.base import NeuralGenerator
-from tabseed.generators.neural.ensemble import (
+from tabseed.generators.neural.learner import (
+    LOG_VARIANCE,
+    CellLogLikelihood,
     Network,
     Tensor,
-    Training,
     Weights,
     kl_to_standard_normal,
     to_tensor,
     torch,
 )
 from tabseed.generators.neural.modes import REACH, ModeCoding
-from tabseed.generators.neural.vaebgm import LOG_VARIANCE, CellLogLikelihood
+from tabseed.generators.neural.stopping import Training
 from tabseed.space import Float, Int
 
 LOG_SIGMA = (math.log(0.04), math.log(4.0))  # bounds of a number's log standard deviation
@@ -143,8 +144,8 @@ class ModeNetwork(Network):
 class TVAE(NeuralGenerator):
     """Tabular variational autoencoder (arXiv:1907.00503, section 4.4).
 
-    Numbers are mode-normalised (:class:`~tabseed.generators.neural.modes.ModeCoding`); rows are drawn
-    from codes z ~ N(0, I).
+    Numbers are mode-normalised (:class:`~tabseed.generators.neural.modes.ModeCoding`); rows are
+    drawn from codes z ~ N(0, I).
 
     Parameters
     ----------

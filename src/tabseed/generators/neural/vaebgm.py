@@ -16,11 +16,13 @@ from tabseed._random import RandomState, int_seed
 from tabseed.archive import Arrays, under
 from tabseed.coding.encode import Layout
 from tabseed.generators.neural.base import NeuralGenerator
-from tabseed.generators.neural.ensemble import (
+from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.learner import (
+    LOG_VARIANCE,
+    LOGIT,
+    CellLogLikelihood,
     Network,
-    Split,
     Tensor,
-    Training,
     Weights,
     kl_to_standard_normal,
     to_tensor,
@@ -28,39 +30,11 @@ from tabseed.generators.neural.ensemble import (
 )
 from tabseed.generators.neural.mixture import LatentMixture
 from tabseed.generators.neural.paper import PaperNetwork, paper_training
+from tabseed.generators.neural.stopping import Training
 from tabseed.space import Choice, Float, Int
 
-LOG_VARIANCE = (-8.0, 2.0)  # bounds of v(x)
-LOGIT = 30.0  # bound of a cell's logit: exp stays far from the ends of float32
 CODES = 10_000  # rows coded or decoded at once
 OWN_CODES, PRIOR_CODES = 50, 4_000  # drawn for each row's likelihood, and for that of all rows
-
-
-class CellLogLikelihood(torch.autograd.Function):
-    """Sum over blocks of the log-probability of the hot cell: (S, b, W) logits -> (S, b).
-
-    log p = sum_w t_w l_w - sum_j log sum_{w in j} exp(l_w), t the one-hot cells. Sums within
-    blocks are one product with the (W, J) membership matrix. Logits are held within LOGIT; the
-    gradient beyond is that at the bound, so that they find back.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, hot: Tensor, member: Tensor) -> Tensor:
-        """Give the log-likelihood of each row."""
-        bounded = logits.clamp(-LOGIT, LOGIT)
-        total = (exp := bounded.exp()) @ member  # (S, b, J)
-        ctx.save_for_backward(logits, exp, total, hot, member)
-        return (bounded * hot).sum(-1) - total.log().sum(-1)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        """Give t - p times the incoming gradient."""
-        logits, exp, total, hot, member = ctx.saved_tensors
-        if torch.is_grad_enabled():  # second derivatives are asked for: p as a function of logits
-            total = (exp := logits.clamp(-LOGIT, LOGIT).exp()) @ member
-        weight = grads[0].unsqueeze(-1)
-        share = (weight / total) @ member.T  # times exp: p times the incoming gradient
-        return torch.addcmul(hot * weight, share, exp, value=-1), None, None
 
 
 def _curves(layout: Layout) -> np.ndarray:

@@ -174,8 +174,9 @@ class AdversarialForest(Generator):
     def log_likelihood(self, table: Any) -> np.ndarray:
         """Give the log-probability of each row's cells (n,), in nats, under the law drawn from.
 
-        A number's cell is its interval (:class:`~tabseed.coding.encode.Layout`), so that models can be
-        compared that share an encoder. SchemaError for values that the encoder does not know.
+        A number's cell is its interval (:class:`~tabseed.coding.encode.Layout`), so that models
+        that share an encoder can be compared. SchemaError for values that the encoder does not
+        know.
         """
         layout = self.encoder_.layout_
         rows = _positions(layout, self.encoder_.transform(Table.from_frame(table)))

@@ -1,7 +1,8 @@
 """Column by column with trees: each drawn from the leaf that the columns before it lead to.
 
-Notation: n rows, c columns, K levels of a column (see :class:`~tabseed.generators.trees.levels.Levels`),
-O orders of the columns, T trees a column and order, N nodes of a tree.
+Notation: n rows, c columns, K levels of a column (see
+:class:`~tabseed.generators.trees.levels.Levels`), O orders of the columns, T trees a column and
+order, N nodes of a tree.
 """
 
 from __future__ import annotations
@@ -263,8 +264,8 @@ class SequentialTrees(Generator):
         """Log-probability of each row's cells (n,), in nats, exact.
 
         log 1/O sum_o prod_j 1/T sum_t p_t(x_j | x_before). A number's cell is its interval, as in
-        :meth:`~tabseed.generators.neural.base.NeuralGenerator.log_likelihood`. SchemaError for values
-        that the encoder does not know; -inf where the law has none.
+        :meth:`~tabseed.generators.neural.base.NeuralGenerator.log_likelihood`. SchemaError for
+        values that the encoder does not know; -inf where the law has none.
         """
         x = self.encoder_.transform(Table.from_frame(table))
         rows, at = Rows.of(self.encoder_.layout_, x), np.arange(len(x))

@@ -15,18 +15,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from tabseed._random import RandomState, child, generator, one_thread
-from tabseed.archive import Arrays, under
+from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain, under
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout, TableEncoder
-from tabseed.coding.labels import Features, Task
+from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError
-from tabseed.generators.base import (
-    FIT,
-    Aids,
-    Generator,
-    estimator_from_plain,
-    estimator_to_plain,
-)
+from tabseed.estimates.scores import Task
+from tabseed.generators.base import FIT, Aids, Generator
 from tabseed.generators.trees.sequential import SequentialTrees
 from tabseed.generators.two_stage.laws import (
     RESPONSES,
@@ -82,8 +77,8 @@ class FeatureResponse(Generator):
         Learns the other columns, alone; None: ``SequentialTrees()``. Its ``random_state`` plays
         no part.
     response : "forest", "knn", "linear", "mlp" or a scikit-learn regressor or classifier
-        Learns y from points (:class:`~tabseed.coding.labels.Features`); numbers are standardised for
-        it. "knn" takes k = max(3, round(sqrt n)) neighbours. Its ``random_state`` is set here.
+        Learns y from points (:class:`~tabseed.coding.points.Features`); numbers are standardised
+        for it. "knn" takes k = max(3, round(sqrt n)) neighbours. Its ``random_state`` is set here.
     residuals : "local", "global", "gaussian" or "none"
         e drawn from the max(3, round(sqrt n)) training rows nearest to x~, less their mean, so
         that noise may grow with x; from all rows; normal of their variance; or 0.

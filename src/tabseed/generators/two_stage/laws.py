@@ -1,4 +1,4 @@
-"""What :mod:`tabseed.generators.two_stage.feature_response` draws a response from: laws of one column given points.
+"""Laws of one column given points: what a two-stage generator draws its response from.
 
 Notation: n rows, a point (w,) for each, w = 0 where there is nothing to go by; C classes; values
 as a column's block holds them (numbers, or codes of categories), NaN missing.
@@ -25,8 +25,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from tabseed._random import child, int_seed
 from tabseed.coding.cells import Block
-from tabseed.coding.labels import Task
 from tabseed.errors import TabseedError
+from tabseed.estimates.scores import Task
 from tabseed.table import MISSING
 
 Residuals = Literal["local", "global", "gaussian", "none"]

@@ -78,7 +78,7 @@ class TrainingDynamics:
     ) -> Self:
         """Train on (x_ref, y_ref) and track the rows ``x``; without a reference, on the rows.
 
-        ``x`` is (n, w), standardised, as :class:`~tabseed.coding.labels.Features` gives it;
+        ``x`` is (n, w), standardised, as :class:`~tabseed.coding.points.Features` gives it;
         ``y`` class numbers 0, 1, ..., or float64 targets of a regression. ``model`` is "mlp" or
         an :class:`~tabseed.hardness.dynamics.mlp.MLP`; "trees", gradient boosting of scikit-learn;
         "xgboost", or a class or an instance of XGBoost's, whose parameters count but for rounds,

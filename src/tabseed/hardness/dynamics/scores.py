@@ -14,11 +14,12 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from tabseed._random import RandomState, generator
-from tabseed.coding.labels import Task
+from tabseed._random import RandomState, child, generator
 from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.estimates.folds import deal
+from tabseed.estimates.scores import Task
 from tabseed.hardness import SCORERS
-from tabseed.hardness.base import HardnessScorer, Scores, deal
+from tabseed.hardness.base import FOLDS, HardnessScorer, Scores
 from tabseed.hardness.dynamics.record import FLIP, TrainingDynamics, is_network
 
 
@@ -400,7 +401,8 @@ class Detector(DynamicsScorer):
         shift[place] = rng.integers(1, classes, n)
         labels = np.where(changed, (y + shift) % classes, y)
         fold = np.empty(n, dtype=np.int64)
-        fold[place] = deal(changed[place].astype(np.int64), n, self.folds, stream)
+        dealt = generator(child(stream, FOLDS))
+        fold[place] = deal(changed[place].astype(np.int64), n, self.folds, dealt)
         # labels that train change what training says; those of rows beside it do not
         taught = dynamics.again(labels) if dynamics.in_sample else dynamics
         return detect(

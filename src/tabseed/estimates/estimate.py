@@ -1,0 +1,49 @@
+"""An estimate: a value with its interval, its unit and its direction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.stats import t as student
+
+Better = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number with its 95 % interval, its unit and the direction in which it is better."""
+
+    value: float
+    low: float
+    high: float
+    unit: str
+    better: Better = "lower"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-ready dict."""
+        return {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "unit": self.unit,
+            "better": self.better,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} {self.unit} (95 % interval {self.low:.3f} to {self.high:.3f})"
+
+
+def interval(parts: list[np.ndarray], floor: float, unit: str) -> Estimate:
+    """Add the means of independent samples (repeats, rows): value and 95 % interval."""
+    repeats = sum(part.mean(axis=1) for part in parts)
+    value = float(np.mean(repeats))
+    pieces = [(part.mean(axis=0).var(ddof=1) / part.shape[1], part.shape[1] - 1) for part in parts]
+    if len(repeats) > 1:
+        pieces.append((float(np.var(repeats, ddof=1)) / len(repeats), len(repeats) - 1))
+    total = sum(v for v, _ in pieces) + floor**2
+    freedom = total**2 / max(sum(v**2 / df for v, df in pieces), 1e-300)
+    half = float(student.ppf(0.975, min(freedom, 1e6))) * math.sqrt(total)
+    return Estimate(value, value - half, value + half, unit, "lower")

@@ -1,0 +1,143 @@
+"""Leakage: whether rows that judge were seen in training; tables brought to one schema."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tabseed.errors import LeakageError, SchemaError
+from tabseed.table import UNSEEN, Table
+from tabseed.table.schema import NUMERIC, Schema
+
+LEAK_SIGMAS = 5.0  # false alarms below 1e-6 a table if the normal approximation holds
+LEAK_SHARE = 0.02  # a smaller excess of equal rows moves no metric beyond its interval
+
+
+def _schema_of(*frames: Any) -> Schema:
+    for frame in frames:
+        if isinstance(frame, Table):
+            return frame.schema
+    return Table.from_frame(frames[0]).schema
+
+
+def conform(frame: Any, schema: Schema, name: str) -> Table:
+    """Bring a frame or Table to the columns of ``schema``; errors begin with ``name``."""
+    if isinstance(frame, Table) and all(
+        c.name in frame.schema and frame.schema[c.name] == c for c in schema
+    ):
+        return frame.select(schema)
+    try:
+        return Table.from_frame(frame, schema=schema)
+    except SchemaError as error:
+        raise SchemaError(f"{name} table: {error}") from error
+
+
+def pooled_codes(tables: list[Table], name: str) -> list[np.ndarray]:
+    """Give a discrete column of several tables as int64 codes over one vocabulary.
+
+    The schema's categories come first; values that it does not know follow, each with a code
+    of its own whichever table holds it. Missing is MISSING (-1).
+    """
+    codes = [table.codes(name) for table in tables]
+    unseen = [_texts(table, name, c == UNSEEN) for table, c in zip(tables, codes, strict=True)]
+    extra = np.unique(np.concatenate(unseen))
+    known = len(tables[0].schema[name].categories)
+    for code, texts in zip(codes, unseen, strict=True):
+        code[code == UNSEEN] = known + np.searchsorted(extra, texts)
+    return codes
+
+
+def _texts(table: Table, name: str, rows: np.ndarray) -> np.ndarray:
+    """Give the cells at ``rows`` as text; the loop runs over distinct values only."""
+    if not rows.any():
+        return np.zeros(0, dtype=np.str_)
+    cells = table.to_arrow()[name].filter(pa.array(rows)).combine_chunks()
+    if not pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_encode()
+    levels = np.array([str(v) for v in cells.dictionary.to_pylist()], dtype=np.str_)
+    return levels[cells.indices.to_numpy()]
+
+
+def row_keys(tables: list[Table]) -> list[np.ndarray]:
+    """Give each row a number such that two rows share it exactly if all their cells are equal.
+
+    Missing equals missing. Cost: one sort of all rows a column.
+    """
+    ends = np.cumsum([len(t) for t in tables])
+    keys = np.zeros(ends[-1], dtype=np.int64)
+    for column in tables[0].schema:
+        if column.kind in NUMERIC:
+            cells = np.concatenate([t.numbers(column.name) for t in tables])
+        else:
+            cells = np.concatenate(pooled_codes(tables, column.name))
+        codes = np.unique(cells, return_inverse=True)[1]
+        # both factors stay below the number of rows, so the product fits 64 bits
+        keys = np.unique(keys * (codes.max(initial=0) + 1) + codes, return_inverse=True)[1]
+    return np.split(keys, ends[:-1])
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many held-out rows equal some training row, and how many chance alone would give."""
+
+    n_equal: int
+    n_expected: float
+    n_holdout: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-ready dict."""
+        return {
+            "n_equal": self.n_equal,
+            "n_expected": self.n_expected,
+            "n_holdout": self.n_holdout,
+        }
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_equal} of {self.n_holdout} held-out rows equal a training row, "
+            f"about {self.n_expected:.0f} expected by natural repetition"
+        )
+
+
+def check_leakage(train: Table, holdout: Table) -> Overlap:
+    """Count held-out rows that equal a training row; refuse where chance cannot explain them.
+
+    By Good and Turing a new row repeats one of n training rows with probability
+    q = 1 - f1/n, in which f1 rows occur once (f2 values twice); the variance of that estimate
+    is about v = (f1 (1 - f1/n) + 2 f2)/n^2 (Esty, Annals of Statistics 1983). Raises
+    LeakageError where the count exceeds its expectation h q (h held-out rows) by more than
+    5 standard deviations sqrt(h q' (1 - q') + h^2 v), q' = max(q, 1/n), and by more than
+    max(3, 2 % of h) rows; or where the tables are equal row for row although two honest draws
+    would be so with probability below 1e-6 (the sum of squared row shares, to the power h).
+    A leak of fewer rows than that passes: the counts come back and belong in the report.
+    """
+    keys, held = row_keys([train, holdout])
+    overlap, far = count_equal(keys, held)
+    shares = np.unique(keys, return_counts=True)[1] / len(keys)
+    log_same = len(held) * math.log(np.square(shares).sum())
+    if far or (np.array_equal(keys, held) and log_same < math.log(1e-6)):
+        raise LeakageError(
+            f"the holdout repeats the training rows: {overlap}; "
+            "judge with rows that trained nothing"
+        )
+    return overlap
+
+
+def count_equal(keys: np.ndarray, other: np.ndarray) -> tuple[Overlap, bool]:
+    """Count ``other`` rows that equal one of n training rows (:func:`row_keys` of both).
+
+    Also says whether that is beyond chance, as :func:`check_leakage` puts it.
+    """
+    n, h = len(keys), len(other)
+    counts = np.unique(keys, return_counts=True)[1]
+    f1, f2 = int((counts == 1).sum()), int((counts == 2).sum())
+    q = 1 - f1 / n
+    overlap = Overlap(int(np.isin(other, keys).sum()), h * q, h)
+    floor = max(q, 1 / n)
+    sd = math.sqrt(h * floor * (1 - floor) + h**2 * (f1 * (1 - f1 / n) + 2 * f2) / n**2)
+    excess = overlap.n_equal - overlap.n_expected
+    return overlap, excess > LEAK_SIGMAS * sd and excess > max(3, LEAK_SHARE * h)

@@ -1,0 +1,51 @@
+"""Saved generators read back: the one place that knows which classes a file may hold."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from tabseed.archive import FORMAT, estimator_from_plain, read_archive, under
+from tabseed.coding.encode import TableEncoder
+from tabseed.errors import FileError, MissingDependencyError, TabseedError
+from tabseed.generators import GENERATORS
+from tabseed.table.schema import Schema
+
+# generators made of another one, (module, class)
+WRAPPERS: tuple[tuple[str, str], ...] = (("tabseed.inductive_bias.fine_tuned", "FineTuned"),)
+
+_UNSOUND = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a generator that :meth:`Generator.save` wrote; it draws the same rows."""
+    documents, arrays = read_archive(path, ("config", "schema"))
+    try:
+        config = documents["config"]
+        if config["format"] > FORMAT:
+            raise FileError(f"{path}: written by a newer tabseed; update this one")
+        homes = (*GENERATORS.values(), *WRAPPERS)
+        if config["generator"] not in (name for _, name in homes):
+            raise FileError(f"{path}: holds an unknown generator, {config['generator']!r}")
+        plain = {"class": config["generator"], "parameters": config["parameters"]}
+        generator = estimator_from_plain(plain, homes)
+        schema = Schema.from_dict(documents["schema"])
+        generator.schema_ = schema
+        generator.target_, generator.n_rows_ = config["target"], int(config["n_rows"])
+        stream = config["stream"]
+        generator._stream = np.random.SeedSequence(
+            stream["entropy"], spawn_key=tuple(stream["spawn_key"])
+        )
+        generator.encoder_ = TableEncoder.from_state(
+            config["encoder"], under("encoder.", arrays), schema
+        )
+        generator._restore(config["state"], under("model.", arrays))
+        generator.sample(2, random_state=0)  # shapes that do not fit show here, not later
+    except (FileError, MissingDependencyError):
+        raise
+    except (*_UNSOUND, TabseedError) as error:
+        reason = " ".join(str(error).split())
+        raise FileError(f"{path}: not a sound model file: {reason}") from error
+    return generator

@@ -1,0 +1,309 @@
+"""The tuner: workers that run trials until a budget is spent."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import joblib
+import numpy as np
+
+from tabseed._random import RandomState, child, one_thread, seed_sequence
+from tabseed.errors import TabseedError, printable
+from tabseed.space import Space
+from tabseed.tune.bandit import SELECTORS, select
+from tabseed.tune.proposal import PROPOSERS, propose
+from tabseed.tune.storage import RUNNING, Storage, worker_name
+from tabseed.tune.study import Progress, Study, Trial, _history, _trial
+
+Objective = Callable[[str, dict[str, Any], np.random.SeedSequence], float | Sequence[float]]
+TRIAL, SELECT, PROPOSE, DESIGN = range(4)  # streams below that of a study
+
+
+class Tuner:
+    """Search for the family and settings whose objective is largest, within a budget.
+
+    Parameters
+    ----------
+    spaces : dict
+        By family: dimensions by name (:class:`~tabseed.space.Int`, ``Float``, ``Choice``), or an
+        estimator that declares ``search_space``, such as a generator.
+    defaults : dict or None
+        By family: the settings of its first trial. Else an estimator's own, or the middle.
+    selector : {"ucb1", "ucb1-raw", "round-robin"}
+        Which family is next (:mod:`tabseed.tune.bandit`).
+    proposer : {"ei", "greedy", "random"}
+        Which settings: expected improvement of a Gaussian process; the largest mean predicted
+        by one without noise, as BTB does; uniform draws.
+    n_initial : int or None
+        Trials of a family before "ei" has a say: the defaults, then a Sobol sequence. None: two
+        more than it has dimensions.
+    storage : path, SQLAlchemy URL or None
+        A study is kept in this SQLite file, or database, and goes on where it was. None: it is
+        gone when the run ends.
+    name : str
+        Which study of the storage.
+    random_state : int, numpy Generator, SeedSequence or None
+        None: that of the study in the storage, or a new one.
+
+    Two trials of a family never have the same settings; a family that has none left is passed
+    over. A proposal depends on ``random_state`` and on the trials that began and ended before it.
+    One worker gives the same study again, also if it was stopped between. Several, by ``n_jobs``
+    or by as many programs on one storage, see each other's trials in an order that time decides:
+    each trial can be repeated, their sequence cannot.
+
+    TabseedError for parameters that do not fit, or another study in the storage.
+
+    Examples
+    --------
+    >>> from tabseed import Float
+    >>> def objective(family, settings, stream):
+    ...     noise = np.random.default_rng(stream).normal(size=3)
+    ...     return 0.1 * noise - (settings["x"] - 0.7) ** 2
+    >>> study = Tuner({"f": {"x": Float(0.0, 1.0)}}, random_state=0).run(objective, trials=12)
+    >>> abs(study.best.settings["x"] - 0.7) < 0.2
+    True
+    """
+
+    def __init__(
+        self,
+        spaces: Mapping[str, Any],
+        *,
+        defaults: Mapping[str, Mapping[str, Any]] | None = None,
+        selector: str = "ucb1",
+        proposer: str = "ei",
+        n_initial: int | None = None,
+        storage: str | os.PathLike[str] | None = None,
+        name: str = "study",
+        random_state: RandomState = None,
+    ) -> None:
+        self.spaces = spaces
+        self.defaults = defaults
+        self.selector = selector
+        self.proposer = proposer
+        self.n_initial = n_initial
+        self.storage = storage
+        self.name = name
+        self.random_state = random_state
+
+    def begin(self, about: Mapping[str, Any] | None = None) -> Study:
+        """Begin the study of the storage, or find it begun, and give it as it is: nothing is tried.
+
+        Says early what :meth:`run` would say: TabseedError for parameters that do not fit, or
+        another study in the storage.
+        """
+        if self.storage is None:
+            raise TabseedError("a study that begins before it runs needs a storage")
+        self._worker(Storage(self.storage, self.name), None, about)
+        return Study.read(self.storage, self.name)
+
+    def run(
+        self,
+        objective: Objective,
+        *,
+        trials: int | None = None,
+        minutes: float | None = None,
+        n_jobs: int | None = 1,
+        about: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> Study:
+        """Try until the study has ``trials`` trials, or for ``minutes``; one budget at least.
+
+        ``objective(family, settings, stream)`` gives a number, larger is better, or several:
+        repeated draws, whose spread tells how noisy they are. Its random numbers come from
+        ``stream``, a SeedSequence, the trial's own. A TabseedError fails the trial, whose
+        message is kept and which counts as bad as the worst; so does a value that is not
+        finite. Any other error is kept too, and ends the run. ``trials`` counts those that the
+        storage has already; a trial that was cut off is begun again first. A trial under way
+        when the minutes are over is finished.
+
+        ``n_jobs`` trials run at once, by joblib, whose backend may be set around this
+        (``joblib.parallel_config``); processes need an objective that can be sent to them.
+        ``about`` is what the objective rests on (data, target, settings), as JSON holds it: kept
+        with the study, which goes on only where all of it is the same.
+        ``progress(done, total, message)`` counts trials, or seconds if only these are bounded.
+        """
+        if trials is None and minutes is None:
+            raise TabseedError("a run needs a budget: trials, minutes, or both")
+        if not (trials is None or trials >= 1) or not (minutes is None or minutes > 0):
+            raise TabseedError("a budget is at least one trial, and more than 0 minutes")
+        with ExitStack() as stack:
+            where = self.storage
+            if where is None:
+                folder = stack.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))
+                where = os.path.join(folder, "study.sqlite")
+            worker = self._worker(Storage(where, self.name), trials, about)
+            began, over = time.monotonic(), False
+
+            def tasks() -> Iterator[Any]:
+                while not over and (minutes is None or time.monotonic() - began < 60 * minutes):
+                    yield joblib.delayed(worker.work)(objective)
+
+            pool = joblib.Parallel(
+                n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
+            )
+            for line in pool(tasks()):
+                over = over or line is None
+                if progress is not None and line is not None:
+                    done, message = line
+                    if trials is not None:
+                        progress(min(done, trials), trials, message)
+                    elif minutes is not None:
+                        used = min(int(time.monotonic() - began), int(60 * minutes))
+                        progress(used, int(60 * minutes), message)
+            return Study.read(where, self.name)
+
+    def _worker(
+        self, storage: Storage, trials: int | None, about: Mapping[str, Any] | None
+    ) -> _Worker:
+        """Check everything, and begin the study or find it begun."""
+        for what, given, known in (
+            ("selector", self.selector, SELECTORS),
+            ("proposer", self.proposer, PROPOSERS),
+        ):
+            if given not in known:
+                raise TabseedError(f"{what} is one of {known}, got {given!r}")
+        if self.n_initial is not None and self.n_initial < 1:
+            raise TabseedError(f"n_initial is at least 1, got {self.n_initial!r}")
+        if not self.spaces:
+            raise TabseedError("a tuner needs a family at least")
+        spaces, defaults = {}, {}
+        for family, declared in self.spaces.items():
+            first = (self.defaults or {}).get(family)
+            spaces[family], defaults[family] = _declared(family, declared, first)
+        own = json.dumps(
+            {
+                "spaces": {family: space.to_dict() for family, space in spaces.items()},
+                "about": dict(about or {}),
+                "seed": seed_sequence(self.random_state).generate_state(4).tolist(),
+            }
+        )
+        kept, asked = json.loads(storage.begin(own)), json.loads(own)
+        other = _differing(kept.get("about", {}), asked["about"])
+        fixed = ("spaces",) if self.random_state is None else ("spaces", "seed")
+        other += [what for what in fixed if kept[what] != asked[what]]
+        if other:
+            raise TabseedError(
+                f"{storage}: its study {self.name!r} has another {', '.join(other)}; name a new "
+                "one, or give what it began with"
+            )
+        rules, stream = (self.selector, self.proposer), np.random.SeedSequence(kept["seed"])
+        return _Worker(spaces, defaults, rules, self.n_initial, storage, stream, trials)
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """All that a process needs to work on a study."""
+
+    spaces: dict[str, Space]
+    defaults: dict[str, dict[str, Any]]
+    rules: tuple[str, str]
+    n_initial: int | None
+    storage: Storage
+    stream: np.random.SeedSequence
+    budget: int | None
+
+    def work(self, objective: Objective) -> tuple[int, str] | None:
+        """Do one trial; give how many are done, and what this one gave. None: nothing to do."""
+        worker = worker_name()
+        claimed = self._claim(worker)
+        if claimed is None:
+            return None
+        number, family, settings = claimed
+        began = time.monotonic()
+
+        def keep(draws: tuple[float, ...], message: str) -> None:
+            self.storage.finish(number, worker, draws, message, time.monotonic() - began)
+
+        with self.storage.alive(number, worker):
+            try:
+                draws = _draws(objective(family, settings, child(self.stream, TRIAL, number)))
+                message = ""
+            except TabseedError as error:
+                draws, message = (), printable(error)
+            except Exception as error:
+                keep((), printable(f"{type(error).__name__}: {error}"))
+                raise
+            keep(draws, message)
+        said = f"{np.mean(draws):.4g}" if draws else f"failed, {message}"
+        done = sum(row.state != RUNNING for row in self.storage.trials())
+        return done, f"trial {number + 1}, {printable(family)}: {said}"
+
+    def _claim(self, worker: str) -> tuple[int, str, dict[str, Any]] | None:
+        """Take over a trial that was cut off, or begin a new one."""
+        while True:
+            rows = self.storage.trials()
+            for row in rows:
+                if row.abandoned and self.storage.take_over(row, worker):
+                    return row.number, row.family, row.settings
+            number = len(rows)
+            if self.budget is not None and number >= self.budget:
+                return None
+            with one_thread():
+                chosen = self._choose([_trial(row) for row in rows])
+            if chosen is None:
+                return None
+            if self.storage.claim(number, *chosen, worker):
+                return number, *chosen
+
+    def _choose(self, trials: list[Trial]) -> tuple[str, dict[str, Any]] | None:
+        """Choose family and settings of the trial after these; None if all were tried."""
+        number, families = len(trials), list(self.spaces)
+        own = [[t for t in trials if t.family == family] for family in families]
+        sizes = np.array([self.spaces[family].size for family in families])
+        available = sizes > [len(of) for of in own]
+        if not available.any():
+            return None
+        values = [
+            np.array([t.value if t.draws else -np.inf for t in of if t.state != RUNNING])
+            for of in own
+        ]
+        running = np.array([sum(t.state == RUNNING for t in of) for of in own])
+        rng = np.random.default_rng(child(self.stream, SELECT, number))
+        at = select(self.rules[0], values, running, rng, available=available)
+        family = families[at]
+        if not own[at]:
+            return family, self.defaults[family]
+        space = self.spaces[family]
+        n_initial = len(space) + 2 if self.n_initial is None else self.n_initial
+        streams = child(self.stream, DESIGN, at), child(self.stream, PROPOSE, number)
+        return family, propose(self.rules[1], space, _history(own[at]), n_initial, streams)
+
+
+def _declared(
+    family: str, declared: Any, given: Mapping[str, Any] | None
+) -> tuple[Space, dict[str, Any]]:
+    """Give the space that was passed for a family, and the settings to begin with."""
+    if isinstance(declared, Mapping):
+        space = Space(declared)
+        first = space.settings(np.full(len(space), 0.5))
+    elif hasattr(declared, "search_space") and not isinstance(declared, type):
+        space = Space(declared.search_space)
+        first = {name: getattr(declared, name) for name in space.dimensions}
+    else:
+        raise TabseedError(f"{family!r}: neither dimensions nor an estimator with search_space")
+    first = first if given is None else dict(given)
+    try:
+        space.point(first)
+    except TabseedError as error:
+        raise TabseedError(f"defaults of {family!r}: {error}") from error
+    return space, first
+
+
+def _differing(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Name what two studies are about and do not share."""
+    return [what for what in {**kept, **asked} if kept.get(what) != asked.get(what)]
+
+
+def _draws(given: Any) -> tuple[float, ...]:
+    """Take what an objective gave as one or more finite numbers."""
+    draws = np.atleast_1d(np.asarray(given, dtype=np.float64))
+    if draws.ndim != 1 or len(draws) == 0 or not np.isfinite(draws).all():
+        raise TabseedError("the objective gave no finite number")
+    return tuple(draws.tolist())

@@ -1,0 +1,116 @@
+"""A problem of prediction: points, labels and losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from tabseed.coding.labels import features_and_labels, task_of
+from tabseed.coding.points import Features
+from tabseed.errors import SchemaError, TooFewRowsError
+from tabseed.estimates.scores import Task
+from tabseed.metrics.leakage import conform
+from tabseed.table import Table
+from tabseed.table.schema import DISCRETE, Schema
+
+
+def residuals(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """Give what models say less the truth: (..., h, C + 1) for classes, (..., h, 1) for numbers.
+
+    The last place of classes stands for one that the training rows lack.
+    """
+    if problem.task == "regression":
+        return np.asarray((said - y)[..., None])
+    c = said.shape[-1]
+    truth = np.where(y < 0, c, y)[:, None] == np.arange(c + 1)
+    return np.asarray(np.concatenate([said, np.zeros((*said.shape[:-1], 1))], axis=-1) - truth)
+
+
+def squared_loss(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """Give each row's squared error, or its Brier score summed over classes, (..., h)."""
+    return np.asarray((residuals(problem, y, said) ** 2).sum(axis=-1))
+
+
+def squared_name(problem: Problem) -> str:
+    """Name that loss."""
+    return "squared error" if problem.task == "regression" else "Brier score"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A target column to predict by the others; ``classes`` are those of the training rows."""
+
+    schema: Schema
+    target: str
+    task: Task
+    classes: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, table: Table, target: str) -> Self:
+        """Pose the problem of a table of real training rows; SchemaError where there is none."""
+        task = task_of(table.schema, target)
+        labels = features_and_labels(table, target)[1]
+        if len(labels) and bool((labels == labels[0]).all()):
+            raise SchemaError(f"column {target!r} has one value only: there is nothing to predict")
+        column = table.schema[target]
+        classes = tuple(column.categories) if column.kind in DISCRETE else ()
+        return cls(table.schema.modelled, target, task, classes)
+
+    def rows(self, frame: Any, name: str, *, to_train: bool = False) -> Labelled:
+        """Take rows of this table; errors begin with ``name``.
+
+        SchemaError for a missing label. A class that the training rows lack gets a negative
+        number, for no model can name it; rows ``to_train`` on are refused then.
+        """
+        table = conform(frame, self.schema, name)
+        if not len(table):
+            raise TooFewRowsError(f"the {name} table has no row")
+        try:
+            features, labels = features_and_labels(table, self.target)
+        except SchemaError as error:
+            raise SchemaError(f"{name} table: {error}") from error
+        if self.task == "regression":
+            return Labelled(features, labels)
+        y = table.codes(self.target)
+        if to_train and (y < 0).any():
+            row = int(np.flatnonzero(y < 0)[0])
+            raise SchemaError(
+                f"{name} table: column {self.target!r}, row {row + 1}: {labels[row]!r} is no class "
+                "of the training rows; leave such rows out"
+            )
+        return Labelled(features, y)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Features and, as numbers (n,), what is to be predicted: class numbers or targets."""
+
+    features: Table
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, places: np.ndarray) -> Labelled:
+        """Give the rows at these places."""
+        return Labelled(self.features.take(places), self.y[places])
+
+
+def named(problem: Problem, said: np.ndarray) -> np.ndarray:
+    """Turn outputs (..., n, C) into class numbers (..., n); numbers stay as they are."""
+    return said if problem.task == "regression" else said.argmax(axis=-1)
+
+
+def loss(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """Give each row's loss, (..., n): squared error, or 1 where the class is wrong."""
+    if problem.task == "regression":
+        return np.asarray((said - y) ** 2)
+    return (named(problem, said) != y).astype(np.float64)
+
+
+def points(train_on: Labelled, *others: Labelled) -> list[np.ndarray]:
+    """Give all rows as points, scaled and coded by the rows to train on, as their user would."""
+    features = Features().fit(train_on.features)
+    return [features.transform(rows.features) for rows in (train_on, *others)]
