@@ -26,14 +26,13 @@ from tabseed.cli.options import (
     Spreadsheet,
     Sql,
 )
+from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import SchemaError, TabseedError
 from tabseed.generators import GENERATORS
 
 if TYPE_CHECKING:
     from tabseed.augment.protocol import AugmentationEvaluation
     from tabseed.table import Table
-
-AUGMENT, JUDGE = 1004, 1005  # streams below the user's seed, beside those of cli
 
 
 @guarded
@@ -158,12 +157,10 @@ def _augmented(
     """Give the table with rows below it; what is not modelled is missing in these."""
     import pyarrow as pa
 
-    from tabseed._random import child, seed_sequence
-
     features, labels, provenance = given
     if provenance in table.schema.names:
         raise SchemaError(f"--provenance {provenance!r}: the table has such a column already")
-    augmenter.set_params(random_state=child(seed_sequence(seed), AUGMENT))
+    augmenter.set_params(random_state=stream_for(Use.AUGMENT, seed))
     drawn_x, drawn_y = augmenter.fit_resample(features, labels)
     n, k = len(table), int(augmenter.hard_.sum())
     below = drawn_x.to_arrow().slice(n)
@@ -194,7 +191,6 @@ def _augmented(
 def _verdict(
     out: Output, augmenter: Any, given: tuple[Table, Any], splits: int, seed: int
 ) -> AugmentationEvaluation:
-    from tabseed._random import child, seed_sequence
     from tabseed.augment.protocol import AugmentationProtocol, evaluate_augmentation
 
     with progress_bar() as progress:
@@ -202,7 +198,7 @@ def _verdict(
             *given,
             augmenter,
             protocol=AugmentationProtocol(splits=splits),
-            random_state=child(seed_sequence(seed), JUDGE),
+            random_state=stream_for(Use.JUDGE_AUGMENTATION, seed),
             n_jobs=-1,
             progress=progress,
         )

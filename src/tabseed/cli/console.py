@@ -111,6 +111,12 @@ class Output:
             console.print(grid)
         emit("\n".join(line.rstrip() for line in drawn.get().splitlines()), sys.stdout)
 
+    def say_left_out(self, left_out: dict[str, str]) -> None:
+        """Name the columns that are left out, each with the reason."""
+        self.result["left_out"] = left_out
+        for name, reason in left_out.items():
+            self.say("left out", f"column {name!r}: {reason.removesuffix(': left out')}")
+
     def finish(self, command: str) -> None:
         """Print the JSON document, if it was asked for."""
         if self.as_json:

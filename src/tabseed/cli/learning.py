@@ -132,3 +132,12 @@ def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:
     if "n_jobs" in scorer.get_params():
         scorer.set_params(n_jobs=-1)  # any number gives the same bytes
     return scorer
+
+
+def write(out: Output, table: Table, path: Path, force: bool, for_spreadsheet: bool) -> None:
+    """Write a table and say where."""
+    from tabseed.table.files import write_table
+
+    write_table(table.to_arrow(), path, force=force, for_spreadsheet=for_spreadsheet)
+    out.result["output"] = str(path)
+    out.say("table", path)

@@ -29,6 +29,7 @@ from tabseed.cli.options import (
     Sql,
     Target,
 )
+from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import FileError, SchemaError, TabseedError, printable
 from tabseed.generators import GENERATORS
 from tabseed.hardness import SCORERS
@@ -46,7 +47,6 @@ PURPOSES = {
 FAMILIES = ("trees", "arf", "copula", "smote")  # if none is named: none needs PyTorch
 TRIALS = 20  # if neither trials nor minutes are given
 SET_ASIDE, FOLDS, SEARCH, TEST = range(4)  # streams below that of this command
-TUNE = 1006  # below the user's seed, beside those of cli
 
 
 @guarded
@@ -134,7 +134,7 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Choose a generator and its settings by trials."""
-    from tabseed._random import child, seed_sequence
+    from tabseed._random import child
     from tabseed.table.files import check_outputs, check_writable, write_text
     from tabseed.tune import Tuner
 
@@ -146,7 +146,7 @@ def tune(
     generators = _generators(generator or list(FAMILIES))
     aim = _Aim.of(purpose, target, (hardest, method, per_class), test_share, draws)
     table = Source(data, schema, kind, sql, encoding).read()
-    stream = child(seed_sequence(seed), TUNE)
+    stream = stream_for(Use.TUNE, seed)
     tuner = Tuner(generators, storage=study, random_state=child(stream, SEARCH))
     out = Output(as_json, {"for": purpose, "target": target, "study": study})
     out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")

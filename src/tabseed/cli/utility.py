@@ -25,6 +25,7 @@ from tabseed.cli.options import (
     Source,
     read_like,
 )
+from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import FileError, SchemaError, printable
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 WIDTH = 88  # of a line of text, beside its label
 ROUNDING = 1e-12  # a smaller term is 0
-STREAM = 1007  # below the user's seed, beside those of the other commands
 
 
 @guarded
@@ -75,7 +75,6 @@ def utility(
     as_json: AsJson = False,
 ) -> None:
     """Say if models trained on synthetic rows serve as well."""
-    from tabseed._random import child, seed_sequence
     from tabseed.table.files import check_outputs, write_text
     from tabseed.utility.report import assess_utility
 
@@ -96,7 +95,7 @@ def utility(
             held,
             target,
             replace(how, progress=progress),
-            child(seed_sequence(seed), STREAM),
+            stream_for(Use.UTILITY, seed),
         )
     out.result["utility"] = found.to_dict()
     _say(out, found, real.schema[target].kind == "integer")

@@ -135,7 +135,7 @@ def _check_classes(rows: Rows, folds: int) -> None:
 def _prepared(
     train: Rows, held: Rows, augmenter: Any, model: Any, stream: np.random.SeedSequence
 ) -> _Fold:
-    arms = Arms.on(train, augmenter, model, AugmentationProtocol(), stream)
+    arms = Arms.on(train, augmenter, model, AugmentationProtocol().validation, stream)
     points = arms.points.transform(held.features)
     (plain,) = arms.models("none", 1)
     return _Fold(arms, held, points, model_score(plain, points, held))

@@ -94,7 +94,8 @@ def gain_verdict(
     stream = seed_sequence(random_state)
     model = default_model(train.task) if model is None else model
     with one_thread():
-        arms = Arms.on(train, augmenter, model, AugmentationProtocol(), child(stream, PREPARE))
+        share = AugmentationProtocol().validation
+        arms = Arms.on(train, augmenter, model, share, child(stream, PREPARE))
         points = arms.points.transform(test.features)
         parts = {"none": _parts(arms.models("none", 1), points, test)}
         for name, generator in contenders.items():

@@ -1,0 +1,58 @@
+"""The command ``evaluate``: how far are synthetic rows from real ones?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabseed.cli.console import Output, guarded
+from tabseed.cli.judging import judge, write_report
+from tabseed.cli.options import (
+    FILE,
+    AsJson,
+    Encoding,
+    Force,
+    Kinds,
+    Report,
+    SchemaFile,
+    Seed,
+    Source,
+    Target,
+    read_like,
+)
+
+
+@guarded
+def evaluate(
+    train: Annotated[
+        Path, typer.Argument(metavar="TRAIN", help="The rows that the generator learned from.")
+    ],
+    synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="The synthetic rows.")],
+    holdout: Annotated[
+        Path,
+        typer.Option("--holdout", metavar=FILE, help="Real rows that trained nothing, to judge."),
+    ],
+    target: Target = None,
+    schema: SchemaFile = None,
+    kind: Kinds = None,
+    encoding: Encoding = "utf-8",
+    report: Report = None,
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how far synthetic rows are from real ones."""
+    from tabseed.table.files import check_outputs
+
+    check_outputs([], [report], [train, synthetic, holdout, schema], force)
+    real = Source(train, schema, kind, None, encoding).read()
+    fake = read_like(synthetic, real, "synthetic", encoding)
+    held = read_like(holdout, real, "holdout", encoding)
+    out = Output(as_json)
+    found = judge(out, (real, fake, held), target, seed)
+    out.say_left_out(found.left_out)
+    if report is not None:
+        write_report(out, found, report, force)
+    out.finish("evaluate")

@@ -1,0 +1,51 @@
+"""The command ``info``: what kind each column is, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabseed.cli.console import Output, guarded
+from tabseed.cli.options import FILE, AsJson, Data, Encoding, Force, Kinds, SchemaFile, Source, Sql
+
+
+@guarded
+def info(
+    data: Data,
+    kind: Kinds = None,
+    schema: SchemaFile = None,
+    save_schema: Annotated[
+        Path | None,
+        typer.Option("--save-schema", metavar=FILE, help="Write the kinds as JSON (SDV reads it)."),
+    ] = None,
+    sql: Sql = None,
+    encoding: Encoding = "utf-8",
+    seed: Annotated[int, typer.Option("--seed", hidden=True)] = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what kind each column is, and why."""
+    del seed  # taken like everywhere, but nothing here is random
+    from tabseed.table.describe import describe
+    from tabseed.table.files import check_outputs, write_schema
+
+    if save_schema is not None:
+        check_outputs([], [save_schema], [data, schema], force)
+    table = Source(data, schema, kind, sql, encoding).read()
+    columns = [describe(table, column) for column in table.schema]
+    out = Output(as_json, {"rows": len(table), "columns": columns})
+    out.say("table", f"{data}: {len(table)} rows, {len(columns)} columns")
+    out.rows(
+        ("column", "kind", "missing", "distinct", "values", "why"),
+        [
+            [str(c[k]) for k in ("name", "kind", "missing", "distinct", "values", "reason")]
+            for c in columns
+        ],
+    )
+    if save_schema is not None:
+        write_schema(table.schema, save_schema, force=force)
+        out.result["schema"] = str(save_schema)
+        out.say("schema", save_schema)
+    out.finish("info")

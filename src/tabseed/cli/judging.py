@@ -1,0 +1,111 @@
+"""How ``synth`` and ``evaluate`` judge: rows set aside, the answer said, the page written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabseed.cli.console import Output, progress_bar
+from tabseed.cli.options import read_like
+from tabseed.cli.streams import Use, stream_for
+from tabseed.errors import TabseedError, TooFewRowsError
+
+if TYPE_CHECKING:
+    from tabseed.evaluation.evaluation import Evaluation
+    from tabseed.metrics import Estimate
+    from tabseed.table import Table
+
+HOLDOUT_SHARE = 0.2  # set aside for --report unless the user says otherwise
+
+
+def split_rows(
+    table: Table, share: float, seed: int, stratify: str | None = None
+) -> tuple[Table, Table]:
+    """Split a table in two at random; TooFewRowsError where a part would be empty."""
+    first, second = table.split(share, stratify=stratify, random_state=stream_for(Use.SPLIT, seed))
+    if not len(first) or not len(second):
+        raise TooFewRowsError(
+            f"{len(table)} rows cannot be split {share:g} to {1 - share:g}: one part would be empty"
+        )
+    return first, second
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Where the rows that judge come from; refuses before learning what would fail after it."""
+
+    report: Path | None
+    holdout: Path | None
+    share: float | None
+
+    def __post_init__(self) -> None:
+        for value, name in ((self.holdout, "--holdout"), (self.share, "--holdout-share")):
+            if value is not None and self.report is None:
+                raise TabseedError(f"{name} is for --report; name a report, or leave it out")
+        if self.holdout is not None and self.share is not None:
+            raise TabseedError("--holdout-share goes without --holdout: the rows come from there")
+        if self.share is not None and not 0 < self.share < 1:
+            raise TabseedError(f"--holdout-share {self.share:g}: must lie between 0 and 1")
+
+    def set_aside(
+        self, out: Output, table: Table, rows: int, encoding: str, seed: int
+    ) -> tuple[Table, Table | None]:
+        """Give the rows to learn from and, if there will be a report, those to judge with."""
+        if self.report is None:
+            return table, None
+        if self.holdout is not None:
+            from tabseed.metrics import check_leakage
+
+            learned, held = table, read_like(self.holdout, table, "holdout", encoding)
+            check_leakage(learned.select(held.schema), held)
+        else:
+            learned, held = split_rows(table, 1 - (self.share or HOLDOUT_SHARE), seed)
+            out.say("set aside", f"{len(held)} rows to judge with, before learning")
+        check_enough((len(learned), rows, len(held)))
+        return learned, held
+
+
+def check_enough(sizes: tuple[int, int, int]) -> None:
+    """Refuse before learning what judging would refuse after it."""
+    from tabseed.evaluation.evaluation import MIN_ROWS
+
+    for n, name in zip(
+        sizes, ("rows to learn from", "synthetic rows", "holdout rows"), strict=True
+    ):
+        if n < MIN_ROWS:
+            raise TooFewRowsError(
+                f"{n} {name} are too few for --report, which needs {MIN_ROWS}; "
+                "leave the report out or give more rows"
+            )
+
+
+def judge(
+    out: Output, tables: tuple[Table, Table, Table], target: str | None, seed: int
+) -> Evaluation:
+    """Evaluate train, synthetic and holdout rows, and say what came of it."""
+    from tabseed.evaluation.drawing import measures
+    from tabseed.evaluation.evaluation import evaluate as judge
+
+    with progress_bar() as progress:
+        found = judge(*tables, target=target, random_state=seed, progress=progress)
+    out.result["evaluation"] = found.to_dict()
+    out.say("verdict", found.verdict)
+    for note in found.notes:
+        out.say("note", note)
+    out.rows(
+        ("measure", "synthetic", "95 % interval", "real rows get", "95 % interval", "unit"),
+        [[m.name, *_shown(m.found), *_shown(m.reference), m.found.unit] for m in measures(found)],
+    )
+    return found
+
+
+def _shown(estimate: Estimate) -> tuple[str, str]:
+    return f"{estimate.value:.3f}", f"{estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def write_report(out: Output, found: Evaluation, path: Path, force: bool) -> None:
+    """Write the page and say where."""
+    found.to_html(path, force=force)
+    out.result["report"] = str(path)
+    out.say("report", path)

@@ -1,0 +1,42 @@
+"""The command ``sample``: draw rows from a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabseed.cli.console import Output, guarded
+from tabseed.cli.learning import draw, write
+from tabseed.cli.options import AsJson, Force, N, Out, Seed, Spreadsheet
+from tabseed.cli.streams import Use, stream_for
+from tabseed.errors import FileError, TabseedError
+
+
+@guarded
+def sample(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Saved by synth --model.")],
+    output: Out,
+    rows: Annotated[int, typer.Option("--rows", min=1, metavar=N, help="How many.")],
+    seed: Seed = 0,
+    force: Force = False,
+    for_spreadsheet: Spreadsheet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw rows from a saved model."""
+    from tabseed.saved import load
+    from tabseed.table.files import check_outputs, check_spreadsheet
+
+    check_outputs([output], [], [model], force)
+    check_spreadsheet(output, for_spreadsheet)
+    out = Output(as_json, {"model": str(model)})
+    maker = load(model)
+    try:
+        drawn = draw(out, maker, rows, stream_for(Use.SAMPLE, seed))
+    except TabseedError:
+        raise
+    except Exception as error:  # what was saved draws; what does not was changed since
+        raise FileError(f"{model}: not a sound model file: {error}") from error
+    write(out, drawn, output, force, for_spreadsheet)
+    out.finish("sample")

@@ -1,0 +1,29 @@
+"""Random streams of the commands: below the user's seed each use has one of its own."""
+
+from __future__ import annotations
+
+from enum import IntEnum, unique
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@unique
+class Use(IntEnum):
+    """What a command needs randomness for; the numbers lie far from those generators take."""
+
+    SPLIT = 1001
+    SYNTH = 1002
+    SAMPLE = 1003
+    AUGMENT = 1004
+    JUDGE_AUGMENTATION = 1005
+    TUNE = 1006
+    UTILITY = 1007
+
+
+def stream_for(use: Use, seed: int) -> np.random.SeedSequence:
+    """Give the stream of one use below the user's seed."""
+    from tabseed._random import child, seed_sequence
+
+    return child(seed_sequence(seed), use)
