@@ -94,7 +94,7 @@ def synth(
     as_json: AsJson = False,
 ) -> None:
     """Learn a table and write synthetic rows."""
-    from tabseed.table.files import check_outputs, check_spreadsheet, check_writable
+    from tabseed.table.files import atomic_write, check_outputs, check_spreadsheet, check_writable
 
     check_outputs([output], [model, report], [data, schema, holdout, resume], force)
     check_spreadsheet(output, for_spreadsheet)
