@@ -1,5 +1,14 @@
 """Everything that tabseed raises on purpose: one line that says what, where and what to do."""
 
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Called = TypeVar("Called", bound=Callable[..., Any])
+
 
 def printable(text: object) -> str:
     """Escape what could steer a terminal or break a line; names come from strangers' files."""
@@ -36,3 +45,31 @@ class NothingLearnedError(TabseedError):
 
 class OrthogonalSeedsWarning(UserWarning):
     """Averaged seeds have nothing in common: their average is little but a smaller network."""
+
+
+def renamed(**names: str) -> Callable[[Called], Called]:
+    """Let keyword arguments be passed by their former names for one release.
+
+    ``names`` maps each former name to its present one. A former name warns (FutureWarning);
+    both names together raise TabseedError.
+    """
+
+    def decorate(function: Called) -> Called:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            for old in names.keys() & kwargs.keys():
+                new, where = names[old], function.__qualname__
+                if new in kwargs:
+                    raise TabseedError(f"{where}: {new} was passed twice, also as {old}")
+                warnings.warn(
+                    f"{where}: {old} is now called {new}; "
+                    f"the name {old} will be removed in the next release",
+                    FutureWarning,
+                    stacklevel=2,
+                )
+                kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
