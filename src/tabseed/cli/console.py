@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from tabseed._progress import Progress
 from tabseed.errors import TabseedError, printable
 
 UsageError: Any = typer.BadParameter.__base__  # click's own, which newer typers carry inside
@@ -127,13 +128,14 @@ class Output:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
+def progress_bar() -> Iterator[Progress | None]:
     """Give a progress callback that draws a bar, or None where nobody would see it."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
     from rich.table import Column
 
     columns = (
@@ -141,7 +143,7 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
         BarColumn(table_column=Column(min_width=10)),
         TimeElapsedColumn(table_column=Column(min_width=7)),  # whole beside a long message
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
 
         def update(done: int, total: int, message: str) -> None:

@@ -6,11 +6,11 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+from tabseed._progress import Progress, part, silent
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.metrics import (
@@ -26,8 +26,6 @@ from tabseed.metrics.leakage import conform
 from tabseed.table import Table
 from tabseed.table.files import write_text
 from tabseed.table.schema import Schema
-
-Progress = Callable[[int, int, str], None]
 
 MIN_ROWS = DiscriminatorDivergence.min_rows
 STEPS = ("comparing rows", "synthetic against holdout", "train against holdout", "columns")
@@ -121,13 +119,13 @@ def evaluate(
     if target is not None:
         full[target]  # unknown names raise, with the nearest name
     real, fake, held = tables
-    report = progress if progress is not None else _silent
+    report = progress or silent
     report(0, TOTAL, STEPS[0])
     overlap = check_leakage(real, held)
     seeds = seed_sequence(random_state)
-    metric = DiscriminatorDivergence(n_jobs=n_jobs, progress=_stage(report, 1))
+    metric = DiscriminatorDivergence(n_jobs=n_jobs, progress=_step(progress, 1))
     divergence = metric.evaluate(held, fake, random_state=child(seeds, 0))
-    metric = DiscriminatorDivergence(n_jobs=n_jobs, permutations=0, progress=_stage(report, 2))
+    metric = DiscriminatorDivergence(n_jobs=n_jobs, permutations=0, progress=_step(progress, 2))
     reference = metric.evaluate(held, real, random_state=child(seeds, 1))
     report(3 * PARTS, TOTAL, STEPS[3])
     marginal, marginal_reference = (
@@ -152,17 +150,8 @@ def evaluate(
     )
 
 
-def _stage(report: Progress, place: int) -> Progress:
-    """Turn the progress of one step into that of all."""
-
-    def forward(done: int, total: int, _: str) -> None:
-        report(place * PARTS + PARTS * done // total, TOTAL, STEPS[place])
-
-    return forward
-
-
-def _silent(done: int, total: int, message: str) -> None:
-    pass
+def _step(progress: Progress | None, index: int) -> Progress:
+    return part(progress, index * PARTS, (index + 1) * PARTS, TOTAL, STEPS[index])
 
 
 def _conform_all(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tabseed._progress import Progress
+from tabseed._progress import Progress, part
 from tabseed.archive import Arrays, Checkpoint, under
 from tabseed.generators.base import Aids
 
@@ -37,9 +37,9 @@ class Journal:
         if around:
             self.around.add(name)
         if name not in self.finished:
-            part = _Part(self, name) if self.checkpoint is not None else None
+            kept = _Part(self, name) if self.checkpoint is not None else None
             try:
-                result = compute(Aids(self._progress_of(name), part))
+                result = compute(Aids(self._progress_of(name), kept))
             except BaseException:  # an interrupt too
                 if self.current is None:  # else the file holds where this stage, or one in it, was
                     self.write(None)
@@ -70,17 +70,9 @@ class Journal:
         if self.checkpoint is not None:
             self.checkpoint.remove()
 
-    def _progress_of(self, name: str) -> Progress | None:
-        progress = self.progress
-        if progress is None:
-            return None
-        before = min(len(self.finished.keys() - self.around), self.stages - 1)
-
-        def tell(done: int, total: int, message: str) -> None:
-            part = UNITS * done // max(total, 1)
-            progress(before * UNITS + part, self.stages * UNITS, f"{name}: {message}")
-
-        return tell
+    def _progress_of(self, name: str) -> Progress:
+        before = min(len(self.finished.keys() - self.around), self.stages - 1) * UNITS
+        return part(self.progress, before, before + UNITS, self.stages * UNITS, name)
 
 
 class _Part(Checkpoint):

@@ -12,12 +12,12 @@ table holds one of them can make chi2 as large as you like, and no sample says t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError
 from tabseed.estimates.estimate import Better, Estimate, interval
@@ -188,7 +188,7 @@ class ChiSquareDivergence(Metric):
         real_share: float = 0.5,
         max_rows: int = 10_000,
         n_jobs: int | None = None,
-        progress: Callable[[int, int, str], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.method = method
         self.clip = clip

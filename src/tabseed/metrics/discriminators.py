@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,6 +14,7 @@ from scipy.special import expit, log_expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.neural_network import MLPClassifier
 
+from tabseed._progress import Progress
 from tabseed._random import child, int_seed, one_thread
 from tabseed.metrics.judge_encoder import Features
 
@@ -91,7 +92,7 @@ def cross_fit(
     discriminators: tuple[str, ...] = DISCRIMINATORS,
     *,
     n_jobs: int | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[tuple[int, str, FoldRatios]]:
     """Fit each discriminator in each fold of each run, in this order; give the run's place too."""
     tasks = [

@@ -9,7 +9,6 @@ KL(p||q) = E_p[r] in nats and JS = 1 + (E_p[log2 D] + E_q[log2(1 - D)])/2 in bit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ import numpy as np
 from scipy.special import log_expit
 from scipy.stats import t as student
 
+from tabseed._progress import Progress
 from tabseed._random import child
 from tabseed.estimates.estimate import Better, Estimate, interval
 from tabseed.metrics.base import Metric
@@ -151,7 +151,7 @@ class DiscriminatorDivergence(Metric):
         permutations: int | None = None,
         max_rows: int = 10_000,
         n_jobs: int | None = None,
-        progress: Callable[[int, int, str], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.views = views
         self.folds = folds

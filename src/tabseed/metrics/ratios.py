@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import t as student
 
+from tabseed._progress import Progress
 from tabseed._random import child, one_thread
 from tabseed.errors import SchemaError
 from tabseed.estimates.estimate import Estimate
@@ -33,7 +34,6 @@ QUICK = DISCRIMINATORS[:1]  # for the permutation null: trees take a fifth of a 
 RANKS = 250  # levels that trees see of a number
 FIT = 2  # a run's streams 0 and 1 deal folds and train discriminators
 
-Progress = Callable[[int, int, str], None] | None
 Fit = Callable[[np.ndarray, np.ndarray, np.random.Generator], Ratio]
 Formula = Callable[[np.ndarray, np.ndarray], float]
 
@@ -56,14 +56,14 @@ class Judge:
     repeats = 1
 
     def judge(
-        self, runs: list[Run], n_jobs: int | None, progress: Progress
+        self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> tuple[list[Ratios], Ratios]:
         """Give ratios for each run, and what :meth:`judge_quickly` would give for the first."""
         found = self.judge_quickly(runs, n_jobs, progress)
         return found, found[0]
 
     def judge_quickly(
-        self, runs: list[Run], n_jobs: int | None, progress: Progress
+        self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> list[Ratios]:
         """Give ratios for each run as the permutation null can afford them."""
         raise NotImplementedError
@@ -112,7 +112,7 @@ class Classifiers(Judge):
         self.clip = clip
 
     def judge(
-        self, runs: list[Run], n_jobs: int | None, progress: Progress
+        self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> tuple[list[Ratios], Ratios]:
         """Give ratios by all discriminators, and by the quick one alone for the first run."""
         found = self._folds(runs, DISCRIMINATORS, n_jobs, progress)
@@ -120,14 +120,14 @@ class Classifiers(Judge):
         return ratios, self._joined({name: found[0][name] for name in QUICK}, runs[0].is_real)
 
     def judge_quickly(
-        self, runs: list[Run], n_jobs: int | None, progress: Progress
+        self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> list[Ratios]:
         """Give ratios by trees alone."""
         found = self._folds(runs, QUICK, n_jobs, progress)
         return [self._joined(folds, run.is_real) for folds, run in zip(found, runs, strict=True)]
 
     def _folds(
-        self, runs: list[Run], names: tuple[str, ...], n_jobs: int | None, progress: Progress
+        self, runs: list[Run], names: tuple[str, ...], n_jobs: int | None, progress: Progress | None
     ) -> list[dict[str, list[FoldRatios]]]:
         found: list[dict[str, list[FoldRatios]]] = [{name: [] for name in names} for _ in runs]
         fitted = cross_fit(self.features, runs, names, n_jobs=n_jobs, progress=progress)
@@ -177,7 +177,7 @@ class Fitted(Judge):
         self.formula = formula
 
     def judge_quickly(
-        self, runs: list[Run], n_jobs: int | None, progress: Progress
+        self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> list[Ratios]:
         """Fit each fold of each run in turn."""
         found = []

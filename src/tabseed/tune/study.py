@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,8 +17,6 @@ from tabseed.space import Choice, Int, Space
 from tabseed.tune.proposal import History
 from tabseed.tune.storage import FAILED, RUNNING, Row, Storage
 from tabseed.tune.surrogate import Surrogate
-
-Progress = Callable[[int, int, str], None]
 
 FEW = 4  # trials of a family with a value, below which their means are taken as they are
 

@@ -14,13 +14,14 @@ from typing import Any
 import joblib
 import numpy as np
 
+from tabseed._progress import Progress
 from tabseed._random import RandomState, child, one_thread, seed_sequence
 from tabseed.errors import TabseedError, printable
 from tabseed.space import Space
 from tabseed.tune.bandit import SELECTORS, select
 from tabseed.tune.proposal import PROPOSERS, propose
 from tabseed.tune.storage import RUNNING, Storage, worker_name
-from tabseed.tune.study import Progress, Study, Trial, _history, _trial
+from tabseed.tune.study import Study, Trial, _history, _trial
 
 Objective = Callable[[str, dict[str, Any], np.random.SeedSequence], float | Sequence[float]]
 TRIAL, SELECT, PROPOSE, DESIGN = range(4)  # streams below that of a study

@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
+from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.metrics.leakage import check_leakage, conform
 from tabseed.table import Table
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points
-
-Progress = Callable[[int, int, str], None]
 
 REAL, SYNTHETIC = "real", "synthetic"
 SAME_SIZE = "synthetic, as many as real"

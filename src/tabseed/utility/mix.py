@@ -10,7 +10,7 @@ Notation: n real rows, F folds, R repeats, J = F R splits, G mixes, the first of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.stats import t as student
 
+from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.coding.labels import seeded
 from tabseed.errors import TabseedError, TooFewRowsError
@@ -27,8 +28,6 @@ from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points, squared_loss, squared_name
-
-Progress = Callable[[int, int, str], None]
 
 FOLDS, FOLD, LEARN, DRAW, MODEL, FINAL = range(6)  # streams below that of a search
 

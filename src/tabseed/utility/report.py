@@ -6,13 +6,13 @@ Notation: K models, D synthetic tables, S seeds, h rows held out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from tabseed._progress import part
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TooFewRowsError
 from tabseed.estimates.estimate import Estimate
@@ -31,7 +31,7 @@ from tabseed.utility.decomposition import (
     mean_decomposition,
 )
 from tabseed.utility.gap import PLAIN, RISKS, UtilityGap, gaps
-from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, Progress, measure
+from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.problem import loss
 from tabseed.utility.ranking import (
     TRTR_REPEATED,
@@ -224,7 +224,7 @@ def assess_utility(
             raise TooFewRowsError(
                 f"a report on utility needs at least {metric.min_rows} {name} rows, got {n}"
             )
-    told = replace(how, progress=_stage(how.progress, 0, SHARE_OF_FITS))
+    told = replace(how, progress=part(how.progress, 0, SHARE_OF_FITS))
     measured = measure(real, tables, held, target, told, child(stream, MODELS))
     covered = _fidelity((real, tables, held), target, metric, child(stream, FIDELITY))
     return UtilityReport(
@@ -267,7 +267,7 @@ def mean_cost(measured: Measured) -> Estimate:
 
 def _metric(given: ChiSquareDivergence, how: Measuring) -> ChiSquareDivergence:
     """Give a copy that works with as many jobs, and reports its progress as the last stage."""
-    progress = _stage(how.progress, SHARE_OF_FITS, 100)
+    progress = part(how.progress, SHARE_OF_FITS, 100)
     settings = {**given.get_params(), "n_jobs": how.n_jobs, "progress": progress}
     return ChiSquareDivergence(**settings)
 
@@ -288,16 +288,3 @@ def _fidelity(
         train=real.select(features),
         random_state=stream,
     )
-
-
-def _stage(
-    progress: Progress | None, start: int, end: int
-) -> Callable[[int, int, str], None] | None:
-    """Turn the progress of one step into that of all, in per cent."""
-    if progress is None:
-        return None
-
-    def forward(done: int, total: int, message: str) -> None:
-        progress(start + (end - start) * done // total, 100, message)
-
-    return forward
