@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from tabseed._progress import part, silent
 
 
@@ -12,7 +14,7 @@ def test_parts_cover_the_whole_without_gap_or_return() -> None:
         calls.append((done, total, message))
 
     bounds = [0, 10, 55, 200]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         inner = part(progress, start, end, 200, "fit")
         for step in range(8):
             inner(step, 7, "epochs")
