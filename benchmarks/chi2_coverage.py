@@ -23,7 +23,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
-from experiments.results import Results  # noqa: E402
+from experiments.common.results import Results  # noqa: E402
 from scipy.integrate import quad  # noqa: E402
 from scipy.stats import norm  # noqa: E402
 

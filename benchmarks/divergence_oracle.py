@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from experiments.common.data import DATA
 from joblib import Parallel, delayed
 from scipy.integrate import quad
 from scipy.optimize import brentq
@@ -33,7 +34,6 @@ from tabseed.metrics import DiscriminatorDivergence
 from tabseed.metrics.divergence import _estimates
 
 RESULTS = Path(__file__).parent / "results" / "divergence_oracle.csv"
-DATA = Path(os.environ.get("TABSEED_DATA", "/work/shared/data"))
 FIELDS = [
     "part",
     "case",

@@ -19,7 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from experiments.paper1 import LATENT_DIM, coded
+from experiments.common.paper1 import LATENT_DIM, coded
+from torch.func import functional_call
+
+from tabseed._random import one_thread
 from tabseed.encode import TableEncoder
 from tabseed.generators.ensemble import to_tensor
 from tabseed.generators.paper import DROPOUT, HIDDEN, PaperNetwork

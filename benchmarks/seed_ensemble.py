@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
+from experiments.common.data import DATA
+
+import tabseed as ts
+from tabseed._random import child, one_thread, seed_sequence
 from tabseed.encode import TableEncoder
 from tabseed.generators.ensemble import Split, Training, train_ensemble
 from tabseed.generators.vaebgm import CellNetwork
 
-import tabseed as ts
-from tabseed._random import child, one_thread, seed_sequence
-
-DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 RESULTS = Path(__file__).parent / "results" / "seed_ensemble.csv"
 SEEDS, STEPS, ROUNDS = 10, 100, 7
 CASES = (("adult", 300), ("king", 300), ("german_credit", 1_000), ("adult", 10_000))

@@ -20,8 +20,8 @@ from benchmarks.generators.tables import (
     read_generated,
     rows_of,
 )
-from experiments.inductive_bias.honest import JUDGE, JUDGED
-from experiments.results import Results, Row
+from experiments.common.draws import JUDGE, JUDGED
+from experiments.common.results import Results, Row
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 from tabseed.schema import DISCRETE

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.generators import ours
 from benchmarks.generators.tables import GENERATED, HERE, Case, write_training
-from experiments.inductive_bias.honest import N
+from experiments.common.draws import N
 
 ENVS = HERE / ".envs"
 LIMIT = 3 * 3600  # seconds for one fit, then it counts as failed

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from benchmarks.generators.peers.measure import measured
 from benchmarks.generators.tables import Case, exchanged, rows_of
-from experiments.inductive_bias.honest import BIG
+from experiments.common.draws import BIG
 
 import tabseed as ts
 from tabseed.generators import GENERATORS, generator_class

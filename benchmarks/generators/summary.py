@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 
 from benchmarks.generators.tables import HERE, RESULTS, TARGETS
-from experiments.inductive_bias.summary import table
-from experiments.results import shown
+from experiments.common.markdown import table
+from experiments.common.results import shown
 
 README = HERE / "README.md"
 BEGIN, END = "<!-- results: written by summary -->", "<!-- end of results -->"

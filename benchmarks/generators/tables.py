@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from benchmarks.generators.peers.measure import NO_VALUE
-from experiments.inductive_bias.honest import BIG, JUDGED, N, draw_of, population
-from tabseed.schema import DISCRETE
+from experiments.common.draws import BIG, JUDGED, N, draw_of, population
 
 import tabseed as ts
 

@@ -21,8 +21,8 @@ import matplotlib as mpl  # noqa: E402
 import numpy as np  # noqa: E402
 from benchmarks.generators.judge import judged  # noqa: E402
 from benchmarks.generators.tables import DRAWS, GENERATED, LARGE, RESULTS, Case, rows_of  # noqa: E402
-from experiments.inductive_bias.honest import N  # noqa: E402
-from experiments.results import Results  # noqa: E402
+from experiments.common.draws import N  # noqa: E402
+from experiments.common.results import Results  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 

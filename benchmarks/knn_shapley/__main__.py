@@ -18,7 +18,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import platform
 import subprocess
 import sys
 import venv
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.knn_shapley import cases
+from experiments.common.machine import machine
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results" / "knn_shapley.csv"
@@ -40,15 +40,6 @@ FIELDS = (
     "what", "players", "reference rows", "columns", "seconds", "least", "most", "calls",
     "share of reference rows run", "peak MiB", "max difference to float64", "load", "machine",
 )  # fmt: skip
-
-
-def machine() -> str:
-    """The processor, its cores, and the versions that decide the speed."""
-    info = Path("/proc/cpuinfo")
-    names = [s for s in info.read_text().splitlines() if s.startswith("model name")] if (
-        info.exists()) else []  # fmt: skip
-    name = names[0].partition(":")[2].strip() if names else platform.processor()
-    return f"{name} {platform.machine()}, {os.cpu_count()} cores, numpy {np.__version__}"
 
 
 def environment(name: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from multiprocessing import get_context
 from typing import Any
 
+from experiments.common.results import Results, Row
 from experiments.hardness.tables import RESULTS
-from experiments.results import Results, Row
 
 PROCESSES = 2
 

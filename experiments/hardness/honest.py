@@ -12,10 +12,10 @@ from itertools import product
 import numpy as np
 
 import tabseed as ts
+from experiments.common.results import Row
 from experiments.hardness import cells
 from experiments.hardness.scores import METHODS, RECORDING, auroc, average_precision, scored
 from experiments.hardness.tables import PAPERS, TARGETS, Rows, draw
-from experiments.results import Row
 
 # of two classes there is one way to be mislabelled
 TWO_CLASSES = ("uniform", "near", "far", "atypical")

@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from experiments.common.results import half_interval
 from experiments.hardness import removal
 from experiments.hardness.honest import SHARE, TWO_CLASSES
 from experiments.hardness.read import read, series
 from experiments.hardness.scores import METHODS, skill
 from experiments.hardness.tables import TARGETS
-from experiments.results import half_interval
 
 HERE = Path(__file__).parent
 COLOURS = {"KNN-Shapley": "#0b6e4f", "Data-IQ": "#b0413e", "random": "#7a7a7a"}

@@ -16,10 +16,11 @@ from tabseed.supervised import Features
 from xgboost import XGBClassifier
 
 import tabseed as ts
+from experiments.common.results import Row
 from experiments.hardness import cells
 from experiments.hardness.scores import RECORDED, recorded, shapley
 from experiments.hardness.tables import Rows, draw
-from experiments.results import Row
+from tabseed.supervised import Features
 
 TABLES = ("adult", "credit_card", "diabetes_cdc", "blobs")
 N, HELD, SEEDS = 3_000, 5_000, 10

@@ -11,14 +11,15 @@ import numpy as np
 from scipy.stats import spearmanr
 from tabseed.hardness.taxonomy import HINTS
 
+from experiments.common.markdown import table
+from experiments.common.results import half_interval, shown
 from experiments.hardness import faithful, pictures, removal
 from experiments.hardness.hints import GROUPS
 from experiments.hardness.honest import KINDS, SHARE, TWO_CLASSES
 from experiments.hardness.read import Series, read, series
 from experiments.hardness.scores import METHODS, RECORDED, RECORDING, skill
 from experiments.hardness.tables import PAPERS, RESULTS, TARGETS
-from experiments.inductive_bias.summary import table
-from experiments.results import half_interval, shown
+from tabseed.hardness.taxonomy import HINTS
 
 README = Path(__file__).parent / "README.md"
 

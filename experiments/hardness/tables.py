@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,8 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 import tabseed as ts
+from experiments.common.data import DATA
 
-DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 RESULTS = Path(__file__).parent / "results"
 TARGETS = {
     "diabetes130us": "readmitted",

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 import tabseed as ts
-from experiments.inductive_bias.honest import JUDGED, RESULTS, THEIRS, judged
-from experiments.paper1 import LATENT_DIM, coded, generated
-from experiments.results import Results, Row
+from experiments.common.draws import JUDGED
+from experiments.common.paper1 import LATENT_DIM, coded, generated
+from experiments.common.results import Results, Row
+from experiments.inductive_bias.honest import RESULTS, THEIRS, judged
 
 GENERATED, SEED = 10_000, 0
 THEIR_MAML = ts.MAML(

@@ -12,27 +12,24 @@ import resource
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 import tabseed as ts
-from experiments.paper1 import DATA, coded, generated
-from experiments.results import Results, Row
+from experiments.common.draws import JUDGE, JUDGED, distinct, draw_of
+from experiments.common.paper1 import generated
+from experiments.common.results import Results, Row
 
 RESULTS = Path(__file__).parent / "results"
-N, BIG, DRAWS, JUDGED, FEW = 300, 10_000, 5, 4_000, 200
+DRAWS, FEW = 5, 200
 TABLES = ("adult", "news", "king", "intrusion")
 THEIRS = (
     "low_data", "pretrain", "avg", "maml", "drs", "big_data",
     "ctgan_low_data", "ctgan_pretrain", "ctgan_big_data",
 )  # fmt: skip
-JUDGE = ts.DiscriminatorDivergence(permutations=0, folds=3, repeats=1, n_jobs=1)
 FEW_JUDGE = ts.DiscriminatorDivergence(views=("plain",), permutations=0, n_jobs=1)
 KEYS = ("coding", "data", "draw", "arm")
 
@@ -57,52 +54,6 @@ CTGAN, CTGAN_SEEDS = "ctgan: ", 3
 # on raw tables, where nothing of the authors stands beside, without the finer controls
 RAW_ARMS = ("none", "small-init", "continued", "average", "pretrain", "drs", "maml", "mixture")
 FEW_ARMS = ("none", "average", "pretrain", "maml", "drs", "mixture")
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One draw of the rows: to learn from, many to learn from, to judge with."""
-
-    few: ts.Table
-    many: ts.Table | None
-    held: ts.Table
-
-
-def population(coding: str, name: str) -> tuple[ts.Table, ts.Table | None]:
-    """Rows to draw from and, where the authors fixed them, the rows that judge."""
-    if coding == "authors":
-        pool, held = coded(name)
-        if name != "intrusion":
-            return pool, held
-        whole = ts.Table.from_frame(
-            _distinct(
-                pq.read_table(
-                    DATA / "paper1_processed" / f"{name}.parquet", columns=pool.schema.names
-                )
-            ),
-            schema=pool.schema,
-        )
-        return whole, None
-    frame = pq.read_table(DATA / f"{name}.parquet")
-    return ts.Table.from_frame(_distinct(frame) if name == "intrusion" else frame), None
-
-
-def _distinct(frame: Any) -> Any:
-    return frame.group_by(frame.column_names, use_threads=False).aggregate([])
-
-
-@lru_cache(maxsize=1)
-def draw_of(coding: str, name: str, draw: int) -> Draw:
-    """Split the rows for one draw."""
-    rows, judges = population(coding, name)
-    order = np.random.default_rng([2407, draw]).permutation(len(rows))
-    few = rows.take(np.sort(order[:N]))
-    if judges is not None:  # fixed: the authors' tables are judged by the same rows
-        fixed = np.random.default_rng(2407).permutation(len(judges))[:JUDGED]
-        return Draw(few, rows, judges.take(np.sort(fixed)))
-    held = rows.take(np.sort(order[N : N + JUDGED]))
-    many = order[N + JUDGED : N + JUDGED + BIG]
-    return Draw(few, rows.take(np.sort(many)) if len(many) == BIG else None, held)
 
 
 def seen(held: ts.Table, train: ts.Table) -> ts.Table:
@@ -153,7 +104,7 @@ def row_of(job: tuple[str, str, int, str]) -> tuple[Row, int]:
     theirs = arm.removeprefix("authors' ")
     if theirs != arm:
         table = generated(name, theirs, rows.held)
-        table = _distinct(table) if name == "intrusion" else table
+        table = distinct(table) if name == "intrusion" else table
         places = np.random.default_rng(draw).permutation(len(table))[:JUDGED]
         found = {**judged(rows.held, table.take(np.sort(places)), draw), **EMPTY}
     elif arm == MANY:

@@ -5,27 +5,16 @@ python -m experiments.inductive_bias.summary
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
+from experiments.common.markdown import table
+from experiments.common.results import half_interval, read, shown
 from experiments.inductive_bias.honest import BIASES, CTGAN, RESULTS, TABLES
-from experiments.results import half_interval, shown
 
 CONTROLS = ("none", "small-init", "continued")
 Rows = list[dict[str, str]]
-
-
-def read(path: Path) -> Rows:
-    """All lines of a file of results, none if it is not there."""
-    return list(csv.DictReader(path.open())) if path.exists() else []
-
-
-def table(head: list[str], lines: list[list[str]]) -> str:
-    """One Markdown table."""
-    rows = [head, ["---"] * len(head), *lines]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def series(rows: Rows, arm: str, column: str) -> dict[str, float]:

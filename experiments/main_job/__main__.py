@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import tabseed as ts
-from experiments.paper1 import DATA, LATENT_DIM, coded, generated
-from experiments.results import Results, Row
+from experiments.common.data import DATA
+from experiments.common.paper1 import LATENT_DIM, coded, generated
+from experiments.common.results import Results, Row
 
 RESULTS = Path(__file__).parent / "results"
 N, DRAWS, GENERATED = 300, 5, 10_000

@@ -9,7 +9,7 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-from experiments.results import shown
+from experiments.common.results import shown
 
 RESULTS = Path(__file__).parent / "results"
 

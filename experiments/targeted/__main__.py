@@ -1,23 +1,37 @@
 """Whether augmentation by rows like the hardest helps.
 
-    TABSEED_DATA=... python -m experiments.targeted PART [ARGS]
+    TABSEED_DATA=... python -m experiments.targeted honest [TABLE ...]
+    python -m experiments.targeted simulation [faithful | honest]
+    TABSEED_DATA=... python -m experiments.targeted table2 [faithful | honest | amounts] [TABLE ...]
 
-PART is ``honest [TABLE ...]``, ``simulation [faithful | honest]`` or ``table2``. Results go to
-``results/``, the lines of a cell when it is known; begun again, it goes on.
+Results go to ``results/``, the lines of a cell when it is known; begun again, it goes on.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-PARTS = ("honest", "simulation", "table2")
+from experiments.targeted import honest, simulation_faithful, simulation_honest, table2  # noqa: E402
+
+SIMULATIONS = {"faithful": simulation_faithful.run, "honest": simulation_honest.run}
+
+
+def simulation(names: list[str]) -> None:
+    """Run the simulations named, or both."""
+    for name in set(names) - set(SIMULATIONS):
+        raise SystemExit(f"{name!r} is neither of {', '.join(SIMULATIONS)}")
+    for name in names or SIMULATIONS:
+        SIMULATIONS[name]()
+
+
+PARTS = {"honest": honest.run, "simulation": simulation, "table2": table2.run}
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in PARTS:
+    part, *names = sys.argv[1:] or [""]
+    if part not in PARTS:
         sys.exit(f"PART is one of {', '.join(PARTS)}")
-    import_module(f"experiments.targeted.{sys.argv[1]}").run(sys.argv[2:])
+    PARTS[part](names)

@@ -7,7 +7,6 @@ mean score, and its gain over none with the corrected interval. All numbers of o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ import pyarrow.parquet as pq
 from tabseed.schema import NUMERIC
 
 import tabseed as ts
-from experiments.results import Results, Row
+from experiments.common.data import DATA
+from experiments.common.results import Results, Row
 from tabseed.generators import generator_class
 
-DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 RESULTS = Path(__file__).parent / "results"
 # table: target, rows to draw (None: all), kind of the target where it is not the stored one
 TABLES: dict[str, tuple[str, int | None, str | None]] = {

@@ -38,8 +38,8 @@ from tabseed.hardness.taxonomy import hints  # noqa: E402
 from tabseed.supervised import Features  # noqa: E402
 
 import tabseed as ts  # noqa: E402
-from experiments.inductive_bias.summary import table  # noqa: E402
-from experiments.results import Results, Row  # noqa: E402
+from experiments.common.markdown import table  # noqa: E402
+from experiments.common.results import Results, Row  # noqa: E402
 from experiments.targeted.honest import RESULTS, rows_of  # noqa: E402
 from tabseed.augment.protocol import with_rounds  # noqa: E402
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.inductive_bias.summary import read, table
-from experiments.results import half_interval
+from experiments.common.markdown import table
+from experiments.common.results import half_interval, read
 from experiments.targeted.honest import RESULTS
 
 README = Path(__file__).parent / "README.md"

@@ -24,8 +24,9 @@ from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
 import tabseed as ts
-from experiments.results import Results, Row, half_interval
-from experiments.targeted.honest import DATA, LEFT_OUT, RESULTS, arm_lines
+from experiments.common.data import DATA
+from experiments.common.results import Results, Row, half_interval
+from experiments.targeted.honest import LEFT_OUT, RESULTS, arm_lines
 from tabseed.generators import generator_class
 from tabseed.generators.base import Generator
 

@@ -13,7 +13,6 @@ tune_mix foretold. What stands there is not computed again; the summary is print
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +20,11 @@ import pyarrow.parquet as pq
 from tabseed.utility.several import squared_loss
 
 import tabseed as ts
-from experiments.results import Results, Row
+from experiments.common.data import DATA
+from experiments.common.results import Results, Row
 from tabseed.utility.mix import Mixing
 from tabseed.utility.models import Problem, output, points, train, zoo
 
-DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 RESULTS = Path(__file__).parent / "results"
 TARGETS = {
     "heart_cleveland": ("num", "binary"),

@@ -7,7 +7,6 @@ mean over models), and the divergence of the features. ``real_models.csv`` has t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,8 @@ from tabseed.supervised import task_of
 from tabseed.utility.assess import mean_cost
 
 import tabseed as ts
-from experiments.results import Results, Row
+from experiments.common.data import DATA
+from experiments.common.results import Results, Row
 from tabseed.metrics import ChiSquareDivergence
 from tabseed.utility.decomposition import decompose, mean_decomposition
 from tabseed.utility.gap import gaps
@@ -28,7 +28,6 @@ from tabseed.utility.measure import Measured, Measuring, measure
 from tabseed.utility.models import zoo
 from tabseed.utility.ranking import TSTR, TSTS, rank
 
-DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 RESULTS = Path(__file__).parent / "results"
 
 

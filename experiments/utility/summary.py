@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.inductive_bias.summary import table
-from experiments.results import shown
+from experiments.common.markdown import table
+from experiments.common.results import shown
 from experiments.utility import pictures
 from experiments.utility.pictures import read
 

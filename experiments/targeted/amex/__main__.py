@@ -18,9 +18,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from benchmarks.knn_shapley.__main__ import machine
-from tabseed.io import write_text
 
+from experiments.common.machine import machine
 from experiments.targeted.amex import model, source
 from experiments.targeted.amex.columns import FULL_ROWS
 from experiments.targeted.amex.simulate import write

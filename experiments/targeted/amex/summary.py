@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 
-from experiments.inductive_bias.summary import table
+from experiments.common.markdown import table
 from experiments.targeted.amex.__main__ import RESULTS
 
 README = RESULTS.parent / "README.md"

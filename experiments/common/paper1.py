@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import tabseed as ts
+from experiments.common.data import DATA
 
-DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 LATENT_DIM = {"adult": 10, "news": 20, "king": 15, "intrusion": 10}
 
 

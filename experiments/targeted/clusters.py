@@ -1,8 +1,6 @@
-"""The simulated classes of arXiv 2410.00759, section 4.2: four Gaussians, two features.
+"""The law that both simulations share: the classes of arXiv 2410.00759, section 4.2.
 
-``faithful`` (:mod:`experiments.targeted.faithful_simulation`) is the paper's protocol, ``honest``
-:func:`tabseed.evaluate_augmentation` on the same 10,000 rows; both with the paper's XGBoost, which
-sees one of the two features a tree (``colsample`` 0.6), and with one that sees both (1).
+Four Gaussians, two features; the paper's XGBoost, and TVAE with the paper's settings.
 """
 
 from __future__ import annotations
@@ -18,8 +16,6 @@ from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
 import tabseed as ts
-from experiments.results import Results
-from experiments.targeted.honest import DRAWS, RESULTS, SPLITS, arm_lines
 
 COLSAMPLE = (0.6, 1.0)
 SHARE = 0.05  # hard rows
@@ -136,36 +132,3 @@ class PaperTVAE(BaseEstimator):
     def sample(self, n: int, **options: Any) -> Any:
         """Draw n rows."""
         return self.generator_.sample(n, **options)
-
-
-GENERATORS: dict[str, Any] = {"trees": ts.SequentialTrees, "tvae": PaperTVAE}
-
-
-def honest() -> None:
-    """Measure every arm that was not yet, on repeated splits of all rows."""
-    results = Results(RESULTS / "simulation_honest.csv", ("colsample", "generator", "arm"))
-    x, y = rows()
-    for generator, made in GENERATORS.items():
-        for colsample in COLSAMPLE:
-            key = {"colsample": str(colsample), "generator": generator}
-            if results.has(**key, arm="smote"):
-                continue
-            found = ts.evaluate_augmentation(
-                x,
-                y,
-                ts.TargetedAugmenter(made(), ts.KNNShapley(n_neighbors=5), hardest=SHARE),
-                model=boosting(colsample),
-                protocol=ts.AugmentationProtocol(splits=SPLITS, draws=DRAWS),
-                random_state=0,
-            )
-            for line in arm_lines(found, 6):
-                if not results.has(**key, arm=line["arm"]):
-                    results.add({**key, **line})
-
-
-def run(args: list[str]) -> None:
-    """Run "faithful", "honest", or both."""
-    from experiments.targeted import faithful_simulation
-
-    for part in args or ("faithful", "honest"):
-        {"faithful": faithful_simulation.run, "honest": honest}[part]()

@@ -18,9 +18,9 @@ import pyarrow as pa
 from sklearn.metrics import roc_auc_score
 
 import tabseed as ts
-from experiments.results import Results
+from experiments.common.results import Results
+from experiments.targeted.clusters import COLSAMPLE, SHARE, Data, Pair, PaperTVAE, boosting, data
 from experiments.targeted.honest import RESULTS
-from experiments.targeted.simulation import COLSAMPLE, SHARE, Data, Pair, PaperTVAE, boosting, data
 from experiments.targeted.table2 import right_side, row_error
 from tabseed._random import child
 

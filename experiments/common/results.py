@@ -48,6 +48,11 @@ class Results:
         print(*plain.values(), flush=True)
 
 
+def read(path: Path) -> list[dict[str, str]]:
+    """All lines of a file of results, none if it is not there."""
+    return list(csv.DictReader(path.open())) if path.exists() else []
+
+
 def half_interval(values: np.ndarray) -> float:
     """Half the 95 % t interval of the mean of independent values."""
     n = len(values)

@@ -1,0 +1,1 @@
+"""What studies and benchmarks share; imports nothing from either."""
