@@ -12,11 +12,11 @@ is claimed, ``hardest`` is the mean difference to none in Gini; ``low`` and ``hi
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from experiments.common.machine import one_thread
+
+one_thread()
 
 import numpy as np  # noqa: E402
 from experiments.common.results import Results  # noqa: E402

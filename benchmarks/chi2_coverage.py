@@ -14,12 +14,12 @@ lines printed sum up what stands there.
 from __future__ import annotations
 
 import math
-import os
 import sys
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from experiments.common.machine import one_thread
+
+one_thread()
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402

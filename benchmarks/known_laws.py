@@ -10,12 +10,12 @@ the larger of two judges, bits). Two draws of everything. ``results/known_laws.c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from experiments.common.machine import one_thread
+
+one_thread()
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402

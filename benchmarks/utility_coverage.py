@@ -23,12 +23,12 @@ share of repeats that have one. ``results/utility_coverage.csv``; a minute; resu
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from experiments.common.machine import one_thread
+
+one_thread()
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402

@@ -13,10 +13,10 @@ a run that is begun anew goes on. Without a command: all of them.
 from __future__ import annotations
 
 import argparse
-import os
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from experiments.common.machine import one_thread
+
+one_thread()
 
 from benchmarks.generators import judge, make, summary  # noqa: E402
 from benchmarks.generators.tables import cases  # noqa: E402

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-
 from benchmarks.generators.tables import HERE, RESULTS, TARGETS
-from experiments.common.markdown import table
-from experiments.common.results import shown
+from experiments.common.markdown import fill, table
+from experiments.common.results import read, shown
 
 README = HERE / "README.md"
-BEGIN, END = "<!-- results: written by summary -->", "<!-- end of results -->"
 SHOWN = {
     "coarse": "coarse JS",
     "plain": "plain JS",
@@ -59,15 +56,12 @@ def section(name: str, n: str, rows: list[dict[str, str]]) -> str:
 
 
 def write() -> None:
-    """Put a table for each table and number of rows between the markers of README.md."""
-    rows = list(csv.DictReader(RESULTS.open()))
+    """Put a table for each table and number of rows between the marks of README.md."""
+    rows = read(RESULTS)
     sections = []
     for name in TARGETS:
         sizes = {r["n"] for r in rows if r["table"] == name}
         for n in sorted(sizes, key=int):
             found = [r for r in rows if (r["table"], r["n"]) == (name, n)]
             sections.append(section(name, n, found))
-    text = README.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n\n" + "\n\n".join(sections) + f"\n\n{END}{after}")
+    fill(README, {"RESULTS": "\n" + "\n\n".join(sections) + "\n"})

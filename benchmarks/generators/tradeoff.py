@@ -9,20 +9,19 @@ generators' points come from ``../results/generators.csv``. Writes ``../results/
 
 from __future__ import annotations
 
-import csv
-import os
 from collections import defaultdict
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from experiments.common.machine import one_thread
 
-import matplotlib as mpl  # noqa: E402
+one_thread()
+
 import numpy as np  # noqa: E402
 from benchmarks.generators.judge import judged  # noqa: E402
 from benchmarks.generators.tables import DRAWS, GENERATED, LARGE, RESULTS, Case, rows_of  # noqa: E402
 from experiments.common.draws import N  # noqa: E402
-from experiments.common.results import Results  # noqa: E402
+from experiments.common.pictures import save, style  # noqa: E402
+from experiments.common.results import Results, read  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 
@@ -63,22 +62,21 @@ def measure() -> None:
 def means(path: Path, table: str, by: str) -> dict[str, Point]:
     """Mean closeness and coarse JS over draws, by a column of a results file."""
     found = defaultdict(list)
-    with path.open() as file:
-        for row in csv.DictReader(file):
-            if row["table"] == table and row.get("n", str(N)) == str(N) and row["coarse"]:
-                found[row[by]].append((float(row["closeness"]), float(row["coarse"])))
+    for row in read(path):
+        if row["table"] == table and row.get("n", str(N)) == str(N) and row["coarse"]:
+            found[row[by]].append((float(row["closeness"]), float(row["coarse"])))
     return {key: tuple(np.mean(points, axis=0)) for key, points in found.items()}
 
 
 def draw_picture() -> None:
     """A panel for each table: closeness across, divergence up; down and left is better."""
-    mpl.rcParams.update({"svg.hashsalt": "tabseed", "svg.fonttype": "none", "font.size": 9})
+    style()
     figure, panels = plt.subplots(1, len(LARGE), figsize=(10, 4.4), sharey=True)
     for axes, table in zip(panels, LARGE, strict=True):
         _panel(axes, table)
     panels[0].set_ylabel("coarse Jensen-Shannon divergence, bits (0 is best)")
     figure.tight_layout()
-    figure.savefig(PICTURE, metadata={"Date": None})
+    save(figure, PICTURE)
 
 
 def _panel(axes: Axes, table: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,16 @@ class Results:
         self.rows.append(plain)
         print(*plain.values(), flush=True)
 
+    def add_new(self, rows: Iterable[Row]) -> None:
+        """Write those of the lines that do not stand here by all their keys."""
+        for row in rows:
+            if not self.has(**{k: row[k] for k in self.keys}):
+                self.add(row)
+
 
 def read(path: Path) -> list[dict[str, str]]:
     """All lines of a file of results, none if it is not there."""
-    return list(csv.DictReader(path.open())) if path.exists() else []
+    return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
 
 def half_interval(values: np.ndarray) -> float:

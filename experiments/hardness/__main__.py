@@ -11,11 +11,11 @@ is begun again, after whatever end, skips the lines that stand there and ends wi
 
 from __future__ import annotations
 
-import os
 import sys
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # two processes share two cores
+from experiments.common.machine import one_thread
+
+one_thread()  # two processes share two cores
 
 from experiments.hardness import faithful, hints, honest, removal  # noqa: E402
 from experiments.hardness.tables import RESULTS  # noqa: E402

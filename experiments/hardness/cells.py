@@ -31,6 +31,4 @@ def run(
     jobs = [c for c in cells if not all(results.has(**key(*c, line)) for line in lines)]
     with get_context("spawn").Pool(PROCESSES) as pool:
         for rows in pool.imap_unordered(measured, jobs):
-            for row in rows:
-                if not results.has(**{k: row[k] for k in keys}):
-                    results.add(row)
+            results.add_new(rows)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from experiments.common.pictures import save, style
 from experiments.common.results import half_interval
 from experiments.hardness import removal
 from experiments.hardness.honest import SHARE, TWO_CLASSES
@@ -29,7 +29,7 @@ TITLES = {
 
 def draw() -> None:
     """Draw what there are results for."""
-    mpl.rcParams.update({"svg.hashsalt": "tabseed", "svg.fonttype": "none", "font.size": 9})
+    style()
     if read("honest"):
         _skills()
     if read("removal"):
@@ -40,8 +40,7 @@ def _save(figure: plt.Figure, name: str, handles: tuple[list[Any], list[Any]]) -
     """Lay out, with the legend in a row below, and write."""
     figure.legend(*handles, loc="lower center", ncols=len(handles[1]), frameon=False, fontsize=8)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
-    figure.savefig(HERE / name, metadata={"Date": None})
-    plt.close(figure)
+    save(figure, HERE / name)
 
 
 def _skills() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 
+from experiments.common import results
 from experiments.hardness.tables import RESULTS
 
 Series = dict[tuple[str, ...], dict[str, np.ndarray]]
@@ -13,8 +12,7 @@ Series = dict[tuple[str, ...], dict[str, np.ndarray]]
 
 def read(name: str) -> list[dict[str, str]]:
     """All lines of a file of results, none if it is not there."""
-    path = RESULTS / f"{name}.csv"
-    return list(csv.DictReader(path.open())) if path.exists() else []
+    return results.read(RESULTS / f"{name}.csv")
 
 
 def series(name: str, measure: str, methods: tuple[str, ...]) -> Series:

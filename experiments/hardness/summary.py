@@ -11,14 +11,14 @@ import numpy as np
 from scipy.stats import spearmanr
 from tabseed.hardness.taxonomy import HINTS
 
-from experiments.common.markdown import table
+from experiments.common.markdown import fill, table
 from experiments.common.results import half_interval, shown
 from experiments.hardness import faithful, pictures, removal
 from experiments.hardness.hints import GROUPS
 from experiments.hardness.honest import KINDS, SHARE, TWO_CLASSES
 from experiments.hardness.read import Series, read, series
 from experiments.hardness.scores import METHODS, RECORDED, RECORDING, skill
-from experiments.hardness.tables import PAPERS, RESULTS, TARGETS
+from experiments.hardness.tables import PAPERS, TARGETS
 from tabseed.hardness.taxonomy import HINTS
 
 README = Path(__file__).parent / "README.md"
@@ -186,25 +186,18 @@ def hints_table() -> str:
     return table(["made hard", "table", *named], lines)
 
 
-def fill() -> None:
-    """Put the tables between their marks."""
-    text = README.read_text()
-    parts = {
+def parts() -> dict[str, str]:
+    """The tables of which there are results, by their marks."""
+    known = {
         "HONEST": ("honest", honest),
         "SECONDS": ("honest", seconds),
         "FAITHFUL": ("faithful", faithful_table),
         "REMOVAL": ("removal", removal_table),
         "HINTS": ("hints", hints_table),
     }
-    for mark, (name, content) in parts.items():
-        if not (RESULTS / f"{name}.csv").exists():
-            continue
-        before, rest = text.split(f"<!-- {mark} -->")
-        _, after = rest.split(f"<!-- /{mark} -->")
-        text = f"{before}<!-- {mark} -->\n{content()}\n<!-- /{mark} -->{after}"
-    README.write_text(text)
+    return {mark: content() for mark, (name, content) in known.items() if read(name)}
 
 
 if __name__ == "__main__":
-    fill()
+    fill(README, parts())
     pictures.draw()

@@ -10,11 +10,11 @@ skips the lines that stand there and ends with the same ones.
 
 from __future__ import annotations
 
-import os
 import sys
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # two processes share two cores
+from experiments.common.machine import one_thread
+
+one_thread()  # two processes share two cores
 
 from experiments.inductive_bias import faithful, honest  # noqa: E402
 

@@ -8,7 +8,6 @@ the smallest validation loss, the same random state; each generates 4,000 rows.
 from __future__ import annotations
 
 import os
-import resource
 import time
 import warnings
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import numpy as np
 
 import tabseed as ts
 from experiments.common.draws import JUDGE, JUDGED, distinct, draw_of
+from experiments.common.machine import peak_mib
 from experiments.common.paper1 import generated
 from experiments.common.results import Results, Row
 
@@ -120,7 +120,7 @@ def row_of(job: tuple[str, str, int, str]) -> tuple[Row, int]:
     else:
         tuned = ts.FineTuned(ts.VAEBGM(), BIASES[arm](), random_state=draw)
         found = learned(tuned, rows.few, rows.held, arm, draw)
-    return {"coding": coding, "data": name, "draw": draw, "arm": arm, **found}, _memory()
+    return {"coding": coding, "data": name, "draw": draw, "arm": arm, **found}, peak_mib()
 
 
 EMPTY: Row = {"likelihood": "", "few plain": "", "few low": "", "few high": "", "seconds": ""}
@@ -141,16 +141,11 @@ def learned(model: Any, train: ts.Table, held: ts.Table, arm: str, draw: int) ->
     return row
 
 
-def _memory() -> int:
-    """Peak memory of this process, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-
-
 def run(coding: str, name: str) -> None:
     """One table's whole study on two processes; results stand in ``honest.csv``."""
     results = Results(RESULTS / "honest.csv", KEYS)
     cost = Results(RESULTS / "honest_cost.csv", ("coding", "data"))
-    began, peak = time.perf_counter(), _memory()
+    began, peak = time.perf_counter(), peak_mib()
     everything = [(coding, name, d, arm) for d in range(DRAWS) for arm in arms(coding, name, d)]
     slow = ("maml", MANY, *(CTGAN + arm for arm in CTGAN_BIASES))
     everything.sort(key=lambda job: job[-1] in slow)  # what takes longest comes last

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.common.markdown import table
+from experiments.common.markdown import fill, table
 from experiments.common.results import half_interval, read, shown
 from experiments.inductive_bias.honest import BIASES, CTGAN, RESULTS, TABLES
 
@@ -121,15 +121,6 @@ def cost() -> str:
     return table(list(rows[0]), [list(r.values()) for r in rows]) if rows else ""
 
 
-def fill(readme: Path) -> None:
-    """Put the tables between their marks."""
-    text = readme.read_text()
-    for mark, content in (("HONEST", honest()), ("COST", cost()), ("FAITHFUL", faithful())):
-        before, rest = text.split(f"<!-- {mark} -->")
-        _, after = rest.split(f"<!-- /{mark} -->")
-        text = f"{before}<!-- {mark} -->\n{content}\n<!-- /{mark} -->{after}"
-    readme.write_text(text)
-
-
 if __name__ == "__main__":
-    fill(Path(__file__).parent / "README.md")
+    parts = {"HONEST": honest(), "COST": cost(), "FAITHFUL": faithful()}
+    fill(Path(__file__).parent / "README.md", parts)

@@ -9,11 +9,11 @@ Results go to ``results/``, the lines of a cell when it is known; begun again, i
 
 from __future__ import annotations
 
-import os
 import sys
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from experiments.common.machine import one_thread
+
+one_thread()
 
 from experiments.targeted import honest, simulation_faithful, simulation_honest, table2  # noqa: E402
 

@@ -121,6 +121,4 @@ def run(tables: list[str]) -> None:
         key["generator"] = cell.generator
         if results.has(**key, arm="hardest"):
             continue
-        for line in measured(cell):
-            if not results.has(**key, arm=line["arm"]):
-                results.add(line)
+        results.add_new(measured(cell))

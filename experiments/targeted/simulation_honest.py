@@ -33,6 +33,4 @@ def run() -> None:
                 protocol=ts.AugmentationProtocol(splits=SPLITS, draws=DRAWS),
                 random_state=0,
             )
-            for line in arm_lines(found, 6):
-                if not results.has(**key, arm=line["arm"]):
-                    results.add({**key, **line})
+            results.add_new({**key, **line} for line in arm_lines(found, 6))

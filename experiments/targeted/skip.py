@@ -19,15 +19,13 @@ the table in README.md are written.
 
 from __future__ import annotations
 
-import csv
-import os
 from collections import defaultdict
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from experiments.common.machine import one_thread
 
-import matplotlib as mpl  # noqa: E402
+one_thread()
+
 import numpy as np  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
@@ -38,8 +36,9 @@ from tabseed.hardness.taxonomy import hints  # noqa: E402
 from tabseed.supervised import Features  # noqa: E402
 
 import tabseed as ts  # noqa: E402
-from experiments.common.markdown import table  # noqa: E402
-from experiments.common.results import Results, Row  # noqa: E402
+from experiments.common.markdown import fill, table  # noqa: E402
+from experiments.common.pictures import save, style  # noqa: E402
+from experiments.common.results import Results, Row, read  # noqa: E402
 from experiments.targeted.honest import RESULTS, rows_of  # noqa: E402
 from tabseed.augment.protocol import with_rounds  # noqa: E402
 
@@ -51,7 +50,6 @@ SPLITS, DRAWS, TEST, HARDEST = 10, 3, 0.2, 0.1
 KEYS = ("table", "flipped", "split", "arm")
 README = Path(__file__).parent / "README.md"
 PICTURE = Path(__file__).parent / "skip.svg"
-MARK, END = "<!-- SKIP -->", "<!-- /SKIP -->"
 COLOURS = {"hardest": "#b0413e", "hardest, skip": "#d08a00", "dropped": "#0b6e4f"}
 
 
@@ -143,9 +141,8 @@ def run() -> None:
                 key = {"table": name, "flipped": str(flipped), "split": split}
                 if results.has(**key, arm=ARMS[-1]):
                     continue
-                for line in measured(features, labels, flipped, split):
-                    if not results.has(**key, arm=line["arm"]):
-                        results.add({**key, **line})
+                lines = measured(features, labels, flipped, split)
+                results.add_new({**key, **line} for line in lines)
 
 
 # --- what it says -------------------------------------------------------------------------------
@@ -153,12 +150,11 @@ def run() -> None:
 Cell = tuple[str, str]
 
 
-def read() -> dict[Cell, dict[str, list[dict[str, str]]]]:
+def by_cell() -> dict[Cell, dict[str, list[dict[str, str]]]]:
     """Lines by table and share flipped, then by arm, splits in order."""
     found: dict[Cell, dict[str, list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
-    with (RESULTS / "skip.csv").open() as file:
-        for row in csv.DictReader(file):
-            found[row["table"], row["flipped"]][row["arm"]].append(row)
+    for row in read(RESULTS / "skip.csv"):
+        found[row["table"], row["flipped"]][row["arm"]].append(row)
     return found
 
 
@@ -179,7 +175,7 @@ def summary() -> str:
     head = ["table", "flipped", "Gini, none", *ARMS, "skip over hardest", "wrong among the hard"]
     head += ["with skip", "wrong rows hinted", "hinted rows wrong"]
     lines = []
-    for (name, flipped), found in read().items():
+    for (name, flipped), found in by_cell().items():
         none, hard, skipping = (found[a] for a in ("none", "hardest", "hardest, skip"))
         mean = np.mean([float(r["gini"]) for r in none])
         gains = [shown(gain(found, arm, "none")) for arm in ARMS]
@@ -199,9 +195,9 @@ def shown(d: Difference) -> str:
 
 def draw() -> None:
     """A panel for each share flipped: tables down, gains over none across, with intervals."""
-    mpl.rcParams.update({"svg.hashsalt": "tabseed", "svg.fonttype": "none", "font.size": 9})
+    style()
     figure, panels = plt.subplots(1, len(FLIPPED), figsize=(10, 4.6), sharex=True, sharey=True)
-    cells = read()
+    cells = by_cell()
     for axes, flipped in zip(panels, FLIPPED, strict=True):
         for at, name in enumerate(TABLES):
             for k, arm in enumerate(ARMS):
@@ -224,13 +220,11 @@ def draw() -> None:
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="lower center", ncols=len(ARMS), frameon=False)
     figure.tight_layout(rect=(0, 0.07, 1, 1))
-    figure.savefig(PICTURE, metadata={"Date": None})
-    plt.close(figure)
+    save(figure, PICTURE)
 
 
 if __name__ == "__main__":
     RESULTS.mkdir(parents=True, exist_ok=True)
     run()
     draw()
-    before, rest = README.read_text().split(MARK)
-    README.write_text(f"{before}{MARK}\n{summary()}\n{END}{rest.partition(END)[2]}")
+    fill(README, {"SKIP": summary()})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.common.markdown import table
+from experiments.common.markdown import fill, table
 from experiments.common.results import half_interval, read
 from experiments.targeted.honest import RESULTS
 
@@ -146,16 +146,5 @@ def _gain(row: dict[str, str], digits: int = 3) -> str:
 PARTS = {"HONEST": honest, "SIMULATION": simulation, "TABLE2": table2, "AMOUNTS": amounts}
 
 
-def filled(text: str, part: str) -> str:
-    """Put a part's tables between its marks."""
-    mark, end = f"<!-- {part} -->", f"<!-- /{part} -->"
-    before, rest = text.split(mark)
-    _, after = rest.split(end)
-    return f"{before}{mark}\n{PARTS[part]()}\n{end}{after}"
-
-
 if __name__ == "__main__":
-    text = README.read_text()
-    for part in PARTS:
-        text = filled(text, part)
-    README.write_text(text)
+    fill(README, {mark: part() for mark, part in PARTS.items()})

@@ -227,9 +227,7 @@ def faithful(tables: Sequence[str]) -> None:
                 if results.has(**key, added=str(max(EQUAL, learned) if learned < 1 else EQUAL)):
                     continue
                 setup = Setup.of(name) if setup is None else setup
-                for line in faithful_lines(name, setup, learned, setting):
-                    if not results.has(**key, added=line["added"]):
-                        results.add(line)
+                results.add_new(faithful_lines(name, setup, learned, setting))
 
 
 # --- honest ---------------------------------------------------------------------------------------
@@ -285,9 +283,7 @@ def measure(file: str, cells: Sequence[Cell], protocol: ts.AugmentationProtocol)
     for cell in cells:
         if results.has(**cell.key, arm=protocol.names[-1]):
             continue
-        for line in honest_lines(cell, protocol):
-            if not results.has(**cell.key, arm=line["arm"]):
-                results.add(line)
+        results.add_new(honest_lines(cell, protocol))
 
 
 def honest(tables: Sequence[str]) -> None:

@@ -6,11 +6,11 @@ TABSEED_DATA=... python -m experiments.utility real [TABLE ...]     # goes on wh
 
 from __future__ import annotations
 
-import os
 import sys
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+from experiments.common.machine import one_thread
+
+one_thread()
 
 from experiments.utility import real, simulation  # noqa: E402
 

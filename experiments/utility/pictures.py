@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
+
+from experiments.common import results
+from experiments.common.pictures import save, style
 
 HERE = Path(__file__).parent
 COLOURS = {"oracle": "#0b6e4f", "neighbours": "#b0413e"}
@@ -17,13 +18,12 @@ NAMES = {"oracle": "responses from the true law", "neighbours": "responses learn
 
 def read(name: str) -> list[dict[str, str]]:
     """Give the lines of one results file; none where it is not there yet."""
-    path = HERE / "results" / f"{name}.csv"
-    return list(csv.DictReader(path.open())) if path.exists() else []
+    return results.read(HERE / "results" / f"{name}.csv")
 
 
 def draw() -> None:
     """Draw what there are results for."""
-    mpl.rcParams.update({"svg.hashsalt": "tabseed", "svg.fonttype": "none", "font.size": 9})
+    style()
     for name, picture in (
         ("convergence", _convergence),
         ("ranking", _ranking),
@@ -32,9 +32,7 @@ def draw() -> None:
     ):
         rows = read(name)
         if rows:
-            figure = picture(rows)
-            figure.savefig(HERE / f"{name}.svg", metadata={"Date": None})
-            plt.close(figure)
+            save(picture(rows), HERE / f"{name}.svg")
 
 
 def _series(rows: list[dict[str, str]], x: str, y: str = "mean") -> tuple[np.ndarray, ...]:

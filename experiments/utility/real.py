@@ -149,13 +149,12 @@ def _fidelity(train: ts.Table, drawn: ts.Table, held: ts.Table, target: str) -> 
 
 def run(names: list[str]) -> None:
     """Measure what was not yet."""
-    lines, models = Results(RESULTS / "real.csv", KEYS), Results(RESULTS / "real_models.csv", KEYS)
+    lines = Results(RESULTS / "real.csv", KEYS)
+    models = Results(RESULTS / "real_models.csv", (*KEYS, "model"))
     for cell in cells(names):
         key = dict(zip(KEYS, cell, strict=True))
         if lines.has(**key):
             continue
         line, by_model = measured(cell)
-        for row in by_model:
-            if not models.has(**key, model=row["model"]):
-                models.add(row)
+        models.add_new(by_model)
         lines.add(line)

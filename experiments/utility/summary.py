@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.common.markdown import table
+from experiments.common.markdown import fill, table
 from experiments.common.results import shown
 from experiments.utility import pictures
 from experiments.utility.pictures import read
@@ -195,11 +195,5 @@ PARTS = {
 
 
 if __name__ == "__main__":
-    text = README.read_text()
-    for mark, (needs, part) in PARTS.items():
-        if read(needs):
-            before, rest = text.split(f"<!-- {mark} -->")
-            after = rest.split(f"<!-- /{mark} -->")[1]
-            text = f"{before}<!-- {mark} -->\n{part()}\n<!-- /{mark} -->{after}"
-    README.write_text(text)
+    fill(README, {mark: part() for mark, (needs, part) in PARTS.items() if read(needs)})
     pictures.draw()

@@ -20,14 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from experiments.common.machine import machine
+from experiments.common.results import read
 from experiments.targeted.amex import model, source
 from experiments.targeted.amex.columns import FULL_ROWS
 from experiments.targeted.amex.simulate import write
 from experiments.targeted.amex.stages import Found, Run, Stage, done, stages
+from experiments.targeted.honest import RESULTS
 from tabseed.errors import TabseedError
 from tabseed.generators import GENERATORS
 
-RESULTS = Path(__file__).parents[1] / "results"
 KEYS = ("file", "customers", "generator", "stage", "arm")
 FIELDS = (
     *KEYS, "seconds", "processor seconds", "peak MiB", "load", "seconds to fit", "rows learned",
@@ -71,9 +72,8 @@ def line_of(asked: Run, stage: Stage, found: Found) -> dict[str, str]:
 
 def keep(line: dict[str, str]) -> None:
     """Put a line into the results, in the place of an older one of its key."""
-    path, lines = RESULTS / "amex.csv", []
-    if path.exists():
-        lines = list(csv.DictReader(path.read_text().splitlines()))
+    path = RESULTS / "amex.csv"
+    lines = read(path)
     places = [at for at, old in enumerate(lines) if all(old[k] == line[k] for k in KEYS)]
     for at in places:
         lines[at] = line

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from experiments.common.machine import peak_mib
 from experiments.targeted.amex import model, source
 from experiments.targeted.amex.columns import CATEGORIES, TARGET
 from tabseed.errors import TabseedError
@@ -116,7 +116,7 @@ def _measured(run: Run, stage: Stage) -> Found:
     return {
         "seconds": time.perf_counter() - began,
         "processor seconds": time.process_time() - cpu,
-        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        "peak MiB": peak_mib(),
         "load": load,
     } | found
 

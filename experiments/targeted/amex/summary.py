@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-
-from experiments.common.markdown import table
-from experiments.targeted.amex.__main__ import RESULTS
+from experiments.common.markdown import fill, table
+from experiments.common.results import read
+from experiments.targeted.honest import RESULTS
 
 README = RESULTS.parent / "README.md"
-MARK, END = "<!-- AMEX -->", "<!-- /AMEX -->"
 SHOWN = (
     "file", "customers", "generator", "stage", "arm", "seconds", "processor seconds", "peak MiB",
     "load", "rounds", "gini", "gain",
@@ -17,8 +15,7 @@ SHOWN = (
 
 def measured() -> str:
     """A line a stage; the gain with its interval."""
-    path = RESULTS / "amex.csv"
-    lines = list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
+    lines = read(RESULTS / "amex.csv")
     for line in lines:
         if line["gain"]:
             line["gain"] += f" [{line['low']}, {line['high']}]"
@@ -26,7 +23,4 @@ def measured() -> str:
 
 
 if __name__ == "__main__":
-    text = README.read_text()
-    before, rest = text.split(MARK)
-    _, after = rest.split(END)
-    README.write_text(f"{before}{MARK}\n{measured()}\n{END}{after}")
+    fill(README, {"AMEX": measured()})
