@@ -1,7 +1,7 @@
 """Does the divergence reach the truth where the truth is known?
 
-``python -m benchmarks.divergence_oracle [part ...]`` (about 15 minutes on two cores) writes
-``benchmarks/results/divergence_oracle.csv``: one row a figure, with truth, bar and whether it
+``TABSEED_DATA=... python -m benchmarks.divergence_oracle [part ...]`` (about 15 minutes on two
+cores) writes ``results/divergence_oracle.csv``: one row a figure, with truth, bar and whether it
 was met. Parts: oracle (Gaussians and mixtures, 9,000 rows each), null (coverage of 0), power
 (shifts told from 0, also at the limit that ``smallest_js`` states), peers (the PyPI package
 ``jensenshannondivergence`` on five pairs of tables). Truth by quadrature, or by the true log
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -24,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from experiments.common.data import DATA
+from experiments.common.machine import system
 from joblib import Parallel, delayed
 from scipy.integrate import quad
 from scipy.optimize import brentq
@@ -293,9 +292,8 @@ def rounded(row: Row) -> Row:
 
 def main(parts: list[str]) -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    machine = f"# {platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     with RESULTS.open("w", newline="") as file:
-        file.write(machine + "\n")
+        file.write(f"# {system()}\n")
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
         for part in parts:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import csv
 import os
-import platform
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from experiments.common.machine import peak_mib, system
 from sklearn.metrics import average_precision_score
 from tabseed.hardness.characterizers import score_all
 
@@ -49,15 +48,14 @@ def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     return found, {
         "seconds": f"{time.perf_counter() - began:.1f}",
         "processor seconds": f"{time.process_time() - used:.1f}",
-        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        "peak MiB": peak_mib(),
         "load before": f"{load:.1f}",
     }
 
 
 def main() -> None:
-    machine = f"# {platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     with RESULTS.open("w", newline="") as file:
-        file.write(f"{machine}, NumPy {np.__version__}, one thread\n")
+        file.write(f"# {system()}, NumPy {np.__version__}, one thread\n")
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
 

@@ -12,19 +12,16 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import platform
-import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from benchmarks.generators.make import HERE, environment
+from benchmarks.generators.make import HERE, peer_python
 from benchmarks.generators.tables import GENERATED, Case, rows_of, write_training
+from experiments.common.machine import machine, peak_mib, seconds
 
 import tabseed as ts
 from tabseed.generators import generator_class
@@ -59,14 +56,9 @@ def one(name: str, what: str) -> dict[str, Any]:
         model.set_params(n_jobs=2)
     fits, draws = [], []
     for _ in range(3 if n == "300" else 1):
-        began = time.perf_counter()
-        model.fit(table)
-        fits.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        model.sample(GENERATED)
-        draws.append(time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    return {"fit": min(fits), "draw": min(draws), "peak": peak}
+        fits.append(seconds(lambda: model.fit(table)))
+        draws.append(seconds(lambda: model.sample(GENERATED)))
+    return {"fit": min(fits), "draw": min(draws), "peak": peak_mib()}
 
 
 def arfpy() -> dict[str, Any]:
@@ -74,7 +66,7 @@ def arfpy() -> dict[str, Any]:
     train = write_training(Case("adult", 10_000, 0))
     out = train.with_name("speed-arfpy.parquet")
     script = HERE / "peers" / "peer_arfpy.py"
-    command = [str(environment("arfpy")), str(script), str(train), str(out), str(GENERATED), "0"]
+    command = [peer_python("arfpy"), str(script), str(train), str(out), str(GENERATED), "0"]
     subprocess.run(command, check=True, capture_output=True)
     found = json.loads(out.with_suffix(".measured").read_text())
     return {"fit": found["fit_seconds"], "draw": found["sample_seconds"], "peak": found["peak_mib"]}
@@ -84,7 +76,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         print(json.dumps(one(*sys.argv[1:])))
         return
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    where = machine()
     with RESULTS.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["generator", "table", "fit s", "draw 10,000 s", "peak MiB", "machine"])
@@ -96,7 +88,7 @@ def main() -> None:
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
                 found = json.loads(done.stdout.strip().splitlines()[-1])
             figures = [f"{found['fit']:.2f}", f"{found['draw']:.2f}", f"{found['peak']:.0f}"]
-            row = [name, what, *figures, machine]
+            row = [name, what, *figures, where]
             print(*row, flush=True)
             writer.writerow(row)
             file.flush()

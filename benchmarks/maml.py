@@ -11,18 +11,16 @@ Same threads, in turn. Writes ``results/maml.csv``: medians over rounds.
 from __future__ import annotations
 
 import csv
-import os
-import platform
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from experiments.common.machine import machine, seconds
 from experiments.common.paper1 import LATENT_DIM, coded
+from threadpoolctl import threadpool_limits
 from torch.func import functional_call
 
-from tabseed._random import one_thread
 from tabseed.encode import TableEncoder
 from tabseed.generators.ensemble import to_tensor
 from tabseed.generators.paper import DROPOUT, HIDDEN, PaperNetwork
@@ -112,6 +110,7 @@ def ours(
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     pool, _ = coded("adult")
     encoder = TableEncoder().fit(pool)
     x = encoder.transform(pool)
@@ -137,21 +136,19 @@ def main() -> None:
         "tabseed, stable network, 10 steps, first (default)": ours(stable, cells, 240, 10, "first"),
     }
     times: dict[str, list[float]] = {name: [] for name in cases}
-    with one_thread():
+    with threadpool_limits(1):
         for _ in range(ROUNDS):
             for name, work in cases.items():
-                began = time.perf_counter()
-                work()
-                times[name].append(time.perf_counter() - began)
+                times[name].append(seconds(work))
                 print(name, f"{times[name][-1]:.2f} s", flush=True)
     base = float(np.median(times["plain loop, their network"]))
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, 1 thread, torch {torch.__version__}"
+    where = f"{machine()}, 1 thread, torch {torch.__version__}"
     with RESULTS.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["case", "seconds", "times faster than the loop", "rounds", "machine"])
         for name, found in times.items():
             middle = float(np.median(found))
-            writer.writerow([name, f"{middle:.3f}", f"{base / middle:.1f}", ROUNDS, machine])
+            writer.writerow([name, f"{middle:.3f}", f"{base / middle:.1f}", ROUNDS, where])
 
 
 if __name__ == "__main__":

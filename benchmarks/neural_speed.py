@@ -14,22 +14,20 @@ from __future__ import annotations
 import csv
 import json
 import os
-import platform
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.generators.make import environment
+from benchmarks.generators.make import peer_python
 from benchmarks.generators.tables import HERE, Case, rows_of, write_training
-from tabseed.encode import TableEncoder
-from tabseed.generators.ensemble import GROUPS, Split, Training, train_ensemble
+from experiments.common.machine import machine, seconds
 
 import tabseed as ts
-from tabseed._random import child, seed_sequence
+from tabseed.encode import TableEncoder
+from tabseed.generators.ensemble import GROUPS, Split, Training, train_ensemble
 from tabseed.generators.neural import NeuralGenerator
 
 RESULTS = Path(__file__).parent / "results" / "neural_speed.csv"
@@ -38,25 +36,18 @@ N, BATCH, STEPS, ROUNDS, MANY = 10_000, 500, 40, 3, 10
 DRAWN = 20_000
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock seconds."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def case(name: str, make: Callable[[], NeuralGenerator], table: ts.Table) -> list[Row]:
     """Train one seed and ten, in turn; draw."""
     encoder = TableEncoder().fit(table)
     network = make()._network(encoder.layout_)
     rows = network.rows(encoder.transform(table))
-    split = Split.draw(N, 0.2, seed_sequence(0))
+    split = Split.draw(N, 0.2, np.random.SeedSequence(0))
     # no validation in between
     how = Training(steps=STEPS, batch_size=BATCH, patience=10**9, validate_every=STEPS)
     spent: dict[int, list[float]] = {1: [], MANY: []}
     for round_ in range(ROUNDS + 1):
         for size, found in spent.items():
-            streams = [child(seed_sequence(0), 1, seed) for seed in range(size)]
+            streams = [np.random.SeedSequence(0, spawn_key=(1, seed)) for seed in range(size)]
 
             def train(steps: int, streams: list[np.random.SeedSequence] = streams) -> float:
                 settings = Training(**{**vars(how), "steps": steps})
@@ -84,7 +75,7 @@ def case(name: str, make: Callable[[], NeuralGenerator], table: ts.Table) -> lis
 def peer(name: str, threads: int, train: Path) -> Row:
     """What ctgan does, in a process of its own."""
     script = HERE / "peers" / "speed_ctgan.py"
-    command = [str(environment("ctgan")), str(script), str(train), name, str(threads)]
+    command = [peer_python("ctgan"), str(script), str(train), name, str(threads)]
     env = {**os.environ, **{f"{lib}_NUM_THREADS": str(threads) for lib in ("OMP", "MKL")}}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
     found = json.loads(done.stdout.strip().splitlines()[-1])
@@ -98,7 +89,7 @@ def _row(case: str, threads: int, trained: float, drawn: float | None) -> Row:
         "rows trained a second": round(trained),
         "rows drawn a second": "" if drawn is None else round(drawn),
         "load before": f"{os.getloadavg()[0]:.1f}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "machine": f"{machine()}, torch {torch.__version__}",
     }
     print(*row.values(), flush=True)
     return row

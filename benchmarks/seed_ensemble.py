@@ -10,9 +10,6 @@ ten trainings of one seed each. Writes ``results/seed_ensemble.csv``: medians ov
 from __future__ import annotations
 
 import csv
-import os
-import platform
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,9 +17,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from experiments.common.data import DATA
+from experiments.common.machine import seconds, system
+from threadpoolctl import threadpool_limits
 
 import tabseed as ts
-from tabseed._random import child, one_thread, seed_sequence
 from tabseed.encode import TableEncoder
 from tabseed.generators.ensemble import Split, Training, train_ensemble
 from tabseed.generators.vaebgm import CellNetwork
@@ -30,12 +28,6 @@ from tabseed.generators.vaebgm import CellNetwork
 RESULTS = Path(__file__).parent / "results" / "seed_ensemble.csv"
 SEEDS, STEPS, ROUNDS = 10, 100, 7
 CASES = (("adult", 300), ("king", 300), ("german_credit", 1_000), ("adult", 10_000))
-
-
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def bare(shapes: list[tuple[int, int]], batch: int) -> Callable[[], None]:
@@ -63,15 +55,15 @@ def case(name: str, n: int) -> dict[str, object]:
     network = ts.VAEBGM()._network(encoder.layout_)
     assert isinstance(network, CellNetwork)
     rows = network.rows(encoder.transform(table))
-    split = Split.draw(n, 0.2, seed_sequence(0))
-    streams = [child(seed_sequence(0), 1, seed) for seed in range(SEEDS)]
+    split = Split.draw(n, 0.2, np.random.SeedSequence(0))
+    streams = [np.random.SeedSequence(0, spawn_key=(1, seed)) for seed in range(SEEDS)]
     how = Training(steps=STEPS, patience=10**9, validate_every=STEPS)  # no validation in between
     batch = how.batch_rows(len(split.train))
     p, cells = rows.shape[1], network.n_cells
     d, h = network.latent_dim, network.hidden_dim
     products = bare([(p, h), (h, 2 * d), (d, h), (h, cells)], batch)
     found: dict[str, list[float]] = {"step": [], "bare": [], "apart": []}
-    with one_thread():
+    with threadpool_limits(1):
         for round_ in range(ROUNDS + 1):
             spent = {
                 "step": seconds(lambda: train_ensemble(network, rows, split, how, streams)),
@@ -94,12 +86,10 @@ def case(name: str, n: int) -> dict[str, object]:
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     found = [case(*each) for each in CASES]
     with RESULTS.open("w", newline="") as file:
-        file.write(
-            f"# {platform.platform()}, {os.cpu_count()} cores, one thread, "
-            f"Python {platform.python_version()}, torch {torch.__version__}\n"
-        )
+        file.write(f"# {system()}, torch {torch.__version__}, one thread\n")
         writer = csv.DictWriter(file, found[0])
         writer.writeheader()
         writer.writerows(found)

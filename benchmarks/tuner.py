@@ -16,8 +16,6 @@ best, so its median is a lower bound.
 from __future__ import annotations
 
 import csv
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from experiments.common.machine import system
 
 import tabseed as ts
 from tabseed.tune import Trial
@@ -183,9 +182,8 @@ def settings() -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    machine = f"# {platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     with RESULTS.open("w", newline="") as file:
-        file.write(f"{machine}, NumPy {np.__version__}, one thread\n")
+        file.write(f"# {system()}, NumPy {np.__version__}, one thread\n")
         writer = csv.DictWriter(file, FIELDS, restval="")
         writer.writeheader()
         for part in (bandit(), settings()):

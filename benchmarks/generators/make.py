@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks.environments import environment
 from benchmarks.generators import ours
 from benchmarks.generators.tables import GENERATED, HERE, Case, write_training
 from experiments.common.draws import N
 
-ENVS = HERE / ".envs"
 LIMIT = 3 * 3600  # seconds for one fit, then it counts as failed
 
 
@@ -42,20 +40,9 @@ PEERS = {
 UNWANTED = {"mostlyai": ("torchvision", "torchaudio")}
 
 
-def environment(name: str) -> Path:
-    """The Python of a peer's environment, made from its requirements if they are new."""
-    requirements = HERE / "requirements" / f"{name}.txt"
-    folder = ENVS / name
-    python, made = folder / "bin" / "python", folder / "made-from.txt"
-    if made.exists() and made.read_text() == requirements.read_text():
-        return python
-    venv.create(folder, with_pip=True)
-    pip = [str(python), "-m", "pip"]
-    subprocess.run([*pip, "install", "-q", "-r", str(requirements)], check=True)
-    if name in UNWANTED:
-        subprocess.run([*pip, "uninstall", "-q", "-y", *UNWANTED[name]], check=True)
-    made.write_text(requirements.read_text())
-    return python
+def peer_python(name: str) -> str:
+    """The Python of a peer's environment, made when it is first asked for."""
+    return str(environment(HERE, name, UNWANTED.get(name, ())))
 
 
 def make_peers(chosen: list[Case], names: list[str]) -> None:
@@ -67,7 +54,7 @@ def make_peers(chosen: list[Case], names: list[str]) -> None:
                 continue
             script = HERE / "peers" / f"peer_{peer.name}.py"
             threads = peer.threads if case.n > N else 1
-            make(case, name, [str(environment(peer.name)), str(script)], peer.arguments, threads)
+            make(case, name, [peer_python(peer.name), str(script)], peer.arguments, threads)
 
 
 def make_ours(chosen: list[Case], only: str | None) -> None:

@@ -20,12 +20,12 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from benchmarks.environments import ROOT, environment
 from benchmarks.knn_shapley import cases
 from experiments.common.machine import machine
 
@@ -42,31 +42,18 @@ FIELDS = (
 )  # fmt: skip
 
 
-def environment(name: str) -> str:
-    """The Python of an environment, made from its requirements if they are new."""
-    requirements = HERE / "requirements" / f"{name}.txt"
-    folder = HERE / ".envs" / name
-    python, made = folder / "bin" / "python", folder / "made-from.txt"
-    if not (made.exists() and made.read_text() == requirements.read_text()):
-        venv.create(folder, with_pip=True)
-        command = [str(python), "-m", "pip", "install", "-q", "-r", str(requirements)]
-        subprocess.run(command, check=True, cwd=HERE.parents[1])
-        made.write_text(requirements.read_text())
-    return str(python)
-
-
 def call(
     side: str, size: tuple[int, int, int], share: float = 1.0, jobs: int = 2, name: str = ""
 ) -> dict[str, Any]:
     """Measure one side once; its values are saved under its name."""
     WORK.mkdir(exist_ok=True)
-    python = sys.executable if side in ("tabseed", "plain") else environment(side)
+    python = sys.executable if side in ("tabseed", "plain") else str(environment(HERE, side))
     out = WORK / f"{name or side}-{'-'.join(map(str, size))}.npy"
     arguments = [side, *map(str, size), str(share), str(jobs), str(out)]
     threads = {f"{lib}_NUM_THREADS": "2" for lib in ("OMP", "OPENBLAS", "MKL")}
     done = subprocess.run(
-        [python, str(HERE / "measure.py"), *arguments],
-        check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **threads},
+        [python, "-m", "benchmarks.knn_shapley.measure", *arguments],
+        check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **threads},
     )  # fmt: skip
     found: dict[str, Any] = {"out": out}
     for line in done.stdout.splitlines():
@@ -143,8 +130,8 @@ def large() -> list[dict[str, Any]]:
 
 
 def ray() -> list[dict[str, Any]]:
-    script = str(HERE / "spread.py")
-    done = subprocess.run([environment("ray"), script], check=True, capture_output=True, text=True)
+    command = [str(environment(HERE, "ray")), "-m", "benchmarks.knn_shapley.spread"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     found = json.loads(done.stdout.splitlines()[-1])
     print("ray", found, flush=True)
     what = f"ray, two workers: {'the same bytes' if found['same'] else 'OTHER BYTES'} as alone"

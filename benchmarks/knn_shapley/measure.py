@@ -1,4 +1,6 @@
-"""One side, in a process of its own: ``python measure.py SIDE N M D SHARE JOBS OUT``.
+"""One side, in a process of its own.
+
+    python -m benchmarks.knn_shapley.measure SIDE N M D SHARE JOBS OUT
 
 Prints as JSON the seconds of a call, those of compiling, and the peak of memory; values go to OUT.
 With a SHARE of the reference rows, seconds are those of all rows: on the line through a quarter of
@@ -13,12 +15,9 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
-import cases
+from benchmarks.knn_shapley import cases
 
 Side = Callable[[], np.ndarray]
 

@@ -22,7 +22,6 @@ from experiments.common.results import Results
 from experiments.targeted.clusters import COLSAMPLE, SHARE, Data, Pair, PaperTVAE, boosting, data
 from experiments.targeted.honest import RESULTS
 from experiments.targeted.table2 import right_side, row_error
-from tabseed._random import child
 
 TRIALS, DRAWS, AGAIN, TUNINGS = 10, 10, 30, 1
 FEATURES = ("x1", "x2")
@@ -54,7 +53,8 @@ class Judge:
         x, y = self.data.train
         shares = []
         for g, seed in zip(draws, range(len(draws)), strict=True):
-            more = learner.sample(round(SHARE * len(y)), random_state=child(stream, DRAW, g))
+            own = Stream(stream.entropy, spawn_key=(*stream.spawn_key, DRAW, g))
+            more = learner.sample(round(SHARE * len(y)), random_state=own)
             x_more = np.column_stack([more[name].to_numpy() for name in FEATURES])
             both = np.concatenate([x, x_more]), np.concatenate([y, more["y"].to_numpy()])
             shares.append(self._shares(both, seed))
