@@ -20,7 +20,7 @@ from benchmarks.generators.tables import (
     read_generated,
     rows_of,
 )
-from experiments.common.draws import JUDGE, JUDGED
+from experiments.common.draws import JUDGE, JUDGED, by_judge
 from experiments.common.results import Results, Row
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
@@ -115,10 +115,7 @@ def divergence(case: Case, rows: Rows, synthetic: ts.Table) -> Row:
     """JS in bits against the held rows: the larger of two judges, then each, by view."""
     held = rows.held.take(np.arange(min(JUDGED, len(rows.held))))
     found = JUDGE.evaluate(held, _some(case, synthetic, JUDGED), random_state=case.draw)
-    row: Row = {"plain": found.js.value, "coarse": found.js_coarse.value}
-    for view, judges in found.estimates.items():
-        row |= {f"{view} {name}": e["js"].value for name, e in judges.items()}
-    return row
+    return {"plain": found.js.value, "coarse": found.js_coarse.value, **by_judge(found)}
 
 
 # --- train on synthetic rows, test on real ones -------------------------------------------------

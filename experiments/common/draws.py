@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import tabseed as ts
 from experiments.common.data import DATA
 from experiments.common.paper1 import coded
+from experiments.common.results import Row
 
 N, BIG, JUDGED = 300, 10_000, 4_000
 JUDGE = ts.DiscriminatorDivergence(permutations=0, folds=3, repeats=1, n_jobs=1)
@@ -54,6 +55,12 @@ def distinct(frame: Any) -> Any:
     return frame.group_by(frame.column_names, use_threads=False).aggregate([])
 
 
+def fixed(judges: ts.Table) -> ts.Table:
+    """Take those JUDGED of the authors' own judging rows that judge in every draw."""
+    order = np.random.default_rng(2407).permutation(len(judges))
+    return judges.take(np.sort(order[:JUDGED]))
+
+
 @lru_cache(maxsize=1)
 def draw_of(coding: str, name: str, draw: int) -> Draw:
     """Split the rows for one draw."""
@@ -61,8 +68,16 @@ def draw_of(coding: str, name: str, draw: int) -> Draw:
     order = np.random.default_rng([2407, draw]).permutation(len(rows))
     few = rows.take(np.sort(order[:N]))
     if judges is not None:  # fixed: the authors' tables are judged by the same rows
-        fixed = np.random.default_rng(2407).permutation(len(judges))[:JUDGED]
-        return Draw(few, rows, judges.take(np.sort(fixed)))
+        return Draw(few, rows, fixed(judges))
     held = rows.take(np.sort(order[N : N + JUDGED]))
     many = order[N + JUDGED : N + JUDGED + BIG]
     return Draw(few, rows.take(np.sort(many)) if len(many) == BIG else None, held)
+
+
+def by_judge(found: ts.DivergenceResult) -> Row:
+    """JS in bits by view and judge; the larger of two judges is what counts."""
+    return {
+        f"{view} {name}": estimate["js"].value
+        for view, judges in found.estimates.items()
+        for name, estimate in judges.items()
+    }

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import tabseed as ts
-from experiments.common.draws import JUDGED
+from experiments.common.draws import JUDGED, fixed
 from experiments.common.paper1 import LATENT_DIM, coded, generated
 from experiments.common.results import Results, Row
 from experiments.inductive_bias.honest import RESULTS, THEIRS, judged
@@ -64,8 +64,7 @@ def arm_rows(name: str, arm: str) -> Row:
     """Learn as the authors do, generate, judge."""
     warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
     pool, judges = coded(name)
-    fixed = np.random.default_rng(2407).permutation(len(judges))[:JUDGED]
-    held = judges.take(np.sort(fixed))
+    held = fixed(judges)
     train = ts.Table.from_frame(generated(name, "real_300", held), schema=held.schema)
     inner = ts.VAEBGM(paper=True, latent_dim=LATENT_DIM[name])
     began = time.perf_counter()
@@ -93,8 +92,7 @@ def arm_rows(name: str, arm: str) -> Row:
 def their_rows(name: str, arm: str) -> Row:
     """Judge what the authors generated."""
     _, judges = coded(name)
-    fixed = np.random.default_rng(2407).permutation(len(judges))[:JUDGED]
-    held = judges.take(np.sort(fixed))
+    held = fixed(judges)
     places = np.sort(np.random.default_rng(0).permutation(GENERATED)[:JUDGED])
     table = generated(name, arm, held).take(places)
     row = {"data": name, "arm": f"authors' {arm}", "published": PUBLISHED[name].get(arm, "")}

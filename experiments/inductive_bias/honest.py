@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import tabseed as ts
-from experiments.common.draws import JUDGE, JUDGED, distinct, draw_of
+from experiments.common.draws import JUDGE, JUDGED, by_judge, distinct, draw_of
 from experiments.common.machine import peak_mib
 from experiments.common.paper1 import generated
 from experiments.common.results import Results, Row
@@ -74,10 +74,8 @@ def seen(held: ts.Table, train: ts.Table) -> ts.Table:
 def judged(held: ts.Table, synthetic: Any, draw: int) -> Row:
     """JS in bits by view (the larger of two judges, then each), KL in nats."""
     found = JUDGE.evaluate(held, synthetic, random_state=draw)
-    row: Row = {"plain": found.js.value, "coarse": found.js_coarse.value, "kl": found.kl.value}
-    for view, judges in found.estimates.items():
-        row |= {f"{view} {name}": e["js"].value for name, e in judges.items()}
-    return row
+    row = {"plain": found.js.value, "coarse": found.js_coarse.value, "kl": found.kl.value}
+    return row | by_judge(found)
 
 
 def arms(coding: str, name: str, draw: int) -> list[str]:

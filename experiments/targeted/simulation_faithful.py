@@ -20,8 +20,8 @@ from sklearn.metrics import roc_auc_score
 import tabseed as ts
 from experiments.common.results import Results
 from experiments.targeted.clusters import COLSAMPLE, SHARE, Data, Pair, PaperTVAE, boosting, data
+from experiments.targeted.gini import right_side, row_error
 from experiments.targeted.honest import RESULTS
-from experiments.targeted.table2 import right_side, row_error
 
 TRIALS, DRAWS, AGAIN, TUNINGS = 10, 10, 30, 1
 FEATURES = ("x1", "x2")

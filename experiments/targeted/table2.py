@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import rankdata
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
@@ -26,6 +25,7 @@ from xgboost import XGBClassifier
 import tabseed as ts
 from experiments.common.data import DATA
 from experiments.common.results import Results, Row, half_interval
+from experiments.targeted.gini import gini, right_side, row_error
 from experiments.targeted.honest import LEFT_OUT, RESULTS, arm_lines
 from tabseed.generators import generator_class
 from tabseed.generators.base import Generator
@@ -158,32 +158,6 @@ def right_sides(train: Part, held: tuple[Part, Part]) -> tuple[np.ndarray, np.nd
         for part, sides in zip(held, found, strict=True):
             sides.append(right_side(model.predict_proba(part.x)[:, 1], part.y))
     return np.mean(found[0], axis=0), np.mean(found[1], axis=0)
-
-
-def right_side(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Give for each row (n,) the share of the other class that it is on the right side of.
-
-    Its mean over the rows of a class, either one, is the AUC.
-    """
-    among, share = rankdata(scores), np.empty(len(y))
-    for c in (0, 1):
-        own = y == c
-        below = (among[own] - rankdata(scores[own])) / (~own).sum()
-        share[own] = below if c else 1 - below
-    return share
-
-
-def gini(share: np.ndarray, y: np.ndarray) -> float:
-    """Give 2 AUC - 1 from right sides."""
-    return float(2 * share[y == 1].mean() - 1)
-
-
-def row_error(gain: np.ndarray, y: np.ndarray) -> float:
-    """Give the standard error, over rows, of a paired difference of Ginis.
-
-    ``gain`` (n,) is the difference of right sides (DeLong et al., doi:10.2307/2531595).
-    """
-    return float(2 * np.sqrt(sum(gain[y == c].var(ddof=1) / (y == c).sum() for c in (0, 1))))
 
 
 def faithful_lines(name: str, setup: Setup, learned: float, setting: str) -> list[Row]:

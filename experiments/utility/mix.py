@@ -110,6 +110,13 @@ def _constant(problem: Problem, y: np.ndarray, n: int) -> np.ndarray:
     return np.tile(share, (n, 1))
 
 
+def gain_error(rows: list[dict[str, str]]) -> float:
+    """Standard error over draws where there are several, never below that of held-out rows."""
+    gains, se = (np.array([float(row[key]) for row in rows]) for key in ("gain", "se"))
+    error = float(np.sqrt((se**2).mean() / len(rows)))
+    return max(error, float(gains.std(ddof=1) / len(gains) ** 0.5)) if len(gains) > 1 else error
+
+
 def summary(results: Results) -> None:
     """Print, for each cell, the mean gain over draws, and how many cells the mix harms or helps."""
     cells: dict[tuple[str, ...], list[dict[str, str]]] = {}
@@ -118,11 +125,7 @@ def summary(results: Results) -> None:
     harmed, helped = [], []
     for cell, rows in cells.items():
         gains = np.array([float(row["gain"]) for row in rows])
-        se = np.array([float(row["se"]) for row in rows])
-        # over draws where there are several, and never below what held-out rows allow
-        error = np.sqrt((se**2).mean() / len(rows))
-        if len(rows) > 1:
-            error = max(error, gains.std(ddof=1) / np.sqrt(len(rows)))
+        error = gain_error(rows)
         mixes = ", ".join(f"{r['weight']}x{r['amount']}" for r in rows)
         print(*cell, f"gain {gains.mean():+.4f} +- {error:.4f} ({mixes})")
         harmed += [cell] * bool(gains.mean() < -error)

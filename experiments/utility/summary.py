@@ -12,6 +12,7 @@ import numpy as np
 from experiments.common.markdown import fill, table
 from experiments.common.results import shown
 from experiments.utility import pictures
+from experiments.utility.mix import gain_error
 from experiments.utility.pictures import read
 
 README = Path(__file__).parent / "README.md"
@@ -165,7 +166,7 @@ def mix() -> str:
     lines = []
     for key, found in cells.items():
         gains = np.array([float(r["gain"]) for r in found])
-        error = _mix_error(found, gains)
+        error = gain_error(found)
         mixes = ", ".join(
             "none"
             if not float(r["weight"])
@@ -176,12 +177,6 @@ def mix() -> str:
         real_alone = f"{np.mean([float(r['error_real']) for r in found]):.3f}"
         lines.append([*key, mixes, real_alone, f"{gains.mean():+.4f} ± {error:.4f}", verdict])
     return table(["table", "N", "model", "mixes", "error, real alone", "gain ± se", ""], lines)
-
-
-def _mix_error(found: list[Row], gains: np.ndarray) -> float:
-    """Standard error over draws where there are several, never below that of held-out rows."""
-    error = float(np.sqrt(np.mean([float(r["se"]) ** 2 for r in found]) / len(found)))
-    return max(error, float(gains.std(ddof=1) / len(gains) ** 0.5)) if len(gains) > 1 else error
 
 
 PARTS = {

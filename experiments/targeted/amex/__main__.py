@@ -25,6 +25,7 @@ from experiments.targeted.amex import model, source
 from experiments.targeted.amex.columns import FULL_ROWS
 from experiments.targeted.amex.simulate import write
 from experiments.targeted.amex.stages import Found, Run, Stage, done, stages
+from experiments.targeted.gini import gini, right_side
 from experiments.targeted.honest import RESULTS
 from tabseed.errors import TabseedError
 from tabseed.generators import GENERATORS
@@ -62,7 +63,7 @@ def line_of(asked: Run, stage: Stage, found: Found) -> dict[str, str]:
     line |= {name: f"{v:.1f}" if isinstance(v, float) else v for name, v in found.items()}
     if stage.name == "model":
         test, own = y[source.Parts.of(y).test], np.load(stage.out).mean(axis=0)
-        line["gini"] = f"{model.gini(test, own):.5f}"
+        line["gini"] = f"{gini(right_side(own, test), test):.5f}"
         if stage.arm != "none":
             none = np.load(asked.predictions("none")).mean(axis=0)
             gain = model.gain(test, own, none)
