@@ -20,7 +20,9 @@ the table in README.md are written.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from experiments.common.machine import one_thread
 
@@ -53,41 +55,66 @@ PICTURE = Path(__file__).parent / "skip.svg"
 COLOURS = {"hardest": "#b0413e", "hardest, skip": "#d08a00", "dropped": "#0b6e4f"}
 
 
-def measured(features: ts.Table, labels: np.ndarray, flipped: float, split: int) -> list[Row]:
-    """All arms on one split; a line an arm."""
-    seeds = [int(s) for s in np.random.SeedSequence([2410, split]).generate_state(4) >> 1]
-    places = np.arange(len(labels))
-    train, test = train_test_split(places, test_size=TEST, stratify=labels, random_state=seeds[0])
-    rows, made = (
-        features.take(train),
-        ts.perturb(
-            features.take(train), labels[train], "uniform", share=flipped, random_state=seeds[1]
-        ),
-    )
-    y, wrong = made.y, made.changed
-    points = Features().fit(rows)
-    x, x_test = points.transform(rows), points.transform(features.take(test))
-    inner, held = train_test_split(
-        np.arange(len(y)), test_size=TEST, stratify=y, random_state=seeds[2]
-    )
-    model = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=1_000, random_state=0)
-    model = with_rounds(model, (x[inner], y[inner]), (x[held], y[held]))
-    hinted = hints(rows, y, task="classification") == HINT
-    m = round(HARDEST * len(y))
-    positive = np.unique(labels)[1]
+@dataclass(frozen=True)
+class Split:
+    """Training rows with some labels flipped, which of them are wrong or hinted, and test rows."""
 
-    def gini(points_in: np.ndarray, labels_in: np.ndarray) -> float:
-        fitted = model.fit(points_in, labels_in)
-        share = fitted.predict_proba(x_test)[:, list(fitted.classes_).index(positive)]
-        return float(2 * roc_auc_score(labels[test] == positive, share) - 1)
+    rows: ts.Table
+    y: np.ndarray
+    wrong: np.ndarray
+    hinted: np.ndarray
+    points: Features
+    model: Any  # with its rounds chosen
+    test: tuple[np.ndarray, np.ndarray]  # points, and whether a row is of the second class
+    positive: Any  # the second class
+    seed: int  # of augmenters
 
-    def added(augmenter: ts.TargetedAugmenter) -> list[tuple[np.ndarray, np.ndarray]]:
+    @classmethod
+    def of(cls, features: ts.Table, labels: np.ndarray, flipped: float, split: int) -> Split:
+        """Draw the split by its number, flip, choose the rounds of the model."""
+        seeds = [int(s) for s in np.random.SeedSequence([2410, split]).generate_state(4) >> 1]
+        train, test = train_test_split(
+            np.arange(len(labels)), test_size=TEST, stratify=labels, random_state=seeds[0]
+        )
+        rows = features.take(train)
+        made = ts.perturb(rows, labels[train], "uniform", share=flipped, random_state=seeds[1])
+        y = made.y
+        points = Features().fit(rows)
+        x = points.transform(rows)
+        inner, held = train_test_split(
+            np.arange(len(y)), test_size=TEST, stratify=y, random_state=seeds[2]
+        )
+        model = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=1_000, random_state=0)
+        model = with_rounds(model, (x[inner], y[inner]), (x[held], y[held]))
+        hinted = hints(rows, y, task="classification") == HINT
+        positive = np.unique(labels)[1]
+        judged = points.transform(features.take(test)), labels[test] == positive
+        return cls(rows, y, made.changed, hinted, points, model, judged, positive, seeds[3])
+
+    @property
+    def m(self) -> int:
+        """How many rows an arm adds."""
+        return round(HARDEST * len(self.y))
+
+    def gini(self, x: np.ndarray, y: np.ndarray) -> float:
+        """Train on these points and labels, score the test rows."""
+        fitted = self.model.fit(x, y)
+        share = fitted.predict_proba(self.test[0])[:, list(fitted.classes_).index(self.positive)]
+        return float(2 * roc_auc_score(self.test[1], share) - 1)
+
+    def added(self, augmenter: ts.TargetedAugmenter) -> list[tuple[np.ndarray, np.ndarray]]:
         """DRAWS batches of m rows, all from one fit."""
-        more, labels_more = augmenter.fit_resample(rows, y)
-        drawn = points.transform(more)[len(y) :], labels_more[len(y) :]
+        more, labels_more = augmenter.fit_resample(self.rows, self.y)
+        n, m = len(self.y), self.m
+        drawn = self.points.transform(more)[n:], labels_more[n:]
         assert len(drawn[0]) >= DRAWS * m
         return [tuple(part[g * m : (g + 1) * m] for part in drawn) for g in range(DRAWS)]
 
+
+def measured(features: ts.Table, labels: np.ndarray, flipped: float, split: int) -> list[Row]:
+    """All arms on one split; a line an arm."""
+    own = Split.of(features, labels, flipped, split)
+    x, y, wrong, hinted = own.points.transform(own.rows), own.y, own.wrong, own.hinted
     lines = []
     for arm in ("none", *ARMS):
         learned, trained = np.zeros(len(y), dtype=bool), np.ones(len(y), dtype=bool)
@@ -95,11 +122,11 @@ def measured(features: ts.Table, labels: np.ndarray, flipped: float, split: int)
         if arm == "dropped":
             trained = ~hinted
         elif arm != "none":
-            augmenter = augmenter_of(arm, seeds[3])
-            batches = added(augmenter)
+            augmenter = augmenter_of(arm, own.seed)
+            batches = own.added(augmenter)
             learned = augmenter.hard_
         scores = [
-            gini(np.concatenate([x[trained], more]), np.concatenate([y[trained], labels_more]))
+            own.gini(np.concatenate([x[trained], more]), np.concatenate([y[trained], labels_more]))
             for more, labels_more in batches
         ]
         lines.append(
@@ -112,7 +139,7 @@ def measured(features: ts.Table, labels: np.ndarray, flipped: float, split: int)
                 "hinted wrong": int((hinted & wrong).sum()),
                 "learned": int(learned.sum()),
                 "learned wrong": int((learned & wrong).sum()),
-                "added": 0 if arm in ("none", "dropped") else m,
+                "added": 0 if arm in ("none", "dropped") else own.m,
             }
         )
     return lines

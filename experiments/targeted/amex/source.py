@@ -33,9 +33,7 @@ def last_statements(
     The CSV is streamed twice (for the dates, then for the rows that are kept); DuckDB stays below
     ``memory`` and spills beside ``out``. FileError or SchemaError for files of another shape.
     """
-    types = dict.fromkeys(_header(data, (CUSTOMER, DATE)), "FLOAT")
-    types |= dict.fromkeys((name for name in TEXT if name in types), "VARCHAR")
-    types |= {CUSTOMER: "VARCHAR", DATE: "DATE"}
+    types = _types(data)
     _header(labels, (CUSTOMER, TARGET))
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
@@ -76,6 +74,12 @@ def last_statements(
             )
     except duckdb.Error as error:
         raise FileError(f"{data}: cannot be read: {' '.join(str(error).split())[:300]}") from error
+
+
+def _types(data: Path) -> dict[str, str]:
+    types = dict.fromkeys(_header(data, (CUSTOMER, DATE)), "FLOAT")
+    types |= dict.fromkeys((name for name in TEXT if name in types), "VARCHAR")
+    return types | {CUSTOMER: "VARCHAR", DATE: "DATE"}
 
 
 def _header(path: Path, needed: tuple[str, ...]) -> list[str]:
