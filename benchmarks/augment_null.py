@@ -19,11 +19,11 @@ from experiments.common.machine import one_thread
 one_thread()
 
 import numpy as np  # noqa: E402
-from experiments.common.results import Results  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.tree import DecisionTreeClassifier  # noqa: E402
 
 import tabseed as ts  # noqa: E402
+from experiments.common.results import Results  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "augment_null.csv"
 MODELS = {"logistic": LogisticRegression(), "tree": DecisionTreeClassifier(max_depth=4)}

@@ -23,11 +23,11 @@ one_thread()
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
-from experiments.common.results import Results  # noqa: E402
 from scipy.integrate import quad  # noqa: E402
 from scipy.stats import norm  # noqa: E402
 
 import tabseed as ts  # noqa: E402
+from experiments.common.results import Results  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "chi2_coverage.csv"
 CASES = {  # dimensions, shift in each, rows of each table

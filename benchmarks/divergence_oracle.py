@@ -21,16 +21,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from experiments.common.data import DATA
-from experiments.common.machine import system
 from joblib import Parallel, delayed
 from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import log_expit, logsumexp
 from scipy.stats import norm
 
+from experiments.common.data import DATA
+from experiments.common.machine import system
 from tabseed.metrics import DiscriminatorDivergence
-from tabseed.metrics.divergence import _estimates
+from tabseed.metrics.divergence import estimates_from_log_ratio
 
 RESULTS = Path(__file__).parent / "results" / "divergence_oracle.csv"
 FIELDS = [
@@ -131,7 +131,9 @@ def oracle() -> list[Row]:
         seconds = time.perf_counter() - began
         # what the true log ratio gives on the very same rows: the rest is luck of the draw
         both_rows = np.vstack([x, y])
-        known = _estimates((p.log_density(both_rows) - q.log_density(both_rows))[None], ROWS)
+        known = estimates_from_log_ratio(
+            (p.log_density(both_rows) - q.log_density(both_rows))[None], ROWS
+        )
         for name, both in {**found.estimates["plain"], "of the known law": known}.items():
             for key, right, bar in (("kl", kl, 0.03), ("js", js, 0.01)):
                 e = both[key]

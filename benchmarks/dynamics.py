@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from experiments.common.machine import peak_mib, system
 from sklearn.metrics import average_precision_score
-from tabseed.hardness.characterizers import score_all
 
 import tabseed as ts
+from experiments.common.machine import peak_mib, system
+from tabseed.hardness.dynamics.scores import score_all
 
 RESULTS = Path(__file__).parent / "results" / "dynamics.csv"
 ROWS, COLUMNS, EPOCHS, SEEDS, WRONG, BAR = 50_000, 50, 20, 3, 0.1, 60.0

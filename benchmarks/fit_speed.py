@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+import tabseed as ts
 from benchmarks.generators.make import HERE, peer_python
 from benchmarks.generators.tables import GENERATED, Case, rows_of, write_training
 from experiments.common.machine import machine, peak_mib, seconds
-
-import tabseed as ts
 from tabseed.generators import generator_class
 
 RESULTS = Path(__file__).parent / "results" / "fit_speed.csv"

@@ -19,9 +19,9 @@ one_thread()
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
-from experiments.common.results import Results  # noqa: E402
 
 import tabseed as ts  # noqa: E402
+from experiments.common.results import Results  # noqa: E402
 from tabseed.generators import generator_class  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "known_laws.csv"

@@ -16,18 +16,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from experiments.common.machine import machine, seconds
-from experiments.common.paper1 import LATENT_DIM, coded
 from threadpoolctl import threadpool_limits
 from torch.func import functional_call
 
-from tabseed.encode import TableEncoder
-from tabseed.generators.ensemble import to_tensor
-from tabseed.generators.paper import DROPOUT, HIDDEN, PaperNetwork
-from tabseed.generators.vaebgm import CellNetwork
-from torch.func import functional_call
-
-from tabseed._random import one_thread
+from experiments.common.machine import machine, seconds
+from experiments.common.paper1 import LATENT_DIM, coded
+from tabseed.coding.encode import TableEncoder
+from tabseed.generators.neural.learner import to_tensor
+from tabseed.generators.neural.paper import DROPOUT, HIDDEN, PaperNetwork
+from tabseed.generators.neural.vaebgm import CellNetwork
 from tabseed.inductive_bias.maml import Batch, meta_gradient
 
 RESULTS = Path(__file__).parent / "results" / "maml.csv"

@@ -21,14 +21,16 @@ from typing import Any
 
 import numpy as np
 import torch
+
+import tabseed as ts
 from benchmarks.generators.make import peer_python
 from benchmarks.generators.tables import HERE, Case, rows_of, write_training
 from experiments.common.machine import machine, seconds
-
-import tabseed as ts
-from tabseed.encode import TableEncoder
-from tabseed.generators.ensemble import GROUPS, Split, Training, train_ensemble
-from tabseed.generators.neural import NeuralGenerator
+from tabseed.coding.encode import TableEncoder
+from tabseed.generators.neural.base import NeuralGenerator
+from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.ensemble import GROUPS, train_ensemble
+from tabseed.generators.neural.stopping import Training
 
 RESULTS = Path(__file__).parent / "results" / "neural_speed.csv"
 Row = dict[str, Any]

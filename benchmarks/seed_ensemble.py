@@ -16,14 +16,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from experiments.common.data import DATA
-from experiments.common.machine import seconds, system
 from threadpoolctl import threadpool_limits
 
 import tabseed as ts
-from tabseed.encode import TableEncoder
-from tabseed.generators.ensemble import Split, Training, train_ensemble
-from tabseed.generators.vaebgm import CellNetwork
+from experiments.common.data import DATA
+from experiments.common.machine import seconds, system
+from tabseed.coding.encode import TableEncoder
+from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.ensemble import train_ensemble
+from tabseed.generators.neural.stopping import Training
+from tabseed.generators.neural.vaebgm import CellNetwork
 
 RESULTS = Path(__file__).parent / "results" / "seed_ensemble.csv"
 SEEDS, STEPS, ROUNDS = 10, 100, 7

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from experiments.common.machine import system
 
 import tabseed as ts
+from experiments.common.machine import system
 from tabseed.tune import Trial
 from tabseed.tune.bandit import select
 

@@ -32,13 +32,13 @@ one_thread()
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
-from experiments.common.results import Results  # noqa: E402
 from scipy.special import ndtr  # noqa: E402
 
 import tabseed as ts  # noqa: E402
+from experiments.common.results import Results  # noqa: E402
 from tabseed.utility.gap import gaps  # noqa: E402
 from tabseed.utility.measure import REAL, REPEATED, SAME_SIZE, SYNTHETIC, Measured  # noqa: E402
-from tabseed.utility.models import Problem  # noqa: E402
+from tabseed.utility.problem import Problem  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "utility_coverage.csv"
 REPEATS, HELD, TRAIN = 500, 200, 200

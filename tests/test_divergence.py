@@ -13,7 +13,7 @@ from scipy.stats import norm
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.metrics import DiscriminatorDivergence, divergence
 from tabseed.metrics.discriminators import Calibration
-from tabseed.metrics.divergence import _estimates, smallest_js
+from tabseed.metrics.divergence import estimates_from_log_ratio, smallest_js
 from tabseed.metrics.judge_encoder import JudgeEncoder, coarse_codes, merge_close
 from tabseed.table import Table
 
@@ -66,7 +66,7 @@ def test_formulas_with_the_true_log_ratio(shift: float) -> None:
     rng = np.random.default_rng(0)
     n, m = 40_000, 20_000
     x = np.concatenate([rng.normal(size=n) + shift, rng.normal(size=m)])
-    found = _estimates((shift * x - shift**2 / 2)[None, :], n)
+    found = estimates_from_log_ratio((shift * x - shift**2 / 2)[None, :], n)
     for key, truth in (("kl", shift**2 / 2), ("js", gaussian_js(shift))):
         half = found[key].value - found[key].low
         assert abs(found[key].value - truth) < half / 1.96 * 5
@@ -75,16 +75,16 @@ def test_formulas_with_the_true_log_ratio(shift: float) -> None:
 
 def test_disjoint_and_equal_laws_meet_the_ends_of_the_scale() -> None:
     r = np.concatenate([np.full(50, 60.0), np.full(70, -60.0)])[None, :]
-    assert _estimates(r, 50)["js"].value == pytest.approx(1.0)
-    nothing = _estimates(np.zeros((1, 120)), 50)["js"]
+    assert estimates_from_log_ratio(r, 50)["js"].value == pytest.approx(1.0)
+    nothing = estimates_from_log_ratio(np.zeros((1, 120)), 50)["js"]
     assert nothing.value == 0 and nothing.low < 0 < nothing.high
 
 
 def test_repeats_that_disagree_widen_the_interval() -> None:
     rng = np.random.default_rng(0)
     r = rng.normal(size=(1, 400)) + np.repeat([1.0, -1.0], 200)
-    same = _estimates(np.repeat(r, 3, axis=0), 200)["js"]
-    other = _estimates(r * np.array([[0.5], [1.0], [1.5]]), 200)["js"]
+    same = estimates_from_log_ratio(np.repeat(r, 3, axis=0), 200)["js"]
+    other = estimates_from_log_ratio(r * np.array([[0.5], [1.0], [1.5]]), 200)["js"]
     assert other.high - other.low > same.high - same.low
 
 

@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
+
+import tabseed as ts
 from benchmarks.generators.tables import (
     GENERATED,
     RESULTS,
@@ -22,12 +26,8 @@ from benchmarks.generators.tables import (
 )
 from experiments.common.draws import JUDGE, JUDGED, by_judge
 from experiments.common.results import Results, Row
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
-from tabseed.schema import DISCRETE
-
-import tabseed as ts
-from tabseed.metrics.base import row_keys
+from tabseed.metrics.leakage import row_keys
+from tabseed.table.schema import DISCRETE
 
 KEYS = ("table", "n", "draw", "generator")
 MADE = ("threads", "load", "fit_seconds", "fit_cpu", "sample_seconds", "sample_cpu", "peak_mib")

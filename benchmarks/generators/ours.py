@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+
+import tabseed as ts
 from benchmarks.generators.peers.measure import measured
 from benchmarks.generators.tables import Case, exchanged, rows_of
 from experiments.common.draws import BIG
-
-import tabseed as ts
 from tabseed.generators import GENERATORS, generator_class
 
 MIXTURE = "vaebgm, mixture"

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from benchmarks.generators.peers.measure import NO_VALUE
-from experiments.common.draws import BIG, JUDGED, N, draw_of, population
 
 import tabseed as ts
+from benchmarks.generators.peers.measure import NO_VALUE
+from experiments.common.draws import BIG, JUDGED, N, draw_of, population
+from tabseed.table.schema import DISCRETE
 
 HERE = Path(__file__).parent
 WORK = HERE / ".work"

@@ -17,15 +17,15 @@ from experiments.common.machine import one_thread
 one_thread()
 
 import numpy as np  # noqa: E402
+from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+
+import tabseed as ts  # noqa: E402
 from benchmarks.generators.judge import judged  # noqa: E402
 from benchmarks.generators.tables import DRAWS, GENERATED, LARGE, RESULTS, Case, rows_of  # noqa: E402
 from experiments.common.draws import N  # noqa: E402
 from experiments.common.pictures import save, style  # noqa: E402
 from experiments.common.results import Results, read  # noqa: E402
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.axes import Axes  # noqa: E402
-
-import tabseed as ts  # noqa: E402
 
 LEAVES = (1, 2, 3, 5, 8, 12, 20, 35, 60)
 LABELLED = (3, 8, 20, 60)  # others would lie on each other

@@ -25,6 +25,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+
 from benchmarks.environments import ROOT, environment
 from benchmarks.knn_shapley import cases
 from experiments.common.machine import machine

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
 from benchmarks.knn_shapley import cases
 
 Side = Callable[[], np.ndarray]

@@ -12,14 +12,13 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from tabseed.schema import NUMERIC
 
 import tabseed as ts
 from experiments.common.results import Row
 from experiments.hardness import cells
 from experiments.hardness.scores import RECORDED, average_precision, recorded, shapley
 from experiments.hardness.tables import PAPERS, Rows, draw
-from tabseed.schema import NUMERIC
+from tabseed.table.schema import NUMERIC
 
 TYPES = ("mislabelled", "out of distribution", "atypical")
 N, SHARES, SEEDS = 2_000, (0.05, 0.1, 0.15, 0.2), 3

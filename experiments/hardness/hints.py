@@ -9,14 +9,13 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from tabseed.hardness.taxonomy import HINTS, hints
 
 import tabseed as ts
 from experiments.common.results import Row
 from experiments.hardness import cells
 from experiments.hardness.honest import SHARE, TWO_CLASSES
 from experiments.hardness.tables import TARGETS, draw
-from tabseed.hardness.taxonomy import HINTS, hints
+from tabseed.hardness.hints import HINTS, hints
 
 N, SEEDS = 2_000, 5
 KEYS = ("table", "kind", "seed", "rows")

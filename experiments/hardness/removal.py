@@ -12,7 +12,6 @@ from itertools import product
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
-from tabseed.supervised import Features
 from xgboost import XGBClassifier
 
 import tabseed as ts
@@ -20,7 +19,7 @@ from experiments.common.results import Row
 from experiments.hardness import cells
 from experiments.hardness.scores import RECORDED, recorded, shapley
 from experiments.hardness.tables import Rows, draw
-from tabseed.supervised import Features
+from tabseed.coding.points import Features
 
 TABLES = ("adult", "credit_card", "diabetes_cdc", "blobs")
 N, HELD, SEEDS = 3_000, 5_000, 10

@@ -11,10 +11,11 @@ from scipy.stats import rankdata
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import NearestNeighbors
-from tabseed.supervised import Features, code_labels
 
 import tabseed as ts
 from experiments.hardness.tables import Rows
+from tabseed.coding.labels import code_labels
+from tabseed.coding.points import Features
 
 EPOCHS, NETWORKS, NEIGHBOURS = 20, 3, 5
 RECORDED = {

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
-from tabseed.hardness.taxonomy import HINTS
 
 from experiments.common.markdown import fill, table
 from experiments.common.results import half_interval, shown
@@ -19,7 +18,7 @@ from experiments.hardness.honest import KINDS, SHARE, TWO_CLASSES
 from experiments.hardness.read import Series, read, series
 from experiments.hardness.scores import METHODS, RECORDED, RECORDING, skill
 from experiments.hardness.tables import PAPERS, TARGETS
-from tabseed.hardness.taxonomy import HINTS
+from tabseed.hardness.hints import HINTS
 
 README = Path(__file__).parent / "README.md"
 

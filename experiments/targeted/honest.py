@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from tabseed.schema import NUMERIC
 
 import tabseed as ts
 from experiments.common.data import DATA
 from experiments.common.results import Results, Row
 from tabseed.generators import generator_class
+from tabseed.table.schema import NUMERIC
 
 RESULTS = Path(__file__).parent / "results"
 # table: target, rows to draw (None: all), kind of the target where it is not the stored one

@@ -33,16 +33,16 @@ from matplotlib import pyplot as plt  # noqa: E402
 from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
 from sklearn.metrics import roc_auc_score  # noqa: E402
 from sklearn.model_selection import train_test_split  # noqa: E402
-from tabseed.augment.comparison import Difference, compare  # noqa: E402
-from tabseed.hardness.taxonomy import hints  # noqa: E402
-from tabseed.supervised import Features  # noqa: E402
 
 import tabseed as ts  # noqa: E402
 from experiments.common.markdown import fill, table  # noqa: E402
 from experiments.common.pictures import save, style  # noqa: E402
 from experiments.common.results import Results, Row, read  # noqa: E402
 from experiments.targeted.honest import RESULTS, rows_of  # noqa: E402
-from tabseed.augment.protocol import with_rounds  # noqa: E402
+from tabseed.augment.arms import with_rounds  # noqa: E402
+from tabseed.coding.points import Features  # noqa: E402
+from tabseed.estimates.splits import Difference, compare  # noqa: E402
+from tabseed.hardness.hints import hints  # noqa: E402
 
 TABLES = ("breast_cancer_wdbc", "diabetes_pima", "german_credit", "heart_cleveland")
 FLIPPED = (0.0, 0.1)

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from tabseed.utility.several import squared_loss
 
 import tabseed as ts
 from experiments.common.data import DATA
 from experiments.common.results import Results, Row
 from tabseed.utility.mix import Mixing
-from tabseed.utility.models import Problem, output, points, train, zoo
+from tabseed.utility.models import output, train, zoo
+from tabseed.utility.problem import Problem, points, squared_loss
 
 RESULTS = Path(__file__).parent / "results"
 TARGETS = {

@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from tabseed.schema import Schema
-from tabseed.supervised import task_of
-from tabseed.utility.assess import mean_cost
 
 import tabseed as ts
 from experiments.common.data import DATA
 from experiments.common.results import Results, Row
+from tabseed.coding.labels import task_of
 from tabseed.metrics import ChiSquareDivergence
+from tabseed.table.schema import Schema
 from tabseed.utility.decomposition import decompose, mean_decomposition
 from tabseed.utility.gap import gaps
 from tabseed.utility.measure import Measured, Measuring, measure
 from tabseed.utility.models import zoo
 from tabseed.utility.ranking import TSTR, TSTS, rank
+from tabseed.utility.report import mean_cost
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -29,6 +29,7 @@ from experiments.targeted.gini import gini, right_side
 from experiments.targeted.honest import RESULTS
 from tabseed.errors import TabseedError
 from tabseed.generators import GENERATORS
+from tabseed.table.files import write_text
 
 KEYS = ("file", "customers", "generator", "stage", "arm")
 FIELDS = (

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.csv as pv
 from scipy.optimize import brentq
 from scipy.special import expit, ndtr
-from tabseed.io import atomic_write
 
 from experiments.targeted.amex.columns import CATEGORIES, CUSTOMER, DATE, TARGET, TEXT
+from tabseed.table.files import atomic_write
 
 FEATURES = (
     *(f"P_{i}" for i in range(2, 5)),

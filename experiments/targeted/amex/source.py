@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
-from tabseed.io import atomic_write
 
 from experiments.targeted.amex.columns import CUSTOMER, DATE, FULL_ROWS, HELD_ROWS, TARGET, TEXT
 from tabseed.errors import FileError, SchemaError
+from tabseed.table.files import atomic_write
 
 GAP = -127.0  # what a model sees in a missing cell; as the authors have it
 SPLIT_SEED = 42

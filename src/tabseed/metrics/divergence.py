@@ -220,7 +220,7 @@ def _js(r: np.ndarray, is_real: np.ndarray) -> float:
     return float((rows[is_real].mean() + rows[~is_real].mean()) / 2)
 
 
-def _estimates(r: np.ndarray, n: int) -> dict[str, Estimate]:
+def estimates_from_log_ratio(r: np.ndarray, n: int) -> dict[str, Estimate]:
     """Turn log ratios (repeats, rows), the first n rows real, into both divergences."""
     m = r.shape[1] - n
     is_real = np.arange(n + m) < n
@@ -232,7 +232,10 @@ def _estimates(r: np.ndarray, n: int) -> dict[str, Estimate]:
 
 
 def _view_estimates(repeats: list[dict[str, np.ndarray]], n: int) -> dict[str, dict[str, Estimate]]:
-    return {name: _estimates(np.stack([r[name] for r in repeats]), n) for name in DISCRIMINATORS}
+    return {
+        name: estimates_from_log_ratio(np.stack([r[name] for r in repeats]), n)
+        for name in DISCRIMINATORS
+    }
 
 
 def smallest_js(null_js: np.ndarray, n: int, m: int) -> float:
