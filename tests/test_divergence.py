@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from tabseed.errors import SchemaError, TooFewRowsError
-from tabseed.metrics import DiscriminatorDivergence, divergence
+from tabseed.metrics import DiscriminatorDivergence, discriminators
 from tabseed.metrics.discriminators import Calibration
 from tabseed.metrics.divergence import estimates_from_log_ratio, smallest_js
 from tabseed.metrics.judge_encoder import JudgeEncoder, coarse_codes, merge_close
@@ -237,7 +237,7 @@ def test_many_levels_fit_the_trees() -> None:
 
 
 def test_same_numbers_for_any_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(divergence, "WORKER_SECONDS", 0.0)  # so that two workers really start
+    monkeypatch.setattr(discriminators, "WORKER_SECONDS", 0.0)  # so that two workers really start
     rng = np.random.default_rng(13)
     real, fake = pa.table(mixed(60, rng)), pa.table(mixed(120, rng))
     options = {"views": ("plain", "coarse"), "permutations": 5}
