@@ -49,9 +49,9 @@ def mixed(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
 FAST = {"views": ("plain",), "permutations": 0, "folds": 3, "repeats": 2}
 
 
-def judge(real: pa.Table, synthetic: pa.Table, seed: int = 0, **options: object):
+def judge(real: pa.Table, synthetic: pa.Table, seed: int = 0, progress=None, **options: object):
     return DiscriminatorDivergence(**{**FAST, **options}).evaluate(
-        real, synthetic, random_state=seed
+        real, synthetic, random_state=seed, progress=progress
     )
 
 

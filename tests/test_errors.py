@@ -6,7 +6,9 @@ import inspect
 import warnings
 
 import pytest
+from sklearn.linear_model import LinearRegression
 
+import tabseed as ts
 from tabseed.errors import TabseedError, renamed
 
 
@@ -36,3 +38,34 @@ def test_both_names_are_refused() -> None:
 def test_the_signature_shows_present_names_only() -> None:
     assert list(inspect.signature(ask).parameters) == ["table", "settings"]
     assert ask.__doc__ == "Ask."
+
+
+def test_renamed_parameters_of_public_functions_name_their_successor() -> None:
+    """Each former name reaches its function under the present one, with a warning."""
+    for call, old, new in (
+        (ts.measure, "how", "settings"),
+        (ts.assess_utility, "how", "settings"),
+        (ts.ranking_consistency, "how", "settings"),
+        (ts.tune_mix, "how", "settings"),
+        (ts.generalization_utility, "how", "settings"),
+        (ts.utility_decomposition, "how", "settings"),
+        (ts.measure, "train_on", "train"),
+        (ts.assess_hardness, "frame", "table"),
+        (ts.FeatureResponse.response_mean, "frame", "table"),
+        (ts.FeatureResponse.sample_response, "frame", "table"),
+    ):
+        assert new in inspect.signature(call).parameters
+        with (
+            pytest.warns(FutureWarning, match=f"{old} is now called {new}"),
+            pytest.raises(TypeError, match="missing"),  # the other arguments
+        ):
+            call(**{old: None})
+
+
+def test_a_model_may_still_come_before_the_tables() -> None:
+    for call in (ts.generalization_utility, ts.utility_decomposition):
+        with (
+            pytest.warns(FutureWarning, match="the model comes after the tables"),
+            pytest.raises(ts.SchemaError, match="got str"),
+        ):
+            call(LinearRegression(), "no table", "no table", "no table", "y")

@@ -603,26 +603,30 @@ def test_one_call_with_classes_is_repeatable() -> None:
     how = Measuring(seeds=2)
     tables = (train, synthetic, holdout, "y", how)
     tree = DecisionTreeClassifier(max_depth=3, max_features=1)
-    found = ts.generalization_utility(tree, *tables, random_state=1)
-    assert found.to_dict() == ts.generalization_utility(tree, *tables, random_state=1).to_dict()
+    found = ts.generalization_utility(*tables, random_state=1, model=tree)
+    assert (
+        found.to_dict() == ts.generalization_utility(*tables, random_state=1, model=tree).to_dict()
+    )
     assert found.se_seeds > 0 or found.se_draws > 0 or found.se_rows > 0
-    line = ts.generalization_utility(LogisticRegression(), *tables)
+    line = ts.generalization_utility(*tables, model=LogisticRegression())
     assert line.signed.value > 0.1 and (line.draws, line.seeds) == (2, 2)
     assert line.se_seeds == 0  # nothing random in it
     assert line.score == "AUC" and set(line.score_costs) == set(SOURCES) - {REAL}
     one_draw = (train, synthetic[0], holdout, "y", how)
-    line = ts.generalization_utility(LogisticRegression(), *one_draw)
-    terms = ts.utility_decomposition(LogisticRegression(), *one_draw)
+    line = ts.generalization_utility(*one_draw, model=LogisticRegression())
+    terms = ts.utility_decomposition(*one_draw, model=LogisticRegression())
     assert terms.approximate and terms.dominant == "response"
     assert terms.total.value == pytest.approx(terms.direct.value)
     assert line.signed.low > 0 and "costs" in str(line)  # shifted labels: worse beyond doubt
     assert terms.direct.value == pytest.approx(line.signed.value)
-    same = ts.generalization_utility(LogisticRegression(), train, train, holdout, "y")
+    same = ts.generalization_utility(train, train, holdout, "y", model=LogisticRegression())
     assert same.signed.low <= 0 <= same.signed.high and "no difference found" in str(same)
     with pytest.raises(ts.TabseedError, match="not both"):
-        ts.generalization_utility(tree, train, synthetic, holdout, "y", Measuring({"t": tree}))
+        ts.generalization_utility(
+            train, synthetic, holdout, "y", Measuring({"t": tree}), model=tree
+        )
     with pytest.raises(ts.TabseedError, match="estimator"):
-        ts.generalization_utility("tree", train, synthetic, holdout, "y")
+        ts.generalization_utility(train, synthetic, holdout, "y", model="tree")
 
 
 def test_a_response_of_another_shape_is_refused() -> None:

@@ -263,7 +263,7 @@ QUICK = Mixing(repeats=2)
 
 def test_a_poor_generator_gets_no_weight():
     mix = ts.tune_mix(
-        table(60, 1), Torn(), "y", amounts=(0.5, 2), model=LinearRegression(), how=QUICK
+        table(60, 1), Torn(), "y", amounts=(0.5, 2), model=LinearRegression(), settings=QUICK
     )
     assert (mix.weight, mix.amount, mix.n_synthetic) == (0, 0, 0)
     assert not mix.surely_better
@@ -275,7 +275,7 @@ def test_a_poor_generator_gets_no_weight():
 
 def test_the_true_law_gets_weight_and_lowers_the_error():
     mix = ts.tune_mix(
-        table(40, 2), TrueLaw(), "y", amounts=(1, 8), model=_tree(), how=Mixing(repeats=3)
+        table(40, 2), TrueLaw(), "y", amounts=(1, 8), model=_tree(), settings=Mixing(repeats=3)
     )
     assert mix.weight > 0 and mix.amount == 8
     assert mix.surely_better and mix.gain.value > 0
@@ -302,7 +302,7 @@ def test_same_bytes_for_any_number_of_jobs():
             model=_tree(),
             weights=(0.5,),
             amounts=(1, 2),
-            how=Mixing(folds=3, repeats=1, draws=2, n_jobs=jobs),
+            settings=Mixing(folds=3, repeats=1, draws=2, n_jobs=jobs),
             random_state=7,
         )
         for jobs in (1, 2)
@@ -321,7 +321,13 @@ def test_no_fold_is_seen_by_the_generator_that_judges_it():
 
     every = set(table(30, 4)["a"].to_numpy())
     ts.tune_mix(
-        table(30, 4), Spy(), "y", weights=(1,), amounts=(1,), model=LinearRegression(), how=QUICK
+        table(30, 4),
+        Spy(),
+        "y",
+        weights=(1,),
+        amounts=(1,),
+        model=LinearRegression(),
+        settings=QUICK,
     )
     held = [every - rows for rows in seen[:10]]
     assert all(len(rows) == 6 for rows in held)
@@ -376,14 +382,14 @@ def test_what_cannot_be_mixed_is_refused():
     with pytest.raises(TabseedError, match="above 0"):
         ts.tune_mix(table(30, 0), TrueLaw(), "y", weights=(0,))
     with pytest.raises(TabseedError, match="2 folds"):
-        ts.tune_mix(table(30, 0), TrueLaw(), "y", how=Mixing(folds=1))
+        ts.tune_mix(table(30, 0), TrueLaw(), "y", settings=Mixing(folds=1))
     with pytest.raises(TabseedError, match="no weights"):
         ts.tune_mix(table(30, 0), TrueLaw(), "y", model=KNeighborsRegressor(), weights=(0.5,))
 
 
 def test_a_model_without_weights_can_use_weight_one():
     mix = ts.tune_mix(
-        table(30, 0), TrueLaw(), "y", model=KNeighborsRegressor(3), weights=(1,), how=QUICK
+        table(30, 0), TrueLaw(), "y", model=KNeighborsRegressor(3), weights=(1,), settings=QUICK
     )
     assert set(mix.weights.tolist()) == {0, 1}
 
@@ -394,7 +400,7 @@ def test_classes_are_mixed_by_the_brier_score():
     y = np.where(x + 0.5 * rng.standard_normal(60) > 0, "yes", "no")
     frame = pa.table({"x": x, "y": y})
     mix = ts.tune_mix(
-        frame, ts.Resample(), "y", model=LogisticRegression(), amounts=(1,), how=QUICK
+        frame, ts.Resample(), "y", model=LogisticRegression(), amounts=(1,), settings=QUICK
     )
     assert mix.loss == "Brier score"
     assert 0 < mix.errors[0] < 0.5  # always naming one half would cost .5

@@ -327,7 +327,7 @@ MODELS = {
 def test_one_call_from_tables():
     how = Measuring(models=MODELS, seeds=1)
     report = ts.ranking_consistency(
-        line(150, 0), [line(300, 1), line(300, 2)], line(300, 3), "y", how=how, draws=200
+        line(150, 0), [line(300, 1), line(300, 2)], line(300, 3), "y", settings=how, draws=200
     )
     assert report.models == ("constant", "line", "neighbours")
     assert report.choices[TSTR].model == report.choices[TSTS].model == "line"
@@ -335,7 +335,7 @@ def test_one_call_from_tables():
     assert report.headline.value == 1 and report.agreements[TSTR].p == pytest.approx(1 / 6)
     assert any("1/6" in text for text in report.warnings)
     again = ts.ranking_consistency(
-        line(150, 0), [line(300, 1), line(300, 2)], line(300, 3), "y", how=how, draws=200
+        line(150, 0), [line(300, 1), line(300, 2)], line(300, 3), "y", settings=how, draws=200
     )
     assert json.dumps(report.to_dict()) == json.dumps(again.to_dict())
 
@@ -343,7 +343,7 @@ def test_one_call_from_tables():
 def test_reversed_law_turns_the_choice_and_hides_it_from_synthetic_rows():
     how = Measuring(models=MODELS, seeds=1)
     report = ts.ranking_consistency(
-        line(150, 0), line(300, 1, -2.0), line(300, 3), "y", how=how, draws=200
+        line(150, 0), line(300, 1, -2.0), line(300, 3), "y", settings=how, draws=200
     )
     # on real rows the constant loses 4, the line 0.09; on synthetic ones the line looks best
     assert report.choices[TSTR].model == "constant"

@@ -68,7 +68,7 @@ def measured(name: str, n: int, draw: int, kind: str) -> Row | None:
         model=model,
         weights=WEIGHTS,
         amounts=AMOUNTS,
-        how=Mixing(repeats=2),
+        settings=Mixing(repeats=2),
         random_state=draw,
     )
     real, held = problem.rows(learn, "train"), problem.rows(judge, "holdout")

@@ -61,7 +61,7 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
         per_class: bool = False,
         skip: str | Sequence[str] | None = None,
         provenance: str | None = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.generator = generator
         self.scorer = scorer

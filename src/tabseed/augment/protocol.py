@@ -158,7 +158,7 @@ def evaluate_augmentation(
     *,
     model: Any = None,
     protocol: AugmentationProtocol = AugmentationProtocol(),
-    random_state: RandomState = None,
+    random_state: RandomState = 0,
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> AugmentationEvaluation:

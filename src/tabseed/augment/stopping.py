@@ -78,7 +78,7 @@ class ImportanceKS:
         real: Any,
         target: str,
         importances: Mapping[str, float] | None = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         table = Table.from_frame(real)
         table.schema[target]
@@ -145,7 +145,7 @@ class KSStopped(BaseEstimator):
         self,
         generator: Generator,
         importances: Mapping[str, float] | None = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.generator = generator
         self.importances = importances

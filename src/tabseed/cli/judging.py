@@ -88,7 +88,7 @@ def judge(
     from tabseed.evaluation.evaluation import evaluate as judge
 
     with progress_bar() as progress:
-        found = judge(*tables, target=target, random_state=seed, progress=progress)
+        found = judge(*tables, target=target, random_state=seed, n_jobs=-1, progress=progress)
     out.result["evaluation"] = found.to_dict()
     out.say("verdict", found.verdict)
     for note in found.notes:

@@ -86,7 +86,7 @@ def utility(
     ]
     held = read_like(holdout, real, f"holdout ({holdout})", encoding)
     _check_rows(real, drawn, held, target, [str(train), *names, f"holdout ({holdout})"])
-    how = _measuring(model, seeds, real, target)
+    settings = _measuring(model, seeds, real, target)
     out = Output(as_json, {"target": target})
     with progress_bar() as progress:
         found = assess_utility(
@@ -94,7 +94,7 @@ def utility(
             drawn,
             held,
             target,
-            replace(how, progress=progress),
+            replace(settings, progress=progress),
             stream_for(Use.UTILITY, seed),
         )
     out.result["utility"] = found.to_dict()

@@ -102,7 +102,7 @@ def evaluate(
     target: str | None = None,
     schema: Schema | None = None,
     random_state: RandomState = 0,
-    n_jobs: int | None = -1,
+    n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Compare synthetic rows with held-out real rows, and training rows with the same.
@@ -123,10 +123,12 @@ def evaluate(
     report(0, TOTAL, STEPS[0])
     overlap = check_leakage(real, held)
     seeds = seed_sequence(random_state)
-    metric = DiscriminatorDivergence(n_jobs=n_jobs, progress=_step(progress, 1))
-    divergence = metric.evaluate(held, fake, random_state=child(seeds, 0))
-    metric = DiscriminatorDivergence(n_jobs=n_jobs, permutations=0, progress=_step(progress, 2))
-    reference = metric.evaluate(held, real, random_state=child(seeds, 1))
+    divergence = DiscriminatorDivergence(n_jobs=n_jobs).evaluate(
+        held, fake, random_state=child(seeds, 0), progress=_step(progress, 1)
+    )
+    reference = DiscriminatorDivergence(n_jobs=n_jobs, permutations=0).evaluate(
+        held, real, random_state=child(seeds, 1), progress=_step(progress, 2)
+    )
     report(3 * PARTS, TOTAL, STEPS[3])
     marginal, marginal_reference = (
         MarginalDistance().evaluate(held, table, random_state=child(seeds, 2, place))

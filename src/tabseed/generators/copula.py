@@ -291,7 +291,7 @@ class GaussianCopula(Generator):
     )
     search_space: ClassVar = {"shrinkage": Float(0.01, 3.0, log=True)}
 
-    def __init__(self, shrinkage: float = 0.15, random_state: RandomState = None) -> None:
+    def __init__(self, shrinkage: float = 0.15, random_state: RandomState = 0) -> None:
         self.shrinkage = shrinkage
         self.random_state = random_state
 

@@ -27,7 +27,7 @@ class Resample(Generator):
 
     references: ClassVar[tuple[str, ...]] = ("doi:10.1214/aos/1176344552",)
 
-    def __init__(self, smoothing: float = 0.0, random_state: RandomState = None) -> None:
+    def __init__(self, smoothing: float = 0.0, random_state: RandomState = 0) -> None:
         self.smoothing = smoothing
         self.random_state = random_state
 

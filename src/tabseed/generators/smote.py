@@ -60,7 +60,7 @@ class SMOTE(Generator):
         self,
         n_neighbors: int = 5,
         categories: str = "frequency",
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.categories = categories

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tabseed._random import one_thread
 from tabseed.coding.labels import features_and_labels, task_of
 from tabseed.coding.points import Features
-from tabseed.errors import TooFewRowsError
+from tabseed.errors import TooFewRowsError, renamed
 from tabseed.estimates.scores import Task
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
@@ -66,8 +66,9 @@ class HardnessAssessment:
         return pa.table({name: columns[name] for name in order if name in columns})
 
 
+@renamed(frame="table")
 def assess_hardness(
-    frame: Any,
+    table: Any,
     target: str,
     scorer: HardnessScorer,
     *,
@@ -81,7 +82,7 @@ def assess_hardness(
     (:meth:`HardnessScorer.fit`). The scorer is fitted. SchemaError where a label is missing, or no
     other column is left.
     """
-    table = Table.from_frame(frame)
+    table = Table.from_frame(table)
     task = task_of(table.schema, target)
     rows, y = features_and_labels(table, target)
     if len(table) < 2:

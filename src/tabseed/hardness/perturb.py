@@ -70,7 +70,7 @@ def perturb(
     amount: float | None = None,
     rates: Any = None,
     columns: Sequence[Any] | None = None,
-    random_state: RandomState = None,
+    random_state: RandomState = 0,
 ) -> Perturbed:
     """Make round(n * share) rows hard, chosen at random; all others stay as they are.
 

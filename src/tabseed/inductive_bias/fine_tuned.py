@@ -60,7 +60,7 @@ class FineTuned(Generator):
         generator: NeuralGenerator,
         bias: InductiveBias,
         fine_tuning: Training | None = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.generator = generator
         self.bias = bias

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from tabseed._progress import Progress
 from tabseed._random import RandomState, seed_sequence
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.estimates.estimate import Better, Estimate
@@ -33,8 +34,8 @@ class Metric(BaseEstimator):
     """Compare a synthetic table with real rows.
 
     A subclass declares ``unit``, ``better`` and ``references`` (arXiv or DOI) and writes
-    ``_evaluate(real, synthetic, stream)``, in which ``stream`` is the source of all randomness.
-    ``min_rows`` is what either table must hold.
+    ``_evaluate(real, synthetic, stream, progress)``, in which ``stream`` is the source of all
+    randomness and ``progress`` may be None. ``min_rows`` is what either table must hold.
     """
 
     unit: ClassVar[str]
@@ -43,17 +44,24 @@ class Metric(BaseEstimator):
     min_rows: ClassVar[int] = 2
 
     def evaluate(
-        self, real: Any, synthetic: Any, *, train: Any = None, random_state: RandomState = None
+        self,
+        real: Any,
+        synthetic: Any,
+        *,
+        train: Any = None,
+        random_state: RandomState = 0,
+        progress: Progress | None = None,
     ) -> Any:
         """Compare ``synthetic`` with ``real`` rows that trained no generator.
 
         ``real``, ``synthetic`` and ``train`` (the generator's training rows, if known) are
         frames or Tables; the schema is that of the first Table among ``train`` and ``real``,
-        else it is detected on them. Ids and free text are left aside. Raises
+        else it is detected on them. Ids and free text are left aside.
+        ``progress(done, total, message)`` is called as work is done. Raises
         :class:`LeakageError` where ``real`` repeats ``train``; see :func:`check_leakage`.
         """
         real, synthetic, _ = self._tables(real, synthetic, train)
-        return self._evaluate(real, synthetic, seed_sequence(random_state))
+        return self._evaluate(real, synthetic, seed_sequence(random_state), progress)
 
     def _tables(self, real: Any, synthetic: Any, train: Any) -> tuple[Table, Table, Table | None]:
         """Bring all to one schema; refuse too few rows and leaks."""
@@ -72,7 +80,13 @@ class Metric(BaseEstimator):
             check_leakage(train, real)
         return real, synthetic, train
 
-    def _evaluate(self, real: Table, synthetic: Table, stream: np.random.SeedSequence) -> Any:
+    def _evaluate(
+        self,
+        real: Table,
+        synthetic: Table,
+        stream: np.random.SeedSequence,
+        progress: Progress | None,
+    ) -> Any:
         raise NotImplementedError
 
 

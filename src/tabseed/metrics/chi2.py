@@ -188,7 +188,6 @@ class ChiSquareDivergence(Metric):
         real_share: float = 0.5,
         max_rows: int = 10_000,
         n_jobs: int | None = None,
-        progress: Progress | None = None,
     ) -> None:
         self.method = method
         self.clip = clip
@@ -197,10 +196,15 @@ class ChiSquareDivergence(Metric):
         self.real_share = real_share
         self.max_rows = max_rows
         self.n_jobs = n_jobs
-        self.progress = progress
 
     def evaluate(
-        self, real: Any, synthetic: Any, *, train: Any = None, random_state: RandomState = None
+        self,
+        real: Any,
+        synthetic: Any,
+        *,
+        train: Any = None,
+        random_state: RandomState = 0,
+        progress: Progress | None = None,
     ) -> ChiSquareResult:
         """Compare ``synthetic`` with ``real`` rows that trained no generator.
 
@@ -209,7 +213,7 @@ class ChiSquareDivergence(Metric):
         """
         self._check_settings()
         real, synthetic, trained = self._tables(real, synthetic, train)
-        found = self._evaluate(real, synthetic, seed_sequence(random_state))
+        found = self._evaluate(real, synthetic, seed_sequence(random_state), progress)
         if trained is None:
             return found
         return replace(found, warnings=(*found.warnings, *copied(trained, synthetic)))
@@ -227,7 +231,11 @@ class ChiSquareDivergence(Metric):
             raise TabseedError(f"permutations must be 0 or more, got {self.permutations}")
 
     def _evaluate(
-        self, real: Table, synthetic: Table, stream: np.random.SeedSequence
+        self,
+        real: Table,
+        synthetic: Table,
+        stream: np.random.SeedSequence,
+        progress: Progress | None,
     ) -> ChiSquareResult:
         missing = left_out(real, synthetic)
         rows, others = judged_rows(len(real), len(synthetic), self.max_rows, stream)
@@ -243,8 +251,8 @@ class ChiSquareDivergence(Metric):
             seeds = child(stream, PERMUTED, place)
             labels = np.random.default_rng(seeds).permutation(is_real)
             shuffled.append(Run("plain", labels, seeds, self.folds))
-        found, quick = judge.judge(main, self.n_jobs, self.progress)
-        dealt = judge.judge_quickly(shuffled, self.n_jobs, self.progress)
+        found, quick = judge.judge(main, self.n_jobs, progress)
+        dealt = judge.judge_quickly(shuffled, self.n_jobs, progress)
         ratio = np.stack([f.ratio for f in found])
         h = np.minimum(ratio, self.clip)
         accuracy, tv_lower = _told_apart(np.log(ratio.clip(1e-300)).mean(axis=0), n)

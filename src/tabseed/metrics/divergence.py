@@ -151,7 +151,6 @@ class DiscriminatorDivergence(Metric):
         permutations: int | None = None,
         max_rows: int = 10_000,
         n_jobs: int | None = None,
-        progress: Progress | None = None,
     ) -> None:
         self.views = views
         self.folds = folds
@@ -159,10 +158,13 @@ class DiscriminatorDivergence(Metric):
         self.permutations = permutations
         self.max_rows = max_rows
         self.n_jobs = n_jobs
-        self.progress = progress
 
     def _evaluate(
-        self, real: Table, synthetic: Table, stream: np.random.SeedSequence
+        self,
+        real: Table,
+        synthetic: Table,
+        stream: np.random.SeedSequence,
+        progress: Progress | None,
     ) -> DivergenceResult:
         real_rows, synthetic_rows = judged_rows(len(real), len(synthetic), self.max_rows, stream)
         real, synthetic = real.take(real_rows), synthetic.take(synthetic_rows)
@@ -184,9 +186,7 @@ class DiscriminatorDivergence(Metric):
             shuffled = np.random.default_rng(seeds).permutation(is_real)
             runs.append(Run(self.views[0], shuffled, seeds, chosen.folds))
         logits = [{name: np.zeros(n + m) for name in DISCRIMINATORS} for _ in runs]
-        for place, name, fold in cross_fit(
-            features, runs, n_jobs=self.n_jobs, progress=self.progress
-        ):
+        for place, name, fold in cross_fit(features, runs, n_jobs=self.n_jobs, progress=progress):
             logits[place][name][fold.scored] = fold.ratio
         n_main = len(runs) - chosen.permutations
         estimates = {

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tabseed._progress import Progress
 from tabseed.estimates.estimate import Better, Estimate
 from tabseed.metrics.base import Metric
 from tabseed.metrics.leakage import pooled_codes
@@ -55,8 +56,13 @@ class MarginalDistance(Metric):
         self.n_bootstrap = n_bootstrap
 
     def _evaluate(
-        self, real: Table, synthetic: Table, stream: np.random.SeedSequence
+        self,
+        real: Table,
+        synthetic: Table,
+        stream: np.random.SeedSequence,
+        progress: Progress | None,
     ) -> MarginalResult:
+        del progress  # it takes a moment
         rng = np.random.default_rng(stream)
         columns = {c.name: _ColumnPair.of(real, synthetic, c.name) for c in real.schema}
         n, m = len(real), len(synthetic)

@@ -151,7 +151,7 @@ class Table:
         return Table(self._arrow.select(schema.names), schema, self.frame_kind)
 
     def split(
-        self, share: float, *, stratify: str | None = None, random_state: RandomState = None
+        self, share: float, *, stratify: str | None = None, random_state: RandomState = 0
     ) -> tuple[Table, Table]:
         """Split the rows at random in two: the first part holds ``share`` of them.
 

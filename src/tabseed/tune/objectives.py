@@ -84,7 +84,7 @@ class AugmentationGain:
         folds: int = K,
         draws: int = G,
         model: Any = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> Self:
         """Prepare the folds of the training rows.
 
@@ -170,7 +170,7 @@ class Fidelity:
         folds: int = K,
         draws: int = G,
         metric: Metric | None = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> Self:
         """Prepare the folds of the training rows; levels of a discrete target keep their shares.
 

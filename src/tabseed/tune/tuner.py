@@ -82,7 +82,7 @@ class Tuner:
         n_initial: int | None = None,
         storage: str | os.PathLike[str] | None = None,
         name: str = "study",
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.spaces = spaces
         self.defaults = defaults

@@ -85,7 +85,7 @@ def gain_verdict(
     *,
     draws: int = GAIN_DRAWS,
     model: Any = None,
-    random_state: RandomState = None,
+    random_state: RandomState = 0,
 ) -> Verdict:
     """Score a model with rows added by each of ``contenders``, "chosen" among them, and by none.
 
@@ -142,7 +142,7 @@ def likeness_verdict(
     *,
     draws: int = LIKENESS_DRAWS,
     metric: Metric | None = None,
-    random_state: RandomState = None,
+    random_state: RandomState = 0,
 ) -> Verdict:
     """Judge rows of each of ``contenders``, "chosen" among them, by the test rows.
 

@@ -29,9 +29,10 @@ from typing import Any
 import numpy as np
 
 from tabseed._random import RandomState
+from tabseed.errors import renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, Added, Mean, mean_over
-from tabseed.utility.gap import PLAIN, RISKS, one
+from tabseed.utility.gap import RISKS, model_first, one
 from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.problem import Problem, loss, named
 
@@ -99,23 +100,27 @@ class Decomposition:
         return f"{self.model}: a gap of {self.direct.value:+.4g} is {about}{terms}; {why}"
 
 
+@renamed(how="settings")
+@model_first
 def utility_decomposition(
-    model: Any,
     train: Any,
     synthetic: Any,
     holdout: Any,
     target: str,
-    how: Measuring = PLAIN,
+    settings: Measuring | None = None,
     random_state: RandomState = 0,
+    *,
+    model: Any,
 ) -> Decomposition:
     """Say where the gap of :func:`~tabseed.utility.gap.generalization_utility` comes from.
 
-    Same arguments. Exact only if ``how.responses`` gives the synthetic law's own mean response
+    Same arguments. Exact only if ``settings.responses`` gives the synthetic law's own mean response
     (``FeatureResponse.response_mean``); else a forest learns it, and it is approximate. A fifth of
     the synthetic rows, at most 2,000, trains nothing and stands for the synthetic law.
     """
-    found = measure(train, synthetic, holdout, target, one(model, how), random_state)
-    return decompose(found)[0]
+    alone = one(model, settings)
+    measured = measure(train, synthetic, holdout, target, alone, random_state)
+    return decompose(measured)[0]
 
 
 def decompose(measured: Measured) -> tuple[Decomposition, ...]:

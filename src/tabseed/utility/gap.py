@@ -7,21 +7,24 @@ classes. All is conditional on the training rows: another real table would give 
 
 from __future__ import annotations
 
+import functools
+import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tabseed._random import RandomState
-from tabseed.errors import TabseedError
+from tabseed.errors import TabseedError, renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, Mean, mean_over, ratio
 from tabseed.estimates.scores import SCORES, Task, score_rows
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.problem import loss
 
+Called = TypeVar("Called", bound=Callable[..., Any])
 RISKS: dict[Task, str] = {"regression": "squared error", "classification": "share wrong"}
-PLAIN = Measuring()
 GAIN = "of what real rows gain over a constant"
 
 
@@ -97,35 +100,59 @@ class UtilityGap:
         )
 
 
+def model_first(function: Called) -> Called:
+    """Let the model come before the tables, as in the last release, with a FutureWarning."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if args and "model" not in kwargs and hasattr(args[0], "fit"):
+            warnings.warn(
+                f"{function.__name__}: the model comes after the tables, as model=...; "
+                "the old order will be removed in the next release",
+                FutureWarning,
+                stacklevel=3,  # it stands below renamed
+            )
+            kwargs["model"], args = args[0], args[1:]
+        return function(*args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+@renamed(how="settings")
+@model_first
 def generalization_utility(
-    model: Any,
     train: Any,
     synthetic: Any,
     holdout: Any,
     target: str,
-    how: Measuring = PLAIN,
+    settings: Measuring | None = None,
     random_state: RandomState = 0,
+    *,
+    model: Any,
 ) -> UtilityGap:
     """Say what ``model`` loses when it is trained on synthetic instead of the real rows.
 
     ``model`` is a scikit-learn estimator; ``train``, ``synthetic`` (one table, or a list of
     draws, best from generators trained independently) and ``holdout`` are frames or Tables;
-    ``how`` sets seeds and jobs. Rows held out must have trained neither model nor generator.
+    ``settings`` are seeds and jobs. Rows held out must have trained neither model nor generator.
 
     The name is that of the paper (Xu, Sun and Cheng, arXiv 2305.10015); intervals are ours.
     Raises as :func:`~tabseed.utility.measure.measure`. Cost: S (2 D + 2) fits, and D of a forest
-    unless ``how.responses`` are given.
+    unless ``settings.responses`` are given.
     """
-    return gaps(measure(train, synthetic, holdout, target, one(model, how), random_state))[0]
+    alone = one(model, settings)
+    measured = measure(train, synthetic, holdout, target, alone, random_state)
+    return gaps(measured)[0]
 
 
-def one(model: Any, how: Measuring) -> Measuring:
-    """Give ``how`` with a single model, by the name of its class."""
-    if how.models is not None:
+def one(model: Any, settings: Measuring | None) -> Measuring:
+    """Give the settings with a single model, by the name of its class."""
+    settings = settings or Measuring()
+    if settings.models is not None:
         raise TabseedError("give one model, or models in a Measuring to measure(), not both")
     if not hasattr(model, "fit"):
         raise TabseedError(f"model is a scikit-learn estimator, got {model!r}")
-    return replace(how, models={type(model).__name__: model})
+    return replace(settings, models={type(model).__name__: model})
 
 
 def gaps(measured: Measured) -> tuple[UtilityGap, ...]:

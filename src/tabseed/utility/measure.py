@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 
 from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence
-from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.errors import TabseedError, TooFewRowsError, renamed
 from tabseed.metrics.leakage import check_leakage, conform
 from tabseed.table import Table
 from tabseed.utility.models import output, train, zoo
@@ -86,12 +86,13 @@ class Measuring:
     progress: Progress | None = None
 
 
+@renamed(train_on="train", how="settings")
 def measure(
-    train_on: Any,
+    train: Any,
     synthetic: Any,
     holdout: Any,
     target: str,
-    how: Measuring = Measuring(),
+    settings: Measuring | None = None,
     random_state: RandomState = 0,
 ) -> Measured:
     """Train each model on the rows of every source, S times; hear what it says of all others.
@@ -101,17 +102,19 @@ def measure(
     Of each synthetic table a fifth, at most 2,000 rows, trains nothing.
 
     A held-out row of a class that the training rows lack is wrong by every model; a synthetic one
-    is refused. Raises LeakageError where the holdout repeats the training rows, SchemaError,
-    TooFewRowsError. The same bytes for any ``n_jobs``. Cost: K S (2 D + 2) fits.
+    is refused. ``settings`` None: ``Measuring()``. Raises LeakageError where the holdout repeats
+    the training rows, SchemaError, TooFewRowsError. The same bytes for any ``n_jobs``. Cost:
+    K S (2 D + 2) fits.
     """
-    real = Table.from_frame(train_on)
+    settings = settings or Measuring()
+    real = Table.from_frame(train)
     problem = Problem.of(real, target)
     real = real.select(problem.schema)
     held = conform(holdout, problem.schema, "holdout")
     check_leakage(real, held)
     many = synthetic if isinstance(synthetic, list | tuple) else [synthetic]
-    given = len(many) if how.responses is None else len(how.responses)
-    if not many or given != len(many) or how.seeds < 1:
+    given = len(many) if settings.responses is None else len(settings.responses)
+    if not many or given != len(many) or settings.seeds < 1:
         raise TabseedError("measure needs 1 synthetic table, 1 response a table and 1 seed or more")
     stream = seed_sequence(random_state)
     drawn = [
@@ -120,8 +123,8 @@ def measure(
     ]
     sets = _Sets.of(problem.rows(real, "train"), drawn, problem.rows(held, "holdout"), stream)
     smallest = min(len(sets.real), *(len(rows) for rows in sets.training))
-    chosen = dict(how.models) if how.models is not None else zoo(problem.task, smallest)
-    return _measured(problem, sets, chosen, how, stream)
+    chosen = dict(settings.models) if settings.models is not None else zoo(problem.task, smallest)
+    return _measured(problem, sets, chosen, settings, stream)
 
 
 @dataclass(frozen=True)
@@ -186,11 +189,11 @@ def _measured(
     problem: Problem,
     sets: _Sets,
     models: dict[str, Any],
-    how: Measuring,
+    settings: Measuring,
     stream: np.random.SeedSequence,
 ) -> Measured:
-    tasks = list(_tasks(sets, models, how.seeds))
-    if how.responses is None:
+    tasks = list(_tasks(sets, models, settings.seeds))
+    if settings.responses is None:
         tasks += _response_tasks(problem, sets)
     jobs = (
         # the stream is that of model and seed, whatever the rows: comparisons are paired
@@ -199,23 +202,23 @@ def _measured(
     )
     said: dict[tuple[str, int, int, int], list[np.ndarray]] = {}
     for done, (task, heard) in enumerate(
-        zip(tasks, Parallel(n_jobs=how.n_jobs, return_as="generator")(jobs), strict=True), 1
+        zip(tasks, Parallel(n_jobs=settings.n_jobs, return_as="generator")(jobs), strict=True), 1
     ):
         said[(task.source, *task.at)] = heard
-        if how.progress is not None:
-            how.progress(done, len(tasks), "models")
-    shape = (range(len(models)), range(how.seeds))
+        if settings.progress is not None:
+            settings.progress(done, len(tasks), "models")
+    shape = (range(len(models)), range(settings.seeds))
 
     def on_aside(source: str, d: int) -> np.ndarray:
         at = (0, 1 + d) if source == REAL else (d, 1)
         return np.array([[said[source, m, at[0], s][at[1]] for s in shape[1]] for m in shape[0]])
 
-    if how.responses is None:
+    if settings.responses is None:
         known = [said["response", 0, d, 0] for d in range(len(sets.training))]
     else:
         known = [
             [_means(f, sets.holdout, problem), _means(f, aside, problem)]
-            for f, aside in zip(how.responses, sets.aside, strict=True)
+            for f, aside in zip(settings.responses, sets.aside, strict=True)
         ]
     tables = range(len(sets.training))
     return Measured(
@@ -236,7 +239,7 @@ def _measured(
         on_aside={source: [on_aside(source, d) for d in tables] for source in (REAL, SYNTHETIC)},
         response_holdout=np.array([pair[0] for pair in known]),
         response_aside=[pair[1] for pair in known],
-        response_known=how.responses is not None,
+        response_known=settings.responses is not None,
         sizes={source: len(sets.of_source(source)[0]) for source in SOURCES},
     )
 

@@ -21,7 +21,7 @@ from scipy.stats import t as student
 from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.coding.labels import seeded
-from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.errors import TabseedError, TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.splits import split_error
 from tabseed.table import Table
@@ -138,6 +138,7 @@ class Mix:
         }
 
 
+@renamed(how="settings")
 def tune_mix(
     train: Any,
     generator: Any,
@@ -146,7 +147,7 @@ def tune_mix(
     model: Any = None,
     weights: Sequence[float] = (0.25, 0.5, 1.0),
     amounts: Sequence[float] = (0.5, 1.0, 2.0, 5.0),
-    how: Mixing | None = None,
+    settings: Mixing | None = None,
     random_state: RandomState = 0,
 ) -> Mix:
     """Choose weight and amount of synthetic rows beside the real ones, none included.
@@ -166,37 +167,43 @@ def tune_mix(
     ``model`` is a scikit-learn estimator of points (n, w); None: histogram boosting. One that
     takes no weights of rows can be used with weight 1 alone. Give the model that does best on
     real rows alone: one that follows its few rows too closely, as boosting untuned does on 100,
-    gains from whatever smooths them, and may still be worse than another. ``how``:
-    :class:`Mixing`. The same bytes for any ``n_jobs``. Cost: J fits of the generator, J draws G of
-    the model; by default 15 and 195, about a minute on one core for 300 rows.
+    gains from whatever smooths them, and may still be worse than another.
+    ``settings`` None: ``Mixing()``. The same bytes for any ``n_jobs``. Cost: J fits of the
+    generator, J draws G of the model; by default 15 and 195, about a minute on one core for
+    300 rows.
 
     Raises TabseedError for settings or a generator that do not fit, SchemaError, and
     TooFewRowsError for fewer than two rows a fold.
     """
-    how = how or Mixing()
+    settings = settings or Mixing()
     grid = _grid(weights, amounts)
-    _check(generator, how)
+    _check(generator, settings)
     real = Table.from_frame(train)
     problem = Problem.of(real, target)
     real = real.select(problem.schema)
     rows = problem.rows(real, "train")
-    if len(rows) < 2 * how.folds:
+    if len(rows) < 2 * settings.folds:
         raise TooFewRowsError(
-            f"{how.folds} folds need at least {2 * how.folds} rows, got {len(rows)}"
+            f"{settings.folds} folds need at least {2 * settings.folds} rows, got {len(rows)}"
         )
     stream = seed_sequence(random_state)
     if model is None:
-        model = zoo(problem.task, len(rows) - math.ceil(len(rows) / how.folds))["boosting"]
-    fold = np.stack([_folds(problem, rows, how, child(stream, FOLDS, r)) for r in _range(how)])
-    split = _Split(problem, real, rows, generator, model, grid, how.draws)
-    losses = _cross_validated(split, fold, how, stream)
+        model = zoo(problem.task, len(rows) - math.ceil(len(rows) / settings.folds))["boosting"]
+    fold = np.stack(
+        [
+            _folds(problem, rows, settings.folds, child(stream, FOLDS, r))
+            for r in range(settings.repeats)
+        ]
+    )
+    split = _Split(problem, real, rows, generator, model, grid, settings.draws)
+    losses = _cross_validated(split, fold, settings, stream)
     everything = np.ones(len(rows), dtype=bool)
     gains = _gains(losses, fold, everything)
-    chosen = _chosen(gains, how.folds)
+    chosen = _chosen(gains, settings.folds)
     fitted = None
     if chosen > 0:
         fitted = seeded(generator, child(stream, FINAL)).fit(real, target=target)
-    mean, se = _with_error(gains, how.folds)
+    mean, se = _with_error(gains, settings.folds)
     half = student.ppf(0.975, len(gains) - 1) * se
     return Mix(
         weight=grid[chosen][0],
@@ -211,14 +218,10 @@ def tune_mix(
         high=mean + half,
         gain=_judged(losses, fold, squared_name(problem)),
         n_real=len(rows),
-        splits=fold.shape[0] * how.folds,
+        splits=fold.shape[0] * settings.folds,
         _table=real,
         _generator=fitted,
     )
-
-
-def _range(how: Mixing) -> range:
-    return range(how.repeats)
 
 
 def _grid(weights: Sequence[float], amounts: Sequence[float]) -> list[tuple[float, float]]:
@@ -229,28 +232,28 @@ def _grid(weights: Sequence[float], amounts: Sequence[float]) -> list[tuple[floa
     return [(0.0, 0.0), *((weight, amount) for weight in w for amount in a)]
 
 
-def _check(generator: Any, how: Mixing) -> None:
+def _check(generator: Any, settings: Mixing) -> None:
     if not all(hasattr(generator, name) for name in ("fit", "sample", "get_params")):
         raise TabseedError(
             f"tune_mix takes a generator, which it trains in every fold, got "
             f"{type(generator).__name__}: who made a table saw the rows that judge it"
         )
-    if how.folds < 2 or how.repeats < 1 or how.draws < 1:
+    if settings.folds < 2 or settings.repeats < 1 or settings.draws < 1:
         raise TabseedError(
-            f"tune_mix needs 2 folds, 1 repeat and 1 draw or more, got {how.folds}, "
-            f"{how.repeats} and {how.draws}"
+            f"tune_mix needs 2 folds, 1 repeat and 1 draw or more, got {settings.folds}, "
+            f"{settings.repeats} and {settings.draws}"
         )
 
 
 def _folds(
-    problem: Problem, rows: Labelled, how: Mixing, stream: np.random.SeedSequence
+    problem: Problem, rows: Labelled, folds: int, stream: np.random.SeedSequence
 ) -> np.ndarray:
     """Give each row's fold, (n,); classes are dealt evenly."""
     order = np.random.default_rng(stream).permutation(len(rows))
     if problem.task == "classification":
         order = order[np.argsort(rows.y[order], kind="stable")]
     fold = np.empty(len(rows), dtype=np.int64)
-    fold[order] = np.arange(len(rows)) % how.folds
+    fold[order] = np.arange(len(rows)) % folds
     return fold
 
 
@@ -302,17 +305,20 @@ class _Split:
 
 
 def _cross_validated(
-    split: _Split, fold: np.ndarray, how: Mixing, stream: np.random.SeedSequence
+    split: _Split,
+    fold: np.ndarray,
+    settings: Mixing,
+    stream: np.random.SeedSequence,
 ) -> np.ndarray:
     """Give the loss of each row by each mix in each repeat, (R, n, G)."""
-    cells = [(r, f) for r in range(len(fold)) for f in range(how.folds)]
+    cells = [(r, f) for r in range(len(fold)) for f in range(settings.folds)]
     jobs = (delayed(split.run)(fold[r] == f, child(stream, FOLD, r, f)) for r, f in cells)
     losses = np.empty((*fold.shape, len(split.grid)))
-    heard = Parallel(n_jobs=how.n_jobs, return_as="generator")(jobs)
+    heard = Parallel(n_jobs=settings.n_jobs, return_as="generator")(jobs)
     for done, ((r, f), found) in enumerate(zip(cells, heard, strict=True), 1):
         losses[r, fold[r] == f] = found
-        if how.progress is not None:
-            how.progress(done, len(cells), "splits")
+        if settings.progress is not None:
+            settings.progress(done, len(cells), "splits")
     return losses
 
 

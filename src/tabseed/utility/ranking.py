@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tabseed._random import RandomState, child, seed_sequence
-from tabseed.errors import TabseedError
+from tabseed.errors import TabseedError, renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.scores import SCORES, score_rows
 from tabseed.utility.agreement import (
@@ -217,28 +217,29 @@ def _plain(number: float) -> float | None:
     return None if math.isnan(number) else number
 
 
+@renamed(how="settings")
 def ranking_consistency(
     train: Any,
     synthetic: Any,
     holdout: Any,
     target: str,
+    settings: Measuring | None = None,
+    random_state: RandomState = 0,
     *,
-    how: Measuring | None = None,
     brier: bool = False,
     draws: int = 1_000,
-    random_state: RandomState = 0,
 ) -> RankingReport:
     """Train many models on real and on synthetic rows, and say whether they rank alike.
 
     ``synthetic`` is a frame or a Table, or a list of D, best drawn by generators trained
     independently (:func:`~tabseed.utility.averaging.independent_sets`). ``holdout`` are real rows
-    that trained no generator. Models, seeds and ``n_jobs`` are set by ``how``; by default eight or
-    nine models, two seeds. The rest is :func:`rank`.
+    that trained no generator. Models, seeds and ``n_jobs`` are those of ``settings``; by default
+    eight or nine models, two seeds. The rest is :func:`rank`.
 
     Raises LeakageError, SchemaError, TooFewRowsError. Cost: K S (2 D + 2) fits of models.
     """
     stream = seed_sequence(random_state)
-    measured = measure(train, synthetic, holdout, target, how or Measuring(), child(stream, 0))
+    measured = measure(train, synthetic, holdout, target, settings, child(stream, 0))
     return rank(measured, brier=brier, draws=draws, random_state=child(stream, 1))
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from sklearn.base import clone
 
-from tabseed._progress import part
+from tabseed._progress import Progress, part
 from tabseed._random import RandomState, child, seed_sequence
-from tabseed.errors import TooFewRowsError
+from tabseed.errors import TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, mean_over
 from tabseed.estimates.scores import SCORES, Task, score_rows
@@ -30,7 +31,7 @@ from tabseed.utility.decomposition import (
     decompose,
     mean_decomposition,
 )
-from tabseed.utility.gap import PLAIN, RISKS, UtilityGap, gaps
+from tabseed.utility.gap import RISKS, UtilityGap, gaps
 from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.problem import loss
 from tabseed.utility.ranking import (
@@ -193,12 +194,13 @@ def _plain(found: Any) -> Any:
     return None if isinstance(found, float) and not math.isfinite(found) else found
 
 
+@renamed(how="settings")
 def assess_utility(
     train: Any,
     synthetic: Any,
     holdout: Any,
     target: str,
-    how: Measuring = PLAIN,
+    settings: Measuring | None = None,
     random_state: RandomState = 0,
     *,
     fidelity: ChiSquareDivergence | None = None,
@@ -206,8 +208,8 @@ def assess_utility(
     """Measure gaps, their terms, rankings and the fidelity of features, all from the same fits.
 
     ``train`` trained the generator, ``holdout`` trained nothing; ``synthetic`` is one table or a
-    list of them from generators trained independently. All are frames or Tables. ``how`` sets
-    models, seeds and jobs; ``fidelity`` compares the features, None:
+    list of them from generators trained independently. All are frames or Tables. ``settings``
+    are models, seeds and jobs; ``fidelity`` compares the features, None:
     :class:`~tabseed.metrics.ChiSquareDivergence` as it is. The same bytes for any ``n_jobs``.
 
     Raises LeakageError, SchemaError, TooFewRowsError. Cost: that of
@@ -218,15 +220,19 @@ def assess_utility(
     many = list(synthetic) if isinstance(synthetic, list | tuple) else [synthetic]
     tables = [conform(frame, real.schema.modelled, "synthetic") for frame in many]
     held = conform(holdout, real.schema.modelled, "holdout")
-    metric = _metric(ChiSquareDivergence() if fidelity is None else fidelity, how)
+    settings = settings or Measuring()
+    metric = clone(ChiSquareDivergence() if fidelity is None else fidelity)
+    metric.set_params(n_jobs=settings.n_jobs)
     for name, n in (("held-out", len(held)), ("synthetic", sum(map(len, tables)))):
         if n < metric.min_rows:
             raise TooFewRowsError(
                 f"a report on utility needs at least {metric.min_rows} {name} rows, got {n}"
             )
-    told = replace(how, progress=part(how.progress, 0, SHARE_OF_FITS))
-    measured = measure(real, tables, held, target, told, child(stream, MODELS))
-    covered = _fidelity((real, tables, held), target, metric, child(stream, FIDELITY))
+    fits = part(settings.progress, 0, SHARE_OF_FITS)
+    last = part(settings.progress, SHARE_OF_FITS, 100)
+    own = replace(settings, progress=fits)
+    measured = measure(real, tables, held, target, own, child(stream, MODELS))
+    covered = _fidelity((real, tables, held), target, metric, child(stream, FIDELITY), last)
     return UtilityReport(
         target=target,
         task=measured.problem.task,
@@ -265,18 +271,12 @@ def mean_cost(measured: Measured) -> Estimate:
     return mean_over(risk[SYNTHETIC] - risk[REAL], added=added).estimate(RISKS[problem.task])
 
 
-def _metric(given: ChiSquareDivergence, how: Measuring) -> ChiSquareDivergence:
-    """Give a copy that works with as many jobs, and reports its progress as the last stage."""
-    progress = part(how.progress, SHARE_OF_FITS, 100)
-    settings = {**given.get_params(), "n_jobs": how.n_jobs, "progress": progress}
-    return ChiSquareDivergence(**settings)
-
-
 def _fidelity(
     tables: tuple[Table, list[Table], Table],
     target: str,
     metric: ChiSquareDivergence,
     stream: np.random.SeedSequence,
+    progress: Progress | None,
 ) -> ChiSquareResult:
     """Compare the features, target left out, of all synthetic tables with those held out."""
     real, drawn, held = tables
@@ -287,4 +287,5 @@ def _fidelity(
         Table.from_frame(stacked, schema=features),
         train=real.select(features),
         random_state=stream,
+        progress=progress,
     )

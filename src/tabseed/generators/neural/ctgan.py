@@ -82,7 +82,7 @@ class CTGAN(NeuralGenerator):
         n_seeds: int = 10,
         training: Training | None = None,
         device: str = "auto",
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.hidden_dim = hidden_dim
         self.pac = pac

@@ -194,7 +194,7 @@ class TVAE(NeuralGenerator):
         n_seeds: int = 10,
         training: Training | None = None,
         device: str = "auto",
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.latent_dim = latent_dim
         self.hidden_dim = hidden_dim

@@ -208,7 +208,7 @@ class VAEBGM(NeuralGenerator):
         training: Training | None = None,
         paper: bool = False,
         device: str = "auto",
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.latent_dim = latent_dim
         self.hidden_dim = hidden_dim

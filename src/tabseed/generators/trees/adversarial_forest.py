@@ -80,7 +80,7 @@ class AdversarialForest(Generator):
         delta: float = 0.02,
         max_rounds: int = 3,
         n_jobs: int | None = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.n_trees = n_trees
         self.min_leaf = min_leaf

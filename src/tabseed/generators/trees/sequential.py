@@ -93,7 +93,7 @@ class SequentialTrees(Generator):
         width: float | None = None,
         proper: bool = False,
         n_jobs: int | None = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.n_orders = n_orders
         self.n_trees = n_trees

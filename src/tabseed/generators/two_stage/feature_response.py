@@ -19,7 +19,7 @@ from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain, un
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.coding.points import Features
-from tabseed.errors import SchemaError, TabseedError
+from tabseed.errors import SchemaError, TabseedError, renamed
 from tabseed.estimates.scores import Task
 from tabseed.generators.base import FIT, Aids, Generator
 from tabseed.generators.trees.sequential import SequentialTrees
@@ -131,7 +131,7 @@ class FeatureResponse(Generator):
         residuals: Residuals = "local",
         hard: bool = False,
         folds: int = 5,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.features = features
         self.response = response
@@ -272,7 +272,8 @@ class FeatureResponse(Generator):
         values[self._at] = self.law_.draw(points, rng)
         return layout.from_free(values, rng)
 
-    def sample_response(self, frame: Any, *, random_state: RandomState = None) -> np.ndarray:
+    @renamed(frame="table")
+    def sample_response(self, table: Any, *, random_state: RandomState = None) -> np.ndarray:
         """Draw a response (n,) to the features of each row given.
 
         Numbers as :meth:`~tabseed.table.Table.numbers` gives them (dates in microseconds, NaN
@@ -280,7 +281,7 @@ class FeatureResponse(Generator):
         not looked at; a category that was never seen is like none. Without ``random_state`` the
         generator's own seed decides. SchemaError for columns that are missing.
         """
-        points = self._given(frame)
+        points = self._given(table)
         stream = child(self._stream, ANSWER) if random_state is None else random_state
         with one_thread():
             drawn = self.law_.draw(points, generator(stream))
@@ -291,19 +292,20 @@ class FeatureResponse(Generator):
         labels[:-1] = categories  # and the last, None, for missing
         return np.asarray(labels[np.nan_to_num(drawn, nan=MISSING).astype(int)])
 
-    def response_mean(self, frame: Any) -> np.ndarray:
+    @renamed(frame="table")
+    def response_mean(self, table: Any) -> np.ndarray:
         """Give E[y~ | x] for the features of each row: of what :meth:`sample_response` draws.
 
         (n,) for numbers, rounding and clipping included, of those not missing; for classes their
         probabilities (n, C), in the order of ``classes_``. Rows as in :meth:`sample_response`.
         """
-        points = self._given(frame)
+        points = self._given(table)
         with one_thread():
             return self.law_.mean(points)
 
-    def _given(self, frame: Any) -> np.ndarray:
+    def _given(self, table: Any) -> np.ndarray:
         schema = None if self.features_ is None else self.features_.schema_
-        return self._points(Table.from_frame(frame, schema=schema))
+        return self._points(Table.from_frame(table, schema=schema))
 
     # -- files
 

@@ -74,7 +74,7 @@ class TrainingDynamics:
         model: Any = "mlp",
         epochs: int = 20,
         n_seeds: int = 3,
-        stream: RandomState = None,
+        stream: RandomState = 0,
     ) -> Self:
         """Train on (x_ref, y_ref) and track the rows ``x``; without a reference, on the rows.
 

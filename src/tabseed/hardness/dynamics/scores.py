@@ -47,7 +47,7 @@ class DynamicsScorer(HardnessScorer):
         *,
         epochs: int = 20,
         n_seeds: int = 3,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.model = model
         self.epochs = epochs
@@ -189,7 +189,7 @@ class EarlyScorer(DynamicsScorer):
         epochs: int = 20,
         n_seeds: int = 3,
         epoch: int | None = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         super().__init__(model, epochs=epochs, n_seeds=n_seeds, random_state=random_state)
         self.epoch = epoch

@@ -111,7 +111,7 @@ class KNNShapley(HardnessScorer):
         truncate: float | None = None,
         engine: Engine = "auto",
         n_jobs: int | None = None,
-        random_state: RandomState = None,
+        random_state: RandomState = 0,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.ties = ties
