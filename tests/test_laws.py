@@ -25,7 +25,9 @@ from tabseed.metrics import METRICS, ChiSquareDivergence, DiscriminatorDivergenc
 from tabseed.saved import WRAPPERS
 
 Augmenter = TargetedAugmenter | TargetedRegressionAugmenter
+
 BRIEF = Training(steps=300, patience=4)  # laws hold at any length; these runs need not be good
+
 # what a generator takes to be quick
 SMALL: dict[str, dict[str, object]] = {
     "ctgan": {
@@ -34,6 +36,7 @@ SMALL: dict[str, dict[str, object]] = {
     },
     "tvae": {"latent_dim": 8, "hidden_dim": 64, "training": BRIEF},
 }
+
 META = MetaTraining(40, 40, inner_steps=2, steps=4, check_every=2)
 
 # what a bias takes besides the number of seeds, so that it is quick

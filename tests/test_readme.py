@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+
 README = (ROOT / "README.md").read_text()
 
 

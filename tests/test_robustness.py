@@ -23,7 +23,9 @@ from tabseed.table import files as io
 from tabseed.table.schema import DISCRETE, Schema
 
 PENGUINS = Path(__file__).parents[1] / "examples" / "penguins.csv"
+
 RNG = np.random.default_rng(0)
+
 DAYS = [dt.date(1400, 1, 1) + dt.timedelta(days=int(d)) for d in RNG.integers(0, 109_000, 40)]
 
 
@@ -92,6 +94,7 @@ TABLES: dict[str, Callable[[], pa.Table]] = {
         {"a": [2**62 + 3 * i for i in range(40)], "b": [1, 2] * 20}
     ),
 }  # fmt: skip
+
 ARROW_ONLY: dict[str, Callable[[], pa.Table]] = {
     "lists": lambda: pa.table({"a": [[1, 2], [3]] * 20, "b": RNG.normal(size=40)}),
     "bytes": lambda: pa.table({"a": [b"x", b"y"] * 20, "b": RNG.normal(size=40)}),
@@ -216,9 +219,8 @@ def test_too_few_rows_for_a_network_are_counted(tmp_path, rows) -> None:
     assert not out.exists()
 
 
-# --- any table ----------------------------------------------------------------------------------
-
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=5)
+
 CELLS = (
     st.integers(-(2**53), 2**53),
     st.integers(0, 1),

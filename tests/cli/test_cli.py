@@ -1,0 +1,149 @@
+"""The command as a whole: help, refusals of one line, light imports, work without PyTorch."""
+
+from __future__ import annotations
+
+import pytest
+
+import tabseed
+from helpers.command import names_in, refused, spawn, table
+from tabseed.cli.options import OFFERED
+from tabseed.generators import GENERATORS
+from tabseed.table import files as io
+
+COMMANDS = ("info", "split", "synth", "sample", "evaluate")
+
+
+# --- help and version ---------------------------------------------------------------------------
+
+
+def test_help_names_every_command_generator_and_the_version(tab) -> None:
+    ran = tab("--help")
+    assert ran.code == 0 and all(f"\n  {name} " in ran.out for name in COMMANDS)
+    assert "..." not in ran.out.partition("Commands:")[2]  # no summary is cut
+    bare = tab()
+    assert (bare.code, bare.out, bare.err) == (2, "", ran.out)
+    assert tab("--version").out == f"tabseed {tabseed.__version__}\n"
+    assert all(name in tab("synth", "--help").out for name in (*GENERATORS, *OFFERED))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself_and_says_what_is_missing(tab, command) -> None:
+    ran = tab(command, "--help")
+    assert ran.code == 0 and ran.out.startswith(f"Usage: tabseed {command}") and ran.err == ""
+    refused(tab(command), "Missing", f"tabseed {command} --help")
+
+
+# --- refusals: one line on standard error, exit code 2, nothing written -------------------------
+
+BAD_LINES = [
+    (("info", "DIR/none.csv"), "no such file"),
+    (("info", "DIR"), "is a directory"),
+    (("info", "DATA", "--kind", "n"), "COLUMN=KIND"),
+    (("info", "DATA", "--kind", "m=text"), "no column 'm' in the table"),
+    (("info", "DATA", "--kind", "sise=text"), "did you mean 'size'?"),
+    (("info", "DATA", "--kind", "n=number"), "'number' is not one of continuous"),
+    (("info", "DATA", "--kind", "kind=integer"), "column 'kind', row 1"),
+    (("info", "DATA", "--encoding", "klingon"), "unknown encoding"),
+    (("info", "DATA", "--schema", "DIR/none.json"), "none.json: no such file"),
+    (("info", "DATA", "--schema", "DATA"), "not JSON"),
+    (("info", "DATA", "--schema", "DIR/other.json"), "'weight' is missing"),
+    (("split", "DATA", "--train", "DIR/a.csv", "--holdout", "DIR/a.csv"), "named twice"),
+    (("split", "DATA", "--train", "DIR/a.csv", "--holdout", "DIR/b.csv", "--share", "1.5"), "1.5"),
+    (("split", "DATA", "--train", "DIR/a.csv", "--holdout", "DIR/b.csv", "--share", "1e-9"), "em"),
+    (
+        ("split", "DATA", "--train", "DIR/a.csv", "--holdout", "DIR/b.csv", "--stratify", "n"),
+        "column 'n' is integer",
+    ),
+    (
+        ("split", "DATA", "--train", "DIR/a.csv", "--holdout", "DIR/b.csv", "--stratify", "k"),
+        "no column 'k'",
+    ),
+    (("synth", "DATA"), "Missing option '--output'"),
+    (("synth", "DATA", "-o", "DATA", "--force"), "named twice, as input or output"),
+    (("synth", "DATA", "-o", "DIR/out.xlsx"), "unknown ending '.xlsx'"),
+    (("synth", "DATA", "-o", "DIR/none/out.csv"), "there is no directory"),
+    (("synth", "DATA", "-o", "OUT", "--rows", "0"), "--rows"),
+    (("synth", "DATA", "-o", "OUT", "--rows", "many"), "--rows"),
+    (("synth", "DATA", "-o", "OUT", "--seed", "-1"), "--seed"),
+    (("synth", "DATA", "-o", "OUT", "--sed", "1"), "No such option: --sed"),
+    (("synth", "DATA", "-o", "OUT", "--target", "kinds"), "did you mean 'kind'?"),
+    (("synth", "DATA", "-o", "OUT", "--generator", "gpt"), "there are trees, arf, copula, smote"),
+    (("synth", "DATA", "-o", "OUT", "--generator", "resample", "--paper"), "no such option"),
+    (("synth", "DATA", "-o", "OUT", "--bias", "luck"), "there are none, average, pretrain, maml"),
+    (("synth", "DATA", "-o", "OUT", "--bias", "continued"), "'continued': there are none"),
+    (("synth", "DATA", "-o", "OUT", "--bias", "maml", "--generator", "resample"), "has no seeds"),
+    (("synth", "DATA", "-o", "OUT", "--holdout", "DATA"), "--holdout is for --report"),
+    (("synth", "DATA", "-o", "OUT", "--holdout-share", ".5"), "--holdout-share is for --report"),
+    (("synth", "DATA", "-o", "OUT", "--report", "DIR/r", "--holdout-share", "0"), "0 and 1"),
+    (("synth", "DATA", "-o", "DIR/o.parquet", "--for-spreadsheet"), "needs a .csv or .tsv"),
+    (("synth", "DATA", "-o", "OUT", "--resume", "DIR/none/c"), "there is no directory"),
+    (("sample", "DIR/none.tabseed", "-o", "OUT", "--rows", "5"), "no such file"),
+    (("sample", "DATA", "-o", "OUT", "--rows", "5"), "not a zip file"),
+    (("evaluate", "DATA", "DATA"), "Missing option '--holdout'"),
+    (("evaluate", "DATA", "DATA", "--holdout", "DATA"), "holdout repeats the training rows"),
+    (("evaluate", "DATA", "DIR/other.csv", "--holdout", "DATA"), "synthetic table: column 'size'"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), BAD_LINES, ids=lambda v: str(v)[:60])
+def test_bad_lines_are_refused(tab, data, tmp_path, line, message) -> None:
+    (tmp_path / "other.csv").write_text("weight\n1.5\n2.5\n")
+    (tmp_path / "other.json").write_text('{"columns": {"weight": {"sdtype": "numerical"}}}')
+    before = names_in(tmp_path)
+    places = {"DATA": str(data), "DIR": str(tmp_path), "OUT": str(tmp_path / "out.csv")}
+    for name, path in places.items():
+        line = tuple(word.replace(name, path) for word in line)
+    refused(tab(*line), message)
+    assert names_in(tmp_path) == before
+
+
+# --- what is imported, and what may be absent ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program", "absent"),
+    [
+        ("import tabseed", "torch sklearn pandas polars pyarrow scipy numpy"),
+        ("import tabseed.cli", "torch sklearn pandas polars pyarrow scipy numpy rich"),
+    ],
+)
+def test_importing_is_light(program, absent) -> None:
+    ran = spawn(program=f"{program}, sys; print(*set({absent.split()}) & set(sys.modules))")
+    assert (ran.code, ran.out.strip(), ran.err) == (0, "", "")
+
+
+WITHOUT_TORCH = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from tabseed.cli import main
+main()
+"""
+
+
+def test_without_torch_all_works_but_what_needs_it(data, tmp_path) -> None:
+    out, model = tmp_path / "o.csv", tmp_path / "m.tabseed"
+    held = tmp_path / "held.csv"
+    io.write_table(table(seed=1), held)
+    for line in (
+        ("info", data),
+        ("synth", data, "-o", out, "--model", model),
+        ("sample", model, "-o", tmp_path / "p.csv", "--rows", 5),
+        ("evaluate", data, out, "--holdout", held, "--report", tmp_path / "r.html"),
+    ):
+        ran = spawn(*line, program=WITHOUT_TORCH)
+        assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("verdict ") and "Jensen-Shannon divergence, coarse" in ran.out
+    before = names_in(tmp_path)
+    for further, message in (
+        (("--generator", "vaebgm"), 'pip install "tabseed[neural]"'),
+        (("--paper",), 'pip install "tabseed[neural]"'),
+        (("--bias", "average"), 'pip install "tabseed[neural]"'),
+        (("--bias", "average", "--generator", "resample"), "resample has no seeds"),
+    ):
+        ran = spawn("synth", data, "-o", tmp_path / "v.csv", *further, program=WITHOUT_TORCH)
+        refused(ran, message)
+    assert names_in(tmp_path) == before

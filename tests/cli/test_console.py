@@ -1,0 +1,203 @@
+"""Streams, pipes, interrupts, progress and hostile names: the command in its terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from helpers.command import names_in, refused, spawn
+from tabseed.table import files as io
+
+HOSTILE = ("<b>=1+1</b>", "=cmd()", "two\nlines", "\x1b[31mred", "{{ 7*7 }}", "\u202eright")
+
+HOSTILE_LEVEL = '"><img src=x onerror=alert(1)>'
+
+
+# --- processes: streams, pipes, interrupts ------------------------------------------------------
+
+
+def test_json_alone_on_standard_output_the_rest_on_standard_error(data, tmp_path) -> None:
+    ran = spawn("synth", data, "-o", tmp_path / "o.csv", "--generator", "resample", "--json")
+    assert ran.code == 0
+    assert ran.document["output"] == str(tmp_path / "o.csv") and ran.document["rows"] == 40
+    assert "learned" in ran.err and "\r" not in ran.err and "\x1b" not in ran.err
+    bad = spawn("synth", tmp_path / "none.csv", "-o", tmp_path / "p.csv", "--json")
+    refused(bad, "none.csv: no such file")
+
+
+def test_output_survives_a_terminal_that_knows_ascii_only(tmp_path) -> None:
+    (tmp_path / "t.csv").write_text("größe\nä\nö\n", encoding="utf-8")
+    ran = spawn("info", tmp_path / "t.csv", PYTHONIOENCODING="ascii")
+    assert ran.code == 0 and "gr\\xf6\\xdfe" in ran.out and ran.err == ""
+    ran = spawn("info", tmp_path / "t.csv", "--json", PYTHONIOENCODING="ascii")
+    assert ran.document["columns"][0]["name"] == "größe"
+
+
+def left_early(*arguments: object) -> tuple[int, bytes]:
+    """Run a command whose reader leaves at once, as ``| head -0`` does."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        line = [sys.executable, "-m", "tabseed", *map(str, arguments)]
+        done = subprocess.run(line, stdout=pipe, stderr=subprocess.PIPE)
+    return done.returncode, done.stderr
+
+
+def test_a_reader_that_leaves_early_stops_nothing(data, tmp_path) -> None:
+    assert left_early("info", data) == (0, b"")
+    out = tmp_path / "o.csv"
+    assert left_early("synth", data, "-o", out, "--generator", "resample") == (0, b"")
+    assert len(io.read_table(out)) == 40
+
+
+# Runs the command, and sends its own process a signal at a given step of the training.
+SIGNALLED = """
+import os, sys, torch
+at, number, seen, gradient = int(sys.argv.pop(1)), int(sys.argv.pop(1)), [], torch.autograd.grad
+def counted(*args, **kwargs):
+    seen.append(1)
+    if len(seen) == at:
+        os.kill(os.getpid(), number)
+    return gradient(*args, **kwargs)
+torch.autograd.grad = counted
+from tabseed.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_in_the_midst_of_training_leaves_nothing(line, tmp_path, number, code) -> None:
+    stopped = spawn(60, int(number), *line, program=SIGNALLED)
+    assert stopped.code == code
+    assert stopped.err == ("interrupted; nothing was left half-written\n" if code == 130 else "")
+    assert "learned  " not in stopped.out
+    assert names_in(tmp_path) == ["data.csv"]
+
+
+def test_a_resumed_training_ends_with_the_same_bytes(tab, line, tmp_path) -> None:
+    kept = tmp_path / "kept"
+    stopped = spawn(60, int(signal.SIGINT), *line, "--resume", kept, program=SIGNALLED)
+    assert stopped.code == 130 and f"{kept} keeps the training" in stopped.err
+    assert names_in(tmp_path) == ["data.csv", "kept"]
+    other = tab(*line, "--resume", kept, "--seed", 1)
+    assert other.code == 2 and "on other data or with other settings" in other.err
+    assert other.err.count("\n") == 1
+    ends_with_the_same_bytes(line, kept, tmp_path)
+
+
+def ends_with_the_same_bytes(line, kept: Path, folder: Path) -> None:
+    """Go on from what was kept, then begin anew: one table, one model file."""
+    found = []
+    for further in (("--resume", kept), ("--force",)):
+        assert spawn(*line, *further).code == 0
+        assert names_in(folder) == ["data.csv", "m.tabseed", "o.csv"]
+        found.append([(folder / name).read_bytes() for name in ("o.csv", "m.tabseed")])
+    assert found[0] == found[1]
+
+
+# The same at the 30th step of a given training: an inductive bias has several.
+SIGNALLED_LATER = """
+import os, sys, torch
+import tabseed.inductive_bias.base as base
+at, number, seen = int(sys.argv.pop(1)), int(sys.argv.pop(1)), []
+gradient, train = torch.autograd.grad, base.train_ensemble
+def begun(*args, **kwargs):
+    seen.append(0)
+    return train(*args, **kwargs)
+def counted(*args, **kwargs):
+    seen[-1] += 1
+    if (len(seen), seen[-1]) == (at, 30):
+        os.kill(os.getpid(), number)
+    return gradient(*args, **kwargs)
+base.train_ensemble, torch.autograd.grad = begun, counted
+from tabseed.cli import main
+main()
+"""
+
+
+def test_a_bias_resumes_in_any_training_and_ends_with_the_same_bytes(line, tmp_path) -> None:
+    line, kept = (*line, "--bias", "pretrain"), tmp_path / "kept"
+    stops = ((1, signal.SIGINT, 130), (2, signal.SIGKILL, -9), (2, signal.SIGINT, 130))
+    for finished, (training, number, code) in enumerate(stops):
+        stopped = spawn(training, int(number), *line, "--resume", kept, program=SIGNALLED_LATER)
+        assert stopped.code == code, stopped
+        assert names_in(tmp_path) == ["data.csv", "kept"]
+        with zipfile.ZipFile(kept) as archive:
+            assert len(json.loads(archive.read("checkpoint.json"))["finished"]) == finished
+    ends_with_the_same_bytes(line, kept, tmp_path)
+
+
+def test_a_terminal_sees_one_bar_over_all_trainings(line) -> None:
+    own, theirs = os.openpty()
+    command = [sys.executable, "-m", "tabseed", *map(str, line), "--bias", "average"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as running:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while part := os.read(own, 4096):
+                seen += part
+    os.close(own)
+    assert running.returncode == 0
+    first, second = seen.find(b"10 seeds: "), seen.find(b"WeightAveraging, tuning: ")
+    assert 0 <= first < second
+
+
+# --- hostile names ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> Path:
+    rng = np.random.default_rng(0)
+    columns: dict[str, list] = {name: rng.integers(0, 4, 60).tolist() for name in HOSTILE}
+    columns["level"] = rng.choice([HOSTILE_LEVEL, "=1+1", "\x1b[2J"], 60).tolist()
+    columns["<i>id</i>"] = [f"u{i}" for i in range(60)]
+    path = tmp_path_factory.mktemp("hostile") / "t.csv"
+    io.write_table(pa.table(columns), path)
+    return path
+
+
+def test_hostile_names_steer_no_terminal(tab, hostile) -> None:
+    ran = tab("info", hostile)
+    assert ran.code == 0
+    assert all(c.isprintable() or c == "\n" for c in ran.out)
+    bad = tab("info", hostile, "--kind", "\x1b[31mred=continuous:%Y\n")
+    assert bad.code == 2 and bad.err.count("\n") == 1 and "\x1b" not in bad.err
+
+
+def test_hostile_names_stay_text_in_report_and_table(tab, hostile, tmp_path) -> None:
+    page, out = tmp_path / "r.html", tmp_path / "o.csv"
+    line = ("synth", hostile, "-o", out, "--generator", "resample", "--report", page)
+    ran = tab(*line, "--for-spreadsheet", "--json")
+    assert ran.code == 0 and ran.document["evaluation"]["columns"] == [*HOSTILE, "level"]
+    text = page.read_text(encoding="utf-8")
+    for name in (*HOSTILE, "<i>id</i>"):
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+        assert html.escape(shown) in text
+    for raw in ("<b>=", "<i>id", "<img", "<script", "\x1b", "\u202e"):
+        assert raw not in text
+    assert "default-src 'none'" in text
+    first = out.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("<b>=1+1</b>,'=cmd(),")
+    levels = set(io.read_table(out)["level"].to_pylist())
+    assert levels == {HOSTILE_LEVEL, "'=1+1", "\x1b[2J"}
+
+
+def test_a_mistake_of_ours_is_one_line_with_its_place(tab, data, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("tabseed.table.describe.describe", broken)
+    ran = tab("info", data)
+    assert ran.code == 1 and ran.err.count("\n") == 1
+    assert "ZeroDivisionError: oops" in ran.err and "cli.py, line " in ran.err

@@ -1,0 +1,36 @@
+"""The command ``tabseed info``."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from tabseed.table import files as io
+
+
+def test_info_tells_kinds_and_its_schema_is_read_back(tab, data, tmp_path) -> None:
+    ran = tab("info", data, "--kind", "n=categorical", "--save-schema", tmp_path / "s.json")
+    assert ran.code == 0 and ran.err == ""
+    assert "40 rows, 3 columns" in ran.out and "set by you" in ran.out
+    again = tab("info", data, "--schema", tmp_path / "s.json", "--json")
+    kinds = {c["name"]: c["kind"] for c in again.document["columns"]}
+    assert kinds == {"size": "continuous", "n": "categorical", "kind": "categorical"}
+
+
+def test_info_shows_ranges_but_no_value_of_an_id(tab, tmp_path) -> None:
+    io.write_table(
+        pa.table(
+            {
+                "patient_id": [f"secret-{i}" for i in range(30)],
+                "grams": [10_000_000 + i % 7 for i in range(30)],
+                "same": [5] * 30,
+                "seen": [f"16{i + 10}-01-05" for i in range(30)],
+            }
+        ),
+        tmp_path / "t.csv",
+    )
+    ran = tab("info", tmp_path / "t.csv")
+    assert "secret" not in ran.out and "not shown" in ran.out
+    assert "10000000 to 10000006" in ran.out and "1610-01-05 to 1639-01-05" in ran.out
+    assert {c["values"] for c in tab("info", tmp_path / "t.csv", "--json").document["columns"]} >= {
+        "5"
+    }

@@ -1,0 +1,120 @@
+"""The command ``tabseed utility`` and its page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+
+from helpers.utility_tables import people, relabelled
+from tabseed.cli import app
+from tabseed.cli.console import run
+from tabseed.utility.measure import SYNTHETIC
+
+QUICK = ("--model", "linear", "--model", "tree", "--seeds", "1")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    tables = {"train": people(80, 1), "synthetic": people(120, 2), "holdout": people(60, 3)}
+    for name, table in tables.items():
+        pa.csv.write_csv(table, tmp_path / f"{name}.csv")
+    return {name: tmp_path / f"{name}.csv" for name in tables}
+
+
+@pytest.mark.filterwarnings("error")
+def test_prints_what_json_holds_and_a_page(files, tmp_path, capsys) -> None:
+    page = tmp_path / "page.html"
+    command = [
+        *("utility", files["train"], files["synthetic"], "--holdout", files["holdout"]),
+        *("--target", "köln", "--report", page, *QUICK),
+    ]
+    assert run(app, [*map(str, command), "--json"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)["utility"]
+    assert next(iter(found)) == "verdict"
+    assert found["rows"] == {
+        "train": 80,
+        "synthetic": [120],
+        "holdout": 60,
+        "of_unknown_class": 0,
+    }
+    assert " ".join(err.split()).startswith("verdict " + found["verdict"])
+    text = page.read_bytes()
+    assert found["verdict"].split(" (")[0] in text.decode()
+    assert b"<script" not in text and b"<b>x" not in text
+    assert run(app, list(map(str, command))) == 2  # the page is in the way
+    capsys.readouterr()
+    assert run(app, [*map(str, command), "--force"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and page.read_bytes() == text
+    assert max(map(len, out.removesuffix(f"report     {page}\n").splitlines())) <= 100
+    assert " ".join(out.split()).startswith("verdict " + found["verdict"])
+    for name, model in found["models"].items():
+        (row, terms) = (line.split() for line in out.splitlines() if line.startswith(f" {name} "))
+        scores = [model["gap"]["scores"][source]["value"] for source in ("real", SYNTHETIC)]
+        assert [float(cell) for cell in row[1:3]] == pytest.approx(scores, abs=1e-4)
+        assert float(terms[1].rstrip("*")) == pytest.approx(
+            model["gap"]["signed"]["value"], abs=1e-3
+        )
+
+
+REFUSED = [
+    (("--target", "koln"), ("köln",)),
+    (("--target", "who"), ("train.csv", "not a label")),
+    (("--target", "<b>x</b>"), ("train.csv", "row", "the label is missing")),
+    (("--model", "liner", "--model", "tree"), ("liner", "linear")),
+    (("--model", "linear"), ("2 models",)),
+    (("--holdout", "train"), ("repeats the training rows",)),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), REFUSED)
+def test_refuses_what_cannot_be_asked(files, tmp_path, capsys, arguments, said) -> None:
+    given = {"--target": "köln", "--holdout": files["holdout"]}
+    rest = []
+    for option, value in zip(arguments[::2], arguments[1::2], strict=True):
+        if option in given:
+            given[option] = files.get(value, value)
+        else:
+            rest += [option, value]
+    options = [part for pair in given.items() for part in pair]
+    refuse(files, tmp_path, capsys, [files["synthetic"]], [*options, *rest], said)
+
+
+WRONG = {
+    "gap": (lambda t: relabelled(t, ["jå"] * 4 + [None]), ("row 5", "the label is missing")),
+    "new": (lambda t: relabelled(t, ["jå", "ufo"]), ("row 2", "'ufo' is no class")),
+    "less": (lambda t: t.drop_columns("=1+1"), ("'=1+1' is missing",)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_refuses_rows_and_says_of_which_file(files, tmp_path, capsys, name) -> None:
+    change, said = WRONG[name]
+    path = tmp_path / f"{name}.csv"
+    pa.csv.write_csv(change(people(120, 4)), path)
+    options = ["--target", "köln", "--holdout", files["holdout"]]
+    refuse(files, tmp_path, capsys, [files["synthetic"], path], options, (f"{name}.csv", *said))
+
+
+def test_refuses_too_few_rows(files, tmp_path, capsys) -> None:
+    for rows, which in ((3, "synthetic"), (9, "holdout")):
+        few = {**files, which: tmp_path / f"few-{which}.csv"}
+        pa.csv.write_csv(people(rows, 5), few[which])
+        options = ["--target", "köln", "--holdout", few["holdout"]]
+        refuse(files, tmp_path, capsys, [few["synthetic"]], options, ("at least 10", f"got {rows}"))
+
+
+def refuse(files, tmp_path, capsys, synthetic, options, said) -> None:
+    """Expect exit code 2, one line on standard error with all of ``said``, and no page."""
+    page = tmp_path / "none.html"
+    command = ["utility", files["train"], *synthetic, *options, "--report", page]
+    assert run(app, list(map(str, command))) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and not page.exists()
+    for part in said:
+        assert part in err

@@ -1,0 +1,88 @@
+"""Evaluation end to end: numbers, verdict, progress, errors."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from helpers.evaluating import people
+from tabseed.errors import LeakageError, SchemaError, TooFewRowsError
+from tabseed.evaluation.evaluation import evaluate
+from tabseed.metrics import divergence
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brief():
+    """Fewer refits than by default: these tests are about the assembly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
+        yield
+
+
+@pytest.fixture(scope="module")
+def good(brief):
+    return evaluate(people(150, 0), people(300, 1), people(80, 2), target="job", n_jobs=2)
+
+
+def test_evaluation_holds_every_number_and_its_reference(good) -> None:
+    assert (good.n_train, good.n_synthetic, good.n_holdout) == (150, 300, 80)
+    assert good.columns == ("age", "größe", "job")
+    assert list(good.left_out) == ["person_id"] and "left out" in good.left_out["person_id"]
+    assert good.overlap.n_equal == 0 and good.overlap.n_holdout == 80
+    for metric in ("divergence", "marginal"):
+        for found in (getattr(good, metric), getattr(good, f"{metric}_reference")):
+            assert found.headline.low <= found.headline.value <= found.headline.high
+    assert good.divergence.js.low <= 0  # drawn from the same law
+    assert set(good.marginal.columns) == set(good.columns)
+
+
+def test_evaluation_is_json_without_nan(good) -> None:
+    found = json.loads(good.to_json(), parse_constant=lambda name: pytest.fail(name))
+    assert found == json.loads(json.dumps(good.to_dict()))
+    assert found["settings"]["random_state"] == 0
+    assert found["settings"]["target"] == "job"
+    assert found["metrics"]["divergence"]["headline"]["unit"] == "bits"
+
+
+def test_verdict_says_what_cannot_be_told(good) -> None:
+    limit = good.divergence.smallest_js
+    assert f"With 80 holdout rows a JS below {limit:.2g}" in good.verdict
+    assert f"{good.divergence.js.value:.3f} bits".replace("-0.000", "0.000") in good.verdict
+    assert "training rows" in good.verdict and "twentieth" in good.verdict
+
+
+def test_a_bad_table_is_told_and_the_verdict_does_not_excuse_it() -> None:
+    fake = people(300, 1)
+    rng = np.random.default_rng(0)
+    torn = pa.table({name: fake[name].take(rng.permutation(300)) for name in fake.column_names})
+    torn = torn.set_column(2, "größe", pa.array(rng.normal(size=300) + 3))
+    found = evaluate(people(150, 0), torn, people(80, 2), n_jobs=2)
+    assert found.divergence.js.low > 0.2
+    assert found.marginal.headline.low > found.marginal_reference.headline.high
+    assert "cannot be told" not in found.verdict
+
+
+def test_same_seed_same_evaluation_and_progress_in_order() -> None:
+    seen: list[tuple[int, int, str]] = []
+    tables = people(40, 0), people(40, 1), people(12, 2)
+    one = evaluate(*tables, n_jobs=1, progress=lambda *step: seen.append(step))
+    two = evaluate(*(t.to_pandas() for t in tables), n_jobs=1)
+    assert one == two  # settings (seconds) take no part
+    assert evaluate(*tables, n_jobs=1, random_state=1) != one
+    done = [step[0] for step in seen]
+    assert done == sorted(done) and done[-1] == seen[-1][1]
+
+
+def test_errors_name_the_table() -> None:
+    train = people(40, 0)
+    with pytest.raises(TooFewRowsError, match=r"holdout table has 9 rows; .* at least 10"):
+        evaluate(train, people(40, 1), people(9, 2))
+    with pytest.raises(SchemaError, match="synthetic table: column 'age' is missing"):
+        evaluate(train, people(40, 1).drop_columns("age"), people(20, 2))
+    with pytest.raises(SchemaError, match=r"no column 'jobs'.*did you mean 'job'"):
+        evaluate(train, people(40, 1), people(20, 2), target="jobs")
+    with pytest.raises(LeakageError, match="20 of 20 held-out rows equal a training row"):
+        evaluate(train, people(40, 1), train.slice(0, 20))

@@ -1,0 +1,67 @@
+"""The likelihood of cells and the KL divergence against torch and by blocks."""
+
+from __future__ import annotations
+
+import torch
+
+from tabseed.generators.neural.learner import CellLogLikelihood, kl_to_standard_normal
+
+
+def blocks_of(sizes: list[int]) -> torch.Tensor:
+    member = torch.zeros(sum(sizes), len(sizes), dtype=torch.float64)
+    member[torch.arange(sum(sizes)), torch.repeat_interleave(torch.tensor(sizes))] = 1
+    return member
+
+
+def test_cell_likelihood_is_log_softmax_by_block() -> None:
+    """Value and gradient against torch's log_softmax of each block."""
+    sizes = [3, 1, 5]
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 7, 9, generator=generator, dtype=torch.float64) * 5
+    places = [torch.randint(0, k, (2, 7), generator=generator) for k in sizes]
+    hot = torch.cat(
+        [torch.nn.functional.one_hot(p, k) for p, k in zip(places, sizes, strict=True)], -1
+    ).double()
+    ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
+    found = CellLogLikelihood.apply(ours, hot, blocks_of(sizes))
+    pieces = theirs.split(sizes, -1)
+    expected = sum(
+        piece.log_softmax(-1).gather(-1, p[..., None])[..., 0]
+        for piece, p in zip(pieces, places, strict=True)
+    )
+    torch.testing.assert_close(found, expected)
+    weights = torch.rand(2, 7, generator=generator, dtype=torch.float64)
+    (found * weights).sum().backward()
+    (expected * weights).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_cell_likelihood_stays_finite_and_finds_back_from_huge_logits() -> None:
+    logits = torch.tensor([[[1e4, -1e4, 0.0]]], requires_grad=True)
+    hot = torch.tensor([[[0.0, 1.0, 0.0]]])
+    found = CellLogLikelihood.apply(logits, hot, torch.ones(3, 1))
+    found.sum().backward()
+    assert torch.isfinite(found).all()
+    assert logits.grad[0, 0, 1] > 0.9 and logits.grad[0, 0, 0] < -0.9
+
+
+def test_cell_likelihood_has_right_second_derivatives() -> None:
+    """MAML of second order differentiates the gradient: finite differences of both."""
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(1, 2, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    hot = torch.tensor([[[1.0, 0, 0, 1], [0, 0, 1, 1]]], dtype=torch.float64)
+
+    def likelihood(x: torch.Tensor) -> torch.Tensor:
+        return CellLogLikelihood.apply(x, hot, blocks_of([3, 1]))
+
+    assert torch.autograd.gradcheck(likelihood, logits)
+    assert torch.autograd.gradgradcheck(likelihood, logits)
+
+
+def test_kl_against_torch_distributions() -> None:
+    mean, log_variance = torch.randn(4, 5, 3), torch.randn(4, 5, 3)
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(
+        normal(mean, (log_variance / 2).exp()), normal(0.0, 1.0)
+    ).sum(-1)
+    torch.testing.assert_close(kl_to_standard_normal(mean, log_variance), expected)

@@ -1,0 +1,154 @@
+"""Two-player networks: gradient penalty, conditions, energy distance, the mean over steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from scipy.stats import chisquare
+
+import tabseed as ts
+from helpers.players import HOW, stacked
+from tabseed._random import child, seed_sequence
+from tabseed.coding.encode import TableEncoder
+from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.ensemble import Options, train_ensemble
+from tabseed.generators.neural.modes import ModeCoding
+from tabseed.generators.neural.players import AdversarialNetworks, _within
+
+
+def networks(encoder: TableEncoder, pac: int = 2, matching: float = 1.0) -> AdversarialNetworks:
+    return AdversarialNetworks(ModeCoding(encoder.layout_, 10), 3, 8, pac, matching)
+
+
+def critic_by_hand(network, weights, rows, condition, masks):
+    """Score of packs, layer by layer, to be differentiated by whoever wants."""
+    inner = (
+        rows @ weights["critic.rows.weight"]
+        + condition @ weights["critic.condition.weight"]
+        + weights["critic.bias"]
+    )
+    hidden = torch.nn.functional.leaky_relu(inner, 0.2) * masks[0]
+    inner = hidden @ weights["critic.hidden.weight"] + weights["critic.hidden.bias"]
+    hidden = torch.nn.functional.leaky_relu(inner, 0.2) * masks[1]
+    return (hidden @ weights["critic.last.weight"])[..., 0]
+
+
+def test_gradient_penalty_is_that_of_double_differentiation(encoded) -> None:
+    """Critic's loss, and its slope by every weight, against torch's own second derivatives."""
+    _, encoder = encoded
+    network = networks(encoder)
+    weights = {k: v for k, v in stacked(network, 2).items() if k.startswith("critic.")}
+    rng = np.random.default_rng(1)
+
+    def draw(*shape):
+        return torch.from_numpy(rng.normal(size=shape))
+
+    packs, width = 6, 2 * network.n_visible
+    real, fake = draw(2, packs, width), draw(2, packs, width)
+    condition = draw(2, packs, 2 * len(network.places))
+    between = torch.from_numpy(rng.random((2, packs, 1)))
+    masks = tuple(torch.from_numpy(2.0 * (rng.random((2, packs, 8)) < 0.5)) for _ in range(2))
+    loss, gap = network.critic_loss(weights, (real, fake, condition), between, masks)
+
+    scores = [critic_by_hand(network, weights, r, condition, masks) for r in (real, fake)]
+    mixed = (between * real + (1 - between) * fake).requires_grad_()
+    score = critic_by_hand(network, weights, mixed, condition, masks)
+    slope = torch.autograd.grad(score.sum(), mixed, create_graph=True)[0]
+    penalty = 10 * (slope.norm(dim=-1) - 1).square().mean(-1)
+    expected = scores[1].mean(-1) - scores[0].mean(-1) + penalty
+    assert torch.allclose(loss, expected, atol=1e-9)
+    assert torch.allclose(gap, scores[0].mean(-1) - scores[1].mean(-1), atol=1e-9)
+    for one, two in zip(
+        torch.autograd.grad(loss.sum(), list(weights.values())),
+        torch.autograd.grad(expected.sum(), list(weights.values()), allow_unused=True),
+        strict=True,
+    ):
+        assert torch.allclose(one, two, atol=1e-8)
+
+
+def test_rows_are_sampled_to_match_conditions_by_log_frequency(encoded) -> None:
+    """Columns equally often, levels by log(1 + count), rows of the level equally often.
+
+    Chi-square tests at level 1e-4, fixed seed.
+    """
+    x, encoder = encoded
+    network = networks(encoder)
+    rows, places = network.rows(x), np.arange(0, len(x), 2)
+    size = 20_000
+    picks = network.picks(network.index(rows, places), size, np.random.default_rng(3))
+    found = network.gather(torch.from_numpy(rows), torch.from_numpy(picks)[None])[0].numpy()
+    own, condition = found[:, : network.n_visible], found[:, network.n_visible :]
+    assert (condition.sum(axis=1) == 1).all()
+    assert ((own[:, network.places] * condition).sum(axis=1) == 1).all()  # the row has that level
+    counts = rows[places][:, network.places].sum(axis=0)
+    member = network.condition_member.numpy()
+    weight = np.log1p(counts) * member
+    share = (weight / weight.sum(axis=1, keepdims=True)).sum(axis=0) / len(member)
+    times = condition.sum(axis=0)
+    assert (times[counts == 0] == 0).all()
+    assert chisquare(times[counts > 0], size * share[counts > 0]).pvalue > 1e-4
+    level = int(np.argmax(counts))
+    drawn = picks[condition[:, level] == 1] // len(member)
+    with_it = places[rows[places][:, network.places[level]] == 1]
+    assert set(drawn) <= set(with_it)
+    each = np.array([(drawn == place).sum() for place in with_it])
+    assert chisquare(each).pvalue > 1e-4
+
+
+def test_energy_distance_is_that_of_all_pairs() -> None:
+    points = np.random.default_rng(0).normal(size=(1, 40, 5))
+    pairs = cdist(points[0], points[0])
+    assert float(_within(torch.from_numpy(points))[0]) == pytest.approx(pairs.sum() / (40 * 39))
+    assert float(_within(torch.zeros(1, 1, 5))[0]) == 0
+
+
+def test_kept_generator_is_the_mean_over_steps(encoded) -> None:
+    """After one step the average has moved a hundredth of the way that the generator went."""
+    x, encoder = encoded
+    network = networks(encoder)
+    rows, split = network.rows(x), Split.draw(len(x), 0.2, seed_sequence(0))
+
+    def after(steps: int):
+        how = replace(HOW, steps=steps, warm_up=steps, validate_every=1)
+        return train_ensemble(network, rows, split, how, [seed_sequence(1)]).weights
+
+    before, found = after(0), after(1)
+    for name, start in before.items():
+        if name.startswith("generator."):
+            assert name == "generator.bias" or not np.array_equal(start, found[name])
+            mean = found[name.replace("generator.", "average.")]
+            assert np.allclose(mean - start, (found[name] - start) / 100, atol=1e-7), name
+
+
+def test_rows_drawn_do_not_depend_on_their_neighbours(encoded) -> None:
+    _, encoder = encoded
+    network = networks(encoder)
+    weights = stacked(network, 1)
+    rng = np.random.default_rng(0)
+    z = torch.from_numpy(rng.normal(size=(1, 50, 3)))
+    condition = torch.zeros(1, 50, len(network.places), dtype=torch.float64)
+    used = network.outputs(weights, z, condition)[2]
+    whole = network.outputs(weights, z, condition, used)
+    part = network.outputs(weights, z[:, :5], condition[:, :5], used)
+    for one, two in zip(whole[:2], part[:2], strict=True):
+        assert torch.allclose(one[:, :5], two, atol=1e-12)
+
+
+def test_a_monitor_chooses_and_stops_both_players(encoded) -> None:
+    x, encoder = encoded
+    network = networks(encoder)
+    rows, split = network.rows(x), Split.draw(len(x), 0.2, seed_sequence(0))
+    how = ts.Training(steps=500, warm_up=0, validate_every=5, patience=3)
+
+    def monitor(step, seeds, weights):
+        assert {name.partition(".")[0] for name in weights} == {"generator", "average", "critic"}
+        return np.array([1.0 + abs(step - 5 * (1 + seed)) for seed in seeds])
+
+    streams = [child(seed_sequence(0), seed) for seed in range(2)]
+    found = train_ensemble(network, rows, split, how, streams, options=Options(monitor=monitor))
+    assert found.best_step.tolist() == [5, 10]
+    assert [curve[-1, 0] for curve in found.curves] == [20, 25]

@@ -1,0 +1,159 @@
+"""Two-stage synthesis: which column is the target, files, refusals."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import tabseed as ts
+from helpers.responses import SMOOTH, frame, uneven
+from tabseed.coding.encode import TableEncoder
+from tabseed.errors import FileError, SchemaError, TabseedError
+from tabseed.generators.two_stage.feature_response import FeatureResponse, encoder_of
+from tabseed.testing.tables import example_table
+
+# --- which column, and columns that follow others -----------------------------------------------
+
+
+def test_the_last_column_is_the_target_if_none_is_named() -> None:
+    table = example_table(60)
+    model = FeatureResponse(SMOOTH, "knn", random_state=0).fit(table)
+    assert model.target_ == "born <b>" and model.task_ == "regression"
+    assert "none was named" in model.summary()[0]
+    named = clone(model).fit(table, target="level")
+    assert named.task_ == "classification" and "none was named" not in named.summary()[0]
+    with pytest.raises(SchemaError, match="person_id"):
+        clone(model).fit(table, target="person_id")
+
+
+def test_a_target_alone_has_its_own_law(tmp_path) -> None:
+    y = np.array([0.0] * 60 + [1.0] * 30 + [5.0] * 10)
+    for columns in ({}, {"k": np.full(100, 3)}):
+        for values, mean in ((y, 0.8), (y.astype(str), [0.6, 0.3, 0.1])):
+            model = FeatureResponse(random_state=0).fit(pa.table({**columns, "y": values}))
+            drawn = np.array(model.sample(4_000)["y"].to_pylist())
+            for value, share in zip(np.unique(values), (0.6, 0.3, 0.1), strict=True):
+                assert (
+                    abs(np.mean(drawn == value) - share) < 5 * (share * (1 - share) / 4_000) ** 0.5
+                )
+            rows = pa.table({**columns, "y": values}).slice(0, 2)
+            assert np.allclose(model.response_mean(rows), mean)
+            model.save(tmp_path / "m", force=True)
+            assert ts.load(tmp_path / "m").sample(50).equals(model.sample(50))
+
+
+def test_dependencies_hold_whichever_column_is_the_target() -> None:
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 6, 120)
+    name = np.array(["zero", "one", "two", "three", "four", "five"])[code]
+    table = pa.table({"code": code, "name": name, "x": rng.normal(size=120) + code})
+    names = dict(zip(code.tolist(), name.tolist(), strict=True))
+    for target in ("code", "name", "x"):
+        model = FeatureResponse(SMOOTH, random_state=0).fit(table, target=target)
+        rows = model.sample(400).to_pylist()
+        assert all(names[row["code"]] == row["name"] for row in rows)
+    model = FeatureResponse(SMOOTH, random_state=0).fit(table, target="name")
+    at = table.slice(0, 7)
+    assert model.sample_response(at).tolist() == name[:7].tolist()
+    eta = model.response_mean(at)
+    assert [model.classes_[k] for k in eta.argmax(axis=1)] == name[:7].tolist()
+    assert ((eta == 0) | (eta == 1)).all()
+    model = FeatureResponse(SMOOTH, random_state=0)
+    model.fit(table.select(["name", "code", "x"]), target="code")
+    assert np.array_equal(model.response_mean(at), code[:7])
+    with pytest.raises(SchemaError, match="'name', row 1: not seen"):
+        model.sample_response(pa.table({"name": ["seven"], "x": [0.0]}))
+
+
+def test_an_encoder_of_some_columns_is_that_part() -> None:
+    table = ts.Table.from_frame(example_table(50))
+    encoder = TableEncoder().fit(table)
+    part = encoder_of(encoder, [3, 0])
+    x = part.transform(table)
+    assert part.schema_.names == ["owns", "income"] and x.shape == (50, part.layout_.width)
+    back = part.inverse_transform(x).to_arrow()
+    assert all(back[n].equals(table.to_arrow()[n]) for n in ("owns", "income"))
+
+
+def test_unseen_categories_and_missing_columns() -> None:
+    rng = np.random.default_rng(0)
+    c = rng.choice(["a", "b"], 80)
+    table = pa.table({"c": c, "y": np.where(c == "a", 1.0, 3.0) + 0.01 * rng.normal(size=80)})
+    model = FeatureResponse(SMOOTH, "linear", random_state=0).fit(table)
+    low, high, other = model.response_mean(pa.table({"c": ["a", "b", "new"]}))
+    assert low == pytest.approx(1, abs=0.1) and high == pytest.approx(3, abs=0.1)
+    assert low < other < high
+    with pytest.raises(SchemaError, match="'c' is missing"):
+        model.response_mean(pa.table({"d": ["a"]}))
+
+
+# --- files, and what is refused -----------------------------------------------------------------
+
+
+def test_files_hold_any_listed_estimator_and_any_generator(tmp_path) -> None:
+    pytest.importorskip("torch")
+    table = example_table(60)
+    brief = ts.Training(steps=20, patience=2)
+    network = ts.VAEBGM(n_seeds=2, training=brief, device="cpu")
+    for model in (
+        FeatureResponse(network, RandomForestRegressor(20, max_depth=4), random_state=1),
+        FeatureResponse(ts.SMOTE(3), LogisticRegression(C=0.3), random_state=1),
+    ):
+        classes = isinstance(model.response, LogisticRegression)
+        model.fit(table, target="level" if classes else "income")
+        model.save(tmp_path / "m", force=True)
+        again = ts.load(tmp_path / "m")
+        assert repr(again) == repr(model)
+        assert again.sample(40).equals(model.sample(40))
+        assert np.array_equal(again.response_mean(table), model.response_mean(table))
+
+
+def test_files_hold_no_other_estimator(tmp_path) -> None:
+    x, y, _ = uneven(40)
+    piped = make_pipeline(StandardScaler(), LinearRegression())
+    weighted = KNeighborsRegressor(3, weights=lambda d: np.exp(-d))
+    for response, why in ((piped, "Pipeline"), (weighted, "no plain value")):
+        model = FeatureResponse(SMOOTH, response, random_state=0).fit(frame(x, y=y))
+        assert len(model.sample(3)) == 3
+        with pytest.raises(TabseedError, match=why):
+            model.save(tmp_path / "m")
+    model = FeatureResponse(SMOOTH, LinearRegression(), random_state=0).fit(frame(x, y=y))
+    model.save(tmp_path / "m")
+    with zipfile.ZipFile(tmp_path / "m") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    config["parameters"]["response"] = {"class": "Pipeline", "parameters": {"memory": "/tmp"}}
+    members["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(tmp_path / "bad", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(FileError, match="no response that a file may hold"):
+        ts.load(tmp_path / "bad")
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"features": "trees"}, "features is a Generator"),
+        ({"response": "tree"}, "response is a scikit-learn estimator or one of"),
+        ({"residuals": "all"}, "residuals is one of"),
+        ({"folds": 1}, "folds is a whole number from 2 on"),
+        ({"response": LogisticRegression()}, "LogisticRegression is not"),
+        ({"response": KNeighborsRegressor(35)}, "KNeighborsRegressor cannot learn 32 rows"),
+    ],
+)
+def test_what_does_not_fit_is_refused(settings, why) -> None:
+    x, y, _ = uneven(40)
+    with pytest.raises(TabseedError, match=why) as told:
+        FeatureResponse(**{"features": SMOOTH, **settings}).fit(frame(x, y=y))
+    assert "\n" not in str(told.value)

@@ -1,0 +1,38 @@
+"""The assessment of a table: regression, reference rows, labels that cannot be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+
+import tabseed as ts
+from tabseed.hardness.drawing import hardness_page
+
+
+def test_regression_and_reference_rows() -> None:
+    rng = np.random.default_rng(4)
+
+    def frame(n: int) -> pa.Table:
+        x = rng.normal(size=n)
+        kind = rng.choice(["a", "b"], n)
+        return pa.table({"x": x, "kind": kind, "price": 3 * x + (kind == "a") + 0.1})
+
+    train, further = frame(150), frame(80)
+    price = train["price"].to_numpy().copy()
+    price[5] += 30
+    train = train.set_column(2, "price", pa.array(price))
+    found = ts.assess_hardness(train, "price", ts.KNNShapley(), reference=further)
+    assert found.task == "regression" and found.rank[5] == 1 and found.hint[5] == "mislabelled"
+    assert found.counts(0.1)["mislabelled"][1] >= 1
+    page = hardness_page(ts.Table.from_frame(train), found, {"seed": "0"})
+    assert "counts in part" in page
+
+
+def test_a_column_that_cannot_be_a_label_is_refused() -> None:
+    table = pa.table({"x": np.arange(50.0), "t": [f"free text number {i} ..." for i in range(50)]})
+    with pytest.raises(ts.SchemaError):
+        ts.assess_hardness(table, "t", ts.KNNShapley())
+    with pytest.raises(ts.SchemaError, match="no column beside"):
+        ts.assess_hardness(table, "x", ts.KNNShapley())

@@ -1,0 +1,208 @@
+"""MAML: meta-gradients against double differentiation, and what meta-learning brings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import tabseed as ts
+from helpers.biases import META, assert_equal_weights, maml
+from tabseed.archive import Checkpoint
+from tabseed.errors import TabseedError
+from tabseed.generators.base import Aids
+from tabseed.generators.neural.paper import PaperNetwork
+from tabseed.inductive_bias.journal import Journal
+from tabseed.inductive_bias.maml import Batch, MetaTraining, adapt, meta_gradient
+from tabseed.inductive_bias.weights import average
+from tabseed.testing.biases import example_stage, in_double
+
+# averages of seeds that share nothing say so
+pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
+
+
+# --- meta-gradients -----------------------------------------------------------------------------
+
+
+def tasks(network, rows: np.ndarray, b: int = 12) -> tuple[Batch, Batch]:
+    """Support and query rows of two tasks, with their noise, in float64."""
+    rng = np.random.default_rng(5)
+    found = []
+    for _ in range(2):
+        picked = rows[rng.integers(0, len(rows), (2, b))]
+        noise = rng.standard_normal((2, b, network.noise_width))
+        found.append(Batch(torch.from_numpy(picked).double(), torch.from_numpy(noise)))
+    return found[0], found[1]
+
+
+def setting(kind: str):
+    """Network, weights (1, ...), support, query, and a rate that moves the weights well."""
+    stage = example_stage()
+    if kind == "paper":
+        network = PaperNetwork(stage.layout, 3)
+        rows, rate = network.rows(stage.x), 1e-8
+    else:
+        network, rows, rate = stage.model.network_, stage.rows, 0.1
+    start = network.initial_weights(np.random.default_rng(1))
+    theta = {k: torch.from_numpy(v).double()[None] for k, v in start.items()}
+    return in_double(network), theta, *tasks(network, rows), rate
+
+
+def after_adaptation(network, theta, support, query, rate, steps) -> float:
+    """What MAML minimises: the summed query losses after adaptation."""
+    start = {k: v.expand(2, *v.shape[1:]).clone().requires_grad_() for k, v in theta.items()}
+    phi, _ = adapt(network, start, support, rate, steps, graph=False)
+    return float(network.loss(phi, query.rows, query.noise, train=True).sum().detach())
+
+
+@pytest.mark.parametrize("kind", ["cells", "paper"])
+def test_second_order_is_the_gradient_after_adaptation(kind: str, monkeypatch) -> None:
+    """Central differences, in float64: by each weight, its gradient's direction and a random one.
+
+    Noise, and with it dropout, is an argument: the loss is a function of the weights alone. Clipped
+    gradients are no gradients, so the paper's clipping is off. The first order is another vector,
+    or the test would show nothing.
+    """
+    monkeypatch.setattr("tabseed.generators.neural.paper.CLIP_GRADIENT", 1e30)
+    network, theta, support, query, rate = setting(kind)
+    second, first = (
+        meta_gradient(network, theta, support, query, rate=rate, steps=2, order=order)[0]
+        for order in ("second", "first")
+    )
+    generator = torch.Generator().manual_seed(0)
+    gaps = []
+    for name, value in theta.items():
+        step = torch.randn(value.shape, generator=generator, dtype=torch.float64)
+        step = 1e-7 * (step / step.norm() + second[name] / second[name].norm())
+        ends = [
+            after_adaptation(network, {**theta, name: value + sign * step}, support, query, rate, 2)
+            for sign in (1, -1)
+        ]
+        slope = float((second[name] * step).sum()) * 2
+        size = float(second[name].norm()) * 2e-7
+        assert abs(slope - (ends[0] - ends[1])) < 1e-5 * size, name
+        gaps.append(float((second[name] - first[name]).norm() / second[name].norm()))
+    assert max(gaps) > 0.01
+
+
+@pytest.mark.parametrize("graph", [True, False])
+@pytest.mark.parametrize("kind", ["cells", "paper"])
+def test_adaptation_is_a_loop_over_tasks(kind: str, graph: bool) -> None:
+    """Three plain gradient steps on each task by itself."""
+    network, theta, support, _, rate = setting(kind)
+    start = {k: v.expand(2, *v.shape[1:]).clone().requires_grad_() for k, v in theta.items()}
+    phi, total = adapt(network, start, support, rate, 3, graph=graph)
+    for task in range(2):
+        rows, noise = support.rows[[task]], support.noise[[task]]
+        own = {k: v.clone() for k, v in theta.items()}
+        summed = {k: torch.zeros_like(v) for k, v in theta.items()}
+        for _ in range(3):
+            own = {k: v.detach().requires_grad_() for k, v in own.items()}
+            network.loss(own, rows, noise, train=True).sum().backward()
+            for name, value in own.items():
+                summed[name] += value.grad
+            own = {k: v - rate * v.grad for k, v in own.items()}
+        for name in theta:
+            torch.testing.assert_close(phi[name][[task]], own[name], rtol=1e-9, atol=1e-11)
+            torch.testing.assert_close(total[name][[task]], summed[name], rtol=1e-9, atol=1e-9)
+
+
+def test_orders_without_inner_steps_and_reptiles_own_formula() -> None:
+    """K = 0: first and second order are one. Reptile: sum_t (theta - phi_t)/(K alpha)."""
+    network, theta, support, query, rate = setting("cells")
+    first, second = (
+        meta_gradient(network, theta, support, query, rate=rate, steps=0, order=order)
+        for order in ("first", "second")
+    )
+    torch.testing.assert_close(first, second, rtol=1e-12, atol=1e-14)
+    found, losses = meta_gradient(
+        network, theta, support, query, rate=rate, steps=4, order="reptile"
+    )
+    start = {k: v.expand(2, *v.shape[1:]).clone().requires_grad_() for k, v in theta.items()}
+    phi, _ = adapt(network, start, support, rate, 4, graph=False)
+    for name, value in theta.items():
+        expected = (value - phi[name]).sum(0, keepdim=True).detach() / (4 * rate)
+        torch.testing.assert_close(found[name], expected, rtol=1e-8, atol=1e-10)
+    whole = after_adaptation(network, theta, support, query, rate, 4)
+    assert float(losses.sum()) == pytest.approx(whole, rel=1e-12)
+
+
+# --- meta-learning ------------------------------------------------------------------------------
+
+
+def test_meta_learning_lowers_the_loss_after_adaptation() -> None:
+    """From a barely trained start, on rows set aside; the weights kept are those of the best."""
+    meta = MetaTraining(40, 40, inner_steps=2, steps=40, rate=5e-3)
+    for order in ("first", "second", "reptile"):
+        stage = example_stage()
+        bias = maml(order=order, start="fresh", meta=meta)
+        bias.initial_weights(stage.first_seeds(3), stage)
+        start, best = bias.losses_[0, 1], bias.losses_[:, 1].min()
+        assert best < start - 0.1, order
+        assert f"from {start:.3f} to {best:.3f} nats" in bias.summary()[0]
+
+
+def test_meta_learning_that_wrecks_the_start_is_refused_or_gives_it_back() -> None:
+    wild = MetaTraining(30, 30, inner_steps=1, steps=4, check_every=1, rate=100.0)
+    for start in ("best", "average"):
+        stage = example_stage()
+        seeds = stage.first_seeds(3)
+        with pytest.raises(TabseedError, match="no weights better than its start in 4 meta-steps"):
+            maml(meta=wild, start=start).initial_weights(seeds, stage)
+        found = maml(meta=wild, start=start, must_improve=False).initial_weights(seeds, stage)
+        one = seeds.of_seeds([seeds.chosen]) if start == "best" else average(seeds.weights)
+        assert_equal_weights(found, one)
+
+
+def test_meta_steps_see_other_rows_each_unless_told_not_to() -> None:
+    """Rows of the first step are the same ones, those of the second are not."""
+    found = []
+    for steps, resample in ((1, True), (1, False), (2, True), (2, False)):
+        stage = example_stage()
+        meta = replace(META, steps=steps, resample=resample, rate=1e-5)
+        bias = maml(meta=meta, start="fresh", must_improve=False)
+        found.append(bias.initial_weights(stage.first_seeds(3), stage)["decode.weight"])
+    assert np.array_equal(found[0], found[1]) and not np.array_equal(found[2], found[3])
+
+
+@pytest.mark.parametrize("fault", [{"order": "third"}, {"start": "worst"}, {"n_rows": 9}])
+def test_settings_that_maml_cannot_follow_are_refused(fault: dict) -> None:
+    stage = example_stage()
+    with pytest.raises(TabseedError, match=next(iter(fault))):
+        maml(**fault).initial_weights(stage.first_seeds(3), stage)
+
+
+@pytest.mark.parametrize(("rate", "improves"), [(1e-3, True), (0.03, False)])
+def test_interrupted_meta_learning_goes_on(rate: float, improves: bool, tmp_path: Path) -> None:
+    """Weights and losses of a run cut off in its midst, twice, are those of a whole one."""
+    meta = replace(META, rate=rate, patience=9)
+    seen: list[str] = []
+
+    def run(stop: int | None) -> tuple[ts.MAML, dict[str, np.ndarray]]:
+        def tell(done: int, total: int, message: str) -> None:
+            if message.startswith("MAML"):
+                seen.append(message)
+                if len(seen) == stop:
+                    raise KeyboardInterrupt
+
+        seen.clear()
+        start = "fresh" if improves else "best"
+        stage, bias = example_stage(), maml(meta=meta, start=start, must_improve=False)
+        stage.journal = Journal(Aids(tell, Checkpoint(tmp_path / "state", "one", seconds=0)), 3)
+        return bias, bias.initial_weights(stage.first_seeds(3), stage)
+
+    whole, weights = run(None)
+    assert (whole.losses_[:, 1].argmin() == 6) == improves
+    steps = len(seen)
+    assert steps == 7  # the start and six meta-steps
+    (tmp_path / "state").unlink()
+    for stop in (3, 2):
+        with pytest.raises(KeyboardInterrupt):
+            run(stop)
+    resumed, again = run(None)
+    assert len(seen) == steps - 3  # each cut cost the validation that was not yet written
+    assert_equal_weights(weights, again)
+    assert np.array_equal(whole.losses_, resumed.losses_)

@@ -1,0 +1,35 @@
+"""Calibration: a known logistic curve is recovered, a useless score gets no weight."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tabseed.metrics.discriminators import Calibration
+
+
+def test_calibration_recovers_a_known_logistic() -> None:
+    """Scores are 3 times too steep and off by 2; classes 4,000 to 20,000. Slope within 0.02."""
+    rng = np.random.default_rng(1)
+    is_real = np.arange(24_000) < 4_000
+    x = rng.normal(size=24_000) + is_real
+    fitted = Calibration.fit(3 * (x - 0.5) + 2, is_real)
+    assert fitted.slope == pytest.approx(1 / 3, abs=0.02)
+    assert fitted.apply(np.array([2.0]))[0] == pytest.approx(0, abs=0.05)
+
+
+def test_calibration_gives_a_useless_or_inverted_score_no_weight() -> None:
+    rng = np.random.default_rng(2)
+    is_real = np.arange(400) < 200
+    noise = Calibration.fit(rng.normal(size=400), is_real)
+    inverted = Calibration.fit(rng.normal(size=400) - 2 * is_real, is_real)
+    constant = Calibration.fit(np.full(400, 7.0), is_real)
+    for fitted in (inverted, constant):
+        assert fitted.slope == 0 and fitted.intercept == 0
+    assert 0 <= noise.slope < 0.3
+
+
+def test_calibration_stays_finite_where_classes_separate() -> None:
+    is_real = np.arange(40) < 20
+    fitted = Calibration.fit(np.where(is_real, 5.0, -5.0), is_real)
+    assert 2 < fitted.apply(np.array([5.0]))[0] < 10

@@ -1,0 +1,120 @@
+"""Leakage: repeated rows raise, honest splits pass."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from tabseed.errors import LeakageError
+from tabseed.metrics import check_leakage, divergence
+from tabseed.metrics.leakage import pooled_codes, row_keys
+from tabseed.table import Table
+
+DATA = Path(os.environ.get("TABSEED_DATA", "data"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brief():
+    """Fewer refits than by default: these tests are about the assembly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
+        yield
+
+
+def tables(*frames: object) -> list[Table]:
+    first = Table.from_frame(frames[0])
+    first = first.select(first.schema.modelled)
+    return [first, *(Table.from_frame(f, schema=first.schema) for f in frames[1:])]
+
+
+def test_row_keys_agree_with_comparing_rows() -> None:
+    rng = np.random.default_rng(0)
+    frames = [
+        pd.DataFrame(
+            {
+                "x": rng.choice([0.5, 1.5, np.nan], n),
+                "c": rng.choice(["a", "b", None], n),
+                "b": rng.choice([True, False], n),
+            }
+        )
+        for n in (40, 30)
+    ]
+    left, right = row_keys(tables(*frames))
+    rows = [[tuple(map(str, row)) for row in f.itertuples(index=False)] for f in frames]
+    expected = [[a == b for b in rows[1]] for a in rows[0]]
+    assert (left[:, None] == right[None, :]).tolist() == expected
+
+
+def test_unseen_values_share_a_code_across_tables_and_differ_from_missing() -> None:
+    first, *rest = tables(
+        pa.table({"c": ["a", "b", "a"] * 5}),
+        pa.table({"c": ["z", None, "b"]}),
+        pa.table({"c": ["y", "z", "a"]}),
+    )
+    left, right = pooled_codes([first, *rest], "c")[1:]
+    assert left[0] == right[1] and right[0] != left[0]
+    assert left[1] == -1 and left[2] == 1 and right[2] == 0
+
+
+@pytest.mark.parametrize("shares", [0.0, 0.1, 0.5, 1.0])
+def test_leak_of_continuous_rows(shares: float) -> None:
+    """Training rows among the held-out ones: 10 % of 100 and more must raise, none must not."""
+    rng = np.random.default_rng(1)
+    train, fresh = rng.normal(size=200), rng.normal(size=100)
+    k = round(shares * 100)
+    holdout = np.concatenate([train[:k], fresh[k:]])
+    pair = tables(pa.table({"x": train}), pa.table({"x": holdout}))
+    if k:
+        with pytest.raises(LeakageError, match=f"{k} of 100"):
+            check_leakage(*pair)
+    else:
+        assert check_leakage(*pair).n_equal == 0
+
+
+def test_the_same_table_twice_raises_at_any_repetition() -> None:
+    rng = np.random.default_rng(2)
+    for values in (
+        rng.normal(size=10),
+        rng.integers(0, 5, 300) + 0.5,
+        rng.choice(["yes", "no"], 57),
+        rng.zipf(1.5, 500) + 0.5,
+    ):
+        pair = tables(pa.table({"x": values}), pa.table({"x": values}))
+        with pytest.raises(LeakageError):
+            check_leakage(*pair)
+
+
+def test_a_constant_table_leaks_nothing() -> None:
+    pair = tables(pa.table({"x": ["a"] * 30}), pa.table({"x": ["a"] * 30}))
+    assert check_leakage(*pair).n_expected == 30
+
+
+def test_honest_splits_of_repetitive_rows_pass() -> None:
+    """Zipf laws repeat at every scale. The rule's false alarms are below 1e-6; 100 splits."""
+    for seed in range(100):
+        rng = np.random.default_rng([3, seed])
+        values = rng.zipf(1.2 + rng.random(), 400) % 10_000 + 0.5
+        cut = int(rng.integers(40, 360))
+        overlap = check_leakage(
+            *tables(pa.table({"x": values[:cut]}), pa.table({"x": values[cut:]}))
+        )
+        assert 0 <= overlap.n_equal <= overlap.n_holdout
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real tables are not here")
+@pytest.mark.parametrize(("name", "n"), [("intrusion", 4_000), ("adult", 4_000), ("penguins", 344)])
+def test_honest_splits_of_real_tables_pass_and_leaks_do_not(name: str, n: int) -> None:
+    rows = pd.read_parquet(DATA / f"{name}.parquet").sample(n, random_state=0)
+    rows = rows.reset_index(drop=True)
+    half = n // 2
+    train, holdout = tables(rows.iloc[:half], rows.iloc[half:].reset_index(drop=True))
+    overlap = check_leakage(train, holdout)
+    gap = abs(overlap.n_equal - overlap.n_expected)
+    assert gap <= 5 * np.sqrt(half) and (name != "intrusion" or overlap.n_equal > half / 4)
+    with pytest.raises(LeakageError):
+        check_leakage(train, train)

@@ -1,0 +1,174 @@
+"""Delimited text: what cells become, encodings, marks, and what cannot be written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.files import read
+from tabseed.errors import FileError, SchemaError
+from tabseed.table import files as io
+from tabseed.table.delimited import MISSING_MARKS, as_text
+
+# --- round trips --------------------------------------------------------------------------------
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8), st.sampled_from(",\t"))
+def test_any_text_survives_csv(tmp_path_factory, rows, separator) -> None:
+    rows = [("stays text", "x"), *rows]  # so that no column is all numbers
+    table = pa.table({"a": [a for a, _ in rows], "b": [b for _, b in rows]})
+    path = tmp_path_factory.mktemp("csv") / ("t.csv" if separator == "," else "t.tsv")
+    io.write_table(table, path)
+    back = io.read_table(path, text_columns=("a", "b"))
+    for name in ("a", "b"):
+        wanted = [None if v.strip() in MISSING_MARKS else v for v in table[name].to_pylist()]
+        assert back[name].to_pylist() == wanted
+
+
+def test_one_column_keeps_its_missing_cells(tmp_path) -> None:
+    table = pa.table({"a": ["x", None, "y", None]})
+    io.write_table(table, tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == 'a\nx\n""\ny\n""\n'
+    assert io.read_table(tmp_path / "t.csv").equals(table)
+
+
+def test_dates_are_written_without_empty_fractions() -> None:
+    stamps = pa.array([dt.datetime(1650, 1, 2, 3, 4, 5), None], pa.timestamp("us"))
+    days = pa.array([dt.date(2020, 2, 29), None])
+    assert as_text(pa.table({"t": stamps, "d": days}), ",", False) == (
+        "t,d\n1650-01-02 03:04:05,2020-02-29\n,\n"
+    )
+
+
+def test_nested_cells_cannot_be_csv(tmp_path) -> None:
+    with pytest.raises(FileError, match=r"write \.parquet"):
+        io.write_table(pa.table({"a": [[1, 2]]}), tmp_path / "t.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- what cells become --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        (["1", "20", "-3"], [1, 20, -3]),
+        (["1", "", "NA"], [1, None, None]),
+        ([" 5", "6 "], [5, 6]),
+        (["01234", "5"], ["01234", "5"]),
+        (["+49", "5"], ["+49", "5"]),
+        (["9223372036854775807", "1"], [2**63 - 1, 1]),
+        (["9223372036854775808", "1"], ["9223372036854775808", "1"]),
+        (["12345678901234567890", "1.5"], ["12345678901234567890", "1.5"]),
+        (["1.50", "-.5", "2", "1e3"], [1.5, -0.5, 2.0, 1000.0]),
+        (["1e999", "1"], ["1e999", "1"]),
+        (["inf", "1"], ["inf", "1"]),
+        (["1_000", "1"], ["1_000", "1"]),
+        (["0x10", "1"], ["0x10", "1"]),
+        (["1", "?", "-", "None"], [1, None, None, None]),
+        (["None", "a", "?"], ["None", "a", "?"]),
+        (["None", "None"], ["None", "None"]),
+        (["true", "false", "null"], [True, False, None]),
+        (["True", "False"], ["True", "False"]),
+        (["2020-01-01", "NaT"], ["2020-01-01", None]),
+        (["NaN", "nan"], [None, None]),
+        (["٣", "1"], ["٣", "1"]),  # an Arabic digit is a digit to some parsers
+    ],
+)
+def test_cells_become_numbers_only_where_nothing_is_lost(tmp_path, cells, wanted) -> None:
+    found = read(tmp_path, "a,b\n" + "".join(f"{c},x\n" for c in cells))["a"].to_pylist()
+    assert found == wanted
+    assert [type(v) for v in found] == [type(v) for v in wanted]
+
+
+def test_named_columns_stay_text(tmp_path) -> None:
+    table = read(tmp_path, "a,b\n1,2\nNA,3\n", text_columns=("a",))
+    assert table.to_pydict() == {"a": ["1", None], "b": [2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("\ufeffa;b\r\n1,5;x\r\n2;y\r\n", {"a": [1.5, 2.0], "b": ["x", "y"]}),
+        ("a\tb\n1\tx,y\n", {"a": [1], "b": ["x,y"]}),
+        ("a|b\n1|x\n", {"a": [1], "b": ["x"]}),
+        ('"a;b",c\n1,2\n', {"a;b": [1], "c": [2]}),
+        ("a;b\n1\n2\n", {"a;b": [1, 2]}),
+        ("a\n1\n\n2\n", {"a": [1, 2]}),
+        ('a,b\n1,"x\ny"\n', {"a": [1], "b": ["x\ny"]}),
+        ("a,b\r1,2\r", {"a": [1], "b": [2]}),
+        ("<b>=1+1</b>,日本\n1,ü\n", {"<b>=1+1</b>": [1], "日本": ["ü"]}),
+    ],
+)
+def test_separators_line_ends_and_marks(tmp_path, text, wanted) -> None:
+    assert read(tmp_path, text).to_pydict() == wanted
+
+
+def test_other_encodings_by_name(tmp_path) -> None:
+    assert read(tmp_path, "a\nü\n".encode("latin-1"), encoding="latin-1")["a"][0].as_py() == "ü"
+    assert read(tmp_path, "a\nü\n".encode("utf-16"), encoding="utf-16")["a"][0].as_py() == "ü"
+
+
+def test_many_rows_pass_in_batches(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("tabseed.table.delimited.BATCH_ROWS", 7)
+    table = read(tmp_path, "a,b\n" + "".join(f"{i},x\n" for i in range(50)))
+    assert table["a"].to_pylist() == list(range(50))
+
+
+# --- refusals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("t.csv", b"", "is empty"),
+        ("t.csv", b"\n \n", "is empty"),
+        ("t.csv", b"a,b\n", "header but no rows"),
+        ("t.csv", b"a,b,a\n1,2,3\n", r"'a' occurs twice \(columns 1 and 3\); rename one"),
+        ("t.csv", b"a,,b\n1,2,3\n", "column 2 has no name"),
+        ("t.csv", b"a,b\n1,2\n3\n", "line 3: 1 cells where the header has 2"),
+        ("t.csv", b"a,b\n1,2,3\n", "line 2: 3 cells where the header has 2"),
+        ("t.csv", b"a;b\n1;2;3\n", "line 2: 3 cells where the header has 2"),
+        ("t.csv", b'a,b\n1,"x\n2,3\n', "is a quote missing"),
+        ("t.csv", b"a\nok\n\xe9\n", "line 3: not utf-8 text"),
+        ("t.csv", b"a\0b\n1\n", "NUL bytes"),
+        ("t.csv", b"a,b\n" + b"x" * 200_000 + b",1\n", "field larger than field limit"),
+        ("t.csv.gz", b"no gzip", "cannot be read"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "ends early"),
+        ("t.parquet", b"nonsense", "not a sound Parquet file"),
+        ("t.arrow", b"nonsense", "not a sound Arrow file"),
+        ("t.xlsx", b"PK", "unknown ending '.xlsx'; readable are .csv"),
+        ("t", b"a,b\n1,2\n", "unknown ending ''"),
+        ("t.duckdb", b"nonsense", "add --sql"),
+    ],
+)
+def test_bad_files_get_one_line(tmp_path, name, data, message) -> None:
+    with pytest.raises((FileError, SchemaError), match=message) as caught:
+        read(tmp_path, data, name)
+    assert str(tmp_path / name) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def test_formula_guard_touches_text_only_and_only_if_asked(tmp_path) -> None:
+    risky = ["=1+1", "+1", "-x", "@a", "\tx", "\rx", "＝1", "safe", "a=b", None]
+    table = pa.table({"=h": risky, "n": [-1.5] * len(risky), "@n": list(range(len(risky)))})
+    plain, guarded = as_text(table, ",", False), as_text(table, ",", True)
+    assert "'" not in plain
+    io.write_table(table, tmp_path / "t.csv", for_spreadsheet=True)
+    assert (tmp_path / "t.csv").read_bytes().decode() == guarded
+    back = io.read_table(tmp_path / "t.csv")
+    assert back.column_names == ["'=h", "n", "'@n"]
+    assert back["'=h"].to_pylist() == [f"'{v}" for v in risky[:7]] + risky[7:]
+    assert back["n"].to_pylist() == [-1.5] * len(risky)
+    with pytest.raises(FileError, match="guard for spreadsheets needs"):
+        io.write_table(table, tmp_path / "t.parquet", for_spreadsheet=True)

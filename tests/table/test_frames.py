@@ -1,0 +1,266 @@
+"""The kind of frame and the dtypes that come in go out, and every refusal is one line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from helpers.frames import P
+from tabseed.errors import SchemaError
+from tabseed.table import Table
+from tabseed.table.frames import FrameKind
+from tabseed.table.schema import DISCRETE
+
+DAY, STAMP = dt.date(2020, 2, 29), dt.datetime(1999, 12, 31, 23, 59, 58, 123456)
+
+
+def L(values, dtype=None) -> pl.DataFrame:
+    return pl.DataFrame({"a": pl.Series(values, dtype=dtype)})
+
+
+def A(values, kind=None) -> pa.Table:
+    return pa.table({"a": pa.array(values, kind)})
+
+
+def levels(places, values, kind, ordered=False, index=None) -> pa.Table:
+    places, values = pa.array(places, index or pa.int8()), pa.array(values, kind)
+    return pa.table({"a": pa.DictionaryArray.from_arrays(places, values, ordered=ordered)})
+
+
+def category(values, categories=None, ordered=False) -> pd.DataFrame:
+    return P(pd.Categorical(values, categories, ordered))
+
+
+def arrow_dtype(values, kind) -> pd.DataFrame:
+    return P(values, pd.ArrowDtype(kind))
+
+
+STAMPS = pd.Series(pd.to_datetime([STAMP, None]))
+
+PANDAS = {
+    "int8": P([1, -2, 7], "int8"),
+    "uint64": P([1, 2, 7], "uint64"),
+    "Int64": P([1, None, 7], "Int64"),
+    "UInt8": P([1, None, 255], "UInt8"),
+    "float16": P([1.5, np.nan, 0.1], "float16"),
+    "float32": P([1.1, np.nan, 1e-30], "float32"),
+    "float64": P([1.1, np.nan, 5e-324]),
+    "Float64": P([1.1, None, 1e100], "Float64"),
+    "whole floats": P([1.0, np.nan, 3.0]),
+    "str": P(["ä", None, "日本"], "str"),
+    "string": P(["a", None, ""], "string"),
+    "string python": P(["a", None, ""], pd.StringDtype("python")),
+    "object text": P(["a", None, "b"], object),
+    "object int": P([1, 5, None], object),
+    "object bool": P([True, None, False], object),
+    "object decimal": P([Decimal("1.10"), None, Decimal("-2.25")], object),
+    "object date": P([DAY, None], object),
+    "category": category(["b", "a", None]),
+    "category unused": category(["b", "a", None], ["z", "b", "a"]),
+    "category ordered": category(["b", "a", None], ["z", "b", "a"], True),
+    "category int": category([3, 1, None]),
+    "category float": category([2.5, -1.0, None]),
+    "category bool": category([True, False, None]),
+    "category date": category(pd.to_datetime(["2020-01-01", "2021-01-01"])),
+    "category mixed": category(["a", 1, None]),
+    "category interval": P(pd.cut([1.0, 2.0, 9.0], 3)),
+    "category empty": category([None, None]),
+    "bool": P([True, False]),
+    "boolean": P([True, None, False], "boolean"),
+    "datetime ns": P(STAMPS.astype("datetime64[ns]")),
+    "datetime us": P(STAMPS.astype("datetime64[us]")),
+    "datetime s": P([dt.datetime(1500, 1, 1), None], "datetime64[s]"),
+    "datetime zone": P(STAMPS.dt.tz_localize("Europe/Berlin")),
+    "all NaN": P([np.nan, np.nan]),
+    "all NaT": P([pd.NaT, pd.NaT], "datetime64[ns]"),
+    "all NA": P([None, None], "string"),
+    "all None": P([None, None], object),
+    "arrow int": arrow_dtype([1, None, 7], pa.int16()),
+    "arrow string": arrow_dtype(["a", None], pa.string()),
+    "arrow decimal": arrow_dtype([Decimal("1.10"), None], pa.decimal128(7, 2)),
+    "arrow stamp": arrow_dtype([STAMP, None], pa.timestamp("us")),
+    "arrow date": arrow_dtype([DAY, None], pa.date32()),
+    "arrow dictionary": arrow_dtype(["b", "a", None], pa.dictionary(pa.int8(), pa.string())),
+}
+
+POLARS = {
+    "Int8": L([1, None, -7], pl.Int8),
+    "UInt8": L([1, None, 255], pl.UInt8),
+    "UInt64": L([1, None, 7], pl.UInt64),
+    "Float32": L([1.1, None, 1e-30], pl.Float32),
+    "Float64": L([1.1, None, 1e100]),
+    "String": L(["ä", None, "日本"]),
+    "Categorical": L(["b", "a", None], pl.Categorical),
+    "Enum": L(["b", "a", None], pl.Enum(["z", "b", "a"])),
+    "Date": L([DAY, None, dt.date(1, 1, 1), dt.date(9999, 12, 31)]),
+    "Datetime us": L([STAMP, None, dt.datetime(1600, 1, 1)]),
+    "Datetime ms": L([dt.datetime(1, 1, 1), None], pl.Datetime("ms")),
+    "Datetime ns": L([dt.datetime(1700, 1, 1), None], pl.Datetime("ns")),
+    "Datetime zone": L([STAMP, None]).with_columns(pl.col("a").dt.replace_time_zone("Asia/Tokyo")),
+    "Decimal": L([Decimal("1.10"), None, Decimal("-2.25")]),
+    "Boolean": L([True, None]),
+    "Null": L([None, None]),
+}
+
+ARROW = {
+    "int64": A([1, None, 2**53]),
+    "uint8": A([1, None, 255], pa.uint8()),
+    "float16": A(np.array([1.5, 0.1], "float16")),
+    "float32": A([1.1, None, 1e-30], pa.float32()),
+    "large_string": A(["a", None], pa.large_string()),
+    "string_view": A(["a", None], pa.string_view()),
+    "decimal": A([Decimal("1.10"), None], pa.decimal128(5, 2)),
+    "decimal fine": A([Decimal("0.1"), Decimal("0.3")], pa.decimal128(38, 30)),
+    "decimal coarse": A([Decimal("1100"), None], pa.decimal128(5, -2)),
+    "decimal256": A([Decimal("1.10"), None], pa.decimal256(50, 2)),
+    "date32": A([DAY, None, dt.date(1, 1, 1)], pa.date32()),
+    "date64": A([DAY, None, dt.date(1600, 1, 1)], pa.date64()),
+    "timestamp s": A([dt.datetime(1, 1, 1), None], pa.timestamp("s")),
+    "timestamp zone": A([0, None], pa.timestamp("ms", "Europe/Berlin")),
+    "dictionary": levels([1, 0, None], ["b", "a"], pa.string()),
+    "dictionary large": levels([1, 0, None], ["b", "a"], pa.large_string()),
+    "dictionary int": levels([1, 0, None], [7, 5, 9], pa.int16(), index=pa.uint8()),
+    "dictionary float": levels([1, 0, None], [1.5, 0.1], pa.float32()),
+    "dictionary ordered": levels([2, 0, None], ["lo", "x", "hi"], pa.string(), ordered=True),
+    "dictionary null": levels([1, 0, None], ["b", None], pa.string(), ordered=True),
+    "dictionary twice": levels([2, 1, 0], ["b", "b", "a"], pa.string(), ordered=True),
+    "dictionary dates": levels([1, 0, None], [STAMP, dt.datetime(1600, 1, 1)], pa.timestamp("us")),
+    "bool": A([True, None]),
+    "null": A([None, None]),
+    "negative zero": A([-0.0, 1.0, None]),
+    "chunks": pa.table(
+        {"a": pa.chunked_array([pa.array(c).dictionary_encode() for c in (["a", "b"], ["c", "b"])])}
+    ),
+}
+
+FRAMES = [
+    pytest.param(frame, id=f"{library}: {name}")
+    for library, frames in (("pandas", PANDAS), ("polars", POLARS), ("arrow", ARROW))
+    for name, frame in frames.items()
+]
+
+
+def assert_same(found, wanted) -> None:
+    """Same library, names, dtypes, values; missing is missing, whatever its mark."""
+    assert type(found) is type(wanted)
+    if isinstance(wanted, pd.DataFrame):
+        pd.testing.assert_index_equal(found.columns, wanted.columns, exact="equiv")
+        for (_, a), (_, b) in zip(found.items(), wanted.items(), strict=True):
+            assert a.dtype == b.dtype and str(a.dtype) == str(b.dtype)
+            assert a.isna().tolist() == b.isna().tolist()
+            present = [[(type(v), v) for v in s[s.notna()]] for s in (a, b)]
+            assert present[0] == present[1]
+    elif isinstance(wanted, pl.DataFrame):
+        assert found.schema == wanted.schema
+        assert found.equals(wanted)
+    else:
+        assert found.schema == wanted.schema  # a dictionary's order may differ, its values not
+        assert found.to_pydict() == wanted.to_pydict()
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_the_frame_that_came_in_goes_out(frame) -> None:
+    table = Table.from_frame(frame)
+    assert_same(table.to_frame(), frame)
+    cells = table.codes("a") if table.schema["a"].kind in DISCRETE else table.numbers("a")
+    built = Table.from_columns(table.schema, table.frame_kind, {"a": cells})
+    assert_same(built.to_frame(), frame)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_the_frame_goes_out_after_a_trip_through_json(frame) -> None:
+    kind = Table.from_frame(frame).frame_kind
+    again = FrameKind.from_dict(json.loads(json.dumps(kind.to_dict())))
+    made = again.build(Table.from_frame(frame).to_arrow())
+    if isinstance(frame, pd.DataFrame) and frame["a"].dtype == "category":
+        old = frame["a"].cat.categories
+        if old.inferred_type not in ("string", "integer", "floating", "boolean", "empty"):
+            frame = frame.assign(a=frame["a"].cat.rename_categories(old.astype(str)))
+    assert_same(made, frame)
+
+
+def test_nanoseconds_are_cut_off_and_nothing_more() -> None:
+    frame = pd.DataFrame({"a": np.array([1577836800123456789], "datetime64[ns]")})
+    table = Table.from_frame(frame)
+    assert table.numbers("a")[0] == 1577836800123456
+    assert_same(table.to_frame(), frame)
+
+
+def test_nan_is_missing_everywhere() -> None:
+    for frame in (A([1.5, float("nan"), None]), L([1.5, float("nan"), None])):
+        assert Table.from_frame(frame).values("a") == [1.5, None, None]
+
+
+def test_large_ids_with_missing_cells_keep_every_digit() -> None:
+    frame = P([2**62 + 1, None], "Int64")
+    assert_same(Table.from_frame(frame).to_frame(), frame)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({1: [1, 2], 2.5: ["a", "b"], "größe 日本": [True, False], "": [1.5, 2.5]}),
+        pd.DataFrame(np.eye(3)[:, :2]),
+        pd.DataFrame({("a", "x"): [1, 5], ("a", "y"): ["u", "v"]}),
+        pd.DataFrame({pd.Timestamp("2020-01-01"): [1, 5]}),
+        pl.DataFrame({"größe 日本": [1, 5], "": ["u", "v"], "<b>": [None, 1.5]}),
+        pa.table({"größe 日本": [1, 5], "": ["u", "v"], "a.b[0]": [None, 1.5]}),
+    ],
+)
+def test_any_label_survives(frame) -> None:
+    assert_same(Table.from_frame(frame).to_frame(), frame)
+
+
+@pytest.mark.parametrize("index", [["x", "y", "z"], [7, 3, 5], pd.RangeIndex(5, 8)])
+def test_a_pandas_index_is_no_column(index) -> None:
+    frame = pd.DataFrame({"a": [1.5, 2.5, 3.5]}, index=index)
+    table = Table.from_frame(frame)
+    assert table.schema.names == ["a"]
+    assert_same(table.to_frame(), frame.reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "'a' 2 times; rename"),
+        (pa.table([[1], [2]], names=["a", "a"]), "'a' 2 times; rename"),
+        (pd.DataFrame({1: [1], "1": [2]}), "'1' occurs twice (columns 1 and 2); rename one"),
+        (pd.DataFrame(), "no columns"),
+        (pl.DataFrame(), "no columns"),
+        (pa.table({}), "no columns"),
+        (P([1, "a", None], object), "column 'a' of type object cannot be read"),
+        (P(["\ud800"], object), "column 'a' of type object cannot be read"),
+        (P([1 + 2j]), "column 'a' of type complex128 cannot be read"),
+        (P(pd.arrays.SparseArray([0.0, 1.5])), "column 'a' of type Sparse"),
+        (L([2**100], pl.Int128), "column 'a' of type Int128 cannot be read"),
+        (P([1.5, np.inf]), "column 'a', row 2: inf is infinite"),
+        (P([1.5, -np.inf], "float32"), "column 'a', row 2: -inf is infinite"),
+        (L([1.5, None, float("inf")]), "column 'a', row 3: inf is infinite"),
+        (A([1e300, 1.5]), "column 'a', row 1: 1e+300 is infinite or beyond 1e+150"),
+        (A([2**62], pa.timestamp("s")), "column 'a' holds dates more than 290 000 years away"),
+        (A([2**31 - 1], pa.date32()), "column 'a' holds dates more than 290 000 years away"),
+        ([1, 2], "expected a pandas, polars or pyarrow table, got list"),
+        (pd.Series([1]), "got Series"),
+        (pl.LazyFrame({"a": [1]}), "got LazyFrame"),
+        (None, "got NoneType"),
+    ],
+)
+def test_what_is_no_table_gets_one_line(frame, message) -> None:
+    with pytest.raises(SchemaError) as caught:
+        Table.from_frame(frame)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_rows_is_a_table() -> None:
+    for frame in (P([], "float64"), P([], "str"), L([], pl.Date), A([], pa.int8())):
+        table = Table.from_frame(frame)
+        assert len(table) == 0
+        assert_same(table.to_frame(), frame)

@@ -1,0 +1,114 @@
+"""Model files: unsound ones are refused in one line, none holds a training row."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import tabseed as ts
+from helpers.networks import BRIEF
+from tabseed import archive
+from tabseed.errors import FileError
+from tabseed.testing import example_table
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "m.tabseed"
+    ts.VAEBGM(n_seeds=2, training=BRIEF, random_state=0).fit(example_table(60)).save(path)
+    return path
+
+
+def rewritten(path: Path, to: Path, change) -> Path:
+    """A copy of a model file whose members ``change`` has altered."""
+    with zipfile.ZipFile(path) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    change(members)
+    with zipfile.ZipFile(to, "w") as target:
+        for name, data in members.items():
+            target.writestr(name, data)
+    return to
+
+
+def edit_config(**changes):
+    def change(members):
+        config = json.loads(members["config.json"])
+        for key, value in changes.items():
+            if value is None:
+                del config[key]
+            else:
+                config[key] = value
+        members["config.json"] = json.dumps(config).encode()
+
+    return change
+
+
+def reshaped(data: bytes) -> bytes:
+    arrays = safetensors.numpy.load(data)
+    name = "model.weights.cells.weight"
+    arrays[name] = arrays[name][:, :, :-1].copy()
+    return safetensors.numpy.save(arrays)
+
+
+BROKEN = {
+    "no weights": lambda m: m.pop("weights.safetensors"),
+    "weights cut short": lambda m: m.update({"weights.safetensors": m["weights.safetensors"][:-9]}),
+    "weights of text": lambda m: m.update({"weights.safetensors": b"hello"}),
+    "config is a list": lambda m: m.update({"config.json": b"[1, 2]"}),
+    "config is no JSON": lambda m: m.update({"config.json": b"{"}),
+    "config nested too deep": lambda m: m.update({"config.json": b"[" * 200_000}),
+    "no encoder": edit_config(encoder=None),
+    "encoder of another table": edit_config(encoder={"parameters": {}, "blocks": [], "frame": {}}),
+    "unknown generator": edit_config(generator="os.system"),
+    "unknown parameter": edit_config(parameters={"shell": "rm"}),
+    "stream of text": edit_config(stream={"entropy": "x", "spawn_key": []}),
+    "weights of another width": lambda m: m.update(
+        {"weights.safetensors": reshaped(m["weights.safetensors"])}
+    ),
+    "a newer format": edit_config(format=99),
+    "schema of other columns": lambda m: m.update(
+        {"schema.json": json.dumps({"columns": {"z": {"sdtype": "numerical"}}}).encode()}
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_unsound_model_files_are_refused(fault: str, model_file: Path, tmp_path) -> None:
+    path = rewritten(model_file, tmp_path / "broken.tabseed", BROKEN[fault])
+    with pytest.raises(FileError) as caught:
+        ts.load(path)
+    assert "\n" not in str(caught.value) and "broken.tabseed" in str(caught.value)
+
+
+def test_unsound_rows_to_resample_are_refused(tmp_path) -> None:
+    ts.Resample(random_state=0).fit(example_table(20)).save(tmp_path / "m")
+    for name, change in (
+        ("narrow", lambda rows: rows[:, :-1].copy()),
+        ("infinite", lambda rows: rows * np.inf),
+        ("flat", lambda rows: rows.ravel()),
+    ):
+
+        def edit(members, change=change):
+            arrays = safetensors.numpy.load(members["weights.safetensors"])
+            arrays["model.rows"] = change(arrays["model.rows"])
+            members["weights.safetensors"] = safetensors.numpy.save(arrays)
+
+        with (
+            np.errstate(invalid="ignore"),
+            pytest.raises(FileError, match="not a sound model file"),
+        ):
+            ts.load(rewritten(tmp_path / "m", tmp_path / name, edit))
+
+
+def test_a_model_file_holds_no_training_row(model_file: Path) -> None:
+    """No income of the table, to the cent, stands among the numbers of the file."""
+    incomes = set(example_table(60)["income"].drop_null().to_pylist())
+    _, arrays = archive.read_archive(model_file, ("config", "schema"))
+    held = {float(v) for a in arrays.values() if a.dtype == np.float64 for v in a.ravel()}
+    ends = {min(incomes), max(incomes)}
+    assert not (incomes - ends) & held

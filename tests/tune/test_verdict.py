@@ -1,0 +1,57 @@
+"""What is said of rows that no trial saw."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+import tabseed as ts
+from helpers.tuning import Copies, table
+from tabseed.augment.rows import Rows
+from tabseed.tune import gain_verdict, likeness_verdict
+
+
+def test_verdicts_favour_what_is_plainly_better() -> None:
+    """Constant rows against real ones; labels without meaning against kept ones. A seed each."""
+    whole = ts.Table.from_frame(table(240).drop_columns(["who"]))
+    train, test = whole.split(0.5, random_state=0)
+
+    class Torn(ts.Resample):
+        def _sample(self, n, rng):
+            return np.zeros_like(super()._sample(n, rng))
+
+    found = likeness_verdict(
+        train,
+        test,
+        None,
+        {"chosen": ts.Resample(), "torn": Torn()},
+        draws=2,
+        metric=ts.MarginalDistance(),
+        random_state=0,
+    )
+    assert found.over["torn"].low > 0 and "better than torn" in found.sentence
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(400, 2))
+    rows = Rows.of(x, x @ [1.0, 2.0] + 0.1 * rng.normal(size=400), "regression")
+
+    class Shuffled(Copies):
+        def _sample(self, n, rng):
+            layout = self.encoder_.layout_
+            cells = layout.cells(super()._sample(n, rng))
+            return layout.from_cells([rng.permutation(c) for c in cells], rng)
+
+    augmenter = ts.TargetedRegressionAugmenter(Copies(), hardest=1.0)
+    against = gain_verdict(
+        rows.take(np.arange(200)),
+        rows.take(np.arange(200, 400)),
+        augmenter,
+        {"chosen": Copies(), "shuffled": Shuffled()},
+        draws=8,
+        model=LinearRegression(),
+        random_state=0,
+    )
+    assert against.over["none"].value == pytest.approx(0, abs=1e-9)
+    assert against.over["shuffled"].low > 0.1
+    gap = against.scores["chosen"] - against.scores["shuffled"]
+    assert against.over["shuffled"].value == pytest.approx(gap)

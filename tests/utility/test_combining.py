@@ -1,0 +1,71 @@
+"""Rules that combine estimates from several tables: closed forms, and intervals that cover."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import tabseed as ts
+from tabseed.errors import TabseedError
+
+
+def test_rules_in_closed_form():
+    q, u = np.array([1.0, 2.0, 4.0]), np.array([0.1, 0.2, 0.3])
+    b, v = np.var(q, ddof=1), 0.2
+    expected = {
+        "rrr": (1 + 1 / 3) * b - v,
+        "simple": v * (200 / 100) * (1 + 100 / (200 * 3)),
+        "proper": v * (200 / 100) * (1 + (100 / 200 + 1) / 3),
+        "incomplete": b / 3 + v,
+    }
+    for rule, variance in expected.items():
+        found = ts.combine_estimates(q, u, 100, 200, rule=rule)
+        assert float(found.estimate) == pytest.approx(7 / 3)
+        assert float(found.variance) == pytest.approx(variance, rel=1e-12)
+        assert "Decruyenaere" in found.warning and not found.adjusted
+        json.dumps(found.to_dict(), allow_nan=False)
+    found = ts.combine_estimates(q, u, 100, 200, rule="rrr")
+    assert float(found.degrees) == pytest.approx(2 * (1 - v / (4 / 3 * b)) ** 2)
+    doubled = ts.combine_estimates([3.0], [0.4], 50, 50)
+    assert float(doubled.variance) == pytest.approx(0.8)
+    assert float(doubled.high - doubled.low) == pytest.approx(2 * 1.959964 * math.sqrt(0.8))
+
+
+def test_a_negative_variance_is_said_and_replaced():
+    found = ts.combine_estimates(
+        [[1.0, 0.0], [1.0, 9.0]], np.full((2, 2), 0.3), 100, 50, rule="rrr"
+    )
+    assert found.raw_variance[0] == pytest.approx(-0.3)
+    assert found.adjusted.tolist() == [True, False]
+    assert found.variance[0] == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("rule", ["simple", "proper", "rrr", "incomplete"])
+def test_intervals_of_a_normal_mean_cover(rule):
+    # 3,000 repeats; 4 standard errors of .95 are .016; false alarm 6e-5 a rule if it is exact
+    rng = np.random.default_rng(11)
+    n, m, repeats = 100, 10, 3_000
+    k = n if rule == "incomplete" else 200
+    real = rng.standard_normal((repeats, 1)) / math.sqrt(n)
+    # incomplete: the column that is averaged is synthetic in all n rows, drawn as in "proper"
+    law = real + (rule != "simple") * rng.standard_normal((repeats, m)) / math.sqrt(n)
+    q = law + rng.standard_normal((repeats, m)) / math.sqrt(k)
+    v = np.full_like(q, 1 / k)
+    found = ts.combine_estimates(q.T, v.T, n, k, rule=rule)
+    coverage = ((found.low <= 0) & (found.high >= 0)).mean()
+    assert coverage > 0.95 - 0.016
+    if rule != "rrr":  # its t interval is conservative for few tables
+        assert coverage < 0.95 + 0.016
+
+
+def test_estimates_that_do_not_fit_are_refused():
+    for arguments in (([1.0], [1.0, 2.0]), ([], []), ([math.nan, 1.0], [1.0, 1.0])):
+        with pytest.raises(TabseedError):
+            ts.combine_estimates(*arguments, 10, 10)
+    with pytest.raises(TabseedError, match="2 tables"):
+        ts.combine_estimates([1.0], [1.0], 10, 10, rule="rrr")
+    with pytest.raises(TabseedError, match="rules are"):
+        ts.combine_estimates([1.0], [1.0], 10, 10, rule="best")
