@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from tabseed._progress import Progress
 from tabseed.errors import TabseedError, printable
+
+if TYPE_CHECKING:
+    from tabseed.pages import Finding, Row
 
 UsageError: Any = typer.BadParameter.__base__  # click's own, which newer typers carry inside
 
@@ -111,6 +114,16 @@ class Output:
         with console.capture() as drawn:
             console.print(grid)
         emit("\n".join(line.rstrip() for line in drawn.get().splitlines()), sys.stdout)
+
+    def answer(self, answer: Finding, rows: Sequence[Row] | None = None) -> None:
+        """Print ``rows`` (None: all) of an answer under its headings."""
+        self.rows([heading.title for heading in answer.headings], answer.cells(rows))
+
+    def report(self, answer: Finding, path: Path, force: bool) -> None:
+        """Write the page of an answer and say where."""
+        answer.to_html(path, force=force)
+        self.result["report"] = str(path)
+        self.say("report", path)
 
     def say_left_out(self, left_out: dict[str, str]) -> None:
         """Name the columns that are left out, each with the reason."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tabseed.cli.console import Output, guarded
-from tabseed.cli.judging import judge, write_report
+from tabseed.cli.judging import judge
 from tabseed.cli.options import (
     FILE,
     AsJson,
@@ -51,8 +51,8 @@ def evaluate(
     fake = read_like(synthetic, real, "synthetic", encoding)
     held = read_like(holdout, real, "holdout", encoding)
     out = Output(as_json)
-    found = judge(out, (real, fake, held), target, seed)
-    out.say_left_out(found.left_out)
+    answer = judge(out, (real, fake, held), target, seed)
+    out.say_left_out(answer.left_out)
     if report is not None:
-        write_report(out, found, report, force)
+        out.report(answer, report, force)
     out.finish("evaluate")

@@ -13,7 +13,6 @@ from tabseed.errors import TabseedError, TooFewRowsError
 
 if TYPE_CHECKING:
     from tabseed.evaluation.evaluation import Evaluation
-    from tabseed.metrics import Estimate
     from tabseed.table import Table
 
 HOLDOUT_SHARE = 0.2  # set aside for --report unless the user says otherwise
@@ -84,28 +83,13 @@ def judge(
     out: Output, tables: tuple[Table, Table, Table], target: str | None, seed: int
 ) -> Evaluation:
     """Evaluate train, synthetic and holdout rows, and say what came of it."""
-    from tabseed.evaluation.drawing import measures
-    from tabseed.evaluation.evaluation import evaluate as judge
+    from tabseed.evaluation.evaluation import evaluate
 
     with progress_bar() as progress:
-        found = judge(*tables, target=target, random_state=seed, n_jobs=-1, progress=progress)
-    out.result["evaluation"] = found.to_dict()
-    out.say("verdict", found.verdict)
-    for note in found.notes:
+        answer = evaluate(*tables, target=target, random_state=seed, n_jobs=-1, progress=progress)
+    out.result["evaluation"] = answer.to_dict()
+    out.say("verdict", answer.verdict)
+    for note in answer.notes:
         out.say("note", note)
-    out.rows(
-        ("measure", "synthetic", "95 % interval", "real rows get", "95 % interval", "unit"),
-        [[m.name, *_shown(m.found), *_shown(m.reference), m.found.unit] for m in measures(found)],
-    )
-    return found
-
-
-def _shown(estimate: Estimate) -> tuple[str, str]:
-    return f"{estimate.value:.3f}", f"{estimate.low:.3f} to {estimate.high:.3f}"
-
-
-def write_report(out: Output, found: Evaluation, path: Path, force: bool) -> None:
-    """Write the page and say where."""
-    found.to_html(path, force=force)
-    out.result["report"] = str(path)
-    out.say("report", path)
+    out.answer(answer)
+    return answer

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tabseed.cli.console import Output, guarded
-from tabseed.cli.judging import HOLDOUT_SHARE, Judging, judge, write_report
+from tabseed.cli.judging import HOLDOUT_SHARE, Judging, judge
 from tabseed.cli.learning import draw, learn, make_generator, write
 from tabseed.cli.options import (
     FILE,
@@ -121,6 +121,6 @@ def synth(
         out.result["model"] = str(model)
         out.say("model", f"{model}: {model.stat().st_size:,} bytes")
     if report is not None and held is not None:
-        found = judge(out, (learned, drawn, held), target, seed)
-        write_report(out, found, report, force)
+        answer = judge(out, (learned, drawn, held), target, seed)
+        out.report(answer, report, force)
     out.finish("synth")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import t as student
+
+from tabseed.estimates.words import THOUSANDTHS, number, span
 
 Better = Literal["lower", "higher"]
 
@@ -32,8 +35,33 @@ class Estimate:
             "better": self.better,
         }
 
+    def text(self, form: str = THOUSANDTHS) -> str:
+        """Write the value with its interval in brackets, by a format specification.
+
+        >>> Estimate(0.5, 0.25, 0.75, "bits").text()
+        '0.500 (0.250 to 0.750)'
+        """
+        return f"{number(self.value, form)} ({span(self.low, self.high, form)})"
+
     def __str__(self) -> str:
-        return f"{self.value:.3f} {self.unit} (95 % interval {self.low:.3f} to {self.high:.3f})"
+        return f"{number(self.value)} {self.unit} (95 % interval {span(self.low, self.high)})"
+
+
+def finite(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Put None in the place of numbers that JSON lacks, at any depth of dicts, lists and tuples.
+
+    >>> finite({"a": [1.5, float("nan")], "b": float("inf")})
+    {'a': [1.5, None], 'b': None}
+    """
+    return {key: _finite(value) for key, value in data.items()}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return finite(value)
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def interval(parts: list[np.ndarray], floor: float, unit: str) -> Estimate:

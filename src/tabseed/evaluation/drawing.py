@@ -1,147 +1,73 @@
-"""The page of an evaluation."""
+"""What the page of an evaluation shows beside its numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tabseed.evaluation.evaluation import Evaluation
-from tabseed.metrics import Estimate
-from tabseed.metrics.divergence import VIEWS
-from tabseed.pages import environment
-from tabseed.pages.intervals import WIDTH, _axis_end, axis
+from tabseed.metrics import DivergenceResult
+from tabseed.pages import Row
+from tabseed.pages.intervals import axis, axis_end
 
 JUDGES = {"trees": "boosted trees", "mlp": "neural network"}
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One number of an evaluation: what synthetic rows get, and what real training rows get."""
-
-    name: str
-    meaning: str
-    found: Estimate
-    reference: Estimate
-
-
-def measures(evaluation: Evaluation) -> list[Measure]:
-    """Give the numbers to quote, the most telling first."""
-    found, real = evaluation.divergence, evaluation.divergence_reference
-    return [
-        Measure(
-            "Jensen-Shannon divergence, plain",
-            "All columns together, all values as they are, exact grain included.",
-            found.js,
-            real.js,
-        ),
-        Measure(
-            "Jensen-Shannon divergence, coarse",
-            "All columns together, numbers seen by their twentieth only.",
-            found.js_coarse,
-            real.js_coarse,
-        ),
-        Measure(
-            "Kullback-Leibler divergence, plain",
-            "Of real from synthetic rows; unlike the others it has no upper end.",
-            found.kl,
-            real.kl,
-        ),
-        Measure(
-            "Mean distance of single columns",
-            "Each column for itself: Kolmogorov-Smirnov for numbers, total variation for others.",
-            evaluation.marginal.mean,
-            evaluation.marginal_reference.mean,
-        ),
-    ]
-
-
-@dataclass(frozen=True)
-class _Plot:
+class Plot:
     """Where the two intervals of a measure lie on its axis, in the plot's units."""
 
-    start: float
     end: float
     zero: float
-    found: tuple[float, float, float]
-    reference: tuple[float, float, float]
+    synthetic: tuple[float, float, float]
+    real: tuple[float, float, float]
 
 
-def _plot(measure: Measure) -> _Plot:
-    both = (measure.found, measure.reference)
-    start = min(0.0, *(e.low for e in both))
-    highest = max(e.high for e in both)
-    end = _axis_end(max(highest, -0.6 * start))  # 0 keeps clear of the end and its label
-
+def plot(row: Row) -> Plot:
+    """Place the intervals of a row of an evaluation, that of synthetic and that of real rows."""
+    start = min(0.0, row["synthetic_low"], row["real_low"])
+    highest = max(row["synthetic_high"], row["real_high"])
+    end = axis_end(max(highest, -0.6 * start))  # 0 keeps clear of the end and its label
     at = axis(start, end)
-    found, reference = ((at(e.low), at(e.value), at(e.high)) for e in both)
-    return _Plot(start, end, at(0.0), found, reference)
-
-
-def to_html(evaluation: Evaluation) -> str:
-    """Give the page. The same evaluation gives the same text; wall-clock time is left out."""
-    found = measures(evaluation)
-    return (
-        environment()
-        .get_template("evaluation/page.html")
-        .render(
-            e=evaluation,
-            measures=[(measure, _plot(measure)) for measure in found],
-            judges=_judges(evaluation),
-            columns=_columns(evaluation),
-            bars_end=_bars_end(evaluation),
-            views=VIEWS,
-            width=WIDTH,
-            settings=_settings(evaluation),
-        )
+    synthetic, real = (
+        (at(row[f"{name}_low"]), at(row[name]), at(row[f"{name}_high"]))
+        for name in ("synthetic", "real")
     )
+    return Plot(end, at(0.0), synthetic, real)
 
 
-def _judges(evaluation: Evaluation) -> list[dict[str, Any]]:
+def judges(result: DivergenceResult, reference: DivergenceResult) -> list[dict[str, Any]]:
     """Give each discriminator's own numbers: the page quotes the larger, which hides the other."""
-    estimates = evaluation.divergence.estimates
-    references = evaluation.divergence_reference.estimates
     return [
         {
             "view": view,
             "judge": JUDGES[name],
-            "js": found[name]["js"],
-            "js_reference": references[view][name]["js"],
-            "kl": found[name]["kl"],
+            "js": estimates[name]["js"],
+            "js_reference": reference.estimates[view][name]["js"],
+            "kl": estimates[name]["kl"],
         }
-        for view, found in estimates.items()
+        for view, estimates in result.estimates.items()
         for name in JUDGES
     ]
 
 
-def _bars_end(evaluation: Evaluation) -> float:
-    pair = (evaluation.marginal, evaluation.marginal_reference)
-    return _axis_end(max((max(m.columns.values(), default=0.0) for m in pair), default=0.0))
+def bars_end(distances: Mapping[str, float], reference: Mapping[str, float]) -> float:
+    """Give where the axis of the columns' bars ends."""
+    return axis_end(max((*distances.values(), *reference.values()), default=0.0))
 
 
-def _columns(evaluation: Evaluation) -> list[dict[str, Any]]:
-    scale = 100 / _bars_end(evaluation)
-    reference = evaluation.marginal_reference.columns
-    ordered = sorted(evaluation.marginal.columns.items(), key=lambda item: (-item[1], item[0]))
+def columns(
+    distances: Mapping[str, float], reference: Mapping[str, float], end: float
+) -> list[dict[str, Any]]:
+    """Give columns by distance, the largest first, with their bars in per cent of the axis."""
+    scale = 100 / end
     return [
         {
             "name": name,
-            "found": value,
-            "reference": reference[name],
+            "synthetic": value,
+            "real": reference[name],
             "bar": round(scale * value, 1),
             "mark": round(scale * reference[name], 1),
         }
-        for name, value in ordered
+        for name, value in sorted(distances.items(), key=lambda item: (-item[1], item[0]))
     ]
-
-
-def _settings(evaluation: Evaluation) -> dict[str, str]:
-    kept = evaluation.settings
-    shown = {"seed": kept["random_state"], "target": kept["target"]}
-    given = {key: str(value) for key, value in shown.items() if value is not None}
-    plan = evaluation.divergence.plan
-    return {
-        **given,
-        "cross-fitting": f"{plan.folds} folds, {plan.repeats} repeats",
-        "python": str(kept["python"]),
-        **{name: str(text) for name, text in kept["versions"].items()},
-    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 import time
 from dataclasses import dataclass, field
@@ -13,6 +11,9 @@ from typing import Any
 from tabseed._progress import Progress, part, silent
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import SchemaError, TooFewRowsError
+from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.words import number, span
+from tabseed.evaluation import drawing
 from tabseed.metrics import (
     DiscriminatorDivergence,
     DivergenceResult,
@@ -23,24 +24,52 @@ from tabseed.metrics import (
 )
 from tabseed.metrics.divergence import VIEWS
 from tabseed.metrics.leakage import conform
+from tabseed.pages import Finding, Heading, Row
+from tabseed.pages.intervals import WIDTH
 from tabseed.table import Table
-from tabseed.table.files import write_text
 from tabseed.table.schema import Schema
 
 MIN_ROWS = DiscriminatorDivergence.min_rows
 STEPS = ("comparing rows", "synthetic against holdout", "train against holdout", "columns")
+MEASURES = {  # the numbers to quote, the most telling first
+    "Jensen-Shannon divergence, plain": (
+        "All columns together, all values as they are, exact grain included."
+    ),
+    "Jensen-Shannon divergence, coarse": (
+        "All columns together, numbers seen by their twentieth only."
+    ),
+    "Kullback-Leibler divergence, plain": (
+        "Of real from synthetic rows; unlike the others it has no upper end."
+    ),
+    "Mean distance of single columns": (
+        "Each column for itself: Kolmogorov-Smirnov for numbers, total variation for others."
+    ),
+}
+HEADINGS = (
+    Heading.text("measure", "measure"),
+    Heading.number("synthetic", "synthetic"),
+    Heading.span("95 % interval", "synthetic_low", "synthetic_high"),
+    Heading.number("real rows get", "real"),
+    Heading.span("95 % interval", "real_low", "real_high"),
+    Heading.text("unit", "unit"),
+)
+FINDERS = {"trees": "boosted trees", "mlp": "a neural network"}
 PARTS = 100  # into which each step is divided when progress is told
 TOTAL = PARTS * len(STEPS)
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What :func:`evaluate` found. ``verdict`` says it in plain words.
+@dataclass(frozen=True, repr=False)
+class Evaluation(Finding):
+    """How far synthetic rows are from real ones: the answer of :func:`evaluate`.
 
     ``divergence`` and ``marginal`` compare synthetic with held-out rows; the two ``_reference``
     compare the generator's training rows with the same held-out rows, by the same settings: what
-    a perfect generator could reach. ``left_out`` gives each column not compared and why.
+    a perfect generator could reach. ``left_out`` gives each column not compared and why,
+    ``empty`` each column without a value, with the table that lacks them.
     """
+
+    title = "A synthetic table, judged"
+    _template = "evaluation/page.html"
 
     n_train: int
     n_synthetic: int
@@ -52,9 +81,58 @@ class Evaluation:
     divergence_reference: DivergenceResult
     marginal: MarginalResult
     marginal_reference: MarginalResult
-    verdict: str
-    notes: tuple[str, ...]
+    empty: tuple[tuple[str, str], ...]
     settings: dict[str, Any] = field(compare=False)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the tables can be told apart, by how much, and how small a difference shows."""
+        return _verdict(self.divergence, self.divergence_reference)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Rows that both real tables hold, rows not used, columns without a value."""
+        sizes = (
+            ("holdout", self.n_holdout, self.divergence.n_real),
+            ("synthetic", self.n_synthetic, self.divergence.n_synthetic),
+        )
+        return (
+            f"{self.overlap}.",
+            *(
+                f"The divergence used {used} of {n} {name} rows, drawn at random."
+                for name, n, used in sizes
+                if used < n
+            ),
+            *(
+                f"Column {column!r} has no value in the {table} table."
+                for column, table in self.empty
+            ),
+        )
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """Each measure, its value and interval on synthetic and on real rows, its unit."""
+        return HEADINGS
+
+    def rows(self) -> list[Row]:
+        """Give the numbers to quote, the most telling first, beside what real rows get."""
+        given, real = self.divergence, self.divergence_reference
+        pairs = (
+            (given.js, real.js),
+            (given.js_coarse, real.js_coarse),
+            (given.kl, real.kl),
+            (self.marginal.mean, self.marginal_reference.mean),
+        )
+        return [
+            {
+                "measure": name,
+                "meaning": meaning,
+                **_numbers("synthetic", estimate),
+                **_numbers("real", reference),
+                "unit": estimate.unit,
+            }
+            for (name, meaning), (estimate, reference) in zip(MEASURES.items(), pairs, strict=True)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything, JSON-ready (no NaN, no infinity)."""
@@ -80,18 +158,31 @@ class Evaluation:
             "settings": dict(self.settings),
         }
 
-    def to_json(self) -> str:
-        """Give :meth:`to_dict` as indented JSON."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+    def _page(self) -> dict[str, Any]:
+        marginal = (self.marginal.columns, self.marginal_reference.columns)
+        end = drawing.bars_end(*marginal)
+        return {
+            "measures": [(row, drawing.plot(row)) for row in self.rows()],
+            "judges": drawing.judges(self.divergence, self.divergence_reference),
+            "columns": drawing.columns(*marginal, end),
+            "bars_end": end,
+            "views": VIEWS,
+            "width": WIDTH,
+        }
 
-    def to_html(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
-        """Give the report as one self-contained page; write it to ``path`` if one is named."""
-        from tabseed.evaluation.drawing import to_html
+    def _settings(self) -> dict[str, str]:
+        shown = {"seed": self.settings["random_state"], "target": self.settings["target"]}
+        plan = self.divergence.plan
+        return {
+            **{name: str(value) for name, value in shown.items() if value is not None},
+            "cross-fitting": f"{plan.folds} folds, {plan.repeats} repeats",
+            "python": str(self.settings["python"]),
+            **{name: str(number) for name, number in self.settings["versions"].items()},
+        }
 
-        page = to_html(self)
-        if path is not None:
-            write_text(page, path, force=force)
-        return page
+
+def _numbers(name: str, estimate: Estimate) -> Row:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
 def evaluate(
@@ -146,8 +237,7 @@ def evaluate(
         divergence_reference=reference,
         marginal=marginal,
         marginal_reference=marginal_reference,
-        verdict=_verdict(divergence, reference),
-        notes=_notes(overlap, divergence, tables),
+        empty=_empty({"synthetic": fake, "holdout": held}),
         settings=_settings(random_state, target, time.perf_counter() - began),
     )
 
@@ -176,46 +266,32 @@ def _conform_all(
     return (real, fake, held), schema
 
 
-def _verdict(found: DivergenceResult, reference: DivergenceResult) -> str:
+def _verdict(result: DivergenceResult, reference: DivergenceResult) -> str:
     """Say first whether the tables can be told apart, then how small a difference could be seen."""
-    names = {"trees": "boosted trees", "mlp": "a neural network"}
-    js, coarse, real = found.js, found.js_coarse, reference.js
+    js, limit = result.js, result.smallest_js
     can = "cannot" if js.low <= 0 else "can"
-    text = f"The synthetic rows {can} be told from real ones by these {found.n_real} held-out rows."
-    limit = found.smallest_js
+    text = (
+        f"The synthetic rows {can} be told from real ones by these {result.n_real} held-out rows."
+    )
     if limit is not None and (js.low <= 0 or js.value < limit):
-        text += f" With {found.n_real} holdout rows a JS below {limit:.2g} cannot be told from 0."
+        text += f" With {result.n_real} holdout rows a JS below {limit:.2g} cannot be told from 0."
     return text + (
-        f" Jensen-Shannon divergence (JS): {_span(js.value)} bits (95 % interval {_span(js.low)} "
-        f"to {_span(js.high)}; 0 alike, 1 disjoint; found by {names[found.by()]}), "
-        f"{_span(coarse.value)} ({_span(coarse.low)} to {_span(coarse.high)}) with numbers seen by "
-        f"their twentieth only; the training rows get {_span(real.value)} ({_span(real.low)} to "
-        f"{_span(real.high)}) against the same rows."
+        f" Jensen-Shannon divergence (JS): {number(js.value)} bits (95 % interval "
+        f"{span(js.low, js.high)}; 0 alike, 1 disjoint; found by {FINDERS[result.by()]}), "
+        f"{result.js_coarse.text()} with numbers seen by their twentieth only; the training rows "
+        f"get {reference.js.text()} against the same rows."
     )
 
 
-def _span(value: float) -> str:
-    return f"{value:.3f}".replace("-0.000", "0.000")
-
-
-def _notes(
-    overlap: Overlap, found: DivergenceResult, tables: tuple[Table, Table, Table]
-) -> tuple[str, ...]:
-    _, fake, held = tables
-    notes = [f"{overlap}."]
-    for name, table, used in (
-        ("holdout", held, found.n_real),
-        ("synthetic", fake, found.n_synthetic),
-    ):
-        if used < len(table):
-            notes.append(
-                f"The divergence used {used} of {len(table)} {name} rows, drawn at random."
-            )
-    for column in held.schema:
-        for name, table in (("synthetic", fake), ("holdout", held)):
-            if table.to_arrow()[column.name].null_count == len(table):
-                notes.append(f"Column {column.name!r} has no value in the {name} table.")
-    return tuple(notes)
+def _empty(tables: dict[str, Table]) -> tuple[tuple[str, str], ...]:
+    """List the columns without a value, each with the name of its table."""
+    columns = next(iter(tables.values())).schema.names
+    return tuple(
+        (column, name)
+        for column in columns
+        for name, table in tables.items()
+        if table.to_arrow()[column].null_count == len(table)
+    )
 
 
 def _settings(random_state: RandomState, target: str | None, seconds: float) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import numpy as np
 from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError
-from tabseed.estimates.estimate import Better, Estimate, interval
+from tabseed.estimates.estimate import Better, Estimate, finite, interval
 from tabseed.metrics.base import Metric
 from tabseed.metrics.discriminators import Run, judged_rows
 from tabseed.metrics.left_out import copied, left_out
@@ -53,7 +53,7 @@ class PermutationNull:
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-ready dict; an infinite number is None."""
-        return _finite({k: getattr(self, k) for k in self.__dataclass_fields__})
+        return finite({k: getattr(self, k) for k in self.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class ChiSquareResult:
         """Give everything but single ratios, JSON-ready; an infinite number is None."""
         return {
             "headline": self.pooled.to_dict(),
-            "plugin": _finite(self.plugin.to_dict()),
+            "plugin": finite(self.plugin.to_dict()),
             "lower_95": self.lower_95,
             "p_mse": self.p_mse,
             "ess_fraction": self.ess_fraction,
@@ -126,11 +126,6 @@ class ChiSquareResult:
             "n_real": self.n_real,
             "n_synthetic": self.n_synthetic,
         }
-
-
-def _finite(numbers: dict[str, Any]) -> dict[str, Any]:
-    gone = (math.inf, -math.inf)
-    return {k: None if isinstance(v, float) and v in gone else v for k, v in numbers.items()}
 
 
 class ChiSquareDivergence(Metric):

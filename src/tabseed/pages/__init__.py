@@ -1,17 +1,168 @@
-"""Reports as self-contained pages: no network, no script, names escaped."""
+"""Answers, and their self-contained pages: no network, no script, names escaped."""
 
 from __future__ import annotations
 
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from tabseed.errors import printable
+from tabseed.estimates import words
+from tabseed.table.files import write_text
+from tabseed.table.frames import frame_of_rows
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+Row = dict[str, Any]
+WIDTH, LINES = 98, 12  # of a repr, in characters and lines
+FRAGMENT_ROWS = 10  # of the table in a notebook
 
 
+@dataclass(frozen=True)
+class Heading:
+    """A column of an answer as people read it: its title, and how its cells are written.
+
+    ``write`` makes a cell's text from the row's values at ``keys``; a cell is empty where one of
+    them is None. ``numeric`` cells are aligned to the right.
+    """
+
+    title: str
+    keys: tuple[str, ...]
+    write: Callable[..., str] = words.cell
+    numeric: bool = True
+
+    @classmethod
+    def text(cls, title: str, key: str) -> Heading:
+        """Give a column of texts."""
+        return cls(title, (key,), str, numeric=False)
+
+    @classmethod
+    def number(cls, title: str, key: str, form: str = words.THOUSANDTHS) -> Heading:
+        """Give a column of numbers, written by a format specification."""
+        return cls(title, (key,), lambda value: words.number(value, form))
+
+    @classmethod
+    def span(cls, title: str, low: str, high: str, form: str = words.THOUSANDTHS) -> Heading:
+        """Give a column of intervals, from the values at two keys."""
+        return cls(title, (low, high), lambda a, b: words.span(a, b, form))
+
+    def cell(self, row: Row) -> str:
+        """Write the cell of a row."""
+        values = [row[key] for key in self.keys]
+        return "" if any(value is None for value in values) else self.write(*values)
+
+
+class Finding(ABC):
+    """The answer to a question: a verdict in words, what limits it, and one table.
+
+    A subclass writes ``verdict``, ``notes``, ``headings``, ``rows`` and ``to_dict``, and names the
+    ``title`` and, where it has pictures, the ``_template`` of its page. The command line, the page
+    and a notebook all show :meth:`rows` under :attr:`headings`.
+    """
+
+    title: ClassVar[str]
+    _template: ClassVar[str] = "pages/finding.html"  # below the package
+
+    @property
+    @abstractmethod
+    def verdict(self) -> str:
+        """The answer in one or a few plain sentences."""
+
+    @property
+    @abstractmethod
+    def notes(self) -> tuple[str, ...]:
+        """What limits the answer, and what else is worth knowing: a sentence each."""
+
+    @property
+    @abstractmethod
+    def headings(self) -> tuple[Heading, ...]:
+        """The columns in which :meth:`rows` are shown."""
+
+    @abstractmethod
+    def rows(self) -> list[Row]:
+        """Give the table of the answer: flat, JSON-ready rows, all with the same keys."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything, JSON-ready (no NaN, no infinity)."""
+
+    @final
+    def cells(self, rows: Sequence[Row] | None = None) -> list[list[str]]:
+        """Give ``rows`` (None: all) as text, a cell for each of :attr:`headings`."""
+        shown = self.rows() if rows is None else rows
+        headings = self.headings
+        return [[heading.cell(row) for heading in headings] for row in shown]
+
+    @final
+    def to_frame(self, kind: str = "pandas") -> Any:
+        """Give :meth:`rows` as a data frame: "pandas", "polars" or "pyarrow".
+
+        Raises TabseedError for another kind, MissingDependencyError if it is not installed.
+        """
+        return frame_of_rows(self.rows(), kind)
+
+    @final
+    def to_json(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
+        """Give :meth:`to_dict` as indented JSON; write it to ``path`` if one is named.
+
+        FileError if a file is there already, unless ``force``.
+        """
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        if path is not None:
+            write_text(text, path, force=force)
+        return text
+
+    @final
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
+        """Give the answer as one self-contained page; write it to ``path`` if one is named.
+
+        The same answer gives the same text: wall-clock time is left out. FileError if a file is
+        there already, unless ``force``.
+        """
+        template = environment().get_template(self._template)
+        page = template.render(
+            answer=self, settings=self._settings(), title=self.title, **self._page()
+        )
+        if path is not None:
+            write_text(page, path, force=force)
+        return page
+
+    def _page(self) -> dict[str, Any]:
+        """Give what the template needs beside the answer."""
+        return {}
+
+    def _settings(self) -> dict[str, str]:
+        """Give the settings that the foot of the page lists."""
+        return {}
+
+    @final
+    def _repr_html_(self) -> str:
+        """Give verdict, notes and the first rows, for a notebook."""
+        rows = self.rows()
+        return (
+            environment()
+            .get_template("pages/fragment.html")
+            .render(answer=self, cells=self.cells(rows[:FRAGMENT_ROWS]), n=len(rows))
+        )
+
+    @final
+    def __repr__(self) -> str:
+        text = f"{type(self).__name__}: {printable(self.verdict)}"
+        return "\n".join(wrap(text, WIDTH, max_lines=LINES, placeholder=" …"))
+
+
+@cache
 def environment() -> Environment:
     """Give what fills the templates: everything is escaped, a name left out is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1]),
         autoescape=True,
@@ -19,16 +170,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"number": _number, "visible": printable, "cell": _cell}
+    made.filters |= {
+        "number": words.number,
+        "visible": printable,
+        "cell": lambda value: "–" if value is None else words.cell(value),
+    }
     return made
-
-
-def _cell(value: Any) -> str:
-    """Give a cell of a table as people read it."""
-    if value is None:
-        return "–"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}".replace("-0.000", "0.000")

@@ -16,7 +16,9 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.errors import SchemaError
+from tabseed.errors import MissingDependencyError, SchemaError, TabseedError
+
+FRAMES = ("pandas", "polars", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,21 @@ def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
     raw = pa.table([_column_to_arrow(name, column) for name, column in series], names=names)
     arrow = pa.table([_plain(c) for c in raw.columns], names=names)
     return arrow, FrameKind.of(narwhal, labels, raw.schema)
+
+
+def frame_of_rows(rows: list[dict[str, Any]], kind: str) -> Any:
+    """Make a frame of ``kind`` (one of FRAMES) from dicts of the same keys, a row each.
+
+    TabseedError for another kind, MissingDependencyError if its library is not installed.
+    """
+    if kind not in FRAMES:
+        raise TabseedError(f"kind={kind!r}: frames are of {', '.join(FRAMES)}")
+    if find_spec(kind) is None:
+        raise MissingDependencyError(f"{kind} is not installed; pip install {kind}")
+    table = pa.Table.from_pylist(rows)
+    if kind == "pyarrow":
+        return table
+    return nw.from_arrow(table, backend=kind).to_native()  # type: ignore[arg-type]
 
 
 def is_frame(data: Any) -> bool:

@@ -1,0 +1,63 @@
+"""Numbers and intervals as text: one way to write them, wherever people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tabseed.estimates.scores import SCORES
+
+THOUSANDTHS, DIGITS = ".3f", ".3g"  # forms of numbers between -1 and 1, and of any scale
+NONE = "none"  # in the place of a number that does not exist
+
+
+def number(value: float | None, form: str = THOUSANDTHS) -> str:
+    """Write a number by a format specification; one that rounds to 0 has no minus sign.
+
+    NaN and None are "none".
+
+    >>> number(-0.0004), number(-0.0004, "+.2f"), number(-0.0004, ".1g"), number(float("nan"))
+    ('0.000', '+0.00', '-0.0004', 'none')
+    """
+    if value is None or math.isnan(value):
+        return NONE
+    text = format(value, form)
+    if text.startswith("-") and not text.strip("-0.,%"):
+        return ("+" if form.startswith("+") else "") + text[1:]
+    return text
+
+
+def span(low: float, high: float, form: str = THOUSANDTHS) -> str:
+    """Write the two ends of an interval.
+
+    >>> span(-0.0001, 0.25)
+    '0.000 to 0.250'
+    """
+    return f"{number(low, form)} to {number(high, form)}"
+
+
+def form_of(unit: str) -> str:
+    """Give the form of a number in ``unit``: thousandths of a score, else three digits."""
+    return THOUSANDTHS if unit in SCORES.values() else DIGITS
+
+
+def cell(value: Any, form: str = ".6g") -> str:
+    """Write any value as a cell of a table; a value that is missing is empty.
+
+    >>> cell(0.1 + 0.2), cell(None), cell("a"), cell(3)
+    ('0.3', '', 'a', '3')
+    """
+    if value is None:
+        return ""
+    return number(value, form) if isinstance(value, float) else str(value)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names as people list them.
+
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else str(last)

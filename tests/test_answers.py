@@ -1,0 +1,135 @@
+"""What every answer is: a verdict, notes, one table, a page, JSON and a data frame."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import escape, unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tabseed as ts
+from tabseed.errors import FileError, TabseedError, printable
+from tabseed.metrics import divergence
+from tabseed.pages import Finding
+
+HOSTILE = "<b>=1+1</b>"  # the name of a column, and with a number behind it of its categories
+
+
+def table(n: int, seed: int) -> pa.Table:
+    """Rows with a column and categories of hostile names; a is easy to tell from the others."""
+    rng = np.random.default_rng([7, seed])
+    z = rng.normal(size=n)
+    kind = np.digitize(z + 0.3 * rng.normal(size=n), [0.0])
+    return pa.table({"x": z, "w": rng.normal(size=n), HOSTILE: [f"{HOSTILE}{k}" for k in kind]})
+
+
+def evaluation() -> Finding:
+    with pytest.MonkeyPatch.context() as patch:  # fewer refits: the figures do not matter here
+        patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
+        return ts.evaluate(table(80, 0), table(80, 1), table(60, 2), target=HOSTILE, n_jobs=1)
+
+
+ANSWERS = {"Evaluation": evaluation}
+
+
+@pytest.fixture(scope="module", params=ANSWERS)
+def answer(request) -> Finding:
+    made = ANSWERS[request.param]()
+    assert type(made).__name__ == request.param
+    return made
+
+
+def test_the_verdict_and_notes_are_sentences(answer: Finding) -> None:
+    assert answer.verdict.endswith(".") and "\n" not in answer.verdict
+    assert isinstance(answer.notes, tuple) and all(isinstance(note, str) for note in answer.notes)
+
+
+def test_rows_are_flat_and_alike(answer: Finding) -> None:
+    rows = answer.rows()
+    assert rows and len({tuple(row) for row in rows}) == 1
+    for value in (value for row in rows for value in row.values()):
+        assert value is None or type(value) in (str, int, float, bool)
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+    assert {key for heading in answer.headings for key in heading.keys} <= set(rows[0])
+    assert all(isinstance(text, str) for row in answer.cells() for text in row)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_the_frame_is_that_of_the_rows(answer: Finding, kind: str) -> None:
+    frame, rows = answer.to_frame(kind), answer.rows()
+    assert type(frame).__module__.startswith(kind) and len(frame) == len(rows)
+    columns = frame.column_names if kind == "pyarrow" else list(frame.columns)
+    assert columns == list(rows[0])
+    first = columns[0]
+    assert list(frame[first].to_pylist() if kind == "pyarrow" else frame[first]) == [
+        row[first] for row in rows
+    ]
+
+
+def test_an_unknown_kind_of_frame_is_refused(answer: Finding) -> None:
+    with pytest.raises(TabseedError, match="kind='spark': frames are of pandas, polars, pyarrow"):
+        answer.to_frame("spark")
+
+
+def test_json_is_whole_and_written_once(answer: Finding, tmp_path: Path) -> None:
+    path = tmp_path / "answer.json"
+
+    def constant(name: str) -> Any:
+        raise AssertionError(f"{name} is no JSON")
+
+    text = answer.to_json(path)
+    plain = json.loads(text, parse_constant=constant)
+    assert path.read_text(encoding="utf-8") == text == answer.to_json()
+    assert plain == json.loads(json.dumps(answer.to_dict()))
+    assert plain["verdict"] == answer.verdict and plain["notes"] == list(answer.notes)
+    with pytest.raises(FileError, match=r"answer\.json"):
+        answer.to_json(path)
+    assert answer.to_json(path, force=True) == text
+
+
+def test_the_page_shows_all_and_needs_nothing(answer: Finding, tmp_path: Path) -> None:
+    path = tmp_path / "answer.html"
+    page = answer.to_html(path)
+    assert path.read_text(encoding="utf-8") == page == answer.to_html()
+    shown = " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    assert " ".join(answer.verdict.split()) in shown
+    for note in answer.notes:
+        assert " ".join(printable(note).split()) in shown
+    for row in answer.rows()[:20]:  # of many rows a page may show the first
+        assert str(row[next(iter(row))]) in shown
+    assert "<script" not in page and not re.search(r"""(src|href)\s*=|url\(|@import""", page)
+    assert "<b>=1" not in page and "Settings" in page
+    with pytest.raises(FileError, match=r"answer\.html"):
+        answer.to_html(path)
+    assert answer.to_html(path, force=True) == page
+
+
+def test_a_notebook_shows_verdict_and_table(answer: Finding) -> None:
+    fragment = answer._repr_html_()
+    assert escape(printable(answer.verdict)) in fragment.replace("&#39;", "&#x27;").replace(
+        "&#34;", "&quot;"
+    )
+    assert "<html" not in fragment and "<script" not in fragment and "<b>=1" not in fragment
+    assert fragment.count("<tr>") == 1 + min(10, len(answer.rows()))
+
+
+def test_the_repr_fits_a_screen(answer: Finding) -> None:
+    lines = repr(answer).splitlines()
+    assert len(lines) <= 20 and max(map(len, lines)) <= 100
+    assert repr(answer).startswith(type(answer).__name__)
+    assert " ".join(" ".join(lines).split()).startswith(
+        f"{type(answer).__name__}: {answer.verdict}"[:80]
+    )
+
+
+def test_every_answer_is_checked() -> None:
+    def below(made: type) -> set[str]:
+        return {made.__name__, *(name for sub in made.__subclasses__() for name in below(sub))}
+
+    ours = below(Finding) - {"Finding"}
+    assert ours == set(ANSWERS)
