@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from tabseed.coding.levels import pick
 from tabseed.errors import SchemaError
 from tabseed.table import MISSING, UNSEEN
 
@@ -91,9 +92,7 @@ class Block:
             values[inside] = self.snap(low + (t - left) * (high - low))
         if len(self.group):
             inside = cell == n_atoms + n_knots
-            bounds = np.cumsum(self.group_weights) / self.group_weights.sum()
-            place = np.searchsorted(bounds, u[inside], side="right").clip(max=len(self.group) - 1)
-            values[inside] = self.group[place]
+            values[inside] = self.group[pick(np.cumsum(self.group_weights), u[inside])]
         return values
 
     def snap(self, values: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from scipy.special import gammaln, logsumexp
 from sklearn.base import BaseEstimator
 
 from tabseed.coding.cells import Block, category_block, number_block
+from tabseed.coding.levels import pick
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.table import MISSING, Table
 from tabseed.table.frames import FrameKind
@@ -95,8 +96,8 @@ class Layout:
                 continue
             upto = np.cumsum(probabilities[:, at : at + block.n_cells], axis=1)
             at += block.n_cells
-            u = rng.random(n) * (upto[:, -1] if block.n_cells else 1.0)
-            cells[j] = (upto[:, :-1] <= u[:, None]).sum(axis=1)
+            u = rng.random(n)
+            cells[j] = pick(upto, u) if block.n_cells else np.zeros(n, dtype=np.int64)
         return self.from_cells(self.all_cells(cells), rng)
 
     def all_cells(self, free: dict[int, np.ndarray]) -> list[np.ndarray]:

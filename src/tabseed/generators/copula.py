@@ -18,6 +18,7 @@ from tabseed._random import RandomState
 from tabseed.archive import Arrays
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
+from tabseed.coding.levels import pick
 from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids, Generator
 from tabseed.space import Float
@@ -90,15 +91,13 @@ class Margin:
 
     def draw(self, block: Block, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Values (n,), NaN where missing, of scores z (axes, n)."""
-        n = z.shape[1]
+        n: int = z.shape[1]
         cell = np.full(n, -1)
         for k, threshold in enumerate(ndtri(self.share)):
             cell[(cell < 0) & (z[k] < threshold)] = self.split[k]
         left = cell < 0
         if not len(self.values):
-            upto = np.cumsum(self.rest_share)
-            place = np.searchsorted(upto, rng.random(n) * upto[-1], side="right")
-            cell[left] = self.rest[place.clip(max=len(self.rest) - 1)][left]
+            cell[left] = self.rest[pick(np.cumsum(self.rest_share), rng.random(n))][left]
             return block.draw(cell, rng)
         value = np.full(n, np.nan)  # all that is ever split off from numbers is missing
         value[left] = block.snap(np.interp(ndtr(z[-1, left]), self.levels, self.values))

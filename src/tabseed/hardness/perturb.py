@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from tabseed._random import RandomState, generator
 from tabseed.coding.labels import code_labels
+from tabseed.coding.levels import pick
 from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.table import MISSING, Table
@@ -138,7 +139,7 @@ def perturb(
             labels[rows] = classes[_nearest_other(Features().fit_transform(X), code, rows)]
         else:
             law = _transitions(kind, len(classes), rates, rng)
-            labels[rows] = classes[_draw(law[code[rows]], rng)]
+            labels[rows] = classes[pick(law[code[rows]].cumsum(axis=1), rng.random(count))]
     return Perturbed(X, labels, np.isin(np.arange(len(labels)), rows), kind)
 
 
@@ -172,13 +173,6 @@ def _transitions(kind: str, n_classes: int, rates: Any, rng: np.random.Generator
         none = int(np.flatnonzero(~law.any(axis=1))[0])
         raise TabseedError(f"row {none + 1} of rates holds no class to change to")
     return law
-
-
-def _draw(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw a place (k,) from each row of weights (k, C)."""
-    cumulated = weights.cumsum(axis=1)
-    cumulated /= cumulated[:, -1:]
-    return (cumulated <= rng.random((len(weights), 1))).sum(axis=1)
 
 
 def _nearest_other(x: np.ndarray, code: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from tabseed._random import RandomState
 from tabseed.archive import Arrays, under
 from tabseed.coding.encode import Layout
+from tabseed.coding.levels import pick
 from tabseed.generators.neural.base import NeuralGenerator
 from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.learner import to_tensor, torch
@@ -130,9 +131,7 @@ class CTGAN(NeuralGenerator):
         if len(share):
             upto = np.cumsum(member * share, axis=1)
             column = rng.integers(0, len(member), n)
-            u = rng.random(n) * upto[column, -1]
-            level = (upto[column] <= u[:, None]).sum(axis=1)
-            condition[np.arange(n), level] = 1.0
+            condition[np.arange(n), pick(upto[column], rng.random(n))] = 1.0
         return condition
 
     def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:

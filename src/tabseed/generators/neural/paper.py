@@ -15,6 +15,7 @@ from scipy.special import ndtri
 
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
+from tabseed.coding.levels import pick
 from tabseed.generators.neural.learner import (
     Network,
     Tensor,
@@ -235,8 +236,7 @@ def _draw(part: _Part, outputs: Tensor, rng: np.random.Generator) -> np.ndarray:
         return part.block.snap(values) if part.block.decimals == 0 else np.asarray(values)
     if part.family == "categorical":
         p = (10 * outputs.tanh()).softmax(-1).double().numpy()
-        upto = np.cumsum(p, axis=1)
-        code = (upto[:, :-1] <= rng.random(n)[:, None] * upto[:, -1:]).sum(axis=1)
+        code = pick(np.cumsum(p, axis=1), rng.random(n))
     else:
         code = (rng.random(n) < _bernoulli(outputs).double().numpy()).astype(int)
     return np.asarray(part.levels[np.minimum(code, len(part.levels) - 1)])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabseed.coding.levels import pick
 from tabseed.generators.neural.learner import Learner, Tensor, Weights, adam_step, to_tensor, torch
 from tabseed.generators.neural.modes import REACH, ModeCoding
 
@@ -106,10 +107,7 @@ class AdversarialNetworks(Learner):
             return index.places[(u[2] * len(index.places)).astype(np.int64)]
         columns = len(index.share)
         column = (u[0] * columns).astype(np.int64)
-        upto = np.cumsum(index.share, axis=1)
-        level = (upto[column] <= u[1][:, None]).sum(axis=1)
-        seen = np.where(index.share > 0, np.arange(len(index.counts)), -1)
-        level = np.minimum(level, seen.max(axis=1)[column])  # u at the very end, by rounding
+        level = pick(np.cumsum(index.share, axis=1)[column], u[1])
         first = np.cumsum(index.counts) - index.counts
         at = first[level] + (u[2] * index.counts[level]).astype(np.int64)
         return np.asarray(index.places[index.row_of[at]] * columns + column)

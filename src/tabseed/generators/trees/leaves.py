@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from tabseed.coding.cells import KNOTS, Block
+from tabseed.coding.levels import pick
 from tabseed.errors import SchemaError
 
 MAX_TABLE = 4_000_000  # leaf x cell probabilities held at once
@@ -266,14 +267,12 @@ class Leaves:
         upto = np.cumsum(weights)
         if not upto[-1] > 0:
             raise SchemaError("the model knows no rows that meet the conditions; widen them")
-        leaves = np.searchsorted(upto, _below(upto[-1:], rng.random(n)), side="right")
+        leaves = pick(upto, rng.random(n))
         used, slot = np.unique(leaves, return_inverse=True)
         positions = np.empty((n, len(self.axes)), dtype=np.int64)
         for column in range(len(self.axes)):
             law = self.law(column, used) * allowed.get(column, 1.0)
-            upto = np.cumsum(law, axis=1)[slot]
-            level = _below(upto[:, -1], rng.random(n))
-            positions[:, column] = (upto[:, :-1] <= level[:, None]).sum(axis=1)
+            positions[:, column] = pick(np.cumsum(law, axis=1)[slot], rng.random(n))
         return positions
 
 
@@ -282,8 +281,3 @@ def parts(n_leaves: int, n_cells: int) -> Iterator[np.ndarray]:
     step = max(1, MAX_TABLE // n_cells)
     for at in range(0, n_leaves, step):
         yield np.arange(at, min(at + step, n_leaves))
-
-
-def _below(total: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Spread u in [0, 1) over [0, total), the end left out in spite of rounding."""
-    return np.minimum(u * total, np.nextafter(total, 0))

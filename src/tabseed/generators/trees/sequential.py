@@ -19,6 +19,7 @@ from scipy.special import logsumexp
 from tabseed._random import RandomState, child
 from tabseed.archive import Arrays, under
 from tabseed.coding.encode import Layout
+from tabseed.coding.levels import pick
 from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids, Generator
 from tabseed.generators.trees.level_trees import Forest, Rows, Tree, levels_of
@@ -253,8 +254,7 @@ class SequentialTrees(Generator):
             for j in order:
                 levels, forest = self._levels[j], self.forests_[o][j]
                 upto = forest.laws(rows, rng.integers(0, len(forest.roots), rows.n))
-                u = rng.random(rows.n) * upto[:, -1]
-                drawn = levels.draw((upto[:, :-1] <= u[:, None]).sum(axis=1), rng)
+                drawn = levels.draw(pick(upto, rng.random(rows.n)), rng)
                 # the grid may have moved a number to the next level
                 rows.put(j, levels.of(levels.block.cell_of(drawn), drawn), drawn)
                 values[j][mine] = drawn

@@ -25,6 +25,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from tabseed._random import child, int_seed
 from tabseed.coding.cells import Block
+from tabseed.coding.levels import pick
 from tabseed.errors import TabseedError
 from tabseed.estimates.scores import Task
 from tabseed.table import MISSING
@@ -253,8 +254,7 @@ class ClassLaw:
     def draw(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw codes (n,), NaN missing."""
         upto = np.cumsum(self.mean(points), axis=1)
-        u = rng.random(len(points)) * upto[:, -1]
-        code = self.codes[(upto[:, :-1] <= u[:, None]).sum(axis=1)]
+        code = self.codes[pick(upto, rng.random(len(points)))]
         return np.where(code == MISSING, np.nan, code)
 
     def says(self) -> list[str]:

@@ -1,0 +1,20 @@
+"""Draw levels from cumulated weights, by inversion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def pick(upto: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Give the level (n,) on which each u (n,) in [0, 1] falls: min {k: W_k > u W_K}.
+
+    ``upto`` holds the cumulated weights W, of one law (K,) for all, or of one law a draw (n, K);
+    K is 1 or more and W_K above 0, 1 or not. With u uniform, level k has probability
+    (W_k - W_(k-1)) / W_K, and a level without weight is never given, at either end: u W_K, which
+    may round up to W_K, stays below it.
+    """
+    total = upto[..., -1]
+    mass = np.minimum(u * total, np.nextafter(total, 0))
+    if upto.ndim == 1:
+        return np.searchsorted(upto, mass, side="right")
+    return np.asarray((upto <= mass[:, None]).sum(axis=1))
