@@ -1,10 +1,16 @@
-"""The likelihood of cells and the KL divergence against torch and by blocks."""
+"""Layers, steps, the likelihood of cells and the KL divergence: against numpy and torch."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from tabseed.generators.neural.learner import CellLogLikelihood, kl_to_standard_normal
+from tabseed.generators.neural.learner import (
+    CellLogLikelihood,
+    dense,
+    follow,
+    kl_to_standard_normal,
+)
 
 
 def blocks_of(sizes: list[int]) -> torch.Tensor:
@@ -65,3 +71,23 @@ def test_kl_against_torch_distributions() -> None:
         normal(mean, (log_variance / 2).exp()), normal(0.0, 1.0)
     ).sum(-1)
     torch.testing.assert_close(kl_to_standard_normal(mean, log_variance), expected)
+
+
+def test_a_dense_layer_is_one_product_for_each_seed() -> None:
+    rng = np.random.default_rng(0)
+    x, w, b = rng.normal(size=(3, 5, 4)), rng.normal(size=(3, 4, 2)), rng.normal(size=(3, 1, 2))
+    weights = {k: torch.from_numpy(v) for k, v in {"a.weight": w, "a.bias": b, "other": -b}.items()}
+    for bias, added in ((None, b), ("other", -b)):
+        layer = dense(weights, "a", torch.from_numpy(x), bias=bias)
+        expected = np.stack([x[s] @ w[s] + added[s] for s in range(3)])
+        np.testing.assert_allclose(layer.numpy(), expected, rtol=1e-12)
+
+
+def test_only_the_weights_named_follow_a_loss() -> None:
+    """Adam's first step is the rate in each direction, whatever the slope."""
+    weights = {k: torch.ones(2, 1, requires_grad=True) for k in ("a", "b")}
+    moments = [{k: torch.zeros(2, 1) for k in weights} for _ in range(2)]
+    losses = (torch.tensor([3.0, -0.1]) * weights["a"][:, 0]) * weights["b"][:, 0]
+    follow(losses, {"a": weights["a"]}, moments, count=1, rate=0.25)
+    np.testing.assert_allclose(weights["a"].detach()[:, 0], [0.75, 1.25], atol=1e-6)
+    assert weights["b"].tolist() == [[1.0], [1.0]]

@@ -1,17 +1,21 @@
-"""Stopping rules by hand."""
+"""Stopping rules by hand: what is validated when, what is kept."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+import tabseed as ts
+from tabseed.generators.neural.learner import Network
 from tabseed.generators.neural.stopping import Record, Training
+from tabseed.testing import example_table
 
 
 def replay(losses: list[float], how: Training) -> tuple[int, int, list[float]]:
     """Feed losses; give the step of the stop, the step kept, and the loss kept."""
-    record, seed = Record.fresh(1), np.array([0])
+    record, rule, seed = Record.fresh(1), how.rule(), np.array([0])
     for step, loss in enumerate(losses, start=1):
-        record.see(seed, np.array([loss]), step, how)
+        rule.see(record, seed, np.array([loss]), step)
         if record.stopped[0]:
             break
     return step, int(record.kept_step[0]), record.kept_loss.tolist()
@@ -33,3 +37,71 @@ def test_paper_stopper_by_hand() -> None:
     how = Training(patience=2, tolerance=2.0, stopper="paper")
     assert replay([10, 11.9, 11.9, 12.1, 9.9, 12.0, 11.8, 12.0, 12.5], how) == (8, 8, [12.0])
     assert replay([10, 12.5, 11, 12.5, 1], how) == (4, 4, [12.5])
+
+
+class Line(Network):
+    """Only the order that it inherits matters here."""
+
+    noise_width = 1
+
+    def rows(self, x):
+        return x
+
+    def initial_weights(self, rng):
+        return {}
+
+    def loss(self, weights, rows, noise, *, train):
+        return weights["none"]
+
+
+def validations(training: Training, steps: int, n: int) -> list[tuple[int, int | None]]:
+    """Steps at which losses are taken, each with the step whose noise it is on."""
+    rule = training.rule()
+    taken: list[tuple[int, int | None]] = []
+    for step in range(1, steps + 1):
+
+        def validate(noise: int | None, step: int = step) -> np.ndarray:
+            taken.append((step, noise))
+            return np.array([2.0])
+
+        added = rule.held_loss(validate, step, last=step % rule.period(n) == 0)
+        assert np.all(added == (2.0 if taken and taken[-1][0] == step else 0.0))
+    return taken
+
+
+def test_losses_are_taken_where_each_rule_says() -> None:
+    """100 rows in batches of 25: an epoch is 4 steps; half of one, but at least 10, if relative."""
+    relative = Training(batch_size=25)
+    assert validations(relative, 25, 100) == [(10, None), (20, None)]
+    assert validations(Training(batch_size=1), 110, 100) == [(50, None), (100, None)]
+    assert validations(Training(validate_every=7), 15, 100) == [(7, None), (14, None)]
+    paper = Training(batch_size=25, validate_every=7, stopper="paper")
+    assert paper.rule().period(100) == 4
+    assert validations(paper, 6, 100) == [(step, step) for step in range(1, 7)]
+
+
+def test_the_start_is_validated_where_it_may_be_kept() -> None:
+    assert Training().rule().validates_start
+    assert not Training(stopper="paper").rule().validates_start
+    assert Training(stopper="paper", steps=0).rule().validates_start
+
+
+def test_rows_are_shuffled_or_keep_their_order() -> None:
+    index = np.array([1, 4, 5, 7, 8, 9])
+    orders = {
+        stopper: [
+            Training(stopper=stopper).rule().picks(Line(), index, 6, np.random.default_rng(seed))
+            for seed in range(3)
+        ]
+        for stopper in ("relative", "paper")
+    }
+    assert all(np.array_equal(order, index) for order in orders["paper"])
+    assert all(sorted(order) == index.tolist() for order in orders["relative"])
+    assert len({tuple(order) for order in orders["relative"]}) > 1
+
+
+def test_a_generator_that_samples_its_rows_refuses_a_fixed_order() -> None:
+    how = Training(steps=5, stopper="paper")
+    model = ts.CTGAN(hidden_dim=8, n_seeds=1, training=how, device="cpu")
+    with pytest.raises(ts.TabseedError, match=r'CTGAN .* stopper must be "relative"'):
+        model.fit(example_table(60))

@@ -79,7 +79,8 @@ class Work:
         if network.pack:
             self.batch = network.pack * -(-self.batch // network.pack)
             self.epoch_rows = self.batch * -(-self.n_train // self.batch)
-        self.period = how.period(self.n_train)
+        self.rule = how.rule()
+        self.period = self.rule.period(self.n_train)
         self.ended = threading.Event()  # an interrupt: nobody wants the steps any more
 
 
@@ -111,18 +112,18 @@ class SeedBatch:
         ]
         self.drawn: tuple[int, int] | None = None  # epoch and part that picks and noise are of
         self.held = work.rows[to_tensor(work.split.validation[seeds], device)]
-        self.held_noise = self._noise(work.network.held_draws(work.n_held), VALIDATION)
+        self.n_draws = work.network.held_draws(work.n_held)
+        self.held_noise = self._noise(self.n_draws, VALIDATION)
 
     def advance(self, step: int) -> tuple[int, np.ndarray, np.ndarray]:
         """Take steps from ``step`` to the next validation.
 
         Gives the step then, the mean training loss and the validation loss of each seed, (S,).
         """
-        work, first = self.work, step
-        paper = work.how.stopper == "paper"
+        work, first, last = self.work, step, False
         total: Tensor | float = 0.0
         held = np.zeros(len(self.seeds))
-        while not work.ended.is_set():
+        while not last and not work.ended.is_set():
             rows, noise = self._batch(step)
             step += 1
             total = total + work.network.descend(
@@ -133,18 +134,17 @@ class SeedBatch:
                 count=step,
                 rate=work.how.learning_rate,
             )
-            if paper:
-                held += self._loss(self._noise(work.n_held, VALIDATION, step))
-            if step % work.period == 0 or step >= work.how.steps:
-                break
-        if not paper:
-            held = self.validate()
+            last = step % work.period == 0 or step >= work.how.steps
+            held += work.rule.held_loss(self.validate, step, last=last)
         mean = np.asarray(torch.as_tensor(total).cpu(), dtype=np.float64) / max(1, step - first)
         return step, mean, held
 
-    def validate(self) -> np.ndarray:
-        """Give each seed's loss on the rows set aside, with fixed noise, (S,)."""
-        return self._loss(self.held_noise)
+    def validate(self, step: int | None = None) -> np.ndarray:
+        """Give each seed's loss on the rows set aside, (S,): on fixed noise, or that of a step."""
+        noise = self.held_noise if step is None else self._noise(self.n_draws, VALIDATION, step)
+        with torch.no_grad():
+            losses = self.work.network.held_loss(self.weights, self.held, noise)
+        return np.asarray(losses.cpu(), dtype=np.float64)
 
     def values(self) -> dict[str, np.ndarray]:
         """Give the weights, (S, ...)."""
@@ -154,11 +154,6 @@ class SeedBatch:
         """Give the moments of the gradients by order and name."""
         pairs = zip(MOMENTS, self.moments, strict=True)
         return {f"{o}.{k}": v for o, found in pairs for k, v in _values(found).items()}
-
-    def _loss(self, noise: Tensor) -> np.ndarray:
-        with torch.no_grad():
-            losses = self.work.network.held_loss(self.weights, self.held, noise)
-        return np.asarray(losses.cpu(), dtype=np.float64)
 
     def _noise(self, n: int, *path: int) -> Tensor:
         """Deviates (S, n, k), each seed's from its own stream."""
@@ -187,20 +182,18 @@ class SeedBatch:
         return work.network.gather(work.rows, self.picks[:, at]), self.noise[:, at]
 
     def _picks(self, epoch: int) -> Tensor:
-        """Places of each seed's rows in the order of this epoch, (S, rows of an epoch)."""
+        """Each seed's rows in the order of this epoch, (S, rows of an epoch)."""
         work = self.work
-        places = work.split.train[self.seeds]
-        if work.how.stopper != "paper":
-            drawn = [
-                work.network.picks(
-                    work.index[int(s) % len(work.index)],  # one for all seeds, or each its own
-                    work.epoch_rows,
-                    np.random.default_rng(child(self._stream(s), EPOCH, epoch, 0)),
-                )
-                for s in self.seeds
-            ]
-            places = np.stack(drawn)
-        return to_tensor(places, work.device)
+        picks = [
+            work.rule.picks(
+                work.network,
+                work.index[int(s) % len(work.index)],  # one for all seeds, or each its own
+                work.epoch_rows,
+                np.random.default_rng(child(self._stream(s), EPOCH, epoch, 0)),
+            )
+            for s in self.seeds
+        ]
+        return to_tensor(np.stack(picks), work.device)
 
 
 def _values(tensors: Weights) -> dict[str, np.ndarray]:

@@ -163,7 +163,7 @@ class _Run:
         self.kept = {name: value.copy() for name, value in initial.items()}
         if not self._resume():
             self._load(initial, {})
-        if self.step == 0 and (self.how.stopper == "relative" or self.how.steps == 0):
+        if self.step == 0 and self.work.rule.validates_start:
             loss = np.concatenate([batch.validate() for batch in self.batches])
             self._note(np.full(len(loss), math.nan), loss)
         # OpenMP's limit is each thread's own: what one_thread set here does not hold there
@@ -224,7 +224,7 @@ class _Run:
             held = self.options.monitor(self.step, self.active, stacked)
         for seed, loss, held_loss in zip(self.active, train, held, strict=True):
             self.curves[seed].append((float(self.step), float(loss), float(held_loss)))
-        keep = self.record.see(self.active, held, self.step, self.how)
+        keep = self.work.rule.see(self.record, self.active, held, self.step)
         if keep.any():
             for name, value in self._values().items():
                 self.kept[name][self.active[keep]] = value[keep]

@@ -41,6 +41,14 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
 
 
+def dense(weights: Weights, layer: str, x: Tensor, bias: str | None = None) -> Tensor:
+    """x W + b of a layer, one product for each seed: (S, b, p) -> (S, b, h).
+
+    ``bias`` names b where it does not bear the layer's name.
+    """
+    return torch.baddbmm(weights[bias or f"{layer}.bias"], x, weights[f"{layer}.weight"])
+
+
 def adam_step(
     weights: Weights,
     slopes: Weights,
@@ -72,6 +80,19 @@ def adam_step(
         amsgrad=False,
         maximize=False,
     )
+
+
+def follow(
+    losses: Tensor,
+    weights: Weights,
+    moments: Sequence[Weights],
+    count: int,
+    rate: float,
+    betas: tuple[float, float] = BETAS,
+) -> None:
+    """Take step number ``count`` of Adam down the gradient of the seeds' losses (S,), in place."""
+    slopes = torch.autograd.grad(losses.sum(), list(weights.values()))
+    adam_step(weights, dict(zip(weights, slopes, strict=True)), moments, count, rate, betas)
 
 
 class Learner(ABC):
@@ -127,6 +148,10 @@ class Learner(ABC):
         del size
         return np.asarray(index[rng.permutation(len(index))])
 
+    def in_order(self, index: Any) -> np.ndarray:
+        """Give the picks of an epoch that is not shuffled."""
+        return np.asarray(index)
+
     def gather(self, rows: Tensor, picks: Tensor) -> Tensor:
         """Give the rows that ``picks`` (S, b) stand for: (n, p) -> (S, b, p')."""
         return rows[picks]
@@ -155,8 +180,7 @@ class Network(Learner):
     ) -> Tensor:
         """Take one step of Adam on the loss."""
         losses = self.loss(weights, rows, noise, train=True)
-        slopes = torch.autograd.grad(losses.sum(), list(weights.values()))
-        adam_step(weights, dict(zip(weights, slopes, strict=True)), moments, count, rate)
+        follow(losses, weights, moments, count, rate)
         return losses.detach()
 
     def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:

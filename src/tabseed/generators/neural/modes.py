@@ -31,7 +31,7 @@ FINE = 32  # points of each interval that the laws inside modes are taken from
 
 
 @dataclass(frozen=True)
-class Column:
+class ModeColumn:
     """One free column: its block, its place among all blocks, its modes, its levels' places.
 
     The levels lie as the block's cells do, K modes in the place of the intervals: atoms, modes,
@@ -129,7 +129,7 @@ class ModeCoding:
         if max_modes < 1:
             raise TabseedError(f"max_modes={max_modes}: must be at least 1")
         self.layout = layout
-        self.columns: list[Column] = []
+        self.columns: list[ModeColumn] = []
         start, m = 0, 0
         given = iter(mixtures or ())
         none = np.empty(0)
@@ -144,7 +144,7 @@ class ModeCoding:
             size = block.n_cells - len(block.knots) + len(means)
             levels = slice(start, start + size)
             number = m if len(means) else -1
-            self.columns.append(Column(block, at, means, widths, levels, number))
+            self.columns.append(ModeColumn(block, at, means, widths, levels, number))
             start, m = start + size, m + (len(means) > 0)
         self.discrete = [column for column in self.columns if column.discrete]
         self.numbers = [column for column in self.columns if not column.discrete]

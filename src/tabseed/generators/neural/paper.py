@@ -16,14 +16,17 @@ from scipy.special import ndtri
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
+from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.learner import (
     Network,
     Tensor,
     Weights,
+    dense,
     kl_to_standard_normal,
     to_tensor,
     torch,
 )
+from tabseed.generators.neural.mixture import LatentMixture
 from tabseed.generators.neural.stopping import Training
 
 HIDDEN = 256
@@ -35,16 +38,37 @@ MAX_EPOCHS = 10_000
 BATCH = 256
 
 
-def paper_training(n_rows: int) -> Training:
-    """Settings of the authors: their early stopping, fixed order of rows, Adam at 1e-3."""
-    return Training(
-        steps=MAX_EPOCHS * max(1, math.ceil(0.8 * n_rows / BATCH)),
-        batch_size=BATCH,
-        learning_rate=1e-3,
-        patience=15,
-        tolerance=2.0,
-        stopper="paper",
-    )
+@dataclass(frozen=True)
+class PaperVAEBGM:
+    """How the authors' code learns: what ``VAEBGM(paper=True)`` hands over to.
+
+    ``latent_dim``: None for 0.7 times the columns, between 2 and 20.
+    """
+
+    latent_dim: int | None
+
+    def network(self, layout: Layout) -> PaperNetwork:
+        """Make the network for an encoding."""
+        return PaperNetwork(layout, self.latent_dim)
+
+    def training(self, n: int) -> Training:
+        """Their early stopping, fixed order of rows, Adam at 1e-3, for n rows."""
+        return Training(
+            steps=MAX_EPOCHS * max(1, math.ceil(0.8 * n / BATCH)),
+            batch_size=BATCH,
+            learning_rate=1e-3,
+            patience=15,
+            tolerance=2.0,
+            stopper="paper",
+        )
+
+    def mixture(self, means: np.ndarray, log_variances: np.ndarray, seed: int) -> LatentMixture:
+        """Fit their mixture to the codes (n, d) of the rows that :meth:`latent_split` gives."""
+        return LatentMixture.of_paper(means, log_variances, seed)
+
+    def latent_split(self, split: Split) -> Split:
+        """Leave the rows that told when to stop out of the mixture."""
+        return split
 
 
 @dataclass(frozen=True)
@@ -141,8 +165,8 @@ class PaperNetwork(Network):
     def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x): (S, b, 2C) -> (S, b, d) each."""
         inputs = rows[..., : len(self.parts)]
-        before = torch.baddbmm(weights["encode.bias"], inputs, weights["encode.weight"])
-        code = torch.baddbmm(weights["code.bias"], before.relu(), weights["code.weight"])
+        before = dense(weights, "encode", inputs)
+        code = dense(weights, "code", before.relu())
         for activation in (before, code):
             if activation.requires_grad:
                 activation.register_hook(lambda g: g.clamp(-CLIP_GRADIENT, CLIP_GRADIENT))
@@ -151,10 +175,10 @@ class PaperNetwork(Network):
 
     def decode(self, weights: Weights, z: Tensor, keep: Tensor | None = None) -> Tensor:
         """Outputs before the links: (S, b, d) -> (S, b, P); ``keep`` are units not dropped."""
-        hidden = torch.baddbmm(weights["decode.bias"], z, weights["decode.weight"]).relu()
+        hidden = dense(weights, "decode", z).relu()
         if keep is not None:
             hidden = hidden * keep / (1 - DROPOUT)
-        return torch.baddbmm(weights["links.bias"], hidden, weights["links.weight"])
+        return dense(weights, "links", hidden)
 
     def log_likelihood(
         self, weights: Weights, rows: Tensor, z: Tensor, keep: Tensor | None = None

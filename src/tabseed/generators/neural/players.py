@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabseed.coding.levels import pick
-from tabseed.generators.neural.learner import Learner, Tensor, Weights, adam_step, to_tensor, torch
+from tabseed.errors import TabseedError
+from tabseed.generators.neural.learner import (
+    Learner,
+    Tensor,
+    Weights,
+    dense,
+    follow,
+    to_tensor,
+    torch,
+)
 from tabseed.generators.neural.modes import REACH, ModeCoding
 
 TAU = 0.2  # temperature of the Gumbel-softmax
@@ -112,6 +121,11 @@ class AdversarialNetworks(Learner):
         at = first[level] + (u[2] * index.counts[level]).astype(np.int64)
         return np.asarray(index.places[index.row_of[at]] * columns + column)
 
+    def in_order(self, index: RowsByLevel) -> np.ndarray:
+        """Refuse: rows are drawn by level, they have no order."""
+        del index
+        raise TabseedError('CTGAN draws the rows of a batch: its stopper must be "relative"')
+
     def gather(self, rows: Tensor, picks: Tensor) -> Tensor:
         """Rows and their conditions, one hot level of one column: -> (S, b, v + D)."""
         columns = len(self.condition_member)
@@ -204,7 +218,7 @@ class AdversarialNetworks(Learner):
         first, second, out = (inputs @ own["input.weight"]).split([h, h, v], dim=-1)
         more, last = (layer(first) @ own["hidden.weight"]).split([h, v], dim=-1)
         hidden = layer(second + more)
-        out = out + last + torch.baddbmm(own["bias"], hidden, own["last.weight"])
+        out = out + last + dense(own, "last", hidden, bias="bias")
         logits, numbers = out.split([self.coding.n_levels, self.coding.n_numbers], dim=-1)
         return logits, REACH * numbers.tanh(), used
 
@@ -240,7 +254,7 @@ class AdversarialNetworks(Learner):
 
     def _first(self, weights: Weights, rows: Tensor, condition: Tensor) -> Tensor:
         """What the critic's first layer is fed, S x packs: rows (S, a P, pac v) -> (S, a P, h)."""
-        given = torch.baddbmm(weights["critic.bias"], condition, weights["critic.condition.weight"])
+        given = dense(weights, "critic.condition", condition, bias="critic.bias")
         fed = rows @ weights["critic.rows.weight"]
         return fed + given.repeat(1, fed.shape[1] // given.shape[1], 1)
 
@@ -252,9 +266,7 @@ class AdversarialNetworks(Learner):
     def _score(self, weights: Weights, first: Tensor, masks: tuple[Tensor, Tensor]) -> Tensor:
         """Scores of packs (S, P): dropout masks are factors (S, P, h)."""
         hidden = first * self._slope(first, masks[0])
-        second = torch.baddbmm(
-            weights["critic.hidden.bias"], hidden, weights["critic.hidden.weight"]
-        )
+        second = dense(weights, "critic.hidden", hidden)
         return ((second * self._slope(second, masks[1])) @ weights["critic.last.weight"])[..., 0]
 
     def critic_loss(
@@ -280,9 +292,7 @@ class AdversarialNetworks(Learner):
         with torch.no_grad():  # the first layer is linear: what it is fed can be interpolated
             mixed = between * first[:, :size] + (1 - between) * first[:, size:]
             one = self._slope(mixed, masks[0])
-            second = torch.baddbmm(
-                weights["critic.hidden.bias"], mixed * one, weights["critic.hidden.weight"]
-            )
+            second = dense(weights, "critic.hidden", mixed * one)
             two = self._slope(second, masks[1])
         slope = two * weights["critic.last.weight"].transpose(1, 2)
         slope = (slope @ weights["critic.hidden.weight"].transpose(1, 2)) * one
@@ -322,13 +332,13 @@ class AdversarialNetworks(Learner):
         losses, gap = self.critic_loss(
             weights, (real, packed.detach(), condition_packs), between, (masks[0], masks[1])
         )
-        self._step(CRITIC, losses, weights, moments, count, rate)
+        follow(losses, _named(CRITIC, weights), moments, count, rate, BETAS)
         first = self._first(weights, packed, condition_packs)
         score = self._score(weights, first, (masks[2], masks[3])).mean(-1)
         wanted = self._missed(logits, condition)
         if self.matching:
             wanted = wanted + self.matching * _apart(rows[..., : self.n_visible], fake)
-        self._step(GENERATOR, wanted - score, weights, moments, count, rate)
+        follow(wanted - score, _named(GENERATOR, weights), moments, count, rate, BETAS)
         live, mean = (_of(player, weights) for player in (GENERATOR, AVERAGE))
         torch._foreach_lerp_(
             [mean[name].detach() for name in live],
@@ -336,19 +346,6 @@ class AdversarialNetworks(Learner):
             1 / MEMORY,
         )
         return gap
-
-    @staticmethod
-    def _step(
-        player: str,
-        losses: Tensor,
-        weights: Weights,
-        moments: Sequence[Weights],
-        count: int,
-        rate: float,
-    ) -> None:
-        own = [name for name in weights if name.startswith(player)]
-        slopes = torch.autograd.grad(losses.sum(), [weights[name] for name in own])
-        adam_step(weights, dict(zip(own, slopes, strict=True)), moments, count, rate, BETAS)
 
     # -- what is kept
 
@@ -387,8 +384,12 @@ class AdversarialNetworks(Learner):
         return self.outputs(weights, z, condition)[2]
 
 
+def _named(player: str, weights: Weights) -> Weights:
+    return {name: value for name, value in weights.items() if name.startswith(player)}
+
+
 def _of(player: str, weights: Weights) -> Weights:
-    return {k.removeprefix(player): v for k, v in weights.items() if k.startswith(player)}
+    return {k.removeprefix(player): v for k, v in _named(player, weights).items()}
 
 
 def _apart(real: Tensor, fake: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""When a training stops, and which of its weights are kept.
+"""When a training stops, and which of its weights are kept: two rules behind one interface.
 
 Notation: S seeds, n training rows, b rows of a batch.
 """
@@ -6,10 +6,18 @@ Notation: S seeds, n training rows, b rows of a batch.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:  # settings are made where PyTorch is not installed, too
+    from tabseed.generators.neural.learner import Learner
+
+# losses (S,) on the rows set aside: on fixed noise, or on the fresh noise of a step
+Validate = Callable[[int | None], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,10 @@ class Training:
     validate_every : int or None
         Steps between validations; None: half an epoch, at least 10. ("paper": an epoch.)
     stopper : {"relative", "paper"}
-        "relative": mean loss a row on fixed noise, best weights restored. "paper": what the
-        code of arXiv 2407.03080 does: losses after every batch, summed over the epoch, on fresh
-        noise; rows never reshuffled; the last weights are kept, and the last loss chooses.
+        "relative": mean loss a row on fixed noise, best weights restored (:class:`Relative`).
+        "paper": what the code of arXiv 2407.03080 does: losses after every batch, summed over the
+        epoch, on fresh noise; rows never reshuffled; the last weights are kept, and the last loss
+        chooses (:class:`Paper`).
     """
 
     steps: int = 3_000
@@ -55,10 +64,9 @@ class Training:
         """Rows b of a batch for n training rows."""
         return min(n, self.batch_size or int(np.clip(n // 2, 16, 256)))
 
-    def period(self, n: int) -> int:
-        """Steps between validations for n training rows."""
-        epoch = -(-n // self.batch_rows(n))
-        return epoch if self.stopper == "paper" else self.validate_every or max(10, epoch // 2)
+    def rule(self) -> StoppingRule:
+        """Give the rule that ``stopper`` names."""
+        return RULES[self.stopper](self)
 
 
 @dataclass
@@ -79,25 +87,122 @@ class Record:
         zero = np.zeros(size, dtype=np.int64)
         return cls(high, zero, high.copy(), zero.copy(), high.copy(), np.zeros(size, dtype=bool))
 
-    def see(self, seeds: np.ndarray, loss: np.ndarray, step: int, how: Training) -> np.ndarray:
+
+class StoppingRule(ABC):
+    """What is validated when, and what each validation means for a seed."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+
+    @property
+    @abstractmethod
+    def validates_start(self) -> bool:
+        """Whether the weights before the first step are validated, and may be kept."""
+
+    @abstractmethod
+    def period(self, n: int) -> int:
+        """Steps between validations for n training rows."""
+
+    @abstractmethod
+    def picks(
+        self, network: Learner, index: object, size: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Say which rows train in an epoch and in which order, (size,) integers."""
+
+    @abstractmethod
+    def held_loss(self, validate: Validate, step: int, *, last: bool) -> np.ndarray | float:
+        """Give what the weights after ``step`` add to a validation loss, (S,).
+
+        ``last``: the validation is due now.
+        """
+
+    @abstractmethod
+    def see(self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int) -> np.ndarray:
         """Take a validation of ``seeds``; say which of them must keep their weights now."""
-        if how.stopper == "relative" and step < min(how.warm_up, how.steps):
+
+    def _note(
+        self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int, keep: np.ndarray
+    ) -> None:
+        record.best[seeds] = np.minimum(record.best[seeds], loss)
+        record.kept_step[seeds[keep]] = step
+        record.kept_loss[seeds[keep]] = loss[keep]
+        record.stopped[seeds] = record.since[seeds] >= self.training.patience
+
+
+class Relative(StoppingRule):
+    """Keep the best weights; stop when none gained a share of the loss for long enough."""
+
+    validates_start = True
+
+    def period(self, n: int) -> int:
+        """Half an epoch, at least 10, if the training says nothing else."""
+        return self.training.validate_every or max(10, _epoch(self.training, n) // 2)
+
+    def picks(
+        self, network: Learner, index: object, size: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """In the order that the network draws, each epoch another."""
+        return network.picks(index, size, rng)
+
+    def held_loss(self, validate: Validate, step: int, *, last: bool) -> np.ndarray | float:
+        """Once for each validation, always on the same noise."""
+        del step
+        return validate(None) if last else 0.0
+
+    def see(self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int) -> np.ndarray:
+        """Keep every best after the warm-up; only a gain of ``tolerance`` restores patience."""
+        if step < min(self.training.warm_up, self.training.steps):
             return np.zeros(len(seeds), dtype=bool)
         loss = np.where(np.isfinite(loss), loss, math.inf)
-        better = loss < self.best[seeds]
-        self.best[seeds] = np.minimum(self.best[seeds], loss)
-        if how.stopper == "paper":
-            keep = np.ones(len(seeds), dtype=bool)
-            worse = loss > self.best[seeds] + how.tolerance
-            self.since[seeds] = np.where(better, 0, self.since[seeds] + worse)
-        else:
-            keep = better
-            mark = self.mark[seeds]
-            size = np.where(np.isfinite(mark), np.abs(mark), 0)
-            gain = loss < mark - how.tolerance * size
-            self.mark[seeds] = np.where(gain, loss, mark)
-            self.since[seeds] = np.where(gain, 0, self.since[seeds] + 1)
-        self.kept_step[seeds[keep]] = step
-        self.kept_loss[seeds[keep]] = loss[keep]
-        self.stopped[seeds] = self.since[seeds] >= how.patience
+        best = np.asarray(loss < record.best[seeds])
+        mark = record.mark[seeds]
+        size = np.where(np.isfinite(mark), np.abs(mark), 0)
+        gain = loss < mark - self.training.tolerance * size
+        record.mark[seeds] = np.where(gain, loss, mark)
+        record.since[seeds] = np.where(gain, 0, record.since[seeds] + 1)
+        self._note(record, seeds, loss, step, best)
+        return best
+
+
+class Paper(StoppingRule):
+    """Keep the last weights, as the code of arXiv 2407.03080 does."""
+
+    @property
+    def validates_start(self) -> bool:
+        """Only where no epoch follows."""
+        return self.training.steps == 0
+
+    def period(self, n: int) -> int:
+        """An epoch."""
+        return _epoch(self.training, n)
+
+    def picks(
+        self, network: Learner, index: object, size: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """In the order of the table, always."""
+        del size, rng
+        return network.in_order(index)
+
+    def held_loss(self, validate: Validate, step: int, *, last: bool) -> np.ndarray | float:
+        """After every batch, each on noise of its own."""
+        del last
+        return validate(step)
+
+    def see(self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int) -> np.ndarray:
+        """A loss ``tolerance`` above the best uses up patience, a new best restores it."""
+        loss = np.where(np.isfinite(loss), loss, math.inf)
+        best = record.best[seeds]
+        since = record.since[seeds]
+        worse = loss > np.minimum(best, loss) + self.training.tolerance
+        record.since[seeds] = np.where(loss < best, 0, since + worse)
+        keep = np.ones(len(seeds), dtype=bool)
+        self._note(record, seeds, loss, step, keep)
         return keep
+
+
+RULES: dict[str, type[StoppingRule]] = {"relative": Relative, "paper": Paper}
+
+
+def _epoch(training: Training, n: int) -> int:
+    """Batches that n training rows make."""
+    return -(-n // training.batch_rows(n))

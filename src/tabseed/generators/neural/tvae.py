@@ -21,6 +21,7 @@ from tabseed.generators.neural.learner import (
     Network,
     Tensor,
     Weights,
+    dense,
     kl_to_standard_normal,
     to_tensor,
     torch,
@@ -88,18 +89,17 @@ class ModeNetwork(Network):
     def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x): (S, b, L + 2 m) -> (S, b, d) each."""
         inputs = rows[..., : self.coding.n_levels + self.coding.n_numbers]
-        hidden = torch.baddbmm(weights["encode.bias"], inputs, weights["encode.weight"]).relu()
-        hidden = torch.baddbmm(weights["encode2.bias"], hidden, weights["encode2.weight"]).relu()
-        code = torch.baddbmm(weights["code.bias"], hidden, weights["code.weight"])
-        mean, log_variance = code.split(self.latent_dim, dim=-1)
+        hidden = dense(weights, "encode", inputs).relu()
+        hidden = dense(weights, "encode2", hidden).relu()
+        mean, log_variance = dense(weights, "code", hidden).split(self.latent_dim, dim=-1)
         return mean, log_variance.clamp(*LOG_VARIANCE)
 
     def decode(self, weights: Weights, z: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the levels (S, b, L) and means of the numbers (S, b, m)."""
-        hidden = torch.baddbmm(weights["decode.bias"], z, weights["decode.weight"]).relu()
-        hidden = torch.baddbmm(weights["decode2.bias"], hidden, weights["decode2.weight"]).relu()
-        out = torch.baddbmm(weights["out.bias"], hidden, weights["out.weight"])
-        logits, mean = out.split([self.coding.n_levels, self.coding.n_numbers], dim=-1)
+        hidden = dense(weights, "decode", z).relu()
+        hidden = dense(weights, "decode2", hidden).relu()
+        sizes = [self.coding.n_levels, self.coding.n_numbers]
+        logits, mean = dense(weights, "out", hidden).split(sizes, dim=-1)
         return logits, REACH * mean.tanh()
 
     @staticmethod

@@ -7,6 +7,7 @@ hidden units; z the latent code of a row, q(z|x) = N(mu(x), diag exp(v(x))).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,12 +25,13 @@ from tabseed.generators.neural.learner import (
     Network,
     Tensor,
     Weights,
+    dense,
     kl_to_standard_normal,
     to_tensor,
     torch,
 )
 from tabseed.generators.neural.mixture import LatentMixture
-from tabseed.generators.neural.paper import PaperNetwork, paper_training
+from tabseed.generators.neural.paper import PaperNetwork, PaperVAEBGM
 from tabseed.generators.neural.stopping import Training
 from tabseed.space import Choice, Float, Int
 
@@ -107,16 +109,16 @@ class CellNetwork(Network):
 
     def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x): (S, b, p) -> (S, b, d) each."""
-        hidden = torch.baddbmm(weights["encode.bias"], rows, weights["encode.weight"]).relu_()
-        code = torch.baddbmm(weights["code.bias"], hidden, weights["code.weight"])
-        mean, log_variance = code.split(self.latent_dim, dim=-1)
+        hidden = dense(weights, "encode", rows).relu_()
+        mean, log_variance = dense(weights, "code", hidden).split(self.latent_dim, dim=-1)
         return mean, log_variance.clamp(*LOG_VARIANCE)
 
     def decode(self, weights: Weights, z: Tensor) -> Tensor:
         """Logits of the cells: (S, b, d) -> (S, b, W)."""
-        hidden = torch.baddbmm(weights["decode.bias"], z, weights["decode.weight"]).relu_()
-        weight = weights["cells.weight"] + weights["curve.weight"] @ self.curves.to(z.device)
-        return torch.baddbmm(weights["cells.bias"], hidden, weight)
+        hidden = dense(weights, "decode", z).relu_()
+        shared = weights["curve.weight"] @ self.curves.to(z.device)
+        cells = {**weights, "cells.weight": weights["cells.weight"] + shared}
+        return dense(cells, "cells", hidden)
 
     def log_likelihood(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
         """log p(x|z) in nats: (S, b, p) rows, (S, b, d) codes -> (S, b)."""
@@ -150,6 +152,33 @@ class CellNetwork(Network):
         return self.layout.sample(probabilities.double().numpy(), rng)
 
 
+@dataclass(frozen=True)
+class StableVAEBGM:
+    """How a VAEBGM learns, if not as its authors do (:class:`PaperVAEBGM`)."""
+
+    latent_dim: int | None
+    hidden_dim: int
+    kl_weight: float
+
+    def network(self, layout: Layout) -> CellNetwork:
+        """Make the network for an encoding."""
+        dim = self.latent_dim or int(np.clip(len(layout.free), 2, 16))
+        return CellNetwork(layout, dim, self.hidden_dim, self.kl_weight)
+
+    def training(self, n: int) -> Training:
+        """Give the settings of training on n rows."""
+        del n
+        return Training()
+
+    def mixture(self, means: np.ndarray, log_variances: np.ndarray, seed: int) -> LatentMixture:
+        """Describe the codes (n, d) of the rows that :meth:`latent_split` gives."""
+        return LatentMixture.fit(means, log_variances, seed)
+
+    def latent_split(self, split: Split) -> Split:
+        """Let the mixture learn from all rows, once stopping needs none."""
+        return split.whole()
+
+
 class VAEBGM(NeuralGenerator):
     """Variational autoencoder with a Bayesian Gaussian mixture on its latent codes.
 
@@ -173,7 +202,7 @@ class VAEBGM(NeuralGenerator):
     training : Training or None
     paper : bool
         Use architecture, losses, stopper and mixture of the authors' code
-        (:class:`~tabseed.generators.neural.paper.PaperNetwork`) instead; ``hidden_dim`` and
+        (:class:`~tabseed.generators.neural.paper.PaperVAEBGM`) instead; ``hidden_dim`` and
         ``kl_weight`` then play no part.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda".
@@ -222,24 +251,26 @@ class VAEBGM(NeuralGenerator):
     network_: CellNetwork | PaperNetwork
     mixtures_: list[LatentMixture]  # one for each seed that is drawn from
 
+    def _design(self) -> StableVAEBGM | PaperVAEBGM:
+        """Give whoever knows the network, its training and the latent law."""
+        if self.paper:
+            return PaperVAEBGM(self.latent_dim)
+        return StableVAEBGM(self.latent_dim, self.hidden_dim, self.kl_weight)
+
     def _training(self, n: int) -> Training:
-        return self.training or (paper_training(n) if self.paper else Training())
+        return self.training or self._design().training(n)
 
     def _network(self, layout: Layout) -> CellNetwork | PaperNetwork:
-        if self.paper:
-            return PaperNetwork(layout, self.latent_dim)
-        dim = self.latent_dim or int(np.clip(len(layout.free), 2, 16))
-        return CellNetwork(layout, dim, self.hidden_dim, self.kl_weight)
+        return self._design().network(layout)
 
     def _learn_latent(self, rows: np.ndarray, split: Split, stream: np.random.SeedSequence) -> None:
-        learn = LatentMixture.of_paper if self.paper else LatentMixture.fit
-        self.mixtures_ = []
+        design, self.mixtures_ = self._design(), []
         for at, seed in enumerate(self.drawn_):
             codes = self._codes(at, rows[split.train[seed]])
-            self.mixtures_.append(learn(*codes, int_seed(stream)))
+            self.mixtures_.append(design.mixture(*codes, int_seed(stream)))
 
     def _latent_split(self, split: Split) -> Split:
-        return split if self.paper else split.whole()
+        return self._design().latent_split(split)
 
     def _codes(self, at: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means and log-variances (n, d) of q(z|x) of the network ``drawn_[at]``."""
