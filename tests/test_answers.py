@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import tabseed as ts
 from tabseed.errors import FileError, TabseedError, printable
@@ -34,7 +35,18 @@ def evaluation() -> Finding:
         return ts.evaluate(table(80, 0), table(80, 1), table(60, 2), target=HOSTILE, n_jobs=1)
 
 
-ANSWERS = {"Evaluation": evaluation}
+def augmentation() -> Finding:
+    rows = table(120, 0).to_pandas()
+    return ts.evaluate_augmentation(
+        rows[["x", "w"]].rename(columns={"w": HOSTILE + "2"}),
+        rows[HOSTILE],
+        ts.TargetedAugmenter(ts.Resample(), ts.KNNShapley(), hardest=0.2),
+        model=LogisticRegression(),
+        protocol=ts.AugmentationProtocol(splits=2, draws=1, arms=("random",)),
+    )
+
+
+ANSWERS = {"Evaluation": evaluation, "AugmentationEvaluation": augmentation}
 
 
 @pytest.fixture(scope="module", params=ANSWERS)

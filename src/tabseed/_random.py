@@ -31,6 +31,16 @@ def child(parent: np.random.SeedSequence, *path: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, *path))
 
 
+def seed_text(stream: np.random.SeedSequence) -> str:
+    """Name the seed that a stream comes from, and where below it the stream lies.
+
+    >>> seed_text(seed_sequence(3)), seed_text(child(seed_sequence(3), 1005))
+    ('3', '3, stream 1005')
+    """
+    path = ".".join(map(str, stream.spawn_key))
+    return f"{stream.entropy}, stream {path}" if path else str(stream.entropy)
+
+
 def generator(random_state: RandomState) -> np.random.Generator:
     """Give a numpy Generator; one that comes in goes out unchanged."""
     if isinstance(random_state, np.random.Generator):

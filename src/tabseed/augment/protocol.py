@@ -16,13 +16,20 @@ from joblib.parallel import get_active_backend
 from sklearn.utils.validation import has_fit_parameter
 
 from tabseed._progress import Progress
-from tabseed._random import RandomState, child, one_thread, seed_sequence
+from tabseed._random import RandomState, child, one_thread, seed_sequence, seed_text
+from tabseed.augment import drawing
 from tabseed.augment.arms import ARMS, Arms, default_model, held_out, model_score, score_name
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
 from tabseed.augment.rows import Rows
 from tabseed.errors import TabseedError
 from tabseed.estimates.splits import Difference, compare, family
+from tabseed.estimates.words import listed, number, span
+from tabseed.pages import Finding, Heading, Row
 
+GAIN = "+.4f"  # form of a gain
+GAIN_KEYS = {"gain": "mean", "low": "low", "high": "high", "p_holm": "p_holm"}  # by attribute
+LABEL = "the label"  # where it has no name
+FEW_SPLITS = 5
 SPLIT = 0  # stream below that of a split, as those of arms
 
 
@@ -62,16 +69,20 @@ class AugmentationProtocol:
             )
 
 
-@dataclass(frozen=True)
-class AugmentationEvaluation:
+@dataclass(frozen=True, repr=False)
+class AugmentationEvaluation(Finding):
     """What each arm scores, and how surely arms differ.
 
     ``scores`` (J, A, G), larger is better; ``against_none``, a Difference for each other arm;
     ``over_controls``, of "hardest" against each other arm but "none"; ``n_hard`` k and ``n_added``
     m of each split, (J,); ``seconds`` by arm, of all splits, the scorer's among them where an arm
-    needs hardness.
+    needs hardness; ``settings`` of the augmenter, with the seed, as text.
     """
 
+    title = "Do more hard rows help?"
+    _template = "augment/page.html"
+
+    target: str
     score: str
     arms: tuple[str, ...]
     scores: np.ndarray
@@ -83,6 +94,7 @@ class AugmentationEvaluation:
     n_added: np.ndarray
     level: float
     seconds: dict[str, float] = field(compare=False)
+    settings: dict[str, str] = field(compare=False)
 
     def mean(self, arm: str) -> float:
         """Give the mean score of an arm over splits and draws."""
@@ -95,31 +107,75 @@ class AugmentationEvaluation:
 
     @property
     def verdict(self) -> str:
-        """Say in one sentence whether adding rows like the hardest helps."""
+        """Whether adding rows like the hardest helps, in one sentence."""
         hardest = next(d for d in self.against_none if d.arm == "hardest")
-        found = f"{self.score} {hardest.mean:+.4f} ({_interval(hardest, self.level)})"
+        gain = (
+            f"{self.score} {number(hardest.mean, GAIN)} ({100 * (1 - self.level):g} % interval "
+            f"{span(hardest.low, hardest.high, GAIN)}, p = {hardest.p_holm:.2g} after Holm) "
+            "over none"
+        )
         if "hardest" in self.gaining:
             rivals = [d.against for d in self.over_controls if not d.gains(self.level)]
             if not rivals:
-                return f"Rows like the hardest help, more than every control: {found} over none."
+                return f"Rows like the hardest help, more than every control: {gain}."
             return (
-                f"Rows like the hardest help, {found} over none, but not reliably more than "
-                f"{_listed(rivals)}."
+                f"Rows like the hardest help, {gain}, but not reliably more than {listed(rivals)}."
             )
-        power = f"a gain of {hardest.detectable:.4f} would have been found with a power of 80 %"
         if self.gaining:
             return (
-                f"No reliable gain from rows like the hardest, {found} over none; "
-                f"{_listed(self.gaining)} reliably help{'s' * (len(self.gaining) == 1)}."
+                f"No reliable gain from rows like the hardest, {gain}; "
+                f"{listed(self.gaining)} reliably help{'s' * (len(self.gaining) == 1)}."
             )
         if hardest.mean < 0 and hardest.p_holm < self.level:
-            return f"Rows like the hardest make the model worse: {found} over none."
-        return f"No reliable gain: {found} over none; {power}."
+            return f"Rows like the hardest make the model worse: {gain}."
+        return (
+            f"No reliable gain: {gain}; a gain of {hardest.detectable:.4f} would have been found "
+            "with a power of 80 %."
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Whether the splits are too few to see small gains."""
+        splits = len(self.scores)
+        if splits >= FEW_SPLITS:
+            return ()
+        return (f"With {splits} splits intervals are wide; 10 splits see smaller gains.",)
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """Each arm, its score, and its gain over none with interval and p-value."""
+        return (
+            Heading.text("training rows", "arm"),
+            Heading.number(self.score, "score"),
+            Heading.number("gain over none", "gain", GAIN),
+            Heading.span(f"{100 * (1 - self.level):g} % interval", "low", "high", GAIN),
+            Heading.number("p, Holm", "p_holm", ".2g"),
+        )
+
+    def rows(self) -> list[Row]:
+        """Give each arm with its mean score, and its gain over "none", which has none itself."""
+        gains = {d.arm: d for d in self.against_none}
+        return [
+            {
+                "arm": arm,
+                "meaning": ARMS[arm],
+                "score": self.mean(arm),
+                **(
+                    {key: getattr(gains[arm], name) for key, name in GAIN_KEYS.items()}
+                    if arm in gains
+                    else dict.fromkeys(GAIN_KEYS)
+                ),
+                "reliable": arm in self.gaining,
+            }
+            for arm in self.arms
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything, JSON-ready."""
         return {
             "verdict": self.verdict,
+            "notes": list(self.notes),
+            "target": self.target,
             "gaining": list(self.gaining),
             "score": self.score,
             "arms": {
@@ -140,15 +196,17 @@ class AugmentationEvaluation:
             "level": self.level,
         }
 
+    def _page(self) -> dict[str, Any]:
+        return {
+            "against_none": drawing.against_none(self.rows()),
+            "over_controls": drawing.over_controls(self.over_controls, self.level),
+            "level": f"{100 * (1 - self.level):g} %",
+            "n_hard": int(self.n_hard.mean()),
+            "n_added": int(self.n_added.mean()),
+        }
 
-def _interval(d: Difference, level: float) -> str:
-    interval = f"{100 * (1 - level):g} % interval {d.low:+.4f} to {d.high:+.4f}"
-    return f"{interval}, p = {d.p_holm:.2g} after Holm"
-
-
-def _listed(arms: Any) -> str:
-    *first, last = arms
-    return f"{', '.join(first)} and {last}" if first else str(last)
+    def _settings(self) -> dict[str, str]:
+        return self.settings
 
 
 def evaluate_augmentation(
@@ -199,8 +257,15 @@ def evaluate_augmentation(
     stream = seed_sequence(random_state)
     job = delayed(_run_split)
     jobs = (job(rows, augmenter, model, protocol, child(stream, j)) for j in range(protocol.splits))
-    found = list(_told(_spread(n_jobs)(jobs), protocol.splits, progress))
-    return _evaluation(rows, protocol, found)
+    splits = list(_reported(_spread(n_jobs)(jobs), protocol.splits, progress))
+    target = getattr(y, "name", None)
+    return _evaluation(
+        rows,
+        protocol,
+        splits,
+        target=LABEL if target is None else str(target),
+        settings={**_settings(augmenter), "seed": seed_text(stream)},
+    )
 
 
 @dataclass(frozen=True)
@@ -216,19 +281,25 @@ class _Split:
 
 
 def _evaluation(
-    rows: Rows, protocol: AugmentationProtocol, found: list[_Split]
+    rows: Rows,
+    protocol: AugmentationProtocol,
+    splits: list[_Split],
+    *,
+    target: str,
+    settings: dict[str, str],
 ) -> AugmentationEvaluation:
-    names, scores = protocol.names, np.stack([split.scores for split in found])
+    names, scores = protocol.names, np.stack([split.scores for split in splits])
     mean = dict(zip(names, scores.mean(axis=2).T, strict=True))
-    n_train, n_test = found[0].n_train, found[0].n_test  # shares of classes: all splits alike
+    n_train, n_test = splits[0].n_train, splits[0].n_test  # shares of classes: all splits alike
     ratio, level = n_test / n_train, protocol.level
 
     def against(arm: str, other: str) -> Difference:
         return compare(arm, other, mean[arm] - mean[other], ratio, level)
 
-    seconds = np.sum([split.seconds for split in found], axis=0)
+    seconds = np.sum([split.seconds for split in splits], axis=0)
     controls = [a for a in names if a not in ("none", "hardest")]
     return AugmentationEvaluation(
+        target=target,
         score=score_name(rows),
         arms=tuple(names),
         scores=scores,
@@ -236,11 +307,22 @@ def _evaluation(
         over_controls=family([against("hardest", a) for a in controls]),
         n_train=n_train,
         n_test=n_test,
-        n_hard=np.array([split.n_hard for split in found]),
-        n_added=np.array([split.n_added for split in found]),
+        n_hard=np.array([split.n_hard for split in splits]),
+        n_added=np.array([split.n_added for split in splits]),
         level=level,
         seconds=dict(zip(names, seconds.tolist(), strict=True)),
+        settings=settings,
     )
+
+
+def _settings(augmenter: TargetedAugmenter | TargetedRegressionAugmenter) -> dict[str, str]:
+    """Give the settings of an augmenter as text, without those that are not given."""
+    given = augmenter.get_params(deep=False)
+    return {
+        name: str(value)
+        for name, value in given.items()
+        if value is not None and name not in ("random_state", "provenance")
+    }
 
 
 def _spread(n_jobs: int | None) -> Parallel:
@@ -248,8 +330,8 @@ def _spread(n_jobs: int | None) -> Parallel:
     return Parallel(n_jobs=n_jobs, return_as="generator" if streams else "list")
 
 
-def _told(found: Any, total: int, progress: Progress | None) -> Iterator[_Split]:
-    for done, split in enumerate(found, 1):
+def _reported(results: Any, total: int, progress: Progress | None) -> Iterator[_Split]:
+    for done, split in enumerate(results, 1):
         if progress is not None:
             progress(done, total, f"{done} of {total} splits")
         yield split

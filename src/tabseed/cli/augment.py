@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,7 +97,7 @@ def augment(
     as_json: AsJson = False,
 ) -> None:
     """Add rows like the hardest ones, and say whether that helps."""
-    from tabseed.table.files import check_outputs, check_spreadsheet, write_table, write_text
+    from tabseed.table.files import check_outputs, check_spreadsheet, write_table
 
     check_outputs([output], [report], [data, schema], force)
     check_spreadsheet(output, for_spreadsheet)
@@ -118,21 +119,16 @@ def augment(
     out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
     augmenter, features, labels = _prepared(table, target, settings)
     whole = _augmented(out, table, target, augmenter, (features, labels, provenance), seed)
-    found = None
+    answer = None
     if splits and hardest < 1:
-        found = _verdict(out, augmenter, (features, labels), splits, seed)
+        answer = _verdict(out, target, augmenter, (features, labels), splits, seed)
     elif splits:
         out.say("verdict", "none: --hardest 1 has no hard rows to compare with; name a share")
     write_table(whole, output, force=force, for_spreadsheet=for_spreadsheet)
     out.result["output"] = str(output)
     out.say("table", output)
-    if report is not None and found is not None:
-        from tabseed.augment.drawing import augmentation_page
-
-        shown = {key: str(value) for key, value in {**settings, "seed": seed}.items()}
-        write_text(augmentation_page(found, target, shown), report, force=force)
-        out.result["report"] = str(report)
-        out.say("report", report)
+    if report is not None and answer is not None:
+        out.report(answer, report, force)
     out.finish("augment")
 
 
@@ -189,12 +185,12 @@ def _augmented(
 
 
 def _verdict(
-    out: Output, augmenter: Any, given: tuple[Table, Any], splits: int, seed: int
+    out: Output, target: str, augmenter: Any, given: tuple[Table, Any], splits: int, seed: int
 ) -> AugmentationEvaluation:
     from tabseed.augment.protocol import AugmentationProtocol, evaluate_augmentation
 
     with progress_bar() as progress:
-        found = evaluate_augmentation(
+        answer = evaluate_augmentation(
             *given,
             augmenter,
             protocol=AugmentationProtocol(splits=splits),
@@ -202,26 +198,10 @@ def _verdict(
             n_jobs=-1,
             progress=progress,
         )
-    out.result["evaluation"] = found.to_dict()
-    out.say("verdict", found.verdict)
-    gains = {d.arm: d for d in found.against_none}
-    out.rows(
-        ("training rows", found.score, "gain over none", "95 % interval", "p, Holm"),
-        [
-            [
-                arm,
-                f"{found.mean(arm):.3f}",
-                *(
-                    (
-                        f"{gains[arm].mean:+.4f}",
-                        f"{gains[arm].low:+.4f} to {gains[arm].high:+.4f}",
-                        f"{gains[arm].p_holm:.2g}",
-                    )
-                    if arm in gains
-                    else ("", "", "")
-                ),
-            ]
-            for arm in found.arms
-        ],
-    )
-    return found
+    answer = replace(answer, target=target)  # labels by themselves have no name
+    out.result["evaluation"] = answer.to_dict()
+    out.say("verdict", answer.verdict)
+    for note in answer.notes:
+        out.say("note", note)
+    out.answer(answer)
+    return answer
