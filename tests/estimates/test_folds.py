@@ -31,3 +31,17 @@ def test_folds_are_even_in_all_and_in_each_class() -> None:
     counts = np.array([np.bincount(fold[group == g], minlength=4) for g in range(3)])
     assert (np.ptp(counts, axis=1) <= 1).all() and np.ptp(counts.sum(axis=0)) <= 1
     assert not np.array_equal(fold, deal(group, len(group), 4, np.random.default_rng(1)))
+
+
+def test_without_classes_every_fold_is_a_slice_of_one_permutation() -> None:
+    order = np.random.default_rng(3).permutation(23)
+    fold = deal(None, 23, 5, np.random.default_rng(3))
+    for k in range(5):
+        assert np.flatnonzero(fold == k).tolist() == sorted(order[k::5])
+
+
+def test_numbers_are_dealt_in_their_order_so_that_each_run_of_values_meets_every_fold() -> None:
+    y = np.random.default_rng(4).normal(size=20)
+    fold = deal(y, 20, 4, np.random.default_rng(5))
+    ranked = fold[np.argsort(y)].reshape(5, 4)
+    assert (np.sort(ranked, axis=1) == np.arange(4)).all()

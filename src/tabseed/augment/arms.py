@@ -138,6 +138,7 @@ def held_out(
         raise TooFewRowsError(
             f"{what} has {held[which]} rows, of which a share of {share:g} is none to test by"
         )
+    # a share of each class, not one of equal folds: lots and quotas, as folds.deal has none
     lots = np.random.default_rng(stream).random(len(rows))
     return np.isin(np.arange(len(rows)), smallest(lots, group, quota))
 

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from tabseed._random import child
 from tabseed.errors import NothingLearnedError, TabseedError, TooFewRowsError
+from tabseed.estimates.folds import deal
 from tabseed.generators.base import Aids
 from tabseed.inductive_bias import bias_class
 from tabseed.inductive_bias.base import CHOICE, InductiveBias, Stacked, Stage, learn
@@ -84,11 +85,12 @@ class AutoBias(InductiveBias):
             raise TooFewRowsError(
                 f"AutoBias with {self.folds} folds needs at least {5 * self.folds} rows, got {n}"
             )
-        order = np.random.default_rng(child(stage.stream, CHOICE, ORDER)).permutation(n)
-        parts = [np.sort(order[fold :: self.folds]) for fold in range(self.folds)]
+        rng = np.random.default_rng(child(stage.stream, CHOICE, ORDER))
+        fold = deal(None, n, self.folds, rng)
         self.gains_ = np.empty((n, len(candidates)))
-        for fold, held in enumerate(parts):
-            self.gains_[held] = self._gains(candidates, stage, fold, held)
+        for k in range(self.folds):
+            held = np.flatnonzero(fold == k)
+            self.gains_[held] = self._gains(candidates, stage, k, held)
         self.chosen_ = self._choose()
         none = StageOne(n_seeds=stage.model.n_seeds)
         return none if self.chosen_ is None else candidates[self.chosen_]

@@ -151,6 +151,7 @@ class ULSIF:
         places = [rng.permutation(len(x))[: CENTRES // 2] for x in (p, q)]
         centres = np.concatenate([x[rows] for x, rows in zip((p, q), places, strict=True)])
         unit = float(np.median(pdist(centres))) or 1.0
+        # folds.deal gives the inverse of this permutation: as random, but other figures
         folds = [rng.permutation(len(x)) % ULSIF_FOLDS for x in (p, q)]
         found = []
         for width in unit * np.array(WIDTHS):

@@ -60,6 +60,8 @@ class Run:
     def parts(self, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Give the rows to fit, to calibrate and to score; stratified, other in each run."""
         rng = np.random.default_rng(child(self.stream, 0))
+        # not by folds.deal: the order of a side's rows matters too, since calibration rows are a
+        # part of it
         fit, calibrate, score = [], [], []
         for side in (False, True):
             rows = rng.permutation(np.flatnonzero(self.is_real == side))

@@ -23,6 +23,7 @@ from tabseed._random import RandomState, child, seed_sequence
 from tabseed.coding.labels import seeded
 from tabseed.errors import TabseedError, TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.folds import deal
 from tabseed.estimates.splits import split_error
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
@@ -189,9 +190,10 @@ def tune_mix(
     stream = seed_sequence(random_state)
     if model is None:
         model = zoo(problem.task, len(rows) - math.ceil(len(rows) / settings.folds))["boosting"]
+    classes = rows.y if problem.task == "classification" else None
     fold = np.stack(
         [
-            _folds(problem, rows, settings.folds, child(stream, FOLDS, r))
+            deal(classes, len(rows), settings.folds, np.random.default_rng(child(stream, FOLDS, r)))
             for r in range(settings.repeats)
         ]
     )
@@ -243,18 +245,6 @@ def _check(generator: Any, settings: Mixing) -> None:
             f"tune_mix needs 2 folds, 1 repeat and 1 draw or more, got {settings.folds}, "
             f"{settings.repeats} and {settings.draws}"
         )
-
-
-def _folds(
-    problem: Problem, rows: Labelled, folds: int, stream: np.random.SeedSequence
-) -> np.ndarray:
-    """Give each row's fold, (n,); classes are dealt evenly."""
-    order = np.random.default_rng(stream).permutation(len(rows))
-    if problem.task == "classification":
-        order = order[np.argsort(rows.y[order], kind="stable")]
-    fold = np.empty(len(rows), dtype=np.int64)
-    fold[order] = np.arange(len(rows)) % folds
-    return fold
 
 
 # --- one split ----------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from tabseed._random import child, int_seed
 from tabseed.coding.cells import Block
 from tabseed.coding.levels import pick
 from tabseed.errors import TabseedError
+from tabseed.estimates.folds import deal
 from tabseed.estimates.scores import Task
 from tabseed.table import MISSING
 
@@ -86,12 +87,10 @@ class Fitting:
         evenly.
         """
         n = len(y)
-        order = np.random.default_rng(child(self.stream, FOLDS)).permutation(n)
-        order = order[np.argsort(y[order], kind="stable")]
-        fold = np.empty(n, int)
-        fold[order] = np.arange(n) % min(self.folds, n)
+        folds = min(self.folds, n)
+        fold = deal(y, n, folds, np.random.default_rng(child(self.stream, FOLDS)))
         parts = []
-        for k in range(min(self.folds, n)):
+        for k in range(folds):
             model = self.learned(task, points[fold != k], y[fold != k], part=1 + k)
             with _refusals(model, int((fold != k).sum())):
                 parts.append(predict(model, points[fold == k]))
