@@ -11,22 +11,90 @@ from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 from tabseed.space import Choice, Float, Space
-from tabseed.tune.surrogate import Observed, Surrogate, expected_improvement, greedy_mean
+from tabseed.tune.surrogate import (
+    Observed,
+    Surrogate,
+    greedy_mean,
+    log_expected_improvement,
+    log_h,
+)
+
+
+def gain(mean: float, sd: float, best: float) -> float:
+    """The integral of (f - best) over what f ~ N(mean, sd^2) has above best."""
+
+    def integrand(f: float) -> float:
+        return float((f - best) * norm.pdf(f, mean, sd))
+
+    return float(quad(integrand, best, max(mean, best) + 12 * sd, epsabs=0, epsrel=1e-12)[0])
 
 
 @pytest.mark.parametrize("mean, sd, best", [(0, 1, 0), (1.3, 0.4, 2.0), (-1, 2, -3), (0, 0.5, 3)])
-def test_expected_improvement_is_the_integral(mean: float, sd: float, best: float) -> None:
-    def gain(f: float) -> float:
-        return (f - best) * norm.pdf(f, mean, sd)
-
-    wanted, _ = quad(gain, best, max(mean, best) + 12 * sd, epsabs=1e-13)
-    found = expected_improvement(np.array([float(mean)]), np.array([float(sd)]), best)
-    assert found[0] == pytest.approx(wanted, abs=1e-10)
+def test_log_expected_improvement_is_that_of_the_integral(
+    mean: float, sd: float, best: float
+) -> None:
+    found = log_expected_improvement(np.array([float(mean)]), np.array([float(sd)]), best)
+    assert math.exp(found[0]) == pytest.approx(gain(mean, sd, best), rel=1e-9)
 
 
-def test_expected_improvement_at_its_limits() -> None:
-    mean, sd = np.array([2.0, -1.0, -50.0]), np.array([0.0, 0.0, 1.0])
-    np.testing.assert_array_equal(expected_improvement(mean, sd, 0.0), [2.0, 0.0, 0.0])
+def test_expected_improvement_without_spread_is_the_gain() -> None:
+    mean, sd = np.array([2.0, -1.0, 3.0, 0.0]), np.array([0.0, 0.0, 5e-324, 0.0])
+    found = log_expected_improvement(mean, sd, 0.0)
+    np.testing.assert_array_equal(found, [math.log(2.0), -np.inf, math.log(3.0), -np.inf])
+
+
+def log_integral(z: float) -> float:
+    """log h(z) by an integral that does not cancel: h(z) = phi(z) int_0^inf t e^(z t - t^2/2)."""
+    peak = max(z, 0.0)  # near the largest value of the integrand, which is divided out there
+
+    def integrand(t: float) -> float:
+        return t * math.exp(z * t - t**2 / 2 - (z * peak - peak**2 / 2))
+
+    width = min(1.0, 1 / max(-z, 1e-9)) if z < 0 else 1.0
+    ends = [max(0.0, peak - 12 * width), peak + 40 * width]
+    value, _ = quad(integrand, *ends, epsabs=0, epsrel=1e-13, limit=200)
+    return float(norm.logpdf(z) + z * peak - peak**2 / 2 + math.log(value))
+
+
+@pytest.mark.parametrize(
+    "z",
+    [
+        -40.0,
+        -39.5,
+        -38.0,
+        -20.0,
+        -7.3,
+        -3.0,
+        -1.5,
+        -1.0001,
+        -1.0,
+        -0.9999,
+        -0.5,
+        0.0,
+        1.0,
+        4.0,
+        10.0,
+    ],
+)
+def test_log_h_is_the_log_of_the_integral(z: float) -> None:
+    assert log_h(np.array([float(z)]))[0] == pytest.approx(log_integral(z), rel=1e-12, abs=1e-12)
+
+
+def test_log_h_against_its_asymptotic_series() -> None:
+    """h(z) = phi(z) / z^2 (1 - 3/z^2 + 15/z^4 - 105/z^6 + ...), on both sides of z = FAR."""
+    z = -np.concatenate([np.geomspace(100, 1e7, 60), [9999.9, 10_000.0, 10_000.1]])
+    series = -3 / z**2 + 15 / z**4 - 105 / z**6
+    wanted = -0.5 * z**2 - 0.5 * math.log(2 * math.pi) - 2 * np.log(-z) + np.log1p(series)
+    np.testing.assert_allclose(log_h(z), wanted, rtol=1e-14, atol=1e-8)
+
+
+def test_log_h_is_finite_and_rises_where_h_itself_is_0() -> None:
+    z = np.concatenate([-np.geomspace(1e150, 51, 500), np.linspace(-50, 10, 6001)])
+    logs = log_h(z)
+    assert np.isfinite(logs).all()
+    assert (np.diff(logs) > 0).all()
+    with np.errstate(under="ignore"):
+        assert (norm.pdf(z[z < -40]) + z[z < -40] * norm.cdf(z[z < -40]) == 0).all()
 
 
 def observed(n: int = 12) -> tuple[Space, Observed]:
@@ -87,9 +155,9 @@ def test_improvement_is_that_of_the_mean_once_the_point_was_tried() -> None:
 
     moves = (mean_after(mu + 1.0) - mean_after(mu)) * math.sqrt(s**2 + noise)
     best = model.posterior(seen.points)[0].max()
-    wanted, _ = quad(lambda f: (f - best) * norm.pdf(f, mu, moves), best, mu + 12 * moves)
+    wanted = gain(mu, moves, best)
     assert wanted > 1e-3
-    assert model.improvement(x)[0] == pytest.approx(wanted, rel=1e-4)
+    assert math.exp(model.log_improvement(x)[0]) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_noise_of_draws_by_hand() -> None:

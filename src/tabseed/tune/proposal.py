@@ -108,14 +108,14 @@ def sobol(d: int, n: int, rng: np.random.Generator) -> np.ndarray:
 def _by_improvement(
     space: Space, seen: Observed, running: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Order candidates by expected improvement; by the mean where that is 0 to all digits."""
+    """Order candidates by log EI."""
     model = Surrogate(space, seen).given(running)
     if space.size <= GRID:
         points = space.grid()
     else:
         centres = model.seen.points[np.argsort(-model.posterior(model.seen.points)[0])[:NEAR]]
         points = np.concatenate([sobol(len(space), WIDE, rng), _near(space, centres, rng)])
-    return points[np.lexsort((-model.posterior(points)[0], -model.improvement(points)))]
+    return points[np.argsort(-model.log_improvement(points), kind="stable")]
 
 
 def _near(space: Space, centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:

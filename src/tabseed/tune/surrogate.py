@@ -4,16 +4,19 @@ Notation: n trials of a family, d dimensions, f the objective without noise, y_i
 draws of trial i, v_i its variance.
 
     y_i = f(x_i) + e_i,   var e_i = v_i + w,   f ~ GP(0, c Matern_5/2 with a length a feature)
-    EI = E max(N(mu, sigma^2) - best, 0) = sigma (z Phi(z) + phi(z)),   z = (mu - best) / sigma
+    EI = E max(N(mu, sigma^2) - best, 0) = sigma h(z),   h(z) = phi(z) + z Phi(z),
+    z = (mu - best) / sigma
 
 w is the noise that the draws of a trial share (the split of the rows, say). Because values are
 noisy, what counts is the posterior mean: best is the largest at the trials, not the largest value
 seen, and sigma is how far that at x will move when x is tried, s^2 / sqrt(s^2 + v + w) with s the
 posterior's spread. Without noise this is s; with noise, tries beside the best show little, and EI
-looks elsewhere sooner. Trials that still run are taken to give their posterior mean, so that
-workers side by side do not ask for the same.
+looks elsewhere sooner. Candidates are compared by log EI, which is finite and still falls where EI
+underflows to 0, as it does from z = -39 on. Trials that still run are taken to give their posterior
+mean, so that workers side by side do not ask for the same.
 
-References: Jones, Schonlau, Welch 1998 (doi:10.1023/A:1008306431147), EI; Ginsbourger, Le Riche,
+References: Jones, Schonlau, Welch 1998 (doi:10.1023/A:1008306431147), EI; Ament, Daulton,
+Eriksson, Balandat, Bakshy 2023 (arXiv 2310.20708), log EI; Ginsbourger, Le Riche,
 Carraro 2010 (doi:10.1007/978-3-642-10701-6_6), trials that run; Picheny, Wagner, Ginsbourger 2013
 (doi:10.1007/s00158-013-0919-4), EI under noise; Hvarfner, Hellsten, Nardi 2024 (arXiv 2402.02229),
 lengths that grow with sqrt(d); Smyth 2004 (doi:10.2202/1544-6115.1027), few draws' variances.
@@ -29,7 +32,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import ndtr
+from scipy.special import erfcx, ndtr
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
@@ -38,6 +41,7 @@ from tabseed.space import Space
 
 DRAWS_PRIOR = 4  # degrees of freedom that the pooled variance of draws has in that of a trial
 FENCE = 3.0  # values this many interquartile ranges below the first quartile are moved up there
+FAR = -1e4  # the z below which h(z) is phi(z) / z^2
 JITTER = 1e-8  # least noise variance, in units of the values' own
 
 
@@ -71,12 +75,38 @@ class Observed:
         return cls(points, mean, variance / np.maximum(count, 1))
 
 
-def expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> np.ndarray:
-    """Give E max(f - best, 0) for f ~ N(mean, sd^2), (m,)."""
+def log_expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> np.ndarray:
+    """Give log E max(f - best, 0) for f ~ N(mean, sd^2), (m,): log sd + log h((mean - best) / sd).
+
+    Where sd is 0 it is log max(mean - best, 0), which may be -inf.
+    """
     gain = mean - best
-    z = gain / np.where(sd > 0, sd, 1.0)
-    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    return np.maximum(np.where(sd > 0, gain * ndtr(z) + sd * density, gain), 0.0)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        z = gain / sd
+        known = ~np.isfinite(z)  # sd is 0, or as good as 0
+        logs = np.log(sd) + log_h(np.where(known, 0.0, z))
+        return np.asarray(np.where(known, np.log(np.maximum(gain, 0.0)), logs))
+
+
+def log_h(z: np.ndarray) -> np.ndarray:
+    """Give log(phi(z) + z Phi(z)) of finite z, (m,): equation (9) of arXiv 2310.20708.
+
+    With c = log(2 pi) / 2 and d = log(pi / 2) / 2:
+
+        log h(z) = log(phi(z) + z Phi(z))                                  -1 < z
+                 = -z^2/2 - c + log(1 - exp(d + log(|z| erfcx(-z / sqrt 2))))  FAR < z <= -1
+                 = -z^2/2 - c - 2 log|z|                                        z <= FAR
+
+    The equation has FAR = -1/sqrt(eps). At -1e4 both neighbours err by 3e-8, less than the
+    rounding of z^2/2: the one loses z^2 eps to cancellation, the other leaves out 3/z^2.
+    """
+    near, middle = np.maximum(z, -1.0), -np.clip(z, FAR, -1.0)
+    normal = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
+    above = np.log(np.exp(-0.5 * near**2) / math.sqrt(2 * math.pi) + near * ndtr(near))
+    # of 1 - exp(x), x < 0; expm1 keeps the digits where x is near 0
+    below = np.log(-np.expm1(0.5 * math.log(math.pi / 2) + np.log(middle * erfcx(middle / 2**0.5))))
+    far = -2 * np.log(np.maximum(-z, 1.0))
+    return np.asarray(np.select([z > -1, z > FAR], [above, normal + below], normal + far))
 
 
 class Surrogate:
@@ -135,12 +165,12 @@ class Surrogate:
         _fit(told.process, self.space.features(told.seen.points), self._scaled(told.seen.mean))
         return told
 
-    def improvement(self, points: np.ndarray) -> np.ndarray:
-        """Give the expected improvement at points (m, d), once tried, over the best trial."""
+    def log_improvement(self, points: np.ndarray) -> np.ndarray:
+        """Give log EI at points (m, d), once tried, over the best trial."""
         best = self.posterior(self.seen.points)[0].max()
         mean, sd = self.posterior(points)
         noise = self.seen.variance.mean() + self.unit**2 * (self._shared_noise + JITTER)
-        return expected_improvement(mean, sd**2 / np.sqrt(sd**2 + noise), best)
+        return log_expected_improvement(mean, sd**2 / np.sqrt(sd**2 + noise), best)
 
 
 def greedy_mean(space: Space, seen: Observed, points: np.ndarray) -> np.ndarray:
