@@ -46,7 +46,15 @@ def augmentation() -> Finding:
     )
 
 
-ANSWERS = {"Evaluation": evaluation, "AugmentationEvaluation": augmentation}
+def hardness() -> Finding:
+    return ts.assess_hardness(table(80, 0), HOSTILE, ts.KNNShapley())
+
+
+ANSWERS = {
+    "Evaluation": evaluation,
+    "AugmentationEvaluation": augmentation,
+    "HardnessAssessment": hardness,
+}
 
 
 @pytest.fixture(scope="module", params=ANSWERS)

@@ -24,7 +24,7 @@ from tabseed.augment.rows import Rows
 from tabseed.errors import TabseedError
 from tabseed.estimates.splits import Difference, compare, family
 from tabseed.estimates.words import listed, number, span
-from tabseed.pages import Finding, Heading, Row
+from tabseed.pages import Finding, Heading, Row, settings_of
 
 GAIN = "+.4f"  # form of a gain
 GAIN_KEYS = {"gain": "mean", "low": "low", "high": "high", "p_holm": "p_holm"}  # by attribute
@@ -264,7 +264,7 @@ def evaluate_augmentation(
         protocol,
         splits,
         target=LABEL if target is None else str(target),
-        settings={**_settings(augmenter), "seed": seed_text(stream)},
+        settings={**settings_of(augmenter), "seed": seed_text(stream)},
     )
 
 
@@ -313,16 +313,6 @@ def _evaluation(
         seconds=dict(zip(names, seconds.tolist(), strict=True)),
         settings=settings,
     )
-
-
-def _settings(augmenter: TargetedAugmenter | TargetedRegressionAugmenter) -> dict[str, str]:
-    """Give the settings of an augmenter as text, without those that are not given."""
-    given = augmenter.get_params(deep=False)
-    return {
-        name: str(value)
-        for name, value in given.items()
-        if value is not None and name not in ("random_state", "provenance")
-    }
 
 
 def _spread(n_jobs: int | None) -> Parallel:

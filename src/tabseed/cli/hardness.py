@@ -31,8 +31,6 @@ from tabseed.errors import TabseedError
 if TYPE_CHECKING:
     from tabseed.hardness.assess import HardnessAssessment
 
-HARDEST = 0.1  # the share of rows whose hints are counted apart
-
 
 @guarded
 def hardness(
@@ -79,7 +77,7 @@ def hardness(
 ) -> None:
     """Say which rows are hard to learn, and why they may be."""
     from tabseed.hardness.assess import assess_hardness
-    from tabseed.table.files import check_outputs, check_spreadsheet, write_table, write_text
+    from tabseed.table.files import check_outputs, check_spreadsheet, write_table
 
     check_outputs([output] if output else [], [report], [data, schema, reference], force)
     if output is not None:
@@ -92,57 +90,40 @@ def hardness(
     further = None
     if reference is not None:
         further = read_like(reference, table, "reference", encoding)
-    found = assess_hardness(table, target, scorer, reference=further)
-    out = Output(as_json, {"method": method, "target": target, "task": found.task})
+    answer = assess_hardness(table, target, scorer, reference=further)
+    out = Output(as_json, {"method": method, "target": target, "task": answer.task})
     out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
-    _say(out, found, show)
+    _say(out, answer, show)
     if output is not None:
-        write_table(found.to_arrow(), output, force=force, for_spreadsheet=for_spreadsheet)
+        write_table(answer.to_arrow(), output, force=force, for_spreadsheet=for_spreadsheet)
         out.result["output"] = str(output)
         out.say("scores", output)
     if report is not None:
-        from tabseed.hardness.drawing import hardness_page
-
-        write_text(hardness_page(table, found, {"seed": str(seed)}), report, force=force)
-        out.result["report"] = str(report)
-        out.say("report", report)
+        out.report(answer, report, force)
     out.finish("hardness")
 
 
-def _say(out: Output, found: HardnessAssessment, show: int) -> None:
-    """Print the counts of hints and the hardest rows; keep both for JSON."""
+def _say(out: Output, answer: HardnessAssessment, show: int) -> None:
+    """Print the verdict, the counts of hints and the hardest rows; keep all for JSON."""
     from tabseed.hardness.hints import HINTS
 
-    counts = found.counts(HARDEST)
-    n, hard = len(found.hardness), sum(count for _, count in counts.values())
-    out.say("scored", f"{n} rows by {found.method}, larger is harder")
-    if found.task == "regression":
-        out.say("", f"{found.target} is a number; for classes, --kind {found.target}=categorical")
-    out.result["hints"] = {
-        name or "none": {"all": every, "hardest": few} for name, (every, few) in counts.items()
-    }
+    n, target, hints = len(answer.hardness), answer.target, answer.hint_counts()
+    hard = sum(count["hardest"] for count in hints.values())
+    out.say("scored", f"{n} rows by {answer.method}, larger is harder")
+    if answer.task == "regression":
+        out.say("", f"{target} is a number; for classes, --kind {target}=categorical")
+    out.say("verdict", answer.verdict)
+    for note in answer.notes:
+        out.say("note", note)
+    out.result |= {"verdict": answer.verdict, "notes": list(answer.notes), "hints": hints}
     out.rows(
         ("hint", f"of {n} rows", f"of the hardest {hard}", "meaning"),
-        [[h or "none", str(every), str(few), HINTS[h]] for h, (every, few) in counts.items()],
+        [
+            [name, str(count["all"]), str(count["hardest"]), meaning]
+            for (name, count), meaning in zip(hints.items(), HINTS.values(), strict=True)
+        ],
     )
-    error = found.standard_error
-    rows = [
-        {
-            "row": int(i) + 1,
-            "label": str(found.labels[i]),
-            "hardness": float(found.hardness[i]),
-            "standard_error": None if error is None or error[i] != error[i] else float(error[i]),
-            "hint": str(found.hint[i]),
-        }
-        for i in found.hardest(show)
-    ]
-    out.result["hardest"] = rows
+    rows = answer.rows()[:show]
+    out.result["hardest"] = [{**row, "label": str(row["label"])} for row in rows]
     if rows:
-        cells = [[_text(value) for value in row.values()] for row in rows]
-        out.rows(("row", "label", "hardness", "standard error", "hint"), cells)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return "" if value is None else str(value)
+        out.answer(answer, rows)

@@ -9,6 +9,7 @@ from typing import Any
 from tabseed.estimates.scores import SCORES
 
 THOUSANDTHS, DIGITS = ".3f", ".3g"  # forms of numbers between -1 and 1, and of any scale
+WHOLE = 1e15  # below it a whole float is written with all its digits
 NONE = "none"  # in the place of a number that does not exist
 
 
@@ -43,14 +44,16 @@ def form_of(unit: str) -> str:
 
 
 def cell(value: Any, form: str = ".6g") -> str:
-    """Write any value as a cell of a table; a value that is missing is empty.
+    """Write any value as a cell of a table: whole numbers whole, a missing value empty.
 
-    >>> cell(0.1 + 0.2), cell(None), cell("a"), cell(3)
-    ('0.3', '', 'a', '3')
+    >>> cell(0.1 + 0.2), cell(1234567.0), cell(None), cell("a")
+    ('0.3', '1234567', '', 'a')
     """
     if value is None:
         return ""
-    return number(value, form) if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return number(value, ".0f" if value.is_integer() and abs(value) < WHOLE else form)
 
 
 def listed(names: Sequence[str]) -> str:

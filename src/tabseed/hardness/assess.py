@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,29 @@ from tabseed._random import one_thread
 from tabseed.coding.labels import features_and_labels, task_of
 from tabseed.coding.points import Features
 from tabseed.errors import TooFewRowsError, renamed
+from tabseed.estimates.estimate import finite
 from tabseed.estimates.scores import Task
+from tabseed.hardness import drawing
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
+from tabseed.pages import Finding, Heading, Row, settings_of
 from tabseed.table import Table
 
+HARDEST = 0.1  # the share of rows whose hints are counted apart
 
-@dataclass(frozen=True)
-class HardnessAssessment:
+
+@dataclass(frozen=True, repr=False)
+class HardnessAssessment(Finding):
     """How hard each of n rows is.
 
     ``hardness`` (n,), larger is harder; ``standard_error`` (n,), or None where the method has
     none; ``rank`` (n,), 1 for the hardest, rows equally hard in their order; ``hint`` (n,), keys
     of HINTS; ``places`` (n, 2), principal coordinates of the rows' points; ``labels``, as they
-    are in the table.
+    are in the ``table``; ``settings`` of the scorer, as text.
     """
+
+    title = "Which rows are hard"
+    _template = "hardness/page.html"
 
     target: str
     task: Task
@@ -37,12 +45,68 @@ class HardnessAssessment:
     rank: np.ndarray
     hint: np.ndarray
     places: np.ndarray
+    table: Table = field(compare=False)
+    settings: dict[str, str] = field(compare=False)
+
+    @property
+    def verdict(self) -> str:
+        """How many of the hardest rows may be hard for each reason."""
+        counts = self.counts()
+        hard = sum(few for _, few in counts.values())
+        reasons = [f"{few:,} may be {hint}" for hint, (_, few) in counts.items() if hint and few]
+        if not reasons:
+            return f"Of the hardest {hard:,} rows none stands out among its neighbours."
+        return f"Of the hardest {hard:,} rows {', '.join(reasons)}."
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What hints are, and which rows cannot be put in order."""
+        notes = [
+            "A hard row is not a wrong row: look before you drop one; rare cases are hard too."
+        ]
+        if self.standard_error is not None:
+            notes.append(
+                "Rows whose hardness differs by less than two standard errors cannot be put in "
+                "order."
+            )
+        return tuple(notes)
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """Each row by its number, with label, hardness, standard error and hint."""
+        return (
+            Heading("row", ("row",)),
+            Heading("label", ("label",), str, numeric=False),
+            Heading.number("hardness", "hardness", ".3g"),
+            Heading.number("standard error", "standard_error", ".3g"),
+            Heading.text("hint", "hint"),
+        )
+
+    def rows(self) -> list[Row]:
+        """Give the rows by hardness, the hardest first; :meth:`to_arrow` has the table's order.
+
+        "standard_error" is None where the method has none.
+        """
+        error, regression = self.standard_error, self.task == "regression"
+        return [
+            finite(
+                {
+                    "row": int(i) + 1,
+                    "label": self.labels[i] if regression else str(self.labels[i]),
+                    "hardness": float(self.hardness[i]),
+                    "standard_error": None if error is None else float(error[i]),
+                    "rank": int(self.rank[i]),
+                    "hint": str(self.hint[i]),
+                }
+            )
+            for i in self.hardest(len(self.rank))
+        ]
 
     def hardest(self, count: int) -> np.ndarray:
-        """Give the places of the hardest rows, the hardest first."""
+        """Give the indices of the hardest rows, the hardest first."""
         return np.argsort(self.rank)[:count]
 
-    def counts(self, share: float) -> dict[str, tuple[int, int]]:
+    def counts(self, share: float = HARDEST) -> dict[str, tuple[int, int]]:
         """Count each hint: in all rows, and in the hardest ``share`` of them (at least one)."""
         hard = self.hint[self.hardest(max(1, round(share * len(self.hint))))]
         return {h: (int((self.hint == h).sum()), int((hard == h).sum())) for h in HINTS}
@@ -64,6 +128,48 @@ class HardnessAssessment:
             columns["standard_error"] = pa.array(error, mask=np.isnan(error))
         order = ("row", "label", "hardness", "standard_error", "rank", "hint")
         return pa.table({name: columns[name] for name in order if name in columns})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything but the positions on the map, JSON-ready."""
+        return {
+            "verdict": self.verdict,
+            "notes": list(self.notes),
+            "target": self.target,
+            "task": self.task,
+            "method": self.method,
+            "hints": self.hint_counts(),
+            "rows": self.rows(),
+            "settings": dict(self.settings),
+        }
+
+    def hint_counts(self) -> dict[str, dict[str, int]]:
+        """Count each hint by name ("none" for no hint), in all rows and in the hardest."""
+        return {
+            hint or "none": {"all": every, "hardest": few}
+            for hint, (every, few) in self.counts().items()
+        }
+
+    def _page(self) -> dict[str, Any]:
+        counts = self.counts()
+        listed = self.hardest(drawing.LISTED)
+        return {
+            "n": len(self.hardness),
+            "n_hard": sum(few for _, few in counts.values()),
+            "counts": counts,
+            "meanings": HINTS,
+            "classes": drawing.CLASSES,
+            "rows": self.rows()[: drawing.LISTED],
+            "cells": drawing.Cells.of(self.table, self.target, listed),
+            "bars": drawing.bars(self.hardness, self.hint),
+            "low": float(self.hardness.min()),
+            "high": float(self.hardness.max()),
+            "dots": drawing.dots(self.places, self.rank, self.hint),
+            "shown": min(drawing.DOTS, len(self.hardness)),
+            "sizes": (drawing.WIDTH, drawing.HEIGHT, drawing.MAP),
+        }
+
+    def _settings(self) -> dict[str, str]:
+        return self.settings
 
 
 @renamed(frame="table")
@@ -105,6 +211,8 @@ def assess_hardness(
         rank=rank,
         hint=hints(rows, y, task=task),
         places=_principal(Features().fit_transform(rows)),
+        table=table,
+        settings=settings_of(scorer),
     )
 
 

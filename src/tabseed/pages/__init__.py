@@ -158,6 +158,18 @@ class Finding(ABC):
         return "\n".join(wrap(text, WIDTH, max_lines=LINES, placeholder=" …"))
 
 
+def settings_of(estimator: Any) -> dict[str, str]:
+    """Give the parameters of an estimator as text, without those that are None or change no figure.
+
+    The random state is named "seed".
+    """
+    return {
+        "seed" if name == "random_state" else name: str(value)
+        for name, value in estimator.get_params(deep=False).items()
+        if value is not None and name != "n_jobs"
+    }
+
+
 @cache
 def environment() -> Environment:
     """Give what fills the templates: everything is escaped, a name left out is an error."""
