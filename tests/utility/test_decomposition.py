@@ -60,6 +60,8 @@ def test_what_a_learned_response_misses_is_taken_out() -> None:
     found = decompose(learned)[0]
     assert replace(mean_decomposition(learned), model=found.model) == found  # of one model
     assert found.approximate and not decompose(measured)[0].approximate
+    assert learned.contributions is learned.contributions  # worked out once
+    assert learned.contributions[0].learned and not measured.contributions[0].learned
     assert found.response.value == pytest.approx(2 * (c - b) ** 2, rel=1e-12)
     assert found.estimation.value == pytest.approx(-((c - b) ** 2), rel=1e-12)
     assert found.total.value == pytest.approx(found.direct.value, rel=1e-12)

@@ -15,7 +15,7 @@ import numpy as np
 from tabseed.errors import TabseedError
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, mean_over
-from tabseed.utility.decomposition import Contributions
+from tabseed.utility.contributions import Contributions
 from tabseed.utility.gap import RISKS
 from tabseed.utility.measure import Measured
 
@@ -82,17 +82,19 @@ def utility_bound(measured: Measured, chi2: float) -> tuple[BoundReport, ...]:
     carried on. Var_Q[b] is that over the synthetic rows set aside, averaged over draws and
     seeds. TabseedError for a negative one.
     """
-    return tuple(_bound(measured, k, chi2) for k in range(len(measured.models)))
+    return tuple(
+        _bound(model, rows, measured, chi2)
+        for model, rows in zip(measured.models, measured.contributions, strict=True)
+    )
 
 
-def _bound(measured: Measured, k: int, chi2: float) -> BoundReport:
-    rows = Contributions.of(measured, k)
-    terms = rows.terms()
+def _bound(model: str, rows: Contributions, measured: Measured, chi2: float) -> BoundReport:
+    terms = rows.terms
     spread = float(np.mean([b.std(axis=-1).mean() for b in rows.shift_aside]))
     most = shift_bound(chi2, spread)
     rest = terms.response.value + terms.estimation.value
     return BoundReport(
-        model=measured.models[k],
+        model=model,
         chi2=float(chi2),
         feature_bound=most,
         feature=terms.feature.value,

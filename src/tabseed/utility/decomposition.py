@@ -31,10 +31,9 @@ import numpy as np
 from tabseed._random import RandomState
 from tabseed.errors import renamed
 from tabseed.estimates.estimate import Estimate
-from tabseed.estimates.means import BALANCED, Added, Mean, mean_over
+from tabseed.utility.contributions import Contributions
 from tabseed.utility.gap import RISKS, model_first, one
-from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, measure
-from tabseed.utility.problem import Problem, loss, named
+from tabseed.utility.measure import Measured, Measuring, measure
 
 WORDS = {
     "response": "the synthetic responses differ from the real ones where the two models do",
@@ -126,96 +125,14 @@ def utility_decomposition(
 def decompose(measured: Measured) -> tuple[Decomposition, ...]:
     """Decompose the gap of each model from what was measured. Cost: passes over the arrays."""
     return tuple(
-        _decomposition(model, Contributions.of(measured, k), measured)
-        for k, model in enumerate(measured.models)
+        _decomposition(model, rows, measured)
+        for model, rows in zip(measured.models, measured.contributions, strict=True)
     )
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The three terms of one model, and what they add to."""
-
-    response: Mean
-    feature: Mean
-    estimation: Mean
-    total: Mean
-    direct: Mean
-    difference: Mean
-
-
-@dataclass(frozen=True)
-class Contributions:
-    """Each row's part: real rows' (D, S, h), and those set aside, one (S, k_d) a table.
-
-    ``shift`` is b(x), the difference of conditional risks under the synthetic response, and
-    ``surplus`` the difference of losses less b: by the real labels its mean is the response term,
-    by synthetic ones it is 0 if the response is right, which one that was learned is not.
-    """
-
-    surplus: np.ndarray
-    shift: np.ndarray
-    surplus_aside: list[np.ndarray]
-    shift_aside: list[np.ndarray]
-    learned: bool
-    added: Added  # see mean_over
-
-    @classmethod
-    def of(cls, measured: Measured, k: int) -> Contributions:
-        """Work them out for model ``k``."""
-        problem = measured.problem
-        real, synthetic = (measured.on_holdout[s][k] for s in (REAL, SYNTHETIC))
-        surplus, shift = contributions(
-            problem, measured.y, synthetic, real, measured.response_holdout[:, None]
-        )
-        aside = [
-            contributions(problem, y, synthetic[k], real[k], mean[None])
-            for y, synthetic, real, mean in zip(
-                measured.y_aside,
-                measured.on_aside[SYNTHETIC],
-                measured.on_aside[REAL],
-                measured.response_aside,
-                strict=True,
-            )
-        ]
-        added = BALANCED if problem.task == "classification" else ()
-        own = [a for a, _ in aside], [b for _, b in aside]
-        return cls(surplus, shift, *own, not measured.response_known, added)
-
-    def terms(self) -> Terms:
-        """Estimate the terms."""
-        a, b = self.surplus, self.shift
-        under = [u + v for u, v in zip(self.surplus_aside, self.shift_aside, strict=True)]
-        missed = [-u for u in self.surplus_aside] if self.learned else []
-        kept = [] if self.learned else self.surplus_aside
-        return Terms(
-            response=mean_over(a, missed, self.added),
-            feature=mean_over(b, [-v for v in self.shift_aside], self.added),
-            estimation=mean_over(None, under, self.added),
-            total=mean_over(a + b, kept, self.added),
-            direct=mean_over(a + b, added=self.added),
-            difference=mean_over(None, self.surplus_aside, self.added),
-        )
-
-
-def contributions(
-    problem: Problem, y: np.ndarray, synthetic: np.ndarray, real: np.ndarray, mean: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give surplus and shift (..., n) from labels, what f~ and f^ say, and the mean response."""
-    if problem.task == "regression":
-        shift = (synthetic - mean) ** 2 - (real - mean) ** 2
-        return 2 * (synthetic - real) * (mean - y), np.asarray(shift)
-    shift = _share(mean, named(problem, real)) - _share(mean, named(problem, synthetic))
-    return loss(problem, y, synthetic) - loss(problem, y, real) - shift, shift
-
-
-def _share(mean: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """Give eta~ of the class named, (..., n), from shares (..., n, C)."""
-    return np.take_along_axis(mean, number[..., None], axis=-1)[..., 0]
 
 
 def mean_decomposition(measured: Measured) -> Decomposition:
     """Decompose the mean gap of all models: each row counts with its mean over models."""
-    each = [Contributions.of(measured, k) for k in range(len(measured.models))]
+    each = measured.contributions
     mean = replace(
         each[0],
         surplus=np.mean([c.surplus for c in each], axis=0),
@@ -233,7 +150,7 @@ def _means(parts: list[list[np.ndarray]]) -> list[np.ndarray]:
 
 
 def _decomposition(model: str, rows: Contributions, measured: Measured) -> Decomposition:
-    terms = rows.terms()
+    terms = rows.terms
     unit = RISKS[measured.problem.task]
     return Decomposition(
         model=model,

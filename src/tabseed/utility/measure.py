@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError, TooFewRowsError, renamed
 from tabseed.metrics.leakage import check_leakage, conform
 from tabseed.table import Table
+from tabseed.utility.contributions import Contributions
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points
 
@@ -65,6 +67,26 @@ class Measured:
     response_aside: list[np.ndarray]
     response_known: bool
     sizes: dict[str, int]
+
+    @cached_property
+    def contributions(self) -> tuple[Contributions, ...]:
+        """Each row's part in the terms of each model's gap; worked out once."""
+        return tuple(self._contributions(k) for k in range(len(self.models)))
+
+    def _contributions(self, k: int) -> Contributions:
+        synthetic, real = (self.on_holdout[source][k] for source in (SYNTHETIC, REAL))
+        aside = [
+            (y, synthetic[k], real[k], mean[None])
+            for y, synthetic, real, mean in zip(
+                self.y_aside,
+                self.on_aside[SYNTHETIC],
+                self.on_aside[REAL],
+                self.response_aside,
+                strict=True,
+            )
+        ]
+        held = self.y, synthetic, real, self.response_holdout[:, None]
+        return Contributions.of(self.problem, held, aside, response_known=self.response_known)
 
 
 @dataclass(frozen=True)

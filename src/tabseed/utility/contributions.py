@@ -1,0 +1,87 @@
+"""Each row's part in the terms of a utility gap: see :mod:`tabseed.utility.decomposition`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tabseed.estimates.means import BALANCED, Added, Mean, mean_over
+from tabseed.utility.problem import Problem, loss, named
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Labels, what f~ and f^ say, and the synthetic law's mean response, of the same rows."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The three terms of one model, and what they add to."""
+
+    response: Mean
+    feature: Mean
+    estimation: Mean
+    total: Mean
+    direct: Mean
+    difference: Mean
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """Each row's part: real rows' (D, S, h), and those set aside, one (S, k_d) a table.
+
+    ``shift`` is b(x), the difference of conditional risks under the synthetic response, and
+    ``surplus`` the difference of losses less b: by the real labels its mean is the response term,
+    by synthetic ones it is 0 if the response is right, which one that was learned is not.
+    """
+
+    surplus: np.ndarray
+    shift: np.ndarray
+    surplus_aside: list[np.ndarray]
+    shift_aside: list[np.ndarray]
+    learned: bool
+    added: Added  # see mean_over
+
+    @classmethod
+    def of(
+        cls, problem: Problem, held: Rows, aside: Sequence[Rows], *, response_known: bool
+    ) -> Contributions:
+        """Work them out for one model, from what it says of rows held out and set aside."""
+        surplus, shift = contributions(problem, *held)
+        parts = [contributions(problem, *table) for table in aside]
+        added = BALANCED if problem.task == "classification" else ()
+        own = [a for a, _ in parts], [b for _, b in parts]
+        return cls(surplus, shift, *own, not response_known, added)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """The terms, estimated from all rows."""
+        a, b = self.surplus, self.shift
+        under = [u + v for u, v in zip(self.surplus_aside, self.shift_aside, strict=True)]
+        missed = [-u for u in self.surplus_aside] if self.learned else []
+        kept = [] if self.learned else self.surplus_aside
+        return Terms(
+            response=mean_over(a, missed, self.added),
+            feature=mean_over(b, [-v for v in self.shift_aside], self.added),
+            estimation=mean_over(None, under, self.added),
+            total=mean_over(a + b, kept, self.added),
+            direct=mean_over(a + b, added=self.added),
+            difference=mean_over(None, self.surplus_aside, self.added),
+        )
+
+
+def contributions(
+    problem: Problem, y: np.ndarray, synthetic: np.ndarray, real: np.ndarray, mean: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give surplus and shift (..., n) from labels, what f~ and f^ say, and the mean response."""
+    if problem.task == "regression":
+        shift = (synthetic - mean) ** 2 - (real - mean) ** 2
+        return 2 * (synthetic - real) * (mean - y), np.asarray(shift)
+    shift = _share(mean, named(problem, real)) - _share(mean, named(problem, synthetic))
+    return loss(problem, y, synthetic) - loss(problem, y, real) - shift, shift
+
+
+def _share(mean: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Give eta~ of the class named, (..., n), from shares (..., n, C)."""
+    return np.take_along_axis(mean, number[..., None], axis=-1)[..., 0]
