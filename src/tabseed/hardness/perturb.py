@@ -23,7 +23,7 @@ from tabseed.table import MISSING, Table
 from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
 from tabseed.table.schema import NUMERIC, Schema
-from tabseed.table.table import LARGEST
+from tabseed.table.columns import LARGEST
 
 KINDS: dict[str, str] = {
     "uniform": "mislabelled",

@@ -46,9 +46,10 @@ def pooled_codes(tables: list[Table], name: str) -> list[np.ndarray]:
     unseen = [_texts(table, name, c == UNSEEN) for table, c in zip(tables, codes, strict=True)]
     extra = np.unique(np.concatenate(unseen))
     known = len(tables[0].schema[name].categories)
-    for code, texts in zip(codes, unseen, strict=True):
+    pooled = [code.copy() for code in codes]
+    for code, texts in zip(pooled, unseen, strict=True):
         code[code == UNSEEN] = known + np.searchsorted(extra, texts)
-    return codes
+    return pooled
 
 
 def _texts(table: Table, name: str, rows: np.ndarray) -> np.ndarray:

@@ -7,36 +7,48 @@ with its dtypes (:mod:`tabseed.table.frames`; no other module knows dataframes).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, localcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tabseed._random import RandomState, generator
 from tabseed.errors import SchemaError
-from tabseed.table.detect import MAX_EXACT_INTEGER, describe_as, detect, write_dates
-from tabseed.table.frames import FrameKind, is_text, plain_type, to_arrow
+from tabseed.table.columns import Codes, Numbers, read_codes, read_numbers, write_column
+from tabseed.table.detect import describe_as, detect
+from tabseed.table.frames import FrameKind, plain_type, to_arrow
 from tabseed.table.schema import DISCRETE, KINDS, NUMERIC, Column, Kind, Schema
 
-MISSING = -1  # code of a missing cell in a discrete column
-UNSEEN = -2  # code of a value that is not among the column's categories
-LARGEST = 1e150  # numbers beyond it are refused: their squares would overflow
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from narwhals.typing import IntoDataFrame
+
+    Frame: TypeAlias = "IntoDataFrame | Table"  # pandas, polars, pyarrow, ...: what a table is of
 
 
 class Table:
-    """A table with a schema. Immutable; rows by :meth:`take`, columns as numpy arrays."""
+    """A table with a schema. Immutable; rows by :meth:`take`, columns as numpy arrays.
+
+    Numbers and codes are read from the columns once and remembered, in arrays that cannot be
+    written to; a part of a table (:meth:`take`, :meth:`select`, :meth:`split`) takes over what the
+    whole remembers. They live as long as the table.
+    """
 
     def __init__(self, arrow: pa.Table, schema: Schema, frame_kind: FrameKind) -> None:
         self._arrow = arrow
         self.schema = schema
         self.frame_kind = frame_kind
+        self._read: dict[str, np.ndarray] = {}  # by column: its numbers or its codes
+
+    def __reduce__(self) -> tuple[type[Table], tuple[pa.Table, Schema, FrameKind]]:
+        return Table, (self._arrow, self.schema, self.frame_kind)  # a copy reads anew: less to send
 
     @classmethod
     def from_frame(
         cls,
-        frame: Any,
+        frame: Frame,
         schema: Schema | None = None,
         kinds: Mapping[str, str] | None = None,
     ) -> Table:
@@ -44,37 +56,31 @@ class Table:
 
         Without ``schema`` the kinds are detected; ``kinds`` overrides single columns, a date
         pattern may follow (``{"seen": "datetime:%d/%m/%Y"}``). With ``schema`` the frame must
-        hold its columns; further columns are left aside.
+        hold its columns; further columns are left aside. Raises SchemaError, with column and row,
+        for cells that do not fit their column's kind.
         """
         if isinstance(frame, Table):
-            if schema is None and not kinds:
+            if not kinds and schema in (None, frame.schema):
                 return frame
-            arrow, frame_kind, schema = frame._arrow, frame.frame_kind, schema or frame.schema
+            whole, schema = frame, schema or frame.schema
+            arrow = whole._arrow
         else:
             arrow, frame_kind = to_arrow(frame)
-        if schema is None:
-            schema = Schema(tuple(detect(name, arrow[name]) for name in arrow.column_names))
+            if schema is None:
+                schema = Schema(tuple(detect(name, arrow[name]) for name in arrow.column_names))
+            whole = cls(arrow, Schema(()), frame_kind)
         for name, text in (kinds or {}).items():
-            kind, _, pattern = text.partition(":")
-            if kind not in KINDS:
-                raise SchemaError(
-                    f"column {name!r}: kind {kind!r} is not one of {', '.join(KINDS)}"
-                )
-            values = arrow[schema[name].name]
-            schema = schema.with_column(describe_as(name, values, _kind(kind), pattern or None))
+            schema = schema.with_column(_as_asked(schema[name], arrow, text))
         for column in schema:
             if column.name not in arrow.column_names:
                 raise SchemaError(
                     f"column {column.name!r} is missing; the table has {_some(arrow.column_names)}"
                 )
-        table = cls(arrow.select(schema.names), _with_categories(schema, arrow), frame_kind)
-        table._check()
-        return table
-
-    def _check(self) -> None:
-        for column in self.schema:
+        table = whole.select(_with_categories(schema, arrow))
+        for column in table.schema:
             if column.kind in NUMERIC:
-                self.numbers(column.name)
+                table.numbers(column.name)
+        return table
 
     @property
     def n_rows(self) -> int:
@@ -84,71 +90,51 @@ class Table:
     def __len__(self) -> int:
         return self.n_rows
 
-    def numbers(self, name: str) -> np.ndarray:
-        """Give a numeric column as float64 (n,), NaN where missing.
+    def numbers(self, name: str) -> Numbers:
+        """Give a numeric column as float64 (n,), NaN where missing; not to be written to.
 
         Datetimes are microseconds since 1970 (UTC); what is finer is cut off, and so is what is
         beyond the 53 bits of a float: digits of long decimals, and single microseconds (not
-        milliseconds) before 1684 and after 2255.
+        milliseconds) before 1684 and after 2255. SchemaError for a column that is no number.
         """
-        column, values = self.schema[name], self._arrow[name]
-        if column.kind not in NUMERIC:
-            raise SchemaError(f"column {name!r} is {column.kind}, not a number")
-        if values.null_count == len(values):
-            return np.full(len(values), np.nan)
-        if column.kind == "datetime":
-            values = _to_microseconds(column, values)
-        elif is_text(values.type):
-            _refuse_first(column, values, pc.match_substring_regex(values, _NUMBER))
-            values = pc.utf8_trim_whitespace(values)
-        elif not any(fits(values.type) for fits in _NUMBER_TYPES):
-            raise SchemaError(
-                f"column {name!r} is stored as {values.type}, which is not a number; "
-                "set another kind"
-            )
-        if pa.types.is_decimal(values.type):  # Arrow's own cast to floats is an ulp off
-            values = values.cast(pa.string())
-        whole = pa.types.is_integer(values.type) and column.kind != "datetime"
-        numbers = values.cast(pa.float64(), safe=False).to_numpy().copy()
-        with np.errstate(invalid="ignore"):
-            bad = np.abs(numbers) > (MAX_EXACT_INTEGER if whole else LARGEST)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            limit = "2^53, where digits get lost" if whole else f"{LARGEST:g}"
-            raise SchemaError(
-                f"column {name!r}, row {row + 1}: {values[row].as_py()} is infinite or beyond "
-                f"{limit}; mend it or set another kind"
-            )
-        return numbers
+        column = self.schema[name]
+        if name not in self._read or column.kind not in NUMERIC:  # which reading refuses
+            self._remember(name, read_numbers(column, self._arrow[name]))
+        return self._read[name]
 
-    def codes(self, name: str) -> np.ndarray:
-        """Give a discrete column as int64 (n,): place among its categories, MISSING or UNSEEN."""
-        column, values = self.schema[name], self._arrow[name]
-        if column.kind not in DISCRETE:
-            raise SchemaError(f"column {name!r} is {column.kind}, not a category")
-        if pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
-        missing = values.is_null().to_numpy()
-        if not column.categories or missing.all():
-            return np.where(missing, MISSING, UNSEEN)
-        known = _value_set(column, values.type)
-        if pa.types.is_floating(values.type):  # + 0.0: Arrow tells -0.0 from 0.0
-            values, known = (pc.add(v.cast(pa.float64()), 0.0) for v in (values, known))
-        places = pc.index_in(values, value_set=known).fill_null(UNSEEN).to_numpy()
-        return np.where(missing, MISSING, places.astype(np.int64))
+    def codes(self, name: str) -> Codes:
+        """Give a discrete column as int64 (n,): index among its categories, MISSING or UNSEEN.
+
+        Not to be written to. SchemaError for a column that is no category.
+        """
+        column = self.schema[name]
+        if name not in self._read or column.kind not in DISCRETE:  # which reading refuses
+            self._remember(name, read_codes(column, self._arrow[name]))
+        return self._read[name]
+
+    def _remember(self, name: str, cells: np.ndarray) -> None:
+        cells.setflags(write=False)
+        self._read[name] = cells
 
     def values(self, name: str) -> list[Any]:
         """Give a column as Python values (for messages and reports)."""
         return list(self._arrow[name].to_pylist())
 
-    def take(self, rows: np.ndarray | Sequence[int]) -> Table:
-        """Give the rows at these places, in this order."""
-        places = pa.array(np.asarray(rows, dtype=np.int64))
-        return Table(self._arrow.take(places), self.schema, self.frame_kind)
+    def take(self, rows: NDArray[np.int64] | Sequence[int]) -> Table:
+        """Give the rows of these indices, in this order."""
+        indices = np.asarray(rows, dtype=np.int64)
+        table = Table(self._arrow.take(pa.array(indices)), self.schema, self.frame_kind)
+        for name, cells in self._read.items():
+            table._remember(name, cells[indices])
+        return table
 
     def select(self, schema: Schema) -> Table:
-        """Give the table with the columns of ``schema`` only."""
-        return Table(self._arrow.select(schema.names), schema, self.frame_kind)
+        """Give the table with the columns of ``schema`` only, read as it says."""
+        table = Table(self._arrow.select(schema.names), schema, self.frame_kind)
+        for column in schema:
+            if column.name in self._read and _read_alike(column, self.schema[column.name]):
+                table._read[column.name] = self._read[column.name]
+        return table
 
     def split(
         self, share: float, *, stratify: str | None = None, random_state: RandomState = 0
@@ -183,20 +169,25 @@ class Table:
         cls, schema: Schema, frame_kind: FrameKind, columns: Mapping[str, np.ndarray]
     ) -> Table:
         """Build a table from what :meth:`numbers` and :meth:`codes` give."""
-        arrays = []
+        arrays, known = [], {}
         for column in schema:
             target = plain_type(frame_kind.arrow.field(column.name).type)
-            arrays.append(_to_array(column, columns[column.name], target))
-        return cls(pa.table(arrays, names=schema.names), schema, frame_kind)
+            array, cells = write_column(column, columns[column.name], target)
+            arrays.append(array)
+            if cells is not None:
+                known[column.name] = cells
+        table = cls(pa.table(arrays, names=schema.names), schema, frame_kind)
+        for name, cells in known.items():
+            table._remember(name, cells)
+        return table
 
 
-_NUMBER_TYPES = (
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_decimal,
-    pa.types.is_boolean,
-)
-_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+def _as_asked(column: Column, arrow: pa.Table, text: str) -> Column:
+    """Describe a column as the user asks: a kind, after which a date pattern may follow."""
+    kind, _, pattern = text.partition(":")
+    if kind not in KINDS:
+        raise SchemaError(f"column {column.name!r}: kind {kind!r} is not one of {', '.join(KINDS)}")
+    return describe_as(column.name, arrow[column.name], _kind(kind), pattern or None)
 
 
 def _kind(text: str) -> Kind:
@@ -212,91 +203,17 @@ def _with_categories(schema: Schema, arrow: pa.Table) -> Schema:
     """Fill in categories that a schema file left open (SDV's need not list them)."""
     for column in schema:
         if column.kind in DISCRETE and not column.categories:
-            found = describe_as(column.name, arrow[column.name], column.kind)
+            described = describe_as(column.name, arrow[column.name], column.kind)
             schema = schema.with_column(
-                Column(column.name, column.kind, column.reason, found.categories)
+                Column(column.name, column.kind, column.reason, described.categories)
             )
     return schema
 
 
-def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = values.type
-    if is_text(kind):
-        pattern = column.datetime_format
-        if pattern is None:
-            raise SchemaError(f"column {column.name!r} holds text; name its date pattern")
-        parsed = pc.strptime(values, format=pattern, unit="us", error_is_null=True)
-        _refuse_first(column, values, parsed.is_valid())
-        values = parsed
-    elif not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
-        raise SchemaError(f"column {column.name!r} is stored as {kind}, not as dates")
-    microseconds = pa.timestamp("us", tz=getattr(kind, "tz", None))
-    finer = pa.types.is_timestamp(kind) and kind.unit == "ns"
-    try:
-        return values.cast(microseconds, safe=not finer).cast(pa.int64())
-    except pa.ArrowInvalid as error:
-        raise SchemaError(
-            f"column {column.name!r} holds dates more than 290 000 years away; mend them"
-        ) from error
-
-
-def _refuse_first(column: Column, values: pa.ChunkedArray, fits: pa.ChunkedArray) -> None:
-    """Refuse the first present value that does not fit, with its row."""
-    bad = np.flatnonzero(~fits.fill_null(False).to_numpy() & values.is_valid().to_numpy())
-    if len(bad):
-        row = int(bad[0])
-        raise SchemaError(
-            f"column {column.name!r}, row {row + 1}: {values[row].as_py()!r} is not "
-            f"{'a date' if column.kind == 'datetime' else 'a number'}; mend it or set another kind"
-        )
-
-
-def _value_set(column: Column, kind: pa.DataType) -> pa.Array:
-    try:
-        return pa.array(list(column.categories)).cast(kind)
-    except (pa.ArrowException, OverflowError):
-        try:
-            return pa.array(list(column.categories), type=kind)
-        except (pa.ArrowException, OverflowError) as error:
-            raise SchemaError(
-                f"column {column.name!r} is stored as {kind}, "
-                f"its categories are of another type ({column.categories[0]!r})"
-            ) from error
-
-
-def _to_array(column: Column, values: np.ndarray, target: pa.DataType) -> pa.Array:
-    """Turn numbers or codes back into a column of the type that came in."""
-    if pa.types.is_null(target):
-        return pa.nulls(len(values))
-    if column.kind in DISCRETE:
-        base = target.value_type if pa.types.is_dictionary(target) else target
-        if not column.categories:
-            return pa.nulls(len(values), target)
-        places = pa.array(values, mask=values < 0)
-        levels = _value_set(column, base)
-        if pa.types.is_dictionary(target):
-            indices = places.cast(target.index_type)
-            return pa.DictionaryArray.from_arrays(indices, levels, ordered=target.ordered)
-        return levels.take(places)
-    missing = np.isnan(values)
-    if column.kind == "datetime":
-        stamps = pa.array(np.where(missing, 0, values).astype(np.int64), mask=missing)
-        if is_text(target):
-            dates = stamps.cast(pa.timestamp("us"))
-            return write_dates(dates, str(column.datetime_format))
-        zone = getattr(target, "tz", None)
-        return stamps.cast(pa.timestamp("us", tz=zone)).cast(target, safe=False)
-    if pa.types.is_integer(target):
-        whole = np.where(missing, 0, np.round(values)).astype(np.int64)
-        return pa.array(whole, mask=missing).cast(target)
-    numbers = pa.array(values, mask=missing)
-    if pa.types.is_decimal(target):
-        return pa.array(_decimals(numbers.to_pylist(), target.scale), target)
-    return numbers.cast(pa.string() if is_text(target) else target, safe=False)
-
-
-def _decimals(values: list[float | None], scale: int) -> list[Decimal | None]:
-    """Round floats, read by their shortest text: 0.1 is 0.10000, not 0.10000000000000000555."""
-    unit = Decimal(1).scaleb(-scale)
-    with localcontext(prec=100):
-        return [None if v is None else Decimal(repr(v)).quantize(unit) for v in values]
+def _read_alike(one: Column, other: Column) -> bool:
+    """Whether both read the same cells as the same numbers or codes."""
+    return (one.kind, one.categories, one.datetime_format) == (
+        other.kind,
+        other.categories,
+        other.datetime_format,
+    )

@@ -1,0 +1,206 @@
+"""A column of a table as an array of numbers or codes, and back.
+
+What is read is float64 with NaN for missing cells, or int64 codes (:data:`MISSING`,
+:data:`UNSEEN`). Reading is the costly way: :class:`~tabseed.table.table.Table` reads a column once.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tabseed.errors import SchemaError
+from tabseed.table.detect import MAX_EXACT_INTEGER, write_dates
+from tabseed.table.frames import is_text
+from tabseed.table.schema import DISCRETE, NUMERIC, Column
+
+Numbers = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+MISSING = -1  # code of a missing cell in a discrete column
+UNSEEN = -2  # code of a value that is not among the column's categories
+LARGEST = 1e150  # numbers beyond it are refused: their squares would overflow
+
+_NUMBER_TYPES = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+)
+_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read_numbers(column: Column, values: pa.ChunkedArray) -> Numbers:
+    """Read a numeric column: float64 (n,), NaN where missing; SchemaError for what is no number."""
+    if column.kind not in NUMERIC:
+        raise SchemaError(f"column {column.name!r} is {column.kind}, not a number")
+    if values.null_count == len(values):
+        return np.full(len(values), np.nan)
+    if column.kind == "datetime":
+        values = _to_microseconds(column, values)
+    elif is_text(values.type):
+        _refuse_first(column, values, pc.match_substring_regex(values, _NUMBER))
+        values = pc.utf8_trim_whitespace(values)
+    elif not any(fits(values.type) for fits in _NUMBER_TYPES):
+        raise SchemaError(
+            f"column {column.name!r} is stored as {values.type}, which is not a number; "
+            "set another kind"
+        )
+    if pa.types.is_decimal(values.type):  # Arrow's own cast to floats is an ulp off
+        values = values.cast(pa.string())
+    whole = pa.types.is_integer(values.type) and column.kind != "datetime"
+    numbers: Numbers = values.cast(pa.float64(), safe=False).to_numpy().copy()
+    beyond = _beyond(numbers, whole)
+    if beyond.any():
+        row = int(np.flatnonzero(beyond)[0])
+        limit = "2^53, where digits get lost" if whole else f"{LARGEST:g}"
+        raise SchemaError(
+            f"column {column.name!r}, row {row + 1}: {values[row].as_py()} is infinite or beyond "
+            f"{limit}; mend it or set another kind"
+        )
+    return numbers
+
+
+def _beyond(numbers: Numbers, whole: bool) -> NDArray[np.bool_]:
+    """Say which numbers are too large to calculate with."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(numbers) > (MAX_EXACT_INTEGER if whole else LARGEST))
+
+
+def read_codes(column: Column, values: pa.ChunkedArray) -> Codes:
+    """Read a discrete column: int64 (n,), the index among its categories, MISSING or UNSEEN."""
+    if column.kind not in DISCRETE:
+        raise SchemaError(f"column {column.name!r} is {column.kind}, not a category")
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    missing = values.is_null().to_numpy()
+    if not column.categories or missing.all():
+        return np.where(missing, MISSING, UNSEEN)
+    known = _value_set(column, values.type)
+    if pa.types.is_floating(values.type):  # + 0.0: Arrow tells -0.0 from 0.0
+        values, known = (pc.add(v.cast(pa.float64()), 0.0) for v in (values, known))
+    indices = pc.index_in(values, value_set=known).fill_null(UNSEEN).to_numpy()
+    return np.where(missing, MISSING, indices.astype(np.int64))
+
+
+def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = values.type
+    if is_text(kind):
+        pattern = column.datetime_format
+        if pattern is None:
+            raise SchemaError(f"column {column.name!r} holds text; name its date pattern")
+        parsed = pc.strptime(values, format=pattern, unit="us", error_is_null=True)
+        _refuse_first(column, values, parsed.is_valid())
+        values = parsed
+    elif not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+        raise SchemaError(f"column {column.name!r} is stored as {kind}, not as dates")
+    microseconds = pa.timestamp("us", tz=getattr(kind, "tz", None))
+    finer = pa.types.is_timestamp(kind) and kind.unit == "ns"
+    try:
+        return values.cast(microseconds, safe=not finer).cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise SchemaError(
+            f"column {column.name!r} holds dates more than 290 000 years away; mend them"
+        ) from error
+
+
+def _refuse_first(column: Column, values: pa.ChunkedArray, fits: pa.ChunkedArray) -> None:
+    """Refuse the first present value that does not fit, with its row."""
+    bad = np.flatnonzero(~fits.fill_null(False).to_numpy() & values.is_valid().to_numpy())
+    if len(bad):
+        row = int(bad[0])
+        raise SchemaError(
+            f"column {column.name!r}, row {row + 1}: {values[row].as_py()!r} is not "
+            f"{'a date' if column.kind == 'datetime' else 'a number'}; mend it or set another kind"
+        )
+
+
+def _value_set(column: Column, kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(list(column.categories)).cast(kind)
+    except (pa.ArrowException, OverflowError):
+        try:
+            return pa.array(list(column.categories), type=kind)
+        except (pa.ArrowException, OverflowError) as error:
+            raise SchemaError(
+                f"column {column.name!r} is stored as {kind}, "
+                f"its categories are of another type ({column.categories[0]!r})"
+            ) from error
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def write_column(
+    column: Column, cells: np.ndarray, target: pa.DataType
+) -> tuple[pa.Array, np.ndarray | None]:
+    """Write numbers or codes as a column of the type ``target``.
+
+    Also gives what reading that column would give, where that is known without reading it: of
+    types that hold the cells exactly (float64, integers, microseconds, distinct categories).
+    """
+    if column.kind in DISCRETE:
+        return _write_codes(column, cells, target)
+    numbers = np.asarray(cells, dtype=np.float64)
+    missing = np.isnan(numbers)
+    if pa.types.is_null(target):
+        return pa.nulls(len(numbers)), np.full(len(numbers), np.nan)
+    if column.kind == "datetime":
+        return _write_dates(column, numbers, missing, target)
+    if pa.types.is_integer(target):
+        whole = np.where(missing, 0, np.round(numbers)).astype(np.int64)
+        exact = np.where(missing, np.nan, whole)
+        array = pa.array(whole, mask=missing).cast(target)
+        return array, None if _beyond(exact, whole=True).any() else exact
+    array = pa.array(numbers, mask=missing)
+    if pa.types.is_decimal(target):
+        return pa.array(_decimals(array.to_pylist(), target.scale), target), None
+    if pa.types.is_float64(target) and not _beyond(numbers, whole=False).any():
+        return array, np.where(missing, np.nan, numbers)
+    return array.cast(pa.string() if is_text(target) else target, safe=False), None
+
+
+def _write_codes(
+    column: Column, codes: np.ndarray, target: pa.DataType
+) -> tuple[pa.Array, np.ndarray | None]:
+    if pa.types.is_null(target) or not column.categories:
+        return pa.nulls(len(codes), target), np.full(len(codes), MISSING)
+    base = target.value_type if pa.types.is_dictionary(target) else target
+    indices, levels = pa.array(codes, mask=codes < 0), _value_set(column, base)
+    if pa.types.is_dictionary(target):
+        cells = indices.cast(target.index_type)
+        array = pa.DictionaryArray.from_arrays(cells, levels, ordered=target.ordered)
+    else:
+        array = levels.take(indices)
+    distinct = set(levels.to_pylist())  # two categories may be one in this type, or NaN none
+    if len(distinct) < len(levels) or any(level != level for level in distinct):
+        return array, None
+    return array, np.where(codes < 0, MISSING, codes)
+
+
+def _write_dates(
+    column: Column, numbers: Numbers, missing: NDArray[np.bool_], target: pa.DataType
+) -> tuple[pa.Array, np.ndarray | None]:
+    whole = np.where(missing, 0, numbers).astype(np.int64)
+    stamps = pa.array(whole, mask=missing)
+    if is_text(target):
+        return write_dates(stamps.cast(pa.timestamp("us")), str(column.datetime_format)), None
+    zone = getattr(target, "tz", None)
+    array = stamps.cast(pa.timestamp("us", tz=zone)).cast(target, safe=False)
+    exact = pa.types.is_timestamp(target) and target.unit == "us"
+    return array, np.where(missing, np.nan, whole) if exact else None
+
+
+def _decimals(values: list[float | None], scale: int) -> list[Decimal | None]:
+    """Round floats, read by their shortest text: 0.1 is 0.10000, not 0.10000000000000000555."""
+    unit = Decimal(1).scaleb(-scale)
+    with localcontext(prec=100):
+        return [None if v is None else Decimal(repr(v)).quantize(unit) for v in values]
