@@ -85,9 +85,7 @@ class Rows:
         """Draw m rows, labels included, from a generator that learned from rows of this table."""
         drawn = generator.sample(m, random_state=random_state)
         table = Table.from_frame(drawn, schema=self.table.schema)
-        numeric = self.task == "regression"
-        y = table.numbers(self.label) if numeric else table.codes(self.label)
-        return replace(self, table=table, y=y)
+        return replace(self, table=table, y=table.cells(self.label))
 
 
 # --- features -----------------------------------------------------------------------------------
@@ -169,10 +167,7 @@ def _refuse_taken(provenance: str, schema: Schema) -> None:
 
 def _columns(table: Table) -> dict[str, np.ndarray]:
     """Give numbers or codes by column."""
-    return {
-        c.name: table.numbers(c.name) if c.kind in NUMERIC else table.codes(c.name)
-        for c in table.schema
-    }
+    return {name: table.cells(name) for name in table.schema.names}
 
 
 def _cells(table: Table, column: Column, dtype: np.dtype) -> np.ndarray:

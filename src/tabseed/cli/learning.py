@@ -110,13 +110,11 @@ def _orthogonality() -> Iterator[list[str]]:
 
 def draw(out: Output, maker: Any, n: int, stream: np.random.SeedSequence) -> Table:
     """Draw rows and say so."""
-    from tabseed.table import Table
-
     began = time.perf_counter()
-    drawn = Table.from_frame(maker.sample(n, random_state=stream), schema=maker.schema_.modelled)
+    rows: Table = maker.draw(n, random_state=stream)
     out.result["rows"] = n
     out.say("drew", f"{n} rows, {time.perf_counter() - began:.1f} s")
-    return drawn
+    return rows
 
 
 def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:
@@ -138,6 +136,6 @@ def write(out: Output, table: Table, path: Path, force: bool, for_spreadsheet: b
     """Write a table and say where."""
     from tabseed.table.files import write_table
 
-    write_table(table.to_arrow(), path, force=force, for_spreadsheet=for_spreadsheet)
+    write_table(table, path, force=force, for_spreadsheet=for_spreadsheet)
     out.result["output"] = str(path)
     out.say("table", path)

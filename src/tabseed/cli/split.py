@@ -54,7 +54,7 @@ def split(
     parts = split_rows(table, share, seed, stratify)
     out = Output(as_json, {"rows": len(table)})
     for name, part, path in zip(("train", "holdout"), parts, (train, holdout), strict=True):
-        write_table(part.to_arrow(), path, force=force)
+        write_table(part, path, force=force)
         out.result[name] = {"path": str(path), "rows": len(part)}
         out.say(name, f"{path}: {len(part)} rows")
     out.finish("split")

@@ -194,13 +194,10 @@ def _generators(names: list[str]) -> dict[str, Any]:
 
 def _fingerprint(table: Table) -> str:
     """Name what is modelled of a table: kinds, levels and values."""
-    from tabseed.table.schema import NUMERIC
-
     digest = hashlib.sha256()
     for c in table.schema.modelled:
         digest.update(repr((c.name, c.kind, c.categories)).encode())
-        cells = table.numbers(c.name) if c.kind in NUMERIC else table.codes(c.name)
-        digest.update(cells.tobytes())
+        digest.update(table.cells(c.name).tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -129,6 +129,19 @@ class Generator(BaseEstimator):
     ) -> Any:
         """Draw n rows: a frame of the kind that came in, with its dtypes.
 
+        As :meth:`draw`, whose Table it gives as that frame.
+        """
+        return self.draw(n, conditions=conditions, random_state=random_state).to_frame()
+
+    def draw(
+        self,
+        n: int,
+        *,
+        conditions: Mapping[str, Condition] | None = None,
+        random_state: RandomState = None,
+    ) -> Table:
+        """Draw n rows as a Table: nothing is turned into another kind of frame and back.
+
         ``conditions`` fixes columns: a value, ``None`` for missing, or for a number a pair
         ``(low, high)``. Rows that do not meet them are drawn again, so the law is the model's
         own given the conditions; SchemaError where fewer than one row in 200 meets them (of
@@ -142,8 +155,7 @@ class Generator(BaseEstimator):
         stream = child(self._stream, SAMPLE) if random_state is None else random_state
         rng = np.random.default_rng(seed_sequence(stream))
         with one_thread():
-            table = self._draw(n, dict(conditions or {}), rng)
-        return table.to_frame()
+            return self._draw(n, dict(conditions or {}), rng)
 
     def _draw(self, n: int, conditions: dict[str, Condition], rng: np.random.Generator) -> Table:
         encoder = self.encoder_

@@ -20,10 +20,10 @@ from tabseed.coding.levels import pick
 from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.table import MISSING, Table
+from tabseed.table.columns import LARGEST
 from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
 from tabseed.table.schema import NUMERIC, Schema
-from tabseed.table.columns import LARGEST
 
 KINDS: dict[str, str] = {
     "uniform": "mislabelled",

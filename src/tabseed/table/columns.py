@@ -7,7 +7,6 @@ What is read is float64 with NaN for missing cells, or int64 codes (:data:`MISSI
 from __future__ import annotations
 
 from decimal import Decimal, localcontext
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -149,8 +148,8 @@ def write_column(
     """
     if column.kind in DISCRETE:
         return _write_codes(column, cells, target)
-    numbers = np.asarray(cells, dtype=np.float64)
-    missing = np.isnan(numbers)
+    missing = np.isnan(cells)
+    numbers = np.where(missing, np.nan, cells)  # a copy of our own: Arrow takes it as it is
     if pa.types.is_null(target):
         return pa.nulls(len(numbers)), np.full(len(numbers), np.nan)
     if column.kind == "datetime":
@@ -164,7 +163,7 @@ def write_column(
     if pa.types.is_decimal(target):
         return pa.array(_decimals(array.to_pylist(), target.scale), target), None
     if pa.types.is_float64(target) and not _beyond(numbers, whole=False).any():
-        return array, np.where(missing, np.nan, numbers)
+        return array, numbers
     return array.cast(pa.string() if is_text(target) else target, safe=False), None
 
 

@@ -14,13 +14,18 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from tabseed.errors import FileError, MissingDependencyError, SchemaError
 from tabseed.table.delimited import as_text, check_names, read_text
+from tabseed.table.frames import to_arrow
 from tabseed.table.schema import Column, Schema
+from tabseed.table.table import Table
+
+if TYPE_CHECKING:
+    from tabseed.table import Frame
 
 MAX_BYTES = 2**31  # decompressed; a table beyond 2 GiB is not a small one, or it is a zip bomb
 MAX_SCHEMA_BYTES = 2**26
@@ -42,7 +47,11 @@ def read_table(
     encoding: str = "utf-8",
     text_columns: Collection[str] = (),
 ) -> pa.Table:
-    """Read a table; the name's ending decides the format.
+    """Read a table as pyarrow's ``Table``; the name's ending decides the format.
+
+    That is a plain frame, as those of pandas and polars are: the kinds of its columns are
+    detected by :meth:`Table.from_frame <tabseed.table.table.Table.from_frame>`, and so by every
+    function that takes a frame.
 
     CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow or Feather. ``sql`` asks a
     DuckDB file, opened read-only, or any other table file under the name ``data``. ``encoding``
@@ -274,7 +283,7 @@ def write_text(text: str, path: str | os.PathLike[str], *, force: bool = False) 
 
 
 def write_table(
-    table: pa.Table,
+    table: Frame,
     path: str | os.PathLike[str],
     *,
     force: bool = False,
@@ -282,14 +291,19 @@ def write_table(
 ) -> None:
     """Write a table; the name's ending decides the format. The same table gives the same bytes.
 
+    ``table`` is a frame of pandas, polars or pyarrow, or a :class:`~tabseed.table.table.Table`.
+    CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow or Feather; no index of pandas is
+    written. An existing file is refused without ``force``; FileError says what is in the way.
+
     ``for_spreadsheet`` puts an apostrophe before text cells and column names that a spreadsheet
     might run as a formula. No such guard is complete: other programs have other triggers.
     """
     path = check_table_path(path, force=force)
     check_spreadsheet(path, for_spreadsheet)
     suffix, zipped = _ending(path)
+    arrow = _as_arrow(table)
     if suffix in _TEXT_FORMATS:
-        text = as_text(table, _TEXT_FORMATS[suffix] or ",", for_spreadsheet).encode()
+        text = as_text(arrow, _TEXT_FORMATS[suffix] or ",", for_spreadsheet).encode()
         # without a time stamp, which would differ from run to run
         write_bytes(gzip.compress(text, mtime=0) if zipped else text, path, force=force)
         return
@@ -297,10 +311,16 @@ def write_table(
         if suffix in _PARQUET:
             import pyarrow.parquet as pq
 
-            pq.write_table(table, part)
+            pq.write_table(arrow, part)
         else:
-            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table)
+            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, arrow.schema) as writer:
+                writer.write_table(arrow)
+
+
+def _as_arrow(table: Frame) -> pa.Table:
+    if isinstance(table, pa.Table):
+        return table  # as it is, whatever types it has
+    return table.to_arrow() if isinstance(table, Table) else to_arrow(table)[0]
 
 
 # --- schemas ------------------------------------------------------------------------------------

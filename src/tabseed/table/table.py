@@ -112,6 +112,10 @@ class Table:
             self._remember(name, read_codes(column, self._arrow[name]))
         return self._read[name]
 
+    def cells(self, name: str) -> Numbers | Codes:
+        """Give a modelled column as what it is read as: :meth:`numbers` or :meth:`codes`."""
+        return self.numbers(name) if self.schema[name].kind in NUMERIC else self.codes(name)
+
     def _remember(self, name: str, cells: np.ndarray) -> None:
         cells.setflags(write=False)
         self._read[name] = cells

@@ -232,7 +232,7 @@ def judged(
     made.fit(train, target=target)
     found = []
     for g in range(draws):
-        rows = made.sample(len(train), random_state=child(stream, DRAW, g))
+        rows = made.draw(len(train), random_state=child(stream, DRAW, g))
         drawn = Table.from_frame(rows, schema=train.schema)
         found.append(metric.evaluate(held, drawn, random_state=child(stream, JUDGE, g)))
     return found

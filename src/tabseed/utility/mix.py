@@ -26,7 +26,6 @@ from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.folds import deal
 from tabseed.estimates.splits import split_error
 from tabseed.table import Table
-from tabseed.table.schema import NUMERIC
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points, squared_loss, squared_name
 
@@ -115,10 +114,8 @@ class Mix:
         drawn = self._generator.sample(m, random_state=random_state)
         both = (real, Table.from_frame(drawn, schema=real.schema))
         columns = {
-            c.name: np.concatenate(
-                [t.numbers(c.name) if c.kind in NUMERIC else t.codes(c.name) for t in both]
-            )
-            for c in real.schema
+            name: np.concatenate([table.cells(name) for table in both])
+            for name in real.schema.names
         }
         return Table.from_columns(real.schema, real.frame_kind, columns).to_frame(), weights
 
