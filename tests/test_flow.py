@@ -182,7 +182,7 @@ def test_a_table_of_columns_remembers_what_reading_it_would_give(seed) -> None:
     columns["whole"][:3] = np.nan, -0.3, 0.5
     columns["when"][:2] = np.nan, -1.5
     made = Table.from_columns(like.schema, like.frame_kind, columns)
-    with pytest.raises(SchemaError, match="row 3: .* beyond"):
+    with pytest.raises(SchemaError, match=r"row 3: .* beyond"):
         made.numbers("real")
     columns["real"][2] = 0.1
     made = Table.from_columns(like.schema, like.frame_kind, columns)
