@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier
 
 from tabseed._progress import Progress
 from tabseed._random import child, int_seed, one_thread
-from tabseed.metrics.judge_encoder import Features
+from tabseed.metrics.judge_encoder import JudgeInputs
 
 DISCRIMINATORS = ("trees", "mlp")
 CALIBRATION_SHARE = 0.25  # of the training rows: early stopping and calibration, no fitting
@@ -89,7 +89,7 @@ class FoldRatios:
 
 
 def cross_fit(
-    features: dict[str, Features],
+    features: dict[str, JudgeInputs],
     runs: list[Run],
     discriminators: tuple[str, ...] = DISCRIMINATORS,
     *,
@@ -113,7 +113,7 @@ def cross_fit(
         yield place, name, ratios
 
 
-def _fold_ratios(features: Features, run: Run, discriminator: str, fold: int) -> FoldRatios:
+def _fold_ratios(features: JudgeInputs, run: Run, discriminator: str, fold: int) -> FoldRatios:
     fit, held, scored = run.parts(fold)
     seed = int_seed(child(run.stream, 1, DISCRIMINATORS.index(discriminator), fold))
     learn = _tree_scores if discriminator == "trees" else _mlp_scores
@@ -129,7 +129,7 @@ def _weights(is_real: np.ndarray) -> np.ndarray:
 
 
 def _tree_scores(
-    features: Features, is_real: np.ndarray, parts: tuple[np.ndarray, ...], seed: int
+    features: JudgeInputs, is_real: np.ndarray, parts: tuple[np.ndarray, ...], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boost trees until the calibration rows gain no more; give logits there and on score."""
     fit, calibrate, score = parts
@@ -163,7 +163,7 @@ def _tree_scores(
 
 
 def _mlp_scores(
-    features: Features, is_real: np.ndarray, parts: tuple[np.ndarray, ...], seed: int
+    features: JudgeInputs, is_real: np.ndarray, parts: tuple[np.ndarray, ...], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train networks while the calibration rows gain; give mean logits there and on score."""
     large = len(parts[0]) >= MANY_ROWS

@@ -20,7 +20,7 @@ BINS = 20  # of the coarse view: share of real rows in each is 1/20
 
 
 @dataclass(frozen=True)
-class Features:
+class JudgeInputs:
     """The pooled rows, real ones first: one float array (n, width) for each kind of judge.
 
     ``trees`` holds numbers (NaN where missing) and category codes (NaN where missing);
@@ -44,7 +44,7 @@ class JudgeEncoder:
     def __init__(self, *, coarse: bool = False) -> None:
         self.coarse = coarse
 
-    def encode(self, real: Table, synthetic: Table) -> Features:
+    def encode(self, real: Table, synthetic: Table) -> JudgeInputs:
         """Encode both tables. Cost: a sort of the pooled rows a numeric column."""
         trees: list[np.ndarray] = []
         categorical: list[bool] = []
@@ -62,7 +62,7 @@ class JudgeEncoder:
             categorical.append(column.kind not in NUMERIC)
         n = len(real) + len(synthetic)
         dense = np.column_stack(mlp) if mlp else np.zeros((n, 1))
-        return Features(np.column_stack(trees), np.array(categorical), dense)
+        return JudgeInputs(np.column_stack(trees), np.array(categorical), dense)
 
     def _numbers(self, real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
         if self.coarse:

@@ -23,7 +23,7 @@ from tabseed.metrics.density_ratio import (
     gaussian_ratio,
 )
 from tabseed.metrics.discriminators import DISCRIMINATORS, Calibration, FoldRatios, Run, cross_fit
-from tabseed.metrics.judge_encoder import BINS, Features, JudgeEncoder, coarse_codes
+from tabseed.metrics.judge_encoder import BINS, JudgeEncoder, JudgeInputs, coarse_codes
 from tabseed.metrics.leakage import pooled_codes
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
@@ -105,7 +105,7 @@ class Classifiers(Judge):
 
     repeats = REPEATS
 
-    def __init__(self, features: Features, clip: float) -> None:
+    def __init__(self, features: JudgeInputs, clip: float) -> None:
         columns = zip(features.trees.T, features.categorical, strict=True)
         trees = np.column_stack([x if codes else _ranks(x) for x, codes in columns])
         self.features = {"plain": replace(features, trees=trees)}

@@ -18,7 +18,7 @@ from tabseed._random import RandomState, child, generator
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.estimates.scores import Task
-from tabseed.hardness import SCORERS
+from tabseed.hardness import SCORERS, scorer_class
 from tabseed.hardness.base import FOLDS, HardnessScorer, Scores
 from tabseed.hardness.dynamics.record import FLIP, TrainingDynamics, is_network
 
@@ -439,12 +439,12 @@ def score_all(dynamics: TrainingDynamics, y: np.ndarray) -> dict[str, np.ndarray
     Cost beside the record: a pass of all rows through every model, for VoG two; the Detector
     trains once more where rows are in sample.
     """
-    found = {}
-    for name, (module, attribute) in SCORERS.items():
-        if module != __name__:
+    task: Task = "regression" if y.dtype.kind == "f" else "classification"
+    scores = {}
+    for name in SCORERS:
+        kind = scorer_class(name)
+        if not issubclass(kind, DynamicsScorer) or task not in kind.tasks:
             continue
-        kind: type[DynamicsScorer] = globals()[attribute]
-        task: Task = "regression" if y.dtype.kind == "f" else "classification"
-        if task in kind.tasks and (dynamics.of_networks or not kind.needs_network):
-            found[name] = kind().from_dynamics(dynamics, y)
-    return found
+        if dynamics.of_networks or not kind.needs_network:
+            scores[name] = kind().from_dynamics(dynamics, y)
+    return scores
