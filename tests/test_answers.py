@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
 import tabseed as ts
 from tabseed.errors import FileError, TabseedError, printable
@@ -50,10 +51,18 @@ def hardness() -> Finding:
     return ts.assess_hardness(table(80, 0), HOSTILE, ts.KNNShapley())
 
 
+def utility() -> Finding:
+    settings = ts.Measuring(
+        models={"tree": DecisionTreeClassifier(), "linear": LogisticRegression()}, seeds=1
+    )
+    return ts.assess_utility(table(80, 0), table(80, 1), table(80, 2), HOSTILE, settings)
+
+
 ANSWERS = {
     "Evaluation": evaluation,
     "AugmentationEvaluation": augmentation,
     "HardnessAssessment": hardness,
+    "UtilityReport": utility,
 }
 
 
@@ -151,5 +160,7 @@ def test_every_answer_is_checked() -> None:
     def below(made: type) -> set[str]:
         return {made.__name__, *(name for sub in made.__subclasses__() for name in below(sub))}
 
+    for name in ts.__all__:
+        getattr(ts, name)
     ours = below(Finding) - {"Finding"}
     assert ours == set(ANSWERS)

@@ -66,8 +66,10 @@ def test_a_class_that_training_rows_lack_is_wrong_by_every_model() -> None:
     for gap, plain in zip(found.gaps, known.gaps, strict=True):
         for source, risk in gap.risks.items():
             assert 60 * risk.value == pytest.approx(54 * plain.risks[source].value + 6)
-    assert "no training row has: 6;" in found.warnings[0]
-    assert not any("no training row has" in warning for warning in known.warnings)
+    assert "no training row has: 6;" in found.notes[0]
+    with pytest.warns(FutureWarning, match="now called notes"):
+        assert found.warnings == found.notes
+    assert not any("no training row has" in warning for warning in known.notes)
 
 
 def test_one_class_drawn_is_a_tie_and_no_nan() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from tabseed.cli.options import (
 )
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import FileError, SchemaError, printable
+from tabseed.estimates.words import number, span
 
 if TYPE_CHECKING:
     from tabseed.estimates.estimate import Estimate
@@ -75,7 +75,7 @@ def utility(
     as_json: AsJson = False,
 ) -> None:
     """Say if models trained on synthetic rows serve as well."""
-    from tabseed.table.files import check_outputs, write_text
+    from tabseed.table.files import check_outputs
     from tabseed.utility.report import assess_utility
 
     check_outputs([], [report], [train, *synthetic, holdout, schema], force)
@@ -89,7 +89,7 @@ def utility(
     settings = _measuring(model, seeds, real, target)
     out = Output(as_json, {"target": target})
     with progress_bar() as progress:
-        found = assess_utility(
+        answer = assess_utility(
             real,
             drawn,
             held,
@@ -97,16 +97,10 @@ def utility(
             replace(settings, progress=progress),
             stream_for(Use.UTILITY, seed),
         )
-    out.result["utility"] = found.to_dict()
-    _say(out, found, real.schema[target].kind == "integer")
+    out.result["utility"] = answer.to_dict()
+    _say(out, answer, real.schema[target].kind == "integer")
     if report is not None:
-        from tabseed.utility.drawing import utility_page
-
-        write_text(
-            utility_page(found, {"seed": str(seed), "seeds": str(seeds)}), report, force=force
-        )
-        out.result["report"] = str(report)
-        out.say("report", report)
+        out.report(answer, report, force)
     out.finish("utility")
 
 
@@ -143,80 +137,64 @@ def _measuring(names: list[str] | None, seeds: int, real: Table, target: str) ->
     return Measuring(models={name: known[name] for name in names}, seeds=seeds, n_jobs=-1)
 
 
-def _say(out: Output, found: UtilityReport, whole: bool) -> None:
+def _say(out: Output, answer: UtilityReport, whole: bool) -> None:
     """Print the verdict, then what it is made of; ``whole``: the target is of whole numbers."""
-    for place, sentence in enumerate(found.sentences):
-        _wrapped(out, "" if place else "verdict", sentence)
-    for warning in found.warnings:
-        _wrapped(out, "note", warning)
+    for i, sentence in enumerate(answer.sentences):
+        _wrapped(out, "" if i else "verdict", sentence)
+    for note in answer.notes:
+        _wrapped(out, "note", note)
     if whole:
-        classes = f"{found.target} is a number; for classes, --kind {found.target}=categorical"
+        classes = f"{answer.target} is a number; for classes, --kind {answer.target}=categorical"
         _wrapped(out, "note", classes)
-    rows = f"{found.n_train} training, {sum(found.n_synthetic)} synthetic, {found.n_holdout}"
+    rows = f"{answer.n_train} training, {sum(answer.n_synthetic)} synthetic, {answer.n_holdout}"
     out.say("read", f"{rows} held-out")
-    _say_scores(out, found)
-    _say_terms(out, found)
-    _say_rankings(out, found)
-    fidelity = found.fidelity
+    _say_scores(out, answer)
+    _say_terms(out, answer)
+    _say_rankings(out, answer)
+    fidelity = answer.fidelity
     pooled = fidelity.pooled
     _wrapped(
         out,
         "features",
-        f"chi-square to the pooled rows {pooled.value:.3f} ({pooled.low:.3f} to {pooled.high:.3f}; "
+        f"chi-square to the pooled rows {number(pooled.value)} ({span(pooled.low, pooled.high)}; "
         f"0 alike, at most 1); synthetic rows reweighted to the real law are worth "
         f"{fidelity.ess_fraction:.0%} of their number",
     )
-    if found.several is not None:
-        gains = [gain.value for gain in found.several.gain(float("inf"))]
+    if answer.several is not None:
+        gains = [gain.value for gain in answer.several.gain(float("inf"))]
+        change = number(-sum(gains) / len(gains), "+.3g")
         _wrapped(
             out,
             "several",
             "averaging what models of very many such tables say would change the "
-            f"{found.several.loss} by {-sum(gains) / len(gains):+.3g} (mean of models, a forecast)",
+            f"{answer.several.loss} by {change} (mean of models, a forecast)",
         )
 
 
-def _say_scores(out: Output, found: UtilityReport) -> None:
-    from tabseed.utility.measure import REAL, REPEATED, SAME_SIZE, SYNTHETIC
-
-    first = found.gaps[0]
-    unit = first.signed.unit if first.scores is None else found.score
+def _say_scores(out: Output, answer: UtilityReport) -> None:
     _wrapped(
         out,
         "models",
-        f"{unit} on held-out rows, by what the models trained on: real rows, synthetic rows, as "
-        "many synthetic rows as real ones, real rows repeated to the number of the synthetic "
-        "ones; cost: real against synthetic",
+        f"{answer.unit} on held-out rows, by what the models trained on: real rows, synthetic "
+        "rows, as many synthetic rows as real ones, real rows repeated to the number of "
+        "the synthetic ones; cost: real against synthetic",
     )
-    out.rows(
-        ("model", "real", "synthetic", "as many", "repeated", "cost", "95 % interval"),
-        [
-            [
-                gap.model,
-                *(
-                    f"{(gap.scores or gap.risks)[source].value:.4g}"
-                    for source in (REAL, SYNTHETIC, SAME_SIZE, REPEATED)
-                ),
-                *_shown(gap.score_costs[SYNTHETIC] if gap.score_costs else gap.signed),
-            ]
-            for gap in found.gaps
-        ],
-    )
+    out.answer(answer)
 
 
-def _say_terms(out: Output, found: UtilityReport) -> None:
-    unit = found.gaps[0].signed.unit
+def _say_terms(out: Output, answer: UtilityReport) -> None:
+    unit = answer.gaps[0].signed.unit
     _wrapped(out, "terms", f"where the gap in {unit} comes from; * surely other than 0")
     out.rows(
         ("model", "gap", "response", "feature", "estimation"),
         [
             [term.model, *(_starred(e) for e in (term.direct, *term.terms.values()))]
-            for term in (*found.terms, found.mean_term)
+            for term in answer.all_terms
         ],
     )
 
 
-def _say_rankings(out: Output, found: UtilityReport) -> None:
+def _say_rankings(out: Output, answer: UtilityReport) -> None:
     from tabseed.utility.report import RANKINGS
 
     _wrapped(
@@ -233,10 +211,10 @@ def _say_rankings(out: Output, found: UtilityReport) -> None:
                 str(agreement.decided),
                 str(agreement.consistent),
                 f"{agreement.by_chance:.1f}",
-                _number(agreement.tau.value),
-                f"{_number(agreement.tau.low)} to {_number(agreement.tau.high)}",
+                number(agreement.tau.value, ".2f"),
+                span(agreement.tau.low, agreement.tau.high, ".2f"),
             ]
-            for cell, agreement in found.ranking.agreements.items()
+            for cell, agreement in answer.ranking.agreements.items()
         ],
     )
 
@@ -249,14 +227,6 @@ def _wrapped(out: Output, label: str, text: str) -> None:
         label = ""
 
 
-def _number(value: float) -> str:
-    return "none" if math.isnan(value) else f"{value:.2f}"
-
-
-def _shown(estimate: Estimate) -> tuple[str, str]:
-    return f"{estimate.value:+.4g}", f"{estimate.low:+.4g} to {estimate.high:+.4g}"
-
-
 def _starred(estimate: Estimate) -> str:
     value = 0.0 if abs(estimate.value) < ROUNDING else estimate.value
-    return f"{value:+.3g}{'' if estimate.low <= 0 <= estimate.high else '*'}"
+    return f"{number(value, '+.3g')}{'' if estimate.low <= 0 <= estimate.high else '*'}"

@@ -1,4 +1,4 @@
-"""Utility as one self-contained page: what it costs, who is chosen, and why."""
+"""What the page of a utility report shows beside its numbers: intervals and rankings."""
 
 from __future__ import annotations
 
@@ -7,94 +7,64 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tabseed.estimates.estimate import Estimate
-from tabseed.pages import environment
-from tabseed.pages.intervals import WIDTH, axis
-from tabseed.utility.decomposition import WORDS
-from tabseed.utility.measure import REAL, REPEATED, SAME_SIZE, SOURCES, SYNTHETIC
-from tabseed.utility.ranking import CONSISTENT, INCONSISTENT, TSTR, TSTS
-from tabseed.utility.report import UtilityReport
+from tabseed.pages import Row
+from tabseed.pages.intervals import Line, Placed, on_one_axis
+from tabseed.utility.decomposition import WORDS, Decomposition
+from tabseed.utility.ranking import CONSISTENT, INCONSISTENT, TRTR, TSTR, TSTS, RankingReport
 
 SIGNS = {CONSISTENT: ("same", "="), INCONSISTENT: ("other", "≠"), 0: ("open", "·")}
+JUDGED = {TSTR: "judged by real rows", TSTS: "judged by synthetic rows"}
 
 
-@dataclass(frozen=True)
-class _Line:
-    """An interval, and where it lies in the plot: (low, value, high), and 0."""
-
-    name: str
-    estimate: Estimate
-    places: tuple[float, float, float]
-    zero: float
-
-    @property
-    def told(self) -> bool:
-        """Whether it is told from 0."""
-        return not self.estimate.low <= 0 <= self.estimate.high
-
-
-def utility_page(found: UtilityReport, settings: dict[str, str]) -> str:
-    """Give the page. The same report gives the same text."""
-    gaps = found.gaps
-    all_terms = (*found.terms, found.mean_term)
-    scored = all(gap.scores is not None for gap in gaps)
-    costs = [gap.score_costs[SYNTHETIC] if gap.score_costs else gap.signed for gap in gaps]
-    return (
-        environment()
-        .get_template("utility/page.html")
-        .render(
-            found=found,
-            settings=settings,
-            width=WIDTH,
-            unit=found.score if scored else gaps[0].signed.unit,
-            risk=gaps[0].signed.unit,
-            sources=SOURCES,
-            shown=[(gap.model, [(gap.scores or gap.risks)[s] for s in SOURCES]) for gap in gaps],
-            costs=_lines([gap.model for gap in gaps], costs),
-            terms={
-                name: _lines(
-                    [term.model for term in all_terms],
-                    [term.terms[name] for term in all_terms],
-                    [e for term in all_terms for e in term.terms.values()],
-                )
-                for name in WORDS
-            },
-            words=WORDS,
-            matrices={cell: _matrix(found, cell) for cell in (TSTR, TSTS)},
-            cells={TSTR: "judged by real rows", TSTS: "judged by synthetic rows"},
-            pairs={cell: found.ranking.pairs_in_words(cell) for cell in (TSTR, TSTS)},
-            tau={cell: _tau(found, cell) for cell in (TSTR, TSTS)},
-            names=(REAL, SYNTHETIC, SAME_SIZE, REPEATED),
-        )
+def costs(rows: Sequence[Row]) -> list[Placed]:
+    """Place what training on synthetic rows costs each model, from the rows of a report."""
+    return on_one_axis(
+        [
+            Line(
+                row["model"],
+                row["cost"],
+                row["cost_low"],
+                row["cost_high"],
+                stands_out=not row["cost_low"] <= 0 <= row["cost_high"],
+            )
+            for row in rows
+        ]
     )
 
 
-def _tau(found: UtilityReport, cell: str) -> Estimate | None:
-    """Give Kendall's tau, None where all models tie."""
-    tau = found.ranking.agreements[cell].tau
-    return None if math.isnan(tau.value) else tau
+def terms(decompositions: Sequence[Decomposition]) -> dict[str, list[Placed]]:
+    """Place each term of every model, all of them on one axis."""
+    lines = {
+        name: [Line.of(each.model, each.terms[name]) for each in decompositions] for name in WORDS
+    }
+    every = [line for one in lines.values() for line in one]
+    return {name: on_one_axis(one, every) for name, one in lines.items()}
 
 
-def _lines(
-    names: Sequence[str], estimates: Sequence[Estimate], beside: Sequence[Estimate] = ()
-) -> list[_Line]:
-    """Lay all intervals on one axis, 0 and those of the plots ``beside`` within it."""
-    start = min(0.0, *(e.low for e in (*estimates, *beside)))
-    end = max(0.0, *(e.high for e in (*estimates, *beside)))
-    at = axis(start, end)
-    return [
-        _Line(name, e, (at(e.low), at(e.value), at(e.high)), at(0.0))
-        for name, e in zip(names, estimates, strict=True)
-    ]
+@dataclass(frozen=True)
+class Ranked:
+    """A ranking beside that by real rows: in words, Kendall's tau, and the sign of each pair.
+
+    ``tau`` is None where all models tie. ``signs`` are by model, best by real rows first: the
+    class and the sign of its pair with each other model in that order.
+    """
+
+    judged: str
+    words: str
+    tau: Estimate | None
+    signs: list[tuple[str, list[tuple[str, str]]]]
 
 
-def _matrix(found: UtilityReport, cell: str) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Give models, best by real rows first, and for each the sign of every pair with another."""
-    order = found.ranking.risks["TRTR"].argsort(kind="stable")
-    pairs = found.ranking.agreements[cell].pairs
-    return [
+def ranked(ranking: RankingReport, cell: str) -> Ranked:
+    """Show the ranking in ``cell`` beside that by real rows."""
+    order = ranking.risks[TRTR].argsort(kind="stable")
+    agreement = ranking.agreements[cell]
+    signs = [
         (
-            found.ranking.models[i],
-            [("self", "") if i == j else SIGNS[int(pairs[i, j])] for j in order],
+            ranking.models[i],
+            [("self", "") if i == j else SIGNS[int(agreement.pairs[i, j])] for j in order],
         )
         for i in order
     ]
+    tau = None if math.isnan(agreement.tau.value) else agreement.tau
+    return Ranked(JUDGED[cell], ranking.pairs_in_words(cell), tau, signs)

@@ -18,8 +18,9 @@ import numpy as np
 
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError, renamed
-from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.scores import SCORES, score_rows
+from tabseed.estimates.words import DIGITS, number, span
 from tabseed.utility.agreement import (
     BLOCK,
     ROUNDING,
@@ -85,19 +86,21 @@ class Agreement:
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-ready dict."""
-        return {
-            "cell": self.cell,
-            "pairs": self.pairs.tolist(),
-            "consistent": self.consistent,
-            "inconsistent": self.inconsistent,
-            "undecided": self.undecided,
-            "by_chance": self.by_chance,
-            "tau": self.tau.to_dict(),
-            "p": self.p,
-            "p_exact": self.p_exact,
-            "spearman": _plain(self.spearman),
-            "tau_extra": _plain(self.tau_extra),
-        }
+        return finite(
+            {
+                "cell": self.cell,
+                "pairs": self.pairs.tolist(),
+                "consistent": self.consistent,
+                "inconsistent": self.inconsistent,
+                "undecided": self.undecided,
+                "by_chance": self.by_chance,
+                "tau": self.tau.to_dict(),
+                "p": self.p,
+                "p_exact": self.p_exact,
+                "spearman": self.spearman,
+                "tau_extra": self.tau_extra,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -162,9 +165,9 @@ class RankingReport:
         if regret.value == 0:
             return f"{trained}, you would choose the same model, {chosen.model}."
         price = (
-            f"costs {said(regret.value)} in {self.risk_name} (95 % interval "
-            f"{said(regret.low)} to {said(regret.high)}; a model drawn by lot: "
-            f"{said(self.random_regret)})"
+            f"costs {number(regret.value, DIGITS)} in {self.risk_name} (95 % interval "
+            f"{span(regret.low, regret.high, DIGITS)}; a model drawn by lot: "
+            f"{number(self.random_regret, DIGITS)})"
         )
         if len(first) > 1:
             return (
@@ -196,7 +199,7 @@ class RankingReport:
             "risk_name": self.risk_name,
             "risks": {cell: risk.tolist() for cell, risk in self.risks.items()},
             "extra_name": self.extra_name,
-            "extra": {cell: [_plain(v) for v in s.tolist()] for cell, s in self.extra.items()},
+            "extra": finite({cell: scores.tolist() for cell, scores in self.extra.items()}),
             "gaps": {cell: gap.tolist() for cell, gap in self.gaps.items()},
             "agreements": {cell: a.to_dict() for cell, a in self.agreements.items()},
             "choices": {cell: choice.to_dict() for cell, choice in self.choices.items()},
@@ -205,16 +208,6 @@ class RankingReport:
             "sizes": self.sizes,
             "warnings": list(self.warnings),
         }
-
-
-def said(number: float) -> str:
-    """Write a number with three digits, a small negative one without its sign if that is all."""
-    text = f"{number:.3g}"
-    return "0" if not float(text) else text
-
-
-def _plain(number: float) -> float | None:
-    return None if math.isnan(number) else number
 
 
 @renamed(how="settings")

@@ -5,24 +5,27 @@ Notation: K models, D synthetic tables, S seeds, h rows held out.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+from warnings import warn
 
 import numpy as np
 import pyarrow as pa
 from sklearn.base import clone
 
 from tabseed._progress import Progress, part
-from tabseed._random import RandomState, child, seed_sequence
+from tabseed._random import RandomState, child, seed_sequence, seed_text
 from tabseed.errors import TooFewRowsError, renamed
-from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.means import BALANCED, mean_over
 from tabseed.estimates.scores import SCORES, Task, score_rows
+from tabseed.estimates.words import form_of, number, span
 from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
 from tabseed.metrics.leakage import conform
+from tabseed.pages import Finding, Heading, Row
 from tabseed.table import Table
 from tabseed.table.schema import Schema
+from tabseed.utility import drawing
 from tabseed.utility.averaging import SeveralSets, error_of_several
 from tabseed.utility.bound import BoundReport, utility_bound
 from tabseed.utility.decomposition import (
@@ -32,7 +35,15 @@ from tabseed.utility.decomposition import (
     mean_decomposition,
 )
 from tabseed.utility.gap import RISKS, UtilityGap, gaps
-from tabseed.utility.measure import REAL, SYNTHETIC, Measured, Measuring, measure
+from tabseed.utility.measure import (
+    REAL,
+    REPEATED,
+    SAME_SIZE,
+    SYNTHETIC,
+    Measured,
+    Measuring,
+    measure,
+)
 from tabseed.utility.problem import loss
 from tabseed.utility.ranking import (
     TRTR_REPEATED,
@@ -44,6 +55,22 @@ from tabseed.utility.ranking import (
     rank,
 )
 
+TRAINED_ON = {  # the keys of a report's rows, and what models trained on
+    "real": REAL,
+    "synthetic": SYNTHETIC,
+    "synthetic_same_size": SAME_SIZE,
+    "real_repeated": REPEATED,
+}
+HEADINGS = (
+    Heading.text("model", "model"),
+    Heading.number("real", "real", ".4g"),
+    Heading.number("synthetic", "synthetic", ".4g"),
+    Heading.number("as many", "synthetic_same_size", ".4g"),
+    Heading.number("repeated", "real_repeated", ".4g"),
+    Heading.number("cost", "cost", "+.4g"),
+    Heading.span("95 % interval", "cost_low", "cost_high", "+.4g"),
+)
+SIGNED = "+.3g"  # form of a gap or a term
 MODELS, RANKS, FIDELITY = range(3)  # streams below that of a report
 RANKINGS = {  # what models trained on, and by what they are judged if not by real rows
     TSTR: "trained on synthetic rows",
@@ -55,8 +82,8 @@ RANKINGS = {  # what models trained on, and by what they are judged if not by re
 SHARE_OF_FITS = 80  # per cent of the time, roughly, that goes into models
 
 
-@dataclass(frozen=True)
-class UtilityReport:
+@dataclass(frozen=True, repr=False)
+class UtilityReport(Finding):
     """Whether synthetic rows serve in the place of the real ones, by K models of many kinds.
 
     ``cost``: what training on the synthetic rows costs in AUC or R2 (``score``), the mean over
@@ -66,6 +93,9 @@ class UtilityReport:
     predicts what averaging over tables gains, None for one table. ``n_unknown`` of the rows held
     out are of a class that the training rows lack.
     """
+
+    title = "Do the synthetic rows serve in the place of the real ones?"
+    _template = "utility/page.html"
 
     target: str
     task: Task
@@ -82,6 +112,7 @@ class UtilityReport:
     n_synthetic: tuple[int, ...]
     n_holdout: int
     n_unknown: int
+    settings: dict[str, str] = field(compare=False)
 
     @property
     def headline(self) -> Estimate:
@@ -100,53 +131,97 @@ class UtilityReport:
         return " ".join(self.sentences)
 
     def _loss(self) -> str:
-        cost, tables = self.cost, self._tables
-        ends = sorted((cost.low, cost.high))
-        if cost.high < 0:
-            ends = [-cost.high, -cost.low]
-        interval = " to ".join(_said(end, cost.unit) for end in ends)
-        size = f"{_said(abs(cost.value), cost.unit)} {_unit(cost.unit)}"
-        found = f"(95 % interval {interval}, mean of {len(self.gaps)} models)"
-        if cost.low > 0:
-            return f"Training on the {tables} costs {size} {found}."
-        if cost.high < 0:
-            return f"Training on the {tables} gains {size} {found}."
-        way = "gain" if cost.value < 0 else "cost"
+        low, high, unit = self.cost.low, self.cost.high, self.cost.unit
+        form = form_of(unit)
+        amount = number(abs(self.cost.value), form)
+        amount = f"{amount} {unit}" if unit in SCORES.values() else f"{amount} in {unit}"
+        models, training = f"mean of {len(self.gaps)} models", f"training on the {self._tables}"
+        if low > 0:
+            interval = f"95 % interval {span(low, high, form)}"
+            return f"{training.capitalize()} costs {amount} ({interval}, {models})."
+        if high < 0:
+            interval = f"95 % interval {span(-high, -low, form)}"
+            return f"{training.capitalize()} gains {amount} ({interval}, {models})."
+        direction = "gain" if self.cost.value < 0 else "cost"
         return (
-            f"No sure cost or gain of training on the {tables}: in {self.n_holdout} held-out rows "
-            f"a {way} of {size} ({found[1:-1].replace('interval', 'interval of the cost')})."
+            f"No sure cost or gain of {training}: in {self.n_holdout} held-out rows a {direction} "
+            f"of {amount} (95 % interval of the cost {span(low, high, form)}, {models})."
         )
 
     def _reason(self) -> str:
         term, name = self.mean_term, self.mean_term.dominant
-        gap = f"Of the mean gap of {term.direct.value:+.3g} in {term.direct.unit}"
+        gap = f"Of the mean gap of {number(term.direct.value, SIGNED)} in {term.direct.unit}"
         if name is None:
             return f"{gap}, no term is surely other than 0."
-        return (
-            f"{gap}, the largest sure part is the {name} term, {term.terms[name].value:+.3g}: "
-            f"{WORDS[name]}."
-        )
+        size = number(term.terms[name].value, SIGNED)
+        return f"{gap}, the largest sure part is the {name} term, {size}: {WORDS[name]}."
 
     @property
     def _tables(self) -> str:
         return "synthetic table" if len(self.n_synthetic) == 1 else "synthetic tables"
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """Everything that limits what the numbers mean."""
-        found = (*self.ranking.warnings, *self.fidelity.warnings)
+        limits = (*self.ranking.warnings, *self.fidelity.warnings)
         if not self.n_unknown:
-            return found
+            return limits
         return (
             f"held-out rows of a class that no training row has: {self.n_unknown}; every model is "
             "wrong there",
-            *found,
+            *limits,
         )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The former name of :attr:`notes`."""
+        warn(
+            "UtilityReport.warnings is now called notes; "
+            "the name warnings will be removed in the next release",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return self.notes
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """Each model, by what it was trained on, and what training on synthetic rows costs."""
+        return HEADINGS
+
+    @property
+    def unit(self) -> str:
+        """What :meth:`rows` are in: AUC or R2, or the risk where there is no such score."""
+        first = self.gaps[0]
+        return first.signed.unit if first.scores is None else self.score
+
+    def rows(self) -> list[Row]:
+        """Give each model's score (or risk) by what it was trained on, and what is lost by it."""
+        rows = []
+        for gap in self.gaps:
+            cost = gap.score_costs[SYNTHETIC] if gap.score_costs else gap.signed
+            scores = gap.scores or gap.risks
+            rows.append(
+                {
+                    "model": gap.model,
+                    "unit": self.unit,
+                    **{key: scores[source].value for key, source in TRAINED_ON.items()},
+                    "cost": cost.value,
+                    "cost_low": cost.low,
+                    "cost_high": cost.high,
+                }
+            )
+        return rows
+
+    @property
+    def all_terms(self) -> tuple[Decomposition, ...]:
+        """The terms of each model, and of the mean over models."""
+        return (*self.terms, self.mean_term)
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything, JSON-ready; None for a number that does not exist."""
-        found = {
+        everything = {
             "verdict": self.verdict,
+            "notes": list(self.notes),
             "target": self.target,
             "task": self.task,
             "score": self.score,
@@ -169,29 +244,21 @@ class UtilityReport:
             "ranking": self.ranking.to_dict(),
             "fidelity": self.fidelity.to_dict(),
             "several": None if self.several is None else self.several.to_dict(),
-            "warnings": list(self.warnings),
+            "warnings": list(self.notes),
+            "settings": dict(self.settings),
         }
-        plain: dict[str, Any] = _plain(found)
-        return plain
+        return finite(everything)
 
+    def _page(self) -> dict[str, Any]:
+        return {
+            "costs": drawing.costs(self.rows()),
+            "terms": drawing.terms(self.all_terms),
+            "words": WORDS,
+            "rankings": [drawing.ranked(self.ranking, cell) for cell in (TSTR, TSTS)],
+        }
 
-def _said(number: float, unit: str = "") -> str:
-    """Write a score with three decimals, any other number, of whatever scale, with three digits."""
-    text = f"{number:.3f}" if unit in SCORES.values() else f"{number:.3g}"
-    return "0" + text[2:] if text.startswith("-0") and not float(text) else text
-
-
-def _unit(name: str) -> str:
-    return name if name in SCORES.values() else f"in {name}"
-
-
-def _plain(found: Any) -> Any:
-    """Put None in the place of numbers that JSON lacks."""
-    if isinstance(found, dict):
-        return {key: _plain(value) for key, value in found.items()}
-    if isinstance(found, list | tuple):
-        return [_plain(value) for value in found]
-    return None if isinstance(found, float) and not math.isfinite(found) else found
+    def _settings(self) -> dict[str, str]:
+        return self.settings
 
 
 @renamed(how="settings")
@@ -249,6 +316,7 @@ def assess_utility(
         n_synthetic=tuple(map(len, tables)),
         n_holdout=len(held),
         n_unknown=int((measured.y < 0).sum()) if measured.problem.task == "classification" else 0,
+        settings={"seed": seed_text(stream), "seeds": str(settings.seeds)},
     )
 
 
