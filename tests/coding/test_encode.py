@@ -311,3 +311,27 @@ def test_many_columns_and_many_levels_take_seconds() -> None:
     assert len(set(levels)) > 1500 and x.shape[1] == 2 * (1 + MAX_LEVELS)
     assert encoder.inverse_transform(x).to_frame().equals(made.to_frame())
     assert time.process_time() - start < 20  # about 2 s where this was written
+
+
+def test_values_side_by_side_are_those_of_the_table_and_pass_the_check() -> None:
+    _, encoder, x = fitted(n=[1.0, 2.5, None, 4.0] * 5, c=["a", "b", "a", None] * 5)
+    rows = encoder.layout_.columns(x)
+    assert rows.shape == (20, 2)
+    np.testing.assert_array_equal(rows[:4, 0], [1.0, 2.5, np.nan, 4.0])
+    assert np.isnan(rows[:, 1]).sum() == 5
+    encoder.layout_.check(rows)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda rows: rows[:0], r"rows of \(0, 2\)"),
+        (lambda rows: rows[:, :1], "an encoder of 2 columns"),
+        (lambda rows: np.where(rows == 4.0, np.inf, rows), "column 'n' cannot"),
+        (lambda rows: rows + np.array([0, 9]), "column 'c' cannot"),
+    ],
+)
+def test_values_that_the_columns_cannot_hold_are_refused(change, message) -> None:
+    _, encoder, x = fitted(n=[1.0, 2.5, 3.0, 4.0] * 5, c=["a", "b", "a", "b"] * 5)
+    with pytest.raises(ValueError, match=message):
+        encoder.layout_.check(change(encoder.layout_.columns(x)))

@@ -83,6 +83,18 @@ class Layout:
             values[x[:, block.cells.stop - 1] > 0] = np.nan
         return values
 
+    def columns(self, x: np.ndarray) -> np.ndarray:
+        """The values of all blocks side by side, (n, columns), NaN where missing."""
+        return np.column_stack([self.values(block, x) for block in self.blocks])
+
+    def check(self, rows: np.ndarray) -> None:
+        """Refuse values (n, columns), of a file, say, that the blocks cannot hold: ValueError."""
+        if not len(rows) or rows.shape[1:] != (len(self.blocks),):
+            raise ValueError(f"rows of {rows.shape}, an encoder of {len(self.blocks)} columns")
+        for block, value in zip(self.blocks, rows.T, strict=True):
+            if np.isinf(value).any() or (block.cell_of(value) < 0).any():
+                raise ValueError(f"rows hold what column {block.name!r} cannot")
+
     def sample(self, probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw rows: (n, W) probabilities of the free cells -> encoded rows (n, w).
 

@@ -76,7 +76,7 @@ class SMOTE(Generator):
             raise TabseedError(f"n_neighbors is a whole number from 1 on, got {self.n_neighbors!r}")
         if self.categories not in CATEGORIES:
             raise TabseedError(f"categories is one of {CATEGORIES}, got {self.categories!r}")
-        rows = np.column_stack([layout.values(block, x) for block in layout.blocks])
+        rows = layout.columns(x)
         self.rows_ = np.random.default_rng(stream).permutation(rows)  # so that ties fall by lot
         self._place()
 
@@ -141,12 +141,7 @@ class SMOTE(Generator):
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         self.rows_ = arrays["rows"]
-        blocks = self.encoder_.layout_.blocks
-        if not len(self.rows_) or self.rows_.shape[1:] != (len(blocks),):
-            raise ValueError(f"rows of {self.rows_.shape}, an encoder of {len(blocks)} columns")
-        for block, value in zip(blocks, self.rows_.T, strict=True):
-            if np.isinf(value).any() or (block.cell_of(value) < 0).any():
-                raise ValueError(f"rows hold what column {block.name!r} cannot")
+        self.encoder_.layout_.check(self.rows_)
         self._place()
 
     def summary(self) -> list[str]:

@@ -114,12 +114,16 @@ class HardnessScorer(BaseEstimator):
     ) -> Scores:
         raise NotImplementedError
 
+    def _deal(self, y: np.ndarray, folds: int, stream: np.random.SeedSequence) -> np.ndarray:
+        """Give each row its fold, (n,), classes dealt evenly."""
+        classes = y if self.task_ == "classification" else None
+        return deal(classes, len(y), folds, generator(child(stream, FOLDS)))
+
     def _cross_fit(
         self, x: np.ndarray, y: np.ndarray, folds: int, stream: np.random.SeedSequence
     ) -> Scores:
         """Score the rows of each fold by those of the others."""
-        rng = generator(child(stream, FOLDS))
-        fold = deal(y if self.task_ == "classification" else None, len(x), folds, rng)
+        fold = self._deal(y, folds, stream)
         parts = []
         for f in range(folds):
             own, other = fold == f, fold != f

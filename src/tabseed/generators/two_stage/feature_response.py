@@ -163,7 +163,7 @@ class FeatureResponse(Generator):
             raise SchemaError(
                 f"column {column.name!r} is {column.kind}, not a label; set another kind"
             )
-        self.rows_ = np.column_stack([layout.values(block, x) for block in layout.blocks])
+        self.rows_ = layout.columns(x)
         self.features_ = self._inner()
         if self.features_ is not None:
             encoder = self.features_.encoder_
@@ -322,12 +322,7 @@ class FeatureResponse(Generator):
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         self._check()
         self.named_, self.rows_ = bool(state["named"]), arrays["rows"]
-        blocks = self.encoder_.layout_.blocks
-        if not len(self.rows_) or self.rows_.shape[1:] != (len(blocks),):
-            raise ValueError(f"rows of {self.rows_.shape}, an encoder of {len(blocks)} columns")
-        for block, value in zip(blocks, self.rows_.T, strict=True):
-            if np.isinf(value).any() or (block.cell_of(value) < 0).any():
-                raise ValueError(f"rows hold what column {block.name!r} cannot")
+        self.encoder_.layout_.check(self.rows_)
         self.features_ = self._inner()
         if self.features_ is not None:
             self.features_._restore(state["features"], under("features.", arrays))

@@ -10,10 +10,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 
-from tabseed._random import RandomState, child, generator, one_thread
+from tabseed._random import RandomState, one_thread
 from tabseed.errors import MissingDependencyError, TabseedError
-from tabseed.estimates.folds import deal
-from tabseed.hardness.base import FOLDS, HardnessScorer, Scores
+from tabseed.hardness.base import HardnessScorer, Scores
 from tabseed.hardness.shapley import closed_forms as closed
 from tabseed.hardness.shapley.games import Game, sum_part
 
@@ -136,8 +135,7 @@ class KNNShapley(HardnessScorer):
         self, x: np.ndarray, y: np.ndarray, folds: int, stream: np.random.SeedSequence
     ) -> Scores:
         """Value each row by all rows of other folds, in games that leave those rows' folds out."""
-        rng = generator(child(stream, FOLDS))
-        fold = deal(y if self.task_ == "classification" else None, len(x), folds, rng)
+        fold = self._deal(y, folds, stream)
         sums = np.zeros((len(x), len(self._neighbours()), 2))
         for f in range(folds):
             own, other = fold == f, fold != f
