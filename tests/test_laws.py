@@ -192,26 +192,26 @@ def test_laws_catch_biases_that_break_them() -> None:
     continued, average = bias_class("continued"), bias_class("average")
 
     class FirstHanded(continued):
-        def initial_weights(self, ensemble, stage):
+        def initial_weights(self, ensemble, bench):
             return ensemble.of_seeds([0])
 
     class Unseeded(continued):
-        def _initial_weights(self, ensemble, stage):
-            return stage.model.network_.initial_weights(np.random.default_rng())
+        def _initial_weights(self, ensemble, bench):
+            return bench.model.network_.initial_weights(np.random.default_rng())
 
     class Flat(continued):
-        def _initial_weights(self, ensemble, stage):
+        def _initial_weights(self, ensemble, bench):
             return {k: v[0] for k, v in ensemble.weights.items()}
 
     class InPlace(continued):
-        def initial_weights(self, ensemble, stage):
+        def initial_weights(self, ensemble, bench):
             for value in ensemble.weights.values():
                 value *= 0.5
             return ensemble.weights
 
     class Halved(average):
-        def _initial_weights(self, ensemble, stage):
-            found = super()._initial_weights(ensemble, stage)
+        def _initial_weights(self, ensemble, bench):
+            found = super()._initial_weights(ensemble, bench)
             return {k: (v * 1.0001).astype(v.dtype) for k, v in found.items()}
 
     for broken, check in (

@@ -9,7 +9,7 @@ import tabseed as ts
 from tabseed._random import seed_sequence
 from tabseed.coding.encode import TableEncoder
 from tabseed.generators.base import Aids
-from tabseed.inductive_bias.base import Stage
+from tabseed.inductive_bias.base import Bench
 from tabseed.inductive_bias.journal import Journal
 from tabseed.testing import example_table
 
@@ -24,11 +24,11 @@ def stacked(network, seeds: int, dtype=torch.float64):
     }
 
 
-def stage_of(model) -> Stage:
+def bench_of(model) -> Bench:
     table = ts.Table.from_frame(example_table(60))
     encoder = TableEncoder().fit(table)
     x = encoder.transform(table)
-    return Stage(model, x, encoder.layout_, seed_sequence(7), Journal(Aids(None, None), 1))
+    return Bench(model, x, encoder.layout_, seed_sequence(7), Journal(Aids(None, None), 1))
 
 
 def small(cls, **settings):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,10 @@ import tabseed as ts
 from helpers.biases import assert_equal_weights, maml, tuned, vaebgm
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.generators.neural.stopping import Training
-from tabseed.inductive_bias.base import InductiveBias, Stage, learn
+from tabseed.inductive_bias.base import Bench, InductiveBias, learn
 from tabseed.inductive_bias.maml import MetaTraining
 from tabseed.testing import example_table
-from tabseed.testing.biases import example_stage
+from tabseed.testing.biases import example_bench
 
 # averages of seeds that share nothing say so
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
@@ -32,25 +34,26 @@ def test_a_bias_that_wrecks_is_not_chosen() -> None:
 class Wrecking(ts.WeightAveraging):
     """An average, negated, and not trained again."""
 
-    fine_tunes = False
+    def plan(self):
+        return replace(super().plan(), last="judge")
 
-    def _initial_weights(self, ensemble, stage):
-        found = super()._initial_weights(ensemble, stage)
+    def _initial_weights(self, ensemble, bench):
+        found = super()._initial_weights(ensemble, bench)
         return {k: -v for k, v in found.items()}
 
 
 def test_a_bias_that_surely_helps_is_chosen() -> None:
     """Networks stopped after 10 steps gain by going on; the one chosen is then as if given."""
-    stage = example_stage()
-    stage.model.training = Training(steps=10, warm_up=10)
+    bench = example_bench()
+    bench.model.training = Training(steps=10, warm_up=10)
     more = Training(steps=150, warm_up=10)
-    stage = Stage(stage.model, stage.x, stage.layout, stage.stream, stage.journal, more)
+    bench = Bench(bench.model, bench.x, bench.layout, bench.stream, bench.journal, more)
     auto = ts.AutoBias(candidates=[Wrecking(n_seeds=2), ts.Continued(n_seeds=2)], folds=2)
-    model, bias = learn(auto, stage)
+    model, bias = learn(auto, bench)
     assert isinstance(bias, ts.Continued) and auto.chosen_ == 1
     assert auto.gains_.shape == (80, 2) and np.isfinite(auto.gains_).all()
     assert auto.gains_[:, 1].mean() > 0 > auto.gains_[:, 0].mean()
-    given, _ = learn(ts.Continued(n_seeds=2), stage)
+    given, _ = learn(ts.Continued(n_seeds=2), bench)
     assert_equal_weights(model.weights_, given.weights_)
 
 
@@ -68,12 +71,12 @@ def test_gains_are_of_rows_that_no_candidate_saw() -> None:
     """Another row in the place of one moves all gains but those of rows held out with it."""
     gains = []
     for row in (3, 40):
-        stage = example_stage()
-        x = stage.x.copy()
+        bench = example_bench()
+        x = bench.x.copy()
         x[3] = x[row]
-        stage = Stage(stage.model, x, stage.layout, stage.stream, stage.journal)
+        bench = Bench(bench.model, x, bench.layout, bench.stream, bench.journal)
         bias = ts.AutoBias(candidates=[ts.Continued(n_seeds=2)], folds=2)
-        learn(bias, stage)
+        learn(bias, bench)
         gains.append(bias.gains_[:, 0])
     same = np.isclose(*gains, rtol=1e-9, atol=1e-9)
     assert same.sum() == 39 and not same[3]
@@ -81,7 +84,7 @@ def test_gains_are_of_rows_that_no_candidate_saw() -> None:
 
 def test_a_candidate_that_is_no_bias_gains_nothing() -> None:
     """A mixture of one seed is the generator itself: the same noise, so 0 in every row."""
-    made = example_stage()
+    made = example_bench()
     made.model.n_seeds = 1
     bias = ts.AutoBias(candidates=[ts.SeedMixture(n_seeds=1, rotate=False)], folds=2)
     learn(bias, made)
@@ -92,7 +95,7 @@ def test_a_candidate_that_learns_nothing_is_not_chosen() -> None:
     wild = MetaTraining(20, 20, inner_steps=1, steps=2, check_every=1, rate=100.0)
     few = [maml(n_seeds=2, meta=wild), ts.SmallInit(n_seeds=2)]
     bias = ts.AutoBias(candidates=few, folds=2)
-    learn(bias, example_stage())
+    learn(bias, example_bench())
     assert "MAML: learns nothing here" in bias.summary()
 
 
@@ -106,7 +109,7 @@ def test_a_candidate_that_learns_nothing_is_not_chosen() -> None:
 )
 def test_candidates_of_one_class_are_told_apart(candidates: list[InductiveBias]) -> None:
     bias = ts.AutoBias(candidates=candidates, folds=2)
-    learn(bias, example_stage())
+    learn(bias, example_bench())
     distinct = {column.tobytes() for column in bias.gains_.T}
     assert len(distinct) == len(candidates)
     assert bias.gains_.any(axis=0).all()  # nor are they taken for no bias

@@ -13,22 +13,22 @@ from tabseed.errors import TabseedError
 from tabseed.generators.base import FIT, Aids
 from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias import bias_class
-from tabseed.inductive_bias.base import Stage, learn
+from tabseed.inductive_bias.base import Bench, learn
 from tabseed.inductive_bias.journal import Journal
 from tabseed.table import Table
 from tabseed.testing import example_table
-from tabseed.testing.biases import example_stage
+from tabseed.testing.biases import example_bench
 
 # averages of seeds that share nothing say so
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 
 
-def stage_of(model: ts.FineTuned, table: pa.Table) -> Stage:
-    """The stage that a fitted model had, made by hand."""
+def bench_of(model: ts.FineTuned, table: pa.Table) -> Bench:
+    """The bench that a fitted model had, made by hand."""
     x = model.encoder_.transform(Table.from_frame(table))
     stream = child(model._stream, FIT)
     journal = Journal(Aids(None, None), 1)
-    return Stage(model.generator, x, model.encoder_.layout_, stream, journal)
+    return Bench(model.generator, x, model.encoder_.layout_, stream, journal)
 
 
 @pytest.mark.parametrize("name", ["continued", "average", "pretrain", "small-init"])
@@ -38,8 +38,8 @@ def test_without_a_step_the_initial_weights_stay(name: str) -> None:
     more = {"n_rows": 60} if name == "pretrain" else {}
     bias = bias_class(name)(n_seeds=2, **more)
     model = tuned(bias, fine_tuning=NONE).fit(table)
-    stage = stage_of(model, table)
-    initial = bias.initial_weights(stage.first_seeds(2), stage)
+    bench = bench_of(model, table)
+    initial = bias.initial_weights(bench.first_seeds(2), bench)
     for key, value in model.ensemble_.weights.items():
         assert len(value) == 2
         assert np.array_equal(value, np.broadcast_to(initial[key], value.shape)), key
@@ -51,9 +51,9 @@ def test_continued_seeds_improve_or_stay() -> None:
     """Step 0 counts in the second training of weights that have learned."""
     table = example_table(60)
     model = tuned(ts.Continued(n_seeds=2)).fit(table)
-    stage = stage_of(model, table)
-    first = stage.first_seeds(2).ranked()
-    held = stage.split().validation.shape[1]
+    bench = bench_of(model, table)
+    first = bench.first_seeds(2).ranked()
+    held = bench.split().validation.shape[1]
     assert held == 12
     for seed, curve in enumerate(model.ensemble_.curves):
         assert curve[0, 0] == 0 and np.isfinite(curve[0, 2])
@@ -70,24 +70,24 @@ def test_the_authors_stopper_serves_every_bias(bias) -> None:
 
 
 def test_rotating_seeds_set_aside_other_rows_each() -> None:
-    stage = example_stage()
-    assert ts.SeedMixture(n_seeds=5).rotates
-    assert not ts.SeedMixture(ts.WeightAveraging(), n_seeds=5).rotates
-    held = stage.split(5).validation
+    bench = example_bench()
+    assert ts.SeedMixture(n_seeds=5).plan().first == "rotating"
+    assert ts.SeedMixture(ts.WeightAveraging(), n_seeds=5).plan().first == "shared"
+    held = bench.split(5).validation
     assert sorted(held.ravel()) == list(range(80))
-    model, _ = learn(ts.SeedMixture(n_seeds=5), stage)
-    assert model.drawn_ == (0, 1, 2, 3, 4) and "5 seeds, rotating" in stage.journal.finished
+    model, _ = learn(ts.SeedMixture(n_seeds=5), bench)
+    assert model.drawn_ == (0, 1, 2, 3, 4) and "5 seeds, rotating" in bench.journal.finished
 
 
 @pytest.mark.parametrize("wrapper", [ts.StageOne, ts.SeedMixture])
 def test_a_wrapped_bias_gets_its_own_number_of_seeds(wrapper) -> None:
-    stage = example_stage()
+    bench = example_bench()
     bias = wrapper(ts.WeightAveraging(n_seeds=2))
-    learn(bias, stage)
-    assert "2 seeds" in stage.journal.finished and "average of 2 seeds" in bias.summary()[0]
+    learn(bias, bench)
+    assert "2 seeds" in bench.journal.finished and "average of 2 seeds" in bias.summary()[0]
 
 
 @pytest.mark.parametrize("bias", [ts.WeightAveraging(n_seeds=0), ts.SmallInit(n_seeds=0)])
 def test_no_seeds_are_refused(bias) -> None:
     with pytest.raises(TabseedError, match="n_seeds"):
-        learn(bias, example_stage())
+        learn(bias, example_bench())

@@ -39,7 +39,7 @@ def test_a_fit_killed_in_any_stage_goes_on(name: str, tmp_path: Path) -> None:
 
     whole = tuned(clone(LONG[name])).fit(table, progress=interrupting(0))
     stages = {message.rpartition(": ")[0] for message in calls}
-    assert len(stages) > LONG[name].stages / 2
+    assert len(stages) > LONG[name].plan().stages / 2
     assert shares == sorted(shares) and shares[-1] == 1 and shares[-2] > 0.5
     total, cut = len(calls), set()
     for at in np.linspace(2, total, 6).astype(int).tolist():

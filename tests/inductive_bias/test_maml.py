@@ -18,7 +18,7 @@ from tabseed.generators.neural.paper import PaperNetwork
 from tabseed.inductive_bias.journal import Journal
 from tabseed.inductive_bias.maml import Batch, MetaTraining, adapt, meta_gradient
 from tabseed.inductive_bias.weights import average
-from tabseed.testing.biases import example_stage, in_double
+from tabseed.testing.biases import example_bench, in_double
 
 # averages of seeds that share nothing say so
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
@@ -40,12 +40,12 @@ def tasks(network, rows: np.ndarray, b: int = 12) -> tuple[Batch, Batch]:
 
 def setting(kind: str):
     """Network, weights (1, ...), support, query, and a rate that moves the weights well."""
-    stage = example_stage()
+    bench = example_bench()
     if kind == "paper":
-        network = PaperNetwork(stage.layout, 3)
-        rows, rate = network.rows(stage.x), 1e-8
+        network = PaperNetwork(bench.layout, 3)
+        rows, rate = network.rows(bench.x), 1e-8
     else:
-        network, rows, rate = stage.model.network_, stage.rows, 0.1
+        network, rows, rate = bench.model.network_, bench.rows, 0.1
     start = network.initial_weights(np.random.default_rng(1))
     theta = {k: torch.from_numpy(v).double()[None] for k, v in start.items()}
     return in_double(network), theta, *tasks(network, rows), rate
@@ -137,9 +137,9 @@ def test_meta_learning_lowers_the_loss_after_adaptation() -> None:
     """From a barely trained start, on rows set aside; the weights kept are those of the best."""
     meta = MetaTraining(40, 40, inner_steps=2, steps=40, rate=5e-3)
     for order in ("first", "second", "reptile"):
-        stage = example_stage()
+        bench = example_bench()
         bias = maml(order=order, start="fresh", meta=meta)
-        bias.initial_weights(stage.first_seeds(3), stage)
+        bias.initial_weights(bench.first_seeds(3), bench)
         start, best = bias.losses_[0, 1], bias.losses_[:, 1].min()
         assert best < start - 0.1, order
         assert f"from {start:.3f} to {best:.3f} nats" in bias.summary()[0]
@@ -148,11 +148,11 @@ def test_meta_learning_lowers_the_loss_after_adaptation() -> None:
 def test_meta_learning_that_wrecks_the_start_is_refused_or_gives_it_back() -> None:
     wild = MetaTraining(30, 30, inner_steps=1, steps=4, check_every=1, rate=100.0)
     for start in ("best", "average"):
-        stage = example_stage()
-        seeds = stage.first_seeds(3)
+        bench = example_bench()
+        seeds = bench.first_seeds(3)
         with pytest.raises(TabseedError, match="no weights better than its start in 4 meta-steps"):
-            maml(meta=wild, start=start).initial_weights(seeds, stage)
-        found = maml(meta=wild, start=start, must_improve=False).initial_weights(seeds, stage)
+            maml(meta=wild, start=start).initial_weights(seeds, bench)
+        found = maml(meta=wild, start=start, must_improve=False).initial_weights(seeds, bench)
         one = seeds.of_seeds([seeds.chosen]) if start == "best" else average(seeds.weights)
         assert_equal_weights(found, one)
 
@@ -161,18 +161,18 @@ def test_meta_steps_see_other_rows_each_unless_told_not_to() -> None:
     """Rows of the first step are the same ones, those of the second are not."""
     found = []
     for steps, resample in ((1, True), (1, False), (2, True), (2, False)):
-        stage = example_stage()
+        bench = example_bench()
         meta = replace(META, steps=steps, resample=resample, rate=1e-5)
         bias = maml(meta=meta, start="fresh", must_improve=False)
-        found.append(bias.initial_weights(stage.first_seeds(3), stage)["decode.weight"])
+        found.append(bias.initial_weights(bench.first_seeds(3), bench)["decode.weight"])
     assert np.array_equal(found[0], found[1]) and not np.array_equal(found[2], found[3])
 
 
 @pytest.mark.parametrize("fault", [{"order": "third"}, {"start": "worst"}, {"n_rows": 9}])
 def test_settings_that_maml_cannot_follow_are_refused(fault: dict) -> None:
-    stage = example_stage()
+    bench = example_bench()
     with pytest.raises(TabseedError, match=next(iter(fault))):
-        maml(**fault).initial_weights(stage.first_seeds(3), stage)
+        maml(**fault).initial_weights(bench.first_seeds(3), bench)
 
 
 @pytest.mark.parametrize(("rate", "improves"), [(1e-3, True), (0.03, False)])
@@ -190,9 +190,9 @@ def test_interrupted_meta_learning_goes_on(rate: float, improves: bool, tmp_path
 
         seen.clear()
         start = "fresh" if improves else "best"
-        stage, bias = example_stage(), maml(meta=meta, start=start, must_improve=False)
-        stage.journal = Journal(Aids(tell, Checkpoint(tmp_path / "state", "one", seconds=0)), 3)
-        return bias, bias.initial_weights(stage.first_seeds(3), stage)
+        bench, bias = example_bench(), maml(meta=meta, start=start, must_improve=False)
+        bench.journal = Journal(Aids(tell, Checkpoint(tmp_path / "state", "one", seconds=0)), 3)
+        return bias, bias.initial_weights(bench.first_seeds(3), bench)
 
     whole, weights = run(None)
     assert (whole.losses_[:, 1].argmin() == 6) == improves

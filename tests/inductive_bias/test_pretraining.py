@@ -10,50 +10,50 @@ import tabseed as ts
 from helpers.biases import assert_equal_weights
 from tabseed.errors import TabseedError
 from tabseed.generators.neural.ensemble import SeedEnsemble
-from tabseed.inductive_bias.base import Stage
+from tabseed.inductive_bias.base import Bench
 from tabseed.inductive_bias.pretraining import POOL
-from tabseed.testing.biases import example_stage
+from tabseed.testing.biases import example_bench
 
 # averages of seeds that share nothing say so
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 
 
-class Recording(Stage):
-    """A stage that keeps the rows trained on."""
+class Recording(Bench):
+    """A bench that keeps the rows trained on."""
 
     def train_on(self, name, x, n_networks, stream):
         self.trained_on = x
         return super().train_on(name, x, n_networks, stream)
 
 
-def recording_stage() -> Recording:
-    made = example_stage()
+def recording_bench() -> Recording:
+    made = example_bench()
     return Recording(made.model, made.x, made.layout, made.stream, made.journal)
 
 
 def pool_of(seed_weights) -> tuple[Recording, list[np.ndarray]]:
-    """A stage in which the pool was trained on, and 90 rows of each seed, the best first."""
-    stage = recording_stage()
-    seeds = stage.first_seeds(3)
+    """A bench at which the pool was trained on, and 90 rows of each seed, the best first."""
+    bench = recording_bench()
+    seeds = bench.first_seeds(3)
     bias = ts.DomainRandomizedSearch(n_seeds=3, n_rows=90, seed_weights=seed_weights)
-    bias.initial_weights(seeds, stage)
-    return stage, stage.draw(seeds.ranked(), [90, 90, 90], POOL)
+    bias.initial_weights(seeds, bench)
+    return bench, bench.draw(seeds.ranked(), [90, 90, 90], POOL)
 
 
 def test_given_weights_draw_from_those_seeds_alone() -> None:
     for seed, weights in enumerate(np.eye(3).tolist()):
-        stage, of_each = pool_of(weights)
-        own = stage.draw(stage.first_seeds(3).ranked(), [90 * int(w) for w in weights], POOL)
-        assert np.array_equal(stage.trained_on, own[seed])
+        bench, of_each = pool_of(weights)
+        own = bench.draw(bench.first_seeds(3).ranked(), [90 * int(w) for w in weights], POOL)
+        assert np.array_equal(bench.trained_on, own[seed])
         assert [len(rows) for rows in own] == [90 * int(w) for w in weights]
         assert np.array_equal(own[seed], of_each[seed])
 
 
 def test_shares_of_the_pool() -> None:
     """In closed form; sizes are drawn by them, 90 rows in all."""
-    stage, _ = pool_of("equal")
-    assert len(stage.trained_on) == 90
-    ensemble = stage.first_seeds(3).ranked()
+    bench, _ = pool_of("equal")
+    assert len(bench.trained_on) == 90
+    ensemble = bench.first_seeds(3).ranked()
     ensemble.best_loss = np.array([6.0, 7.5, np.inf])
     shares = [
         ts.DomainRandomizedSearch(seed_weights=weights)._shares(ensemble)
@@ -72,41 +72,41 @@ def test_weights_that_are_no_shares_are_refused(weights) -> None:
 
 
 def test_pretraining_draws_from_the_best_seed() -> None:
-    stage = recording_stage()
-    seeds = stage.first_seeds(3)
+    bench = recording_bench()
+    seeds = bench.first_seeds(3)
     bias = ts.Pretraining(n_seeds=3, n_rows=90)
-    found = bias.initial_weights(seeds, stage)
-    assert len(stage.trained_on) == 90
-    again = recording_stage()
+    found = bias.initial_weights(seeds, bench)
+    assert len(bench.trained_on) == 90
+    again = recording_bench()
     only = again.first_seeds(3)
     others = [s for s in range(3) if s != only.chosen]
     for value in only.weights.values():
         value[others] = 0
     assert_equal_weights(found, bias.initial_weights(only, again))
     with pytest.raises(TabseedError, match="at least 10"):
-        ts.Pretraining(n_seeds=3, n_rows=9).initial_weights(seeds, stage)
+        ts.Pretraining(n_seeds=3, n_rows=9).initial_weights(seeds, bench)
 
 
 def test_seeds_draw_rows_of_their_own() -> None:
     """Two seeds that are one in weights and rows differ in the chance of drawing."""
-    stage = example_stage()
-    seeds = stage.first_seeds(2)
+    bench = example_bench()
+    seeds = bench.first_seeds(2)
     twins = SeedEnsemble(
         seeds.of_seeds([0, 0]), [seeds.curves[0]] * 2, seeds.best_step, seeds.best_loss
     )
-    one, two = stage.draw(twins, [40, 40], 1)
+    one, two = bench.draw(twins, [40, 40], 1)
     assert one.shape == two.shape and not np.array_equal(one, two)
 
 
 def test_rows_set_aside_do_not_shape_the_rows_drawn() -> None:
     """Other rows in their places, same draws; other rows that train, other draws."""
-    stage = example_stage()
-    seeds = stage.first_seeds(2)
-    one = stage.draw(seeds, [40, 40], 1)
-    (train,), (held,) = stage.split().train, stage.split().validation
+    bench = example_bench()
+    seeds = bench.first_seeds(2)
+    one = bench.draw(seeds, [40, 40], 1)
+    (train,), (held,) = bench.split().train, bench.split().validation
     for places, same in ((held, True), (train[: len(held)], False)):
-        before = stage.rows.copy()
-        stage.rows[places] = stage.rows[train[-len(places) :]]
-        two = stage.draw(seeds, [40, 40], 1)
+        before = bench.rows.copy()
+        bench.rows[places] = bench.rows[train[-len(places) :]]
+        two = bench.draw(seeds, [40, 40], 1)
         assert np.array_equal(one[0], two[0]) == np.array_equal(one[1], two[1]) == same
-        stage.rows = before
+        bench.rows = before

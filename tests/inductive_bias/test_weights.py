@@ -8,8 +8,9 @@ import pytest
 import tabseed as ts
 from helpers.biases import NONE, assert_equal_weights
 from tabseed.errors import OrthogonalSeedsWarning, TabseedError
+from tabseed.inductive_bias.base import Plan
 from tabseed.inductive_bias.weights import average, geometry
-from tabseed.testing.biases import example_stage
+from tabseed.testing.biases import example_bench
 
 # averages of seeds that share nothing say so
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
@@ -32,33 +33,33 @@ def test_geometry_of_equal_and_of_random_seeds() -> None:
 
 
 def test_averages_of_strangers_warn_and_of_branches_do_not() -> None:
-    stage = example_stage()
-    seeds = stage.first_seeds(3)
+    bench = example_bench()
+    seeds = bench.first_seeds(3)
     bias = ts.WeightAveraging(n_seeds=3)
     with pytest.warns(OrthogonalSeedsWarning, match="nearly orthogonal"):
-        bias.initial_weights(seeds, stage)
+        bias.initial_weights(seeds, bench)
     assert "nearly orthogonal" in bias.summary()[1]
     for steps in (0, 15):
         bias = ts.WeightAveraging(n_seeds=3, branches=steps)
-        assert not bias.needs_seeds
-        bias.initial_weights(None, stage)
+        assert bias.plan().first == "none"
+        bias.initial_weights(None, bench)
         assert bias.geometry_.cosine > 0.8 and len(bias.summary()) == 1
 
 
 def test_branches_share_their_first_steps() -> None:
     """Branches that take no step are the trunk, which took as many as asked for."""
-    stage = example_stage()
-    stage.how = NONE
-    found = ts.WeightAveraging(n_seeds=3, branches=20).initial_weights(None, stage)
-    trunk = stage.journal.finished["trunk of 20"]
+    bench = example_bench()
+    bench.training = NONE
+    found = ts.WeightAveraging(n_seeds=3, branches=20).initial_weights(None, bench)
+    trunk = bench.journal.finished["trunk of 20"]
     assert trunk["best_step"].tolist() == [20]
     assert_equal_weights(found, {k: trunk[f"weights.{k}"] for k in found})
 
 
 def test_average_of_the_best() -> None:
-    stage = example_stage()
-    seeds = stage.first_seeds(3)
-    found = ts.WeightAveraging(n_seeds=3, top=2).initial_weights(seeds, stage)
+    bench = example_bench()
+    seeds = bench.first_seeds(3)
+    found = ts.WeightAveraging(n_seeds=3, top=2).initial_weights(seeds, bench)
     best = np.argsort(seeds.best_loss)[:2]
     assert_equal_weights(found, average(seeds.of_seeds(best)))
     for name, value in found.items():
@@ -66,16 +67,16 @@ def test_average_of_the_best() -> None:
         np.testing.assert_allclose(value[0], expected, rtol=1e-6, atol=1e-8)
     for top in (0, 4):
         with pytest.raises(TabseedError, match="between 1 and n_seeds=3"):
-            ts.WeightAveraging(n_seeds=3, top=top).initial_weights(seeds, stage)
+            ts.WeightAveraging(n_seeds=3, top=top).initial_weights(seeds, bench)
 
 
 def test_small_init_shrinks_what_is_random_and_nothing_else() -> None:
     """Norms fall by sqrt(n_averaged): 5 standard errors of each matrix' norm."""
-    stage = example_stage()
-    network = stage.model.network_
+    bench = example_bench()
+    network = bench.model.network_
     fresh = network.initial_weights(np.random.default_rng(0))
     for n_averaged in (1, 10):
-        found = ts.SmallInit(n_seeds=4, n_averaged=n_averaged).initial_weights(None, stage)
+        found = ts.SmallInit(n_seeds=4, n_averaged=n_averaged).initial_weights(None, bench)
         assert np.array_equal(found["cells.bias"], np.stack([network.log_share[None]] * 4))
         for name in ("encode.weight", "code.weight", "decode.weight", "cells.weight"):
             norms = np.linalg.norm(found[name].reshape(4, -1), axis=1)
@@ -84,4 +85,23 @@ def test_small_init_shrinks_what_is_random_and_nothing_else() -> None:
             assert abs(ratio - 1) < 5 * error, name
         assert not np.array_equal(found["encode.weight"][0], found["encode.weight"][1])
     with pytest.raises(TabseedError, match="n_averaged=0"):
-        ts.SmallInit(n_averaged=0).initial_weights(None, stage)
+        ts.SmallInit(n_averaged=0).initial_weights(None, bench)
+
+
+@pytest.mark.parametrize(
+    ("bias", "expected"),
+    [
+        (ts.StageOne(n_seeds=4), Plan(4, last="none", stages=1)),
+        (ts.StageOne(ts.Pretraining(3), n_seeds=4), Plan(3, last="judge", stages=3)),
+        (ts.StageOne(ts.SmallInit(3)), Plan(3, first="none", last="judge", stages=1)),
+        (ts.StageOne(ts.SeedMixture(n_seeds=3)), Plan(3, last="none", stages=1)),
+        (ts.SeedMixture(n_seeds=4), Plan(4, "rotating", "none", mixes=True, stages=1)),
+        (ts.SeedMixture(n_seeds=4, rotate=False), Plan(4, "shared", "none", True, 1)),
+        (ts.SeedMixture(ts.Continued(3), n_seeds=4), Plan(3, mixes=True)),
+        (ts.SeedMixture(ts.SmallInit(3)), Plan(3, "none", "train", mixes=True, stages=1)),
+        (ts.SeedMixture(ts.WeightAveraging(3, branches=0)), Plan(3, "none", "tune", True, 3)),
+    ],
+)
+def test_a_wrapper_changes_only_its_own_part_of_a_plan(bias, expected) -> None:
+    """Written down by hand: what is left out, mixed or rotated."""
+    assert bias.plan() == expected

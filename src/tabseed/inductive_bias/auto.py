@@ -15,7 +15,7 @@ from tabseed.errors import NothingLearnedError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.generators.base import Aids
 from tabseed.inductive_bias import bias_class
-from tabseed.inductive_bias.base import CHOICE, InductiveBias, Stacked, Stage, learn
+from tabseed.inductive_bias.base import CHOICE, Bench, InductiveBias, Plan, Stacked, learn
 from tabseed.inductive_bias.weights import StageOne
 
 LEVEL = 0.05  # chance that any bias is chosen where none helps
@@ -63,75 +63,75 @@ class AutoBias(InductiveBias):
             return [clone(bias) for bias in self.candidates]
         return [bias_class(name)(n_seeds=self.n_seeds) for name in CANDIDATES]
 
-    @property
-    def stages(self) -> int:
+    def plan(self) -> Plan:
         """All candidates in each fold, and the one chosen, which is not known before."""
-        each = [bias.stages for bias in self._candidates()]
+        each = [bias.plan().stages for bias in self._candidates()]
         own = [max(1, stages - 1) for stages in each]  # they share the first seeds
-        return self.folds * (1 + sum(own)) + max(each, default=1)
+        stages = self.folds * (1 + sum(own)) + max(each, default=1)
+        return Plan(self.n_seeds, stages=stages)
 
-    def resolve(self, stage: Stage) -> InductiveBias:
+    def resolve(self, bench: Bench) -> InductiveBias:
         """Compare the candidates; give the one to use, StageOne() for none."""
         candidates = self._candidates()
-        if not stage.model.knows_likelihood:
+        if not bench.model.knows_likelihood:
             raise TabseedError(
-                f"AutoBias compares likelihoods of rows; {type(stage.model).__name__} knows none: "
+                f"AutoBias compares likelihoods of rows; {type(bench.model).__name__} knows none: "
                 "name a bias"
             )
-        n = len(stage.x)
+        n = len(bench.x)
         if self.folds < 2 or not candidates:
             raise TabseedError("AutoBias needs at least 2 folds and one candidate")
         if n < 5 * self.folds:
             raise TooFewRowsError(
                 f"AutoBias with {self.folds} folds needs at least {5 * self.folds} rows, got {n}"
             )
-        rng = np.random.default_rng(child(stage.stream, CHOICE, ORDER))
+        rng = np.random.default_rng(child(bench.stream, CHOICE, ORDER))
         fold = deal(None, n, self.folds, rng)
         self.gains_ = np.empty((n, len(candidates)))
         for k in range(self.folds):
             held = np.flatnonzero(fold == k)
-            self.gains_[held] = self._gains(candidates, stage, k, held)
+            self.gains_[held] = self._gains(candidates, bench, k, held)
         self.chosen_ = self._choose()
-        none = StageOne(n_seeds=stage.model.n_seeds)
+        none = StageOne(n_seeds=bench.model.n_seeds)
         return none if self.chosen_ is None else candidates[self.chosen_]
 
     def _gains(
-        self, candidates: list[InductiveBias], stage: Stage, fold: int, held: np.ndarray
+        self, candidates: list[InductiveBias], bench: Bench, fold: int, held: np.ndarray
     ) -> np.ndarray:
         """Log-likelihood of the held rows less that with no bias, (held, candidates)."""
-        stream = child(stage.stream, CHOICE, SCORE, fold)
+        stream = child(bench.stream, CHOICE, SCORE, fold)
         part = replace(
-            stage,
-            x=np.delete(stage.x, held, axis=0),
+            bench,
+            x=np.delete(bench.x, held, axis=0),
             stream=stream,
             prefix=f"fold {fold + 1} of {self.folds}, ",
         )
-        none = StageOne(n_seeds=stage.model.n_seeds)
+        none = StageOne(n_seeds=bench.model.n_seeds)
         labels = ["", *(f" ({at})" for at in range(1, len(candidates) + 1))]
         found = [
-            self._log_likelihood(clone(bias), replace(part, label=label), stage.rows[held], stream)
+            self._log_likelihood(clone(bias), replace(part, label=label), bench.rows[held], stream)
             for label, bias in zip(labels, (none, *candidates), strict=True)
         ]
         return np.stack(found[1:], axis=1) - found[0][:, None]
 
     @staticmethod
     def _log_likelihood(
-        bias: InductiveBias, stage: Stage, rows: np.ndarray, stream: np.random.SeedSequence
+        bias: InductiveBias, bench: Bench, rows: np.ndarray, stream: np.random.SeedSequence
     ) -> np.ndarray:
-        name = f"{stage.prefix}{type(bias).__name__}{stage.label}, likelihood"
+        name = f"{bench.prefix}{type(bias).__name__}{bench.label}, likelihood"
 
         def compute(aids: Aids) -> dict[str, np.ndarray]:
             del aids
             rng = np.random.default_rng(child(stream, SCORE))  # the same noise for all
             try:
-                model, _ = learn(bias, stage)
+                model, _ = learn(bias, bench)
             except NothingLearnedError:
-                if not stage.label:  # without a bias
+                if not bench.label:  # without a bias
                     raise
                 return {"log_likelihood": np.full(len(rows), -np.inf)}  # it has learned nothing
             return {"log_likelihood": model._log_likelihood(rows, rng)}
 
-        return stage.journal.once(name, compute, around=True)["log_likelihood"]
+        return bench.journal.once(name, compute, around=True)["log_likelihood"]
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean gains and the lower ends of their one-sided intervals."""
@@ -147,8 +147,8 @@ class AutoBias(InductiveBias):
         best = int(mean.argmax())
         return best if low[best] > 0 else None
 
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
-        return self.resolve(stage).initial_weights(ensemble, stage)
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
+        return self.resolve(bench).initial_weights(ensemble, bench)
 
     def summary(self) -> list[str]:
         """Say what was compared, and why which was chosen."""

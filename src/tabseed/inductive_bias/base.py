@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -28,71 +28,64 @@ FINE, BIAS, CHOICE = 3, 4, 5  # streams below that of a fit, beside those of a N
 Stacked = dict[str, np.ndarray]  # weights by name, each (S, ...)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a bias asks of the two trainings that its weights lie between.
+
+    Parameters
+    ----------
+    n_seeds : int
+        Seeds of the first training, on the real rows.
+    first : {"shared", "rotating", "none"}
+        All seeds set aside the same rows to see when to stop, or each sets aside others; "none":
+        the bias needs no seeds, and nothing is trained before it.
+    last : {"tune", "train", "judge", "none"}
+        What becomes of the bias's weights on the real rows. "tune": trained, without warm-up, for
+        weights that have learned may turn out best as they are; "train": trained like fresh ones;
+        "judge": not moved, the validation loss chooses among them. "none": the bias makes no
+        weights, the first seeds serve as they are.
+    mixes : bool
+        Rows are drawn from all seeds, in equal parts, or from the best one.
+    stages : int
+        How many stages there are to show progress of, these trainings among them.
+    """
+
+    n_seeds: int
+    first: Literal["shared", "rotating", "none"] = "shared"
+    last: Literal["tune", "train", "judge", "none"] = "tune"
+    mixes: bool = False
+    stages: int = 2
+
+
 class InductiveBias(BaseEstimator):
     """Weights for a second training on the same few rows, made from the seeds of a first.
 
-    A subclass writes ``_initial_weights(ensemble, stage)``. ``n_seeds`` is S, the seeds of the
-    first training, which all biases share.
+    A subclass writes ``_initial_weights(ensemble, bench)``, and ``plan`` where it is not that of
+    two plain trainings. ``n_seeds`` is S, the seeds of the first training, which all biases share.
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:2407.03080",)
 
     n_seeds: int
 
-    def initial_weights(self, ensemble: SeedEnsemble | None, stage: Stage) -> Stacked:
+    def plan(self) -> Plan:
+        """Say what is trained before and after: the seeds, then again from the weights."""
+        return Plan(self.n_seeds)
+
+    def initial_weights(self, ensemble: SeedEnsemble | None, bench: Bench) -> Stacked:
         """Give weights to start from: stacked, (1, ...) for all seeds or (S, ...), one for each.
 
         ``ensemble`` are the S seeds trained on the real rows; their order does not matter.
-        Where ``needs_seeds`` is false None will do. Raises TabseedError where the bias means
-        nothing for the generator, or has learned nothing.
+        Where the plan has no first training None will do. Raises TabseedError where the bias
+        means nothing for the generator, or has learned nothing.
         """
-        return self._initial_weights(None if ensemble is None else ensemble.ranked(), stage)
+        return self._initial_weights(None if ensemble is None else ensemble.ranked(), bench)
 
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         """Do the work of :meth:`initial_weights`; the seed of the smallest loss comes first."""
         raise NotImplementedError
 
-    @property
-    def first_seeds(self) -> int:
-        """How many seeds the first training has."""
-        return self.n_seeds
-
-    @property
-    def needs_seeds(self) -> bool:
-        """Whether seeds must be trained on the real rows first."""
-        return True
-
-    @property
-    def moves(self) -> bool:
-        """Whether weights are made at all, or the first training's seeds serve as they are."""
-        return True
-
-    @property
-    def trained(self) -> bool:
-        """Whether the weights have learned, so that they may turn out best as they are."""
-        return True
-
-    @property
-    def fine_tunes(self) -> bool:
-        """Whether the weights are trained on the real rows then."""
-        return True
-
-    @property
-    def mixes(self) -> bool:
-        """Whether rows are drawn from all seeds, in equal parts, or from the best one."""
-        return False
-
-    @property
-    def rotates(self) -> bool:
-        """Whether each seed sets aside other rows to see when to stop."""
-        return False
-
-    @property
-    def stages(self) -> int:
-        """How many trainings it takes, the first and the last among them."""
-        return 2
-
-    def resolve(self, stage: Stage) -> InductiveBias:
+    def resolve(self, bench: Bench) -> InductiveBias:
         """Give the bias to use: itself, unless its work is to choose one."""
         return self
 
@@ -102,8 +95,8 @@ class InductiveBias(BaseEstimator):
 
 
 @dataclass
-class Stage:
-    """What a bias works with: the generator's network, the real rows, means to draw and train.
+class Bench:
+    """What a bias works at: the generator's network, the real rows, means to draw and train.
 
     ``x`` (n, w) are the encoded rows, ``rows`` (n, p) what the network sees of them; ``stream``
     is the fit's. All that takes long goes through ``journal``.
@@ -118,21 +111,30 @@ class Stage:
     prefix: str = ""  # of the names of stages
     label: str = ""  # after the names of a bias's own stages, where several are compared
     rows: np.ndarray = field(init=False)
-    how: Training = field(init=False)
+    training: Training = field(init=False)
 
     def __post_init__(self) -> None:
         self.model = copy.copy(self.model)
         self.model.network_ = self.model._network(self.layout)
         self.rows = self.model.network_.rows(self.x)
-        self.how = self.model._training(len(self.x))
+        self.training = self.model._training(len(self.x))
+
+    def first(self, plan: Plan) -> SeedEnsemble | None:
+        """Do the first training of a plan, if it has one."""
+        if plan.first == "none":
+            return None
+        return self.first_seeds(plan.n_seeds, rotate=plan.first == "rotating")
 
     def split(self, n_seeds: int = 1) -> Split:
         """Give the rows that train and those set aside; with ``n_seeds`` each has its own."""
         stream = child(self.stream, SPLIT)
-        return Split.draw(len(self.rows), self.how.validation, stream, n_seeds=n_seeds)
+        return Split.draw(len(self.rows), self.training.validation, stream, n_seeds=n_seeds)
 
     def first_seeds(self, n_seeds: int, *, rotate: bool = False) -> SeedEnsemble:
-        """Train S seeds on the real rows; those of the generator alone, if they do not rotate."""
+        """Train S seeds on the real rows; those of the generator alone, if they do not rotate.
+
+        With ``rotate`` each sets aside other rows.
+        """
         name = f"{n_seeds} seeds{', rotating' if rotate else ''}"
         streams = [child(self.stream, SEED, seed) for seed in range(n_seeds)]
         return self.train(name, streams, self.split(n_seeds if rotate else 1))
@@ -143,21 +145,21 @@ class Stage:
         streams: Sequence[np.random.SeedSequence],
         split: Split,
         *,
-        how: Training | None = None,
+        training: Training | None = None,
         initial: Stacked | None = None,
     ) -> SeedEnsemble:
         """Train on the real rows; ``name`` tells this training from the others of the fit."""
-        network, how = self.model.network_, how or self.how
-        return self._once(name, network, self.rows, split, how, streams, initial)
+        training = training or self.training
+        return self._once(name, self.model.network_, self.rows, split, training, streams, initial)
 
     def train_on(
         self, name: str, x: np.ndarray, n_networks: int, stream: np.random.SeedSequence
     ) -> SeedEnsemble:
         """Train networks from fresh weights on other rows of the same encoding, (m, w)."""
-        network, how = self.model._network(self.layout), self.model._training(len(x))
-        split = Split.draw(len(x), how.validation, child(stream, SPLIT))
+        network, training = self.model._network(self.layout), self.model._training(len(x))
+        split = Split.draw(len(x), training.validation, child(stream, SPLIT))
         streams = [child(stream, SEED, seed) for seed in range(n_networks)]
-        return self._once(name, network, network.rows(x), split, how, streams)
+        return self._once(name, network, network.rows(x), split, training, streams)
 
     def _once(
         self,
@@ -165,7 +167,7 @@ class Stage:
         network: Learner,
         rows: np.ndarray,
         split: Split,
-        how: Training,
+        training: Training,
         streams: Sequence[np.random.SeedSequence],
         initial: Stacked | None = None,
     ) -> SeedEnsemble:
@@ -174,7 +176,7 @@ class Stage:
         def compute(aids: Aids) -> dict[str, np.ndarray]:
             options = Options(self.device, aids.progress, aids.checkpoint)
             found = train_ensemble(
-                network, rows, split, how, streams, initial=initial, options=options
+                network, rows, split, training, streams, initial=initial, options=options
             )
             return found.to_arrays()
 
@@ -210,39 +212,41 @@ class Stage:
         return model
 
 
-def learn(bias: InductiveBias, stage: Stage) -> tuple[NeuralGenerator, InductiveBias]:
+def learn(bias: InductiveBias, bench: Bench) -> tuple[NeuralGenerator, InductiveBias]:
     """Train seeds, ask the bias for weights, train again; give what draws rows, and the bias.
 
     Seeds number as many as the bias says in the first training, as many as the generator says
     in the second; the smallest validation loss is drawn from, unless the bias mixes all.
     """
-    bias = bias.resolve(stage)
-    if bias.first_seeds < 1:
-        raise TabseedError(f"n_seeds={bias.first_seeds}: must be at least 1")
-    ensemble = None
-    if bias.needs_seeds:
-        ensemble = stage.first_seeds(bias.first_seeds, rotate=bias.rotates)
-    split = stage.split(bias.first_seeds if bias.rotates else 1)
-    if bias.moves:
-        tuned = _fine_tune(bias, bias.initial_weights(ensemble, stage), stage, split)
-    else:
-        assert ensemble is not None
-        tuned = ensemble
-    seeds = range(len(tuned.curves)) if bias.mixes else (tuned.chosen,)
-    sound = [seed for seed in seeds if seed in tuned.sound()]
-    return stage.settled(tuned, sound, stage.model._latent_split(split)), bias
+    bias = bias.resolve(bench)
+    plan = bias.plan()
+    if plan.n_seeds < 1:
+        raise TabseedError(f"n_seeds={plan.n_seeds}: must be at least 1")
+    ensemble = bench.first(plan)
+    split = bench.split(plan.n_seeds if plan.first == "rotating" else 1)
+    if plan.last != "none":
+        initial = bias.initial_weights(ensemble, bench)
+        ensemble = _last(f"{type(bias).__name__}{bench.label}", plan, initial, bench, split)
+    assert ensemble is not None  # a plan without any training draws from nothing
+    seeds = range(len(ensemble.curves)) if plan.mixes else (ensemble.chosen,)
+    sound = [seed for seed in seeds if seed in ensemble.sound()]
+    return bench.settled(ensemble, sound, bench.model._latent_split(split)), bias
 
 
-def _fine_tune(bias: InductiveBias, initial: Stacked, stage: Stage, split: Split) -> SeedEnsemble:
+def _last(name: str, plan: Plan, initial: Stacked, bench: Bench, split: Split) -> SeedEnsemble:
+    """Train from the bias's weights as the plan says."""
     given = len(next(iter(initial.values())))
-    size = given if given > 1 or not bias.fine_tunes else stage.model.n_seeds
+    size = given if given > 1 or plan.last == "judge" else bench.model.n_seeds
     initial = {k: np.repeat(v, size // given, axis=0) for k, v in initial.items()}
-    how = stage.fine_tuning or (replace(stage.how, warm_up=0) if bias.trained else stage.how)
-    if not bias.fine_tunes:
-        how = replace(how, steps=0, warm_up=0)
-    streams = [child(stage.stream, FINE, seed) for seed in range(size)]
-    name = f"{type(bias).__name__}{stage.label}, tuning"
-    return stage.train(name, streams, split, how=how, initial=initial)
+    training = bench.training
+    if plan.last == "judge":
+        training = replace(training, steps=0, warm_up=0)
+    elif bench.fine_tuning is not None:
+        training = bench.fine_tuning
+    elif plan.last == "tune":
+        training = replace(training, warm_up=0)
+    streams = [child(bench.stream, FINE, seed) for seed in range(size)]
+    return bench.train(f"{name}, tuning", streams, split, training=training, initial=initial)
 
 
 def check_neural(generator: Any, what: str) -> NeuralGenerator:

@@ -15,7 +15,7 @@ from tabseed.generators.neural.base import NeuralGenerator, training_from_plain
 from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias import BIASES
-from tabseed.inductive_bias.base import InductiveBias, Stage, check_neural, learn
+from tabseed.inductive_bias.base import Bench, InductiveBias, check_neural, learn
 from tabseed.inductive_bias.journal import Journal
 from tabseed.inductive_bias.weights import StageOne
 
@@ -75,9 +75,9 @@ class FineTuned(Generator):
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
         bias = clone(self.bias)
-        journal = Journal(aids, bias.stages)
-        stage = Stage(self._inner(), x, layout, stream, journal, self.fine_tuning)
-        self.generator_, self.bias_ = learn(bias, stage)
+        journal = Journal(aids, bias.plan().stages)
+        bench = Bench(self._inner(), x, layout, stream, journal, self.fine_tuning)
+        self.generator_, self.bias_ = learn(bias, bench)
         self.found_ = bias.summary()
         if self.bias_ is not bias:
             self.found_ += self.bias_.summary()

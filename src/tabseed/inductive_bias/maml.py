@@ -19,7 +19,7 @@ from tabseed.errors import NothingLearnedError, TabseedError
 from tabseed.generators.base import Aids
 from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.generators.neural.learner import Network, Tensor, Weights, adam_step, to_tensor, torch
-from tabseed.inductive_bias.base import BIAS, InductiveBias, Stacked, Stage
+from tabseed.inductive_bias.base import BIAS, Bench, InductiveBias, Plan, Stacked
 from tabseed.inductive_bias.weights import average
 
 TASK_ROWS, META = 30, 31  # streams of a bias
@@ -168,40 +168,39 @@ class MAML(InductiveBias):
         meta = plain.get("meta")
         return {**plain, "meta": None if meta is None else MetaTraining(**meta)}
 
-    @property
-    def stages(self) -> int:
+    def plan(self) -> Plan:
         """Meta-learning lies between the trainings."""
-        return 3
+        return Plan(self.n_seeds, stages=3)
 
-    def resolve(self, stage: Stage) -> MAML:
+    def resolve(self, bench: Bench) -> MAML:
         """Refuse settings and networks that cannot be before anything is trained."""
-        self._network(stage)
+        self._network(bench)
         self._check()
         return self
 
     @staticmethod
-    def _network(stage: Stage) -> Network:
-        network = stage.model.network_
+    def _network(bench: Bench) -> Network:
+        network = bench.model.network_
         if not isinstance(network, Network):
             raise TabseedError(
-                f"MAML follows the gradient of one loss; {type(stage.model).__name__} has several"
+                f"MAML follows the gradient of one loss; {type(bench.model).__name__} has several"
             )
         return network
 
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
-        network = self._network(stage)
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
+        network = self._network(bench)
         self._check()
-        theta = self._start(ensemble, stage)
+        theta = self._start(ensemble, bench)
 
         def compute(aids: Aids) -> Arrays:
             sizes = [self.n_rows * bool(np.isfinite(loss)) for loss in ensemble.best_loss]
-            drawn = [x for x in stage.draw(ensemble, sizes, TASK_ROWS) if len(x)]
-            coding = stage.model._network(stage.layout)  # the shares it remembers are not ours
+            drawn = [x for x in bench.draw(ensemble, sizes, TASK_ROWS) if len(x)]
+            coding = bench.model._network(bench.layout)  # the shares it remembers are not ours
             rows = np.stack([coding.rows(x) for x in drawn])
             with one_thread():
-                return _Search(self, network, rows, stage, aids).run(theta)
+                return _Search(self, network, rows, bench, aids).run(theta)
 
-        found = stage.journal.once(f"{stage.prefix}MAML{stage.label}", compute)
+        found = bench.journal.once(f"{bench.prefix}MAML{bench.label}", compute)
         self.losses_ = found["losses"]
         improved = self.losses_[1:, 1].min(initial=math.inf) < self.losses_[0, 1]
         if self.must_improve and not improved:
@@ -221,13 +220,13 @@ class MAML(InductiveBias):
         if self.n_rows < 10 or least < 1 or meta.inner_steps < 0:
             raise TabseedError("n_rows must be at least 10, inner_steps 0, other numbers 1")
 
-    def _start(self, ensemble: SeedEnsemble, stage: Stage) -> Stacked:
+    def _start(self, ensemble: SeedEnsemble, bench: Bench) -> Stacked:
         if self.start == "average":
             return average(ensemble.of_seeds(ensemble.sound()))
         if self.start == "best":
             return ensemble.of_seeds([0])
-        rng = np.random.default_rng(child(stage.stream, BIAS, META))
-        drawn = stage.model.network_.initial_weights(rng)
+        rng = np.random.default_rng(child(bench.stream, BIAS, META))
+        drawn = bench.model.network_.initial_weights(rng)
         return {name: value[None] for name, value in drawn.items()}
 
     def summary(self) -> list[str]:
@@ -244,12 +243,12 @@ class _Search:
     """The meta-steps: Adam on theta, a validation now and then, the best theta kept."""
 
     def __init__(
-        self, bias: MAML, network: Network, rows: np.ndarray, stage: Stage, aids: Aids
+        self, bias: MAML, network: Network, rows: np.ndarray, bench: Bench, aids: Aids
     ) -> None:
         self.bias, self.network, self.aids = bias, network, aids
         self.how = bias.meta or MetaTraining()
-        self.stream = child(stage.stream, BIAS, META)
-        device = stage.device
+        self.stream = child(bench.stream, BIAS, META)
+        device = bench.device
         held = max(2, rows.shape[1] // 5)
         self.rows = to_tensor(rows[:, held:], device)  # rows are independent draws: any will do
         self.held = to_tensor(rows[:, :held], device)

@@ -10,7 +10,7 @@ import numpy as np
 from tabseed._random import child
 from tabseed.errors import TabseedError
 from tabseed.generators.neural.ensemble import SeedEnsemble
-from tabseed.inductive_bias.base import BIAS, InductiveBias, Stacked, Stage
+from tabseed.inductive_bias.base import BIAS, Bench, InductiveBias, Plan, Stacked
 
 PRETRAIN, POOL = 10, 11  # streams of a bias
 TRAIN = 1_000  # beside the seeds' numbers
@@ -34,14 +34,13 @@ class Pretraining(InductiveBias):
         self.n_rows = n_rows
         self.n_networks = n_networks
 
-    @property
-    def stages(self) -> int:
+    def plan(self) -> Plan:
         """The generated rows are trained on between."""
-        return 3
+        return Plan(self.n_seeds, stages=3)
 
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         sizes = [self.n_rows] + [0] * (len(ensemble.curves) - 1)
-        return _pretrained(self, ensemble, sizes, stage, PRETRAIN)
+        return _pretrained(self, ensemble, sizes, bench, PRETRAIN)
 
 
 class DomainRandomizedSearch(InductiveBias):
@@ -71,15 +70,14 @@ class DomainRandomizedSearch(InductiveBias):
         self.n_networks = n_networks
         self.seed_weights = seed_weights
 
-    @property
-    def stages(self) -> int:
+    def plan(self) -> Plan:
         """The pool is trained on between."""
-        return 3
+        return Plan(self.n_seeds, stages=3)
 
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
-        rng = np.random.default_rng(child(stage.stream, BIAS, POOL, TRAIN))
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
+        rng = np.random.default_rng(child(bench.stream, BIAS, POOL, TRAIN))
         sizes = rng.multinomial(self.n_rows, self._shares(ensemble)).tolist()
-        return _pretrained(self, ensemble, sizes, stage, POOL)
+        return _pretrained(self, ensemble, sizes, bench, POOL)
 
     def _shares(self, ensemble: SeedEnsemble) -> np.ndarray:
         loss = ensemble.best_loss
@@ -107,13 +105,13 @@ def _pretrained(
     bias: Pretraining | DomainRandomizedSearch,
     ensemble: SeedEnsemble,
     sizes: list[int],
-    stage: Stage,
+    bench: Bench,
     path: int,
 ) -> Stacked:
     """Train on rows drawn from the seeds, ``sizes[s]`` from each; give the best network."""
     if bias.n_rows < 10 or bias.n_networks < 1:
         raise TabseedError("n_rows must be at least 10, n_networks at least 1")
-    x = np.concatenate(stage.draw(ensemble, sizes, path))
-    stream = child(stage.stream, BIAS, path, TRAIN)
-    found = stage.train_on(f"{type(bias).__name__}{stage.label}", x, bias.n_networks, stream)
+    x = np.concatenate(bench.draw(ensemble, sizes, path))
+    stream = child(bench.stream, BIAS, path, TRAIN)
+    found = bench.train_on(f"{type(bias).__name__}{bench.label}", x, bias.n_networks, stream)
     return found.of_seeds([found.chosen])

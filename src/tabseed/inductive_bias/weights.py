@@ -11,7 +11,7 @@ import numpy as np
 from tabseed._random import child
 from tabseed.errors import OrthogonalSeedsWarning, TabseedError
 from tabseed.generators.neural.ensemble import SeedEnsemble
-from tabseed.inductive_bias.base import BIAS, InductiveBias, Stacked, Stage
+from tabseed.inductive_bias.base import BIAS, Bench, InductiveBias, Plan, Stacked
 
 ORTHOGONAL = 0.1  # mean cosine below which averaging mostly shrinks
 BRANCH, FRESH = 20, 21  # streams of a bias
@@ -90,36 +90,32 @@ class WeightAveraging(InductiveBias):
         self.top = top
         self.branches = branches
 
-    @property
-    def needs_seeds(self) -> bool:
-        """Branches are seeds of their own."""
-        return self.branches is None
+    def plan(self) -> Plan:
+        """Branches are seeds of their own, and their trunk is a training too."""
+        if self.branches is None:
+            return Plan(self.n_seeds)
+        return Plan(self.n_seeds, first="none", stages=3)
 
-    @property
-    def stages(self) -> int:
-        """The trunk is a training too."""
-        return 2 if self.branches is None else 3
-
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         if self.top is not None and not 1 <= self.top <= self.n_seeds:
             raise TabseedError(f"top={self.top}: must lie between 1 and n_seeds={self.n_seeds}")
-        found = ensemble if self.branches is None else self._branched(stage, self.branches)
+        found = ensemble if self.branches is None else self._branched(bench, self.branches)
         weights = found.of_seeds(found.sound()[: self.top])
         self.geometry_ = geometry(weights)
         if self.geometry_.cosine < ORTHOGONAL:
             warnings.warn(self._warning(), OrthogonalSeedsWarning, stacklevel=2)
         return average(weights)
 
-    def _branched(self, stage: Stage, steps: int) -> SeedEnsemble:
+    def _branched(self, bench: Bench, steps: int) -> SeedEnsemble:
         """Train one seed for some steps, then S from its weights."""
-        trunk = child(stage.stream, BIAS, BRANCH)
-        how = replace(stage.how, steps=steps, warm_up=steps, patience=max(steps, 1))
-        start = stage.train(f"trunk of {steps}", [trunk], stage.split(), how=how).weights
+        trunk = child(bench.stream, BIAS, BRANCH)
+        short = replace(bench.training, steps=steps, warm_up=steps, patience=max(steps, 1))
+        start = bench.train(f"trunk of {steps}", [trunk], bench.split(), training=short).weights
         initial = {k: np.repeat(v, self.n_seeds, axis=0) for k, v in start.items()}
-        streams = [child(stage.stream, BIAS, BRANCH, seed) for seed in range(self.n_seeds)]
-        how = replace(stage.how, warm_up=max(0, stage.how.warm_up - steps))
+        streams = [child(bench.stream, BIAS, BRANCH, seed) for seed in range(self.n_seeds)]
+        rest = replace(bench.training, warm_up=max(0, bench.training.warm_up - steps))
         name = f"{self.n_seeds} branches from {steps}"
-        return stage.train(name, streams, stage.split(), how=how, initial=initial).ranked()
+        return bench.train(name, streams, bench.split(), training=rest, initial=initial).ranked()
 
     def _cosine(self) -> str:
         return f"{round(self.geometry_.cosine, 2) + 0.0:.2f}"  # no -0.00
@@ -154,29 +150,18 @@ class SmallInit(InductiveBias):
         self.n_seeds = n_seeds
         self.n_averaged = n_averaged
 
-    @property
-    def needs_seeds(self) -> bool:
-        """Nothing of the first training is used."""
-        return False
+    def plan(self) -> Plan:
+        """Nothing of a first training is used; the weights are fresh."""
+        return Plan(self.n_seeds, first="none", last="train", stages=1)
 
-    @property
-    def trained(self) -> bool:
-        """They are fresh."""
-        return False
-
-    @property
-    def stages(self) -> int:
-        """One training, like a generator alone."""
-        return 1
-
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         if self.n_averaged < 1:
             raise TabseedError(f"n_averaged={self.n_averaged}: must be at least 1")
         starts = []
         for seed in range(self.n_seeds):
-            streams = [child(stage.stream, BIAS, FRESH, seed, k) for k in range(self.n_averaged)]
+            streams = [child(bench.stream, BIAS, FRESH, seed, k) for k in range(self.n_averaged)]
             drawn = [
-                stage.model.network_.initial_weights(np.random.default_rng(s)) for s in streams
+                bench.model.network_.initial_weights(np.random.default_rng(s)) for s in streams
             ]
             starts.append(average({k: np.stack([w[k] for w in drawn]) for k in drawn[0]}))
         return {name: np.concatenate([s[name] for s in starts]) for name in starts[0]}
@@ -192,8 +177,8 @@ class Continued(InductiveBias):
     def __init__(self, n_seeds: int = 10) -> None:
         self.n_seeds = n_seeds
 
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
-        del stage
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
+        del bench
         weights: Stacked = ensemble.weights
         return weights
 
@@ -203,36 +188,17 @@ class _Wrapper(InductiveBias):
 
     bias: InductiveBias | None
 
-    @property
-    def first_seeds(self) -> int:
-        """As the bias inside."""
-        return self.n_seeds if self.bias is None else self.bias.first_seeds
-
-    @property
-    def needs_seeds(self) -> bool:
+    def plan(self) -> Plan:
         """As the bias inside; without one the seeds are the result."""
-        return self.bias is None or self.bias.needs_seeds
+        if self.bias is None:
+            return Plan(self.n_seeds, last="none", stages=1)
+        return self.bias.plan()
 
-    @property
-    def moves(self) -> bool:
-        """Without a bias inside no weight is moved."""
-        return self.bias is not None and self.bias.moves
-
-    @property
-    def trained(self) -> bool:
-        """As the bias inside."""
-        return self.bias is None or self.bias.trained
-
-    @property
-    def stages(self) -> int:
-        """As the bias inside."""
-        return 1 if self.bias is None else self.bias.stages
-
-    def _initial_weights(self, ensemble: Any, stage: Stage) -> Stacked:
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         if self.bias is None:
             weights: Stacked = ensemble.weights
             return weights
-        return self.bias.initial_weights(ensemble, stage)
+        return self.bias.initial_weights(ensemble, bench)
 
     def summary(self) -> list[str]:
         """Say what the bias inside says."""
@@ -249,10 +215,15 @@ class StageOne(_Wrapper):
         self.bias = bias
         self.n_seeds = n_seeds
 
-    @property
-    def fine_tunes(self) -> bool:
-        """That is left out here."""
-        return False
+    def plan(self) -> Plan:
+        """The second training is left out, and one seed is drawn from, whatever is inside."""
+        plan = super().plan()
+        return replace(
+            plan,
+            first="none" if plan.first == "none" else "shared",
+            last="none" if plan.last == "none" else "judge",
+            mixes=False,
+        )
 
 
 class SeedMixture(_Wrapper):
@@ -272,12 +243,13 @@ class SeedMixture(_Wrapper):
         self.n_seeds = n_seeds
         self.rotate = rotate
 
-    @property
-    def mixes(self) -> bool:
-        """All seeds are drawn from."""
-        return True
+    def plan(self) -> Plan:
+        """All seeds are drawn from.
 
-    @property
-    def rotates(self) -> bool:
-        """Weights that have seen all rows could not tell from any when to stop."""
-        return self.rotate and not self.moves
+        Only where no weight is moved do they rotate: weights that have seen all rows could not
+        tell from any when to stop.
+        """
+        plan = replace(super().plan(), mixes=True)
+        if plan.last != "none":
+            return plan
+        return replace(plan, first="rotating" if self.rotate else "shared")

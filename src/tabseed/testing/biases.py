@@ -17,11 +17,11 @@ STEPS = 60  # of each training
 Stacked = dict[str, np.ndarray]
 
 
-def example_stage() -> Any:
-    """Give a :class:`~tabseed.inductive_bias.base.Stage` with nothing done in it yet."""
+def example_bench() -> Any:
+    """Give a :class:`~tabseed.inductive_bias.base.Bench` with nothing done in it yet."""
     from tabseed.generators.neural.stopping import Training
     from tabseed.generators.neural.vaebgm import VAEBGM
-    from tabseed.inductive_bias.base import Stage
+    from tabseed.inductive_bias.base import Bench
     from tabseed.inductive_bias.journal import Journal
 
     table = Table.from_frame(example_table(80))
@@ -29,25 +29,20 @@ def example_stage() -> Any:
     how = Training(steps=STEPS, warm_up=20, patience=4)
     model = VAEBGM(hidden_dim=16, n_seeds=3, training=how, device="cpu")
     x, stream = encoder.transform(table), seed_sequence(7)
-    return Stage(model, x, encoder.layout_, stream, Journal(Aids(None, None), 1))
-
-
-def first_seeds(bias: Any, stage: Any) -> Any:
-    """Train the seeds that the bias asks for, or none."""
-    return stage.first_seeds(bias.n_seeds, rotate=bias.rotates) if bias.needs_seeds else None
+    return Bench(model, x, encoder.layout_, stream, Journal(Aids(None, None), 1))
 
 
 def _weights(bias: Any, ensemble: Any) -> Stacked:
-    """Ask for weights in a stage of their own: nothing is left from another asking."""
-    found: Stacked = clone(bias).initial_weights(ensemble, example_stage())
+    """Ask for weights at a bench of their own: nothing is left from another asking."""
+    found: Stacked = clone(bias).initial_weights(ensemble, example_bench())
     return found
 
 
 def check_weights_fit_the_network(bias: Any) -> None:
     """Names and shapes of the network's, float32, finite; one set, or one for each seed."""
-    stage = example_stage()
-    found = _weights(bias, first_seeds(bias, stage))
-    fresh = stage.model.network_.initial_weights(np.random.default_rng(0))
+    bench = example_bench()
+    found = _weights(bias, bench.first(bias.plan()))
+    fresh = bench.model.network_.initial_weights(np.random.default_rng(0))
     assert set(found) == set(fresh), f"weights {sorted(found)}, not {sorted(fresh)}"
     for name, value in found.items():
         assert value.shape[1:] == fresh[name].shape, f"{name}: {value.shape}, {fresh[name].shape}"
@@ -59,7 +54,7 @@ def check_weights_fit_the_network(bias: Any) -> None:
 
 def check_order_of_seeds_is_irrelevant(bias: Any) -> None:
     """Seeds handed over in another order give the same weights to 1e-6, in any order."""
-    ensemble = first_seeds(bias, example_stage())
+    ensemble = example_bench().first(bias.plan())
     if ensemble is None:
         return
     one = _flat(_weights(bias, ensemble))
@@ -86,7 +81,7 @@ def _reordered(ensemble: Any, order: list[int]) -> Any:
 
 def check_bias_seed_decides_everything(bias: Any) -> None:
     """Same stream, same bytes; global random state is not touched."""
-    ensemble = first_seeds(bias, example_stage())
+    ensemble = example_bench().first(bias.plan())
     before = np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
     one, two = (_weights(bias, ensemble) for _ in range(2))
     for name, value in one.items():
@@ -97,17 +92,17 @@ def check_bias_seed_decides_everything(bias: Any) -> None:
 
 def check_initial_weights_change_nothing(bias: Any) -> None:
     """The seeds and the rows that came in are as they were."""
-    stage = example_stage()
-    ensemble = first_seeds(bias, stage)
+    bench = example_bench()
+    ensemble = bench.first(bias.plan())
     kept = {} if ensemble is None else {k: v.copy() for k, v in ensemble.to_arrays().items()}
-    x, rows = stage.x.copy(), stage.rows.copy()
-    share = stage.model.network_.log_share.copy()
-    clone(bias).initial_weights(ensemble, stage)
+    x, rows = bench.x.copy(), bench.rows.copy()
+    share = bench.model.network_.log_share.copy()
+    clone(bias).initial_weights(ensemble, bench)
     for name, value in kept.items():
         found = ensemble.to_arrays()[name]
         assert np.array_equal(value, found, equal_nan=value.dtype.kind == "f"), f"{name} changed"
-    assert np.array_equal(x, stage.x) and np.array_equal(rows, stage.rows), "rows changed"
-    assert np.array_equal(share, stage.model.network_.log_share), "the network saw other rows last"
+    assert np.array_equal(x, bench.x) and np.array_equal(rows, bench.rows), "rows changed"
+    assert np.array_equal(share, bench.model.network_.log_share), "the network saw other rows last"
 
 
 BIAS_CHECKS: tuple[Check, ...] = (
@@ -124,7 +119,7 @@ BIAS_CHECKS: tuple[Check, ...] = (
 def check_average_of_equal_weights_is_that_weight(bias: Any) -> None:
     """Seeds that are one give its weights back, bit for bit (seeds handed over, not branches)."""
     plain = clone(bias).set_params(branches=None)
-    ensemble = first_seeds(plain, example_stage())
+    ensemble = example_bench().first(plain.plan())
     equal = _reordered(ensemble, [0] * len(ensemble.curves))
     for name, value in _weights(plain, equal).items():
         assert value.tobytes() == ensemble.weights[name][:1].tobytes(), name
@@ -133,7 +128,7 @@ def check_average_of_equal_weights_is_that_weight(bias: Any) -> None:
 def check_only_float_tensors_are_averaged(bias: Any) -> None:
     """Whole numbers among the weights come back as the best seed has them."""
     plain = clone(bias).set_params(branches=None)
-    ensemble = first_seeds(plain, example_stage())
+    ensemble = example_bench().first(plain.plan())
     count = np.arange(len(ensemble.curves), dtype=np.int64)[:, None] ** 2 + 2**60
     ensemble.weights["count"] = count
     found = _weights(plain, ensemble)["count"]
@@ -170,13 +165,13 @@ def check_meta_gradient_without_inner_rate_is_pooled(bias: Any) -> None:
 
     from tabseed.inductive_bias.maml import Batch, MetaTraining, meta_gradient
 
-    stage = example_stage()
-    theta = {k: torch.from_numpy(v).double() for k, v in stage.first_seeds(1).weights.items()}
-    network = in_double(stage.model.network_)
-    rng = np.random.default_rng(child(stage.stream, 1))
+    bench = example_bench()
+    theta = {k: torch.from_numpy(v).double() for k, v in bench.first_seeds(1).weights.items()}
+    network = in_double(bench.model.network_)
+    rng = np.random.default_rng(child(bench.stream, 1))
 
     def batch() -> Any:
-        rows = stage.rows[rng.integers(0, len(stage.rows), (3, 20))]
+        rows = bench.rows[rng.integers(0, len(bench.rows), (3, 20))]
         noise = rng.standard_normal((3, 20, network.noise_width))
         return Batch(torch.from_numpy(rows).double(), torch.from_numpy(noise))
 

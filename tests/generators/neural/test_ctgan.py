@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tabseed as ts
-from helpers.players import HOW, small, stage_of
+from helpers.players import HOW, bench_of, small
 from tabseed._random import seed_sequence
 from tabseed.testing import example_table
 
@@ -35,27 +35,27 @@ def test_a_model_of_unsound_laws_is_refused(tmp_path) -> None:
 @pytest.mark.parametrize("cls", [ts.CTGAN, ts.TVAE])
 def test_fine_tuning_starts_from_the_pre_trained_weights(cls) -> None:
     """Without a step of fine-tuning all weights, both players', are the bias's, bit for bit."""
-    stage = stage_of(small(cls))
-    ensemble = stage.first_seeds(2)
-    fresh = stage.model.network_.initial_weights(np.random.default_rng(0))
+    bench = bench_of(small(cls))
+    ensemble = bench.first_seeds(2)
+    fresh = bench.model.network_.initial_weights(np.random.default_rng(0))
     for bias in (ts.Pretraining(n_seeds=2, n_rows=60), ts.WeightAveraging(n_seeds=2),
                  ts.DomainRandomizedSearch(n_seeds=2, n_rows=60)):  # fmt: skip
-        initial = bias.initial_weights(ensemble, stage)
+        initial = bias.initial_weights(ensemble, bench)
         none = replace(HOW, steps=0, warm_up=0)
         name = type(bias).__name__ + ", nothing"
-        tuned = stage.train(name, [seed_sequence(1)], stage.split(), how=none, initial=initial)
+        tuned = bench.train(name, [seed_sequence(1)], bench.split(), training=none, initial=initial)
         assert set(tuned.weights) == set(initial) == set(fresh)
         for key, value in initial.items():
             assert tuned.weights[key].tobytes() == value[:1].tobytes(), f"{name}: {key}"
 
 
 def test_biases_that_mean_nothing_for_ctgan_refuse_before_training() -> None:
-    stage = stage_of(small(ts.CTGAN))
+    bench = bench_of(small(ts.CTGAN))
     with pytest.raises(ts.TabseedError, match="MAML follows the gradient of one loss; CTGAN has"):
-        ts.MAML(n_seeds=2).resolve(stage)
+        ts.MAML(n_seeds=2).resolve(bench)
     with pytest.raises(ts.TabseedError, match="AutoBias compares likelihoods of rows; CTGAN knows"):
-        ts.AutoBias(n_seeds=2).resolve(stage)
-    assert not stage.journal.finished
+        ts.AutoBias(n_seeds=2).resolve(bench)
+    assert not bench.journal.finished
     model = small(ts.CTGAN, random_state=0).fit(example_table(60))
     with pytest.raises(ts.TabseedError, match="CTGAN knows no likelihood of its rows"):
         model.log_likelihood(example_table(60))

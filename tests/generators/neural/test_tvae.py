@@ -8,7 +8,7 @@ import torch
 from scipy.stats import norm
 
 import tabseed as ts
-from helpers.players import small, stacked, stage_of
+from helpers.players import bench_of, small, stacked
 
 # --- TVAE ---------------------------------------------------------------------------------------
 
@@ -46,7 +46,7 @@ def test_tvae_likelihood_is_that_of_its_parts(encoded) -> None:
 def test_maml_adapts_a_tvae() -> None:
     meta = ts.MetaTraining(20, 20, inner_steps=2, steps=2, check_every=1)
     bias = ts.MAML(n_seeds=2, n_rows=60, meta=meta, must_improve=False)
-    stage = stage_of(small(ts.TVAE))
-    found = bias.resolve(stage).initial_weights(stage.first_seeds(2), stage)
+    bench = bench_of(small(ts.TVAE))
+    found = bias.resolve(bench).initial_weights(bench.first_seeds(2), bench)
     assert {len(value) for value in found.values()} == {1}
     assert np.isfinite(bias.losses_).all() and len(bias.losses_) == 3
