@@ -58,11 +58,24 @@ def utility() -> Finding:
     return ts.assess_utility(table(80, 0), table(80, 1), table(80, 2), HOSTILE, settings)
 
 
+def mix() -> Finding:
+    return ts.tune_mix(
+        table(60, 0),
+        ts.Resample(),
+        HOSTILE,
+        model=LogisticRegression(),
+        weights=[1],
+        amounts=[1, 2],
+        settings=ts.Mixing(folds=3, repeats=1),
+    )
+
+
 ANSWERS = {
     "Evaluation": evaluation,
     "AugmentationEvaluation": augmentation,
     "HardnessAssessment": hardness,
     "UtilityReport": utility,
+    "Mix": mix,
 }
 
 
@@ -130,7 +143,7 @@ def test_the_page_shows_all_and_needs_nothing(answer: Finding, tmp_path: Path) -
     for note in answer.notes:
         assert " ".join(printable(note).split()) in shown
     for row in answer.rows()[:20]:  # of many rows a page may show the first
-        assert str(row[next(iter(row))]) in shown
+        assert answer.headings[0].cell(row) in shown
     assert "<script" not in page and not re.search(r"""(src|href)\s*=|url\(|@import""", page)
     assert "<b>=1" not in page and "Settings" in page
     with pytest.raises(FileError, match=r"answer\.html"):

@@ -74,7 +74,7 @@ def measured(name: str, n: int, draw: int, kind: str) -> Row | None:
     real, held = problem.rows(learn, "train"), problem.rows(judge, "holdout")
     losses = np.zeros((2, len(held)))
     for fit in range(FITS):
-        frame, weight = mix.rows(random_state=fit)
+        frame, weight = mix.training_rows(random_state=fit)
         stream = np.random.SeedSequence([draw, fit])
         mixed = problem.rows(frame, "mix")
         x_real, x, x_held = points(real, mixed, held)

@@ -54,7 +54,7 @@ def test_a_poor_generator_gets_no_weight():
     assert (mix.weight, mix.amount, mix.n_synthetic) == (0, 0, 0)
     assert not mix.surely_better
     assert (mix.gains[1:] < 0).all()
-    frame, weights = mix.rows()
+    frame, weights = mix.training_rows()
     assert frame.equals(table(60, 1)) and (weights == 1).all()
     assert "Leave synthetic rows out" in mix.verdict
 
@@ -65,11 +65,11 @@ def test_the_true_law_gets_weight_and_lowers_the_error():
     )
     assert mix.weight > 0 and mix.amount == 8
     assert mix.surely_better and mix.gain.value > 0
-    frame, weights = mix.rows(random_state=1)
+    frame, weights = mix.training_rows(random_state=1)
     assert frame.num_rows == len(weights) == 40 + 320
     assert frame.slice(0, 40).equals(table(40, 2))
     assert (weights[40:] == mix.weight).all()
-    assert mix.rows()[0].equals(mix.rows(3)[0]) is False
+    assert mix.training_rows()[0].equals(mix.training_rows(3)[0]) is False
     json.dumps(mix.to_dict(), allow_nan=False)
 
 
@@ -94,7 +94,7 @@ def test_same_bytes_for_any_number_of_jobs():
         for jobs in (1, 2)
     ]
     assert found[0].to_dict() == found[1].to_dict()
-    assert [m.rows()[0] for m in found[:1]] == [m.rows()[0] for m in found[1:]]
+    assert [m.training_rows()[0] for m in found[:1]] == [m.training_rows()[0] for m in found[1:]]
 
 
 def test_no_fold_is_seen_by_the_generator_that_judges_it():

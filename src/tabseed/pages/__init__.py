@@ -164,10 +164,15 @@ def settings_of(estimator: Any) -> dict[str, str]:
     The random state is named "seed".
     """
     return {
-        "seed" if name == "random_state" else name: str(value)
+        "seed" if name == "random_state" else name: one_line(value)
         for name, value in estimator.get_params(deep=False).items()
         if value is not None and name != "n_jobs"
     }
+
+
+def one_line(value: object) -> str:
+    """Give the text of a value on one line: estimators break theirs."""
+    return " ".join(str(value).split())
 
 
 @cache

@@ -19,12 +19,15 @@ from joblib import Parallel, delayed
 from scipy.stats import t as student
 
 from tabseed._progress import Progress
-from tabseed._random import RandomState, child, seed_sequence
+from tabseed._random import RandomState, child, seed_sequence, seed_text
 from tabseed.coding.labels import seeded
 from tabseed.errors import TabseedError, TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.folds import deal
 from tabseed.estimates.splits import split_error
+from tabseed.estimates.words import number, span
+from tabseed.pages import Finding, Heading, Row, one_line
+from tabseed.pages.intervals import Line, on_one_axis
 from tabseed.table import Table
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points, squared_loss, squared_name
@@ -46,8 +49,19 @@ class Mixing:
     progress: Progress | None = None
 
 
-@dataclass(frozen=True)
-class Mix:
+HEADINGS = (
+    Heading("weight", ("weight",)),
+    Heading("amount", ("amount",)),
+    Heading("rows", ("n_synthetic",)),
+    Heading.number("error", "error", ".4f"),
+    Heading.number("gain", "gain", "+.4f"),
+    Heading.span("95 % interval", "low", "high", "+.4f"),
+    Heading.text("", "note"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Mix(Finding):
     """The weight of synthetic rows beside real ones that :func:`tune_mix` chose.
 
     ``weight`` of a synthetic row, a real one being 1; ``amount`` of them, in multiples of the n
@@ -56,6 +70,8 @@ class Mix:
     them), their standard errors ``se`` and 95 % intervals ``low``, ``high``, for each mix alone.
     ``gain`` is that of the whole procedure, choice included, on rows that no choice saw.
     """
+
+    title = "How many synthetic rows beside the real ones?"
 
     weight: float
     amount: float
@@ -70,8 +86,9 @@ class Mix:
     gain: Estimate
     n_real: int
     splits: int
-    _table: Table = field(repr=False, compare=False)
-    _generator: Any = field(repr=False, compare=False)
+    settings: dict[str, str] = field(compare=False)
+    _table: Table = field(compare=False)
+    _generator: Any = field(compare=False)
 
     @property
     def n_synthetic(self) -> int:
@@ -85,13 +102,11 @@ class Mix:
 
     @property
     def verdict(self) -> str:
-        """Say in a sentence what to do."""
-        change, low, high = (
-            f"{round(-v, 4) + 0.0:+.4f}" for v in (self.gain.value, self.gain.high, self.gain.low)
-        )
+        """What to do, in a sentence, and what it changes."""
+        change = number(-self.gain.value, "+.4f")
         judged = (
-            f"choosing by cross-validation changes the {self.loss} by {change} ({low} to {high}) "
-            f"against {self.errors[0]:.4f}"
+            f"choosing by cross-validation changes the {self.loss} by {change} "
+            f"({span(-self.gain.high, -self.gain.low, '+.4f')}) against {self.errors[0]:.4f}"
         )
         if self.weight == 0:
             return f"Leave synthetic rows out: no mix gains more than a standard error; {judged}."
@@ -101,7 +116,40 @@ class Mix:
             f"{self.n_real} real ones; {sure} than real rows alone: {judged}."
         )
 
-    def rows(self, random_state: RandomState = None) -> tuple[Any, np.ndarray]:
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the intervals of single mixes leave out."""
+        return (
+            "The interval of each mix is for that mix alone: the best of many flatters itself. The "
+            "change in the verdict is on rows that no choice saw.",
+        )
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """Each mix, its error on real rows, and its gain over real rows alone."""
+        return HEADINGS
+
+    def rows(self) -> list[Row]:
+        """Give the mixes that were tried, none first; :meth:`training_rows` gives rows to learn."""
+        columns = ("weights", "amounts", "errors", "gains", "se", "low", "high")
+        mixes = zip(*(getattr(self, name).tolist() for name in columns), strict=True)
+        chosen = (self.weight, self.amount)
+        return [
+            {
+                "weight": weight,
+                "amount": amount,
+                "n_synthetic": round(amount * self.n_real),
+                "error": error,
+                "gain": gain,
+                "se": se,
+                "low": low,
+                "high": high,
+                "note": "chosen" if (weight, amount) == chosen else "",
+            }
+            for weight, amount, error, gain, se, low, high in mixes
+        ]
+
+    def training_rows(self, random_state: RandomState = None) -> tuple[Any, np.ndarray]:
         """Give the rows to train on, real ones first, and their weights (n + m,).
 
         A frame of the kind that came in, without ids and free text. The synthetic rows come from
@@ -124,6 +172,7 @@ class Mix:
         curve = ("weights", "amounts", "errors", "gains", "se", "low", "high")
         return {
             "verdict": self.verdict,
+            "notes": list(self.notes),
             "weight": self.weight,
             "amount": self.amount,
             "n_real": self.n_real,
@@ -133,7 +182,31 @@ class Mix:
             "surely_better": self.surely_better,
             "splits": self.splits,
             **{name: getattr(self, name).tolist() for name in curve},
+            "settings": dict(self.settings),
         }
+
+    def _page(self) -> dict[str, Any]:
+        lines = [
+            Line(
+                f"{row['n_synthetic']} rows of weight {row['weight']:g}",
+                row["gain"],
+                row["low"],
+                row["high"],
+                stands_out=not row["low"] <= 0 <= row["high"],
+                meaning=row["note"],
+            )
+            for row in self.rows()[1:]
+        ]
+        return {
+            "lines": on_one_axis(lines),
+            "axis": f"What each mix gains over the {self.n_real} real rows alone, in {self.loss}.",
+            "value": "gain",
+            "form": "+.4f",
+            "table_title": "All mixes",
+        }
+
+    def _settings(self) -> dict[str, str]:
+        return self.settings
 
 
 @renamed(how="settings")
@@ -218,6 +291,13 @@ def tune_mix(
         gain=_judged(losses, fold, squared_name(problem)),
         n_real=len(rows),
         splits=fold.shape[0] * settings.folds,
+        settings={
+            "generator": one_line(generator),
+            "model": one_line(model),
+            "cross-validation": f"{settings.folds} folds, {settings.repeats} repeats",
+            "draws": str(settings.draws),
+            "seed": seed_text(stream),
+        },
         _table=real,
         _generator=fitted,
     )
