@@ -12,10 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+import tabseed as ts
 from tabseed.coding.encode import TableEncoder
 from tabseed.generators.neural.learner import kl_to_standard_normal
 from tabseed.generators.neural.paper import PaperNetwork
+from tabseed.generators.neural.stopping import Training
 from tabseed.table import Table
+from tabseed.testing import example_table
 
 DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 
@@ -69,3 +72,19 @@ def test_paper_dropout_drops_a_fifth() -> None:
 
     kept = (noise > float(ndtri(0.2))).mean()
     assert abs(kept - 0.8) < 5 * (0.16 / 200_000) ** 0.5
+
+
+def test_vaebgm_hands_over_to_the_authors() -> None:
+    """Their epochs of 256 rows of the 0.8 n that train, whenever ``paper`` is set; else ours."""
+    model = ts.VAEBGM()
+    ours = model._training(1_000)
+    model.set_params(paper=True)
+    assert model._training(1_000) == Training(40_000, 256, 1e-3, 0.2, 150, 15, 2.0, None, "paper")
+    assert model._training(10).steps == 10_000
+    given = Training(steps=7)
+    assert model.set_params(training=given)._training(1_000) is given
+    layout = TableEncoder().fit(Table.from_frame(example_table(30))).layout_
+    assert isinstance(model._network(layout), PaperNetwork)
+    model.set_params(paper=False, training=None)
+    assert model._training(1_000) == ours == Training()
+    assert not isinstance(model._network(layout), PaperNetwork)

@@ -1,4 +1,4 @@
-"""Neural generators: S seeds trained in batches of stacked weights, each an independent stream.
+"""The one training loop: S seeds in batches of stacked weights, each an independent stream.
 
 Notation: S seeds, n training rows, p inputs of a row. Stacked weights have the seed as first
 dimension, so one batched matrix product does the work of several networks. The seeds train in

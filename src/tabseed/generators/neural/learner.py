@@ -1,4 +1,4 @@
-"""What the seeds of an ensemble are: stacked weights, a loss or a step of their own, Adam.
+"""What the seeds of an ensemble are: layers of stacked weights, a loss or a step of it, Adam.
 
 Notation: S seeds, n rows, b rows of a batch, p inputs of a row, k random deviates that a row
 consumes. Stacked weights have the seed as first dimension, so one batched matrix product does the

@@ -1,4 +1,4 @@
-"""The network of arXiv 2407.03080 as its authors' code trains it, to be shown beside ours.
+"""VAEBGM as the code of arXiv 2407.03080 has it, to be shown beside ours: network and training.
 
 Numbers go in as they are (z-scored; categories as integer codes), Gaussians with a standard
 deviation between 1e-5 and 0.1 come out. Its weaknesses are part of it; the stable network is
