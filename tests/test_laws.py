@@ -12,6 +12,7 @@ from sklearn.base import clone
 import tabseed
 from tabseed import testing
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
+from tabseed.augment.stopping import KSStopped
 from tabseed.generators import GENERATORS, generator_class
 from tabseed.generators.base import Generator
 from tabseed.generators.neural.stopping import Training
@@ -64,6 +65,7 @@ def instances() -> dict[str, object]:
     found["resample smoothed"] = generator_class("resample")(smoothing=0.5)
     found["two-stage knn"] = generator_class("two-stage")(found["smote"], "knn", "gaussian")
     inner = vaebgm(n_seeds=3, training=BRIEF, device="cpu")
+    found["ks-stopped"] = KSStopped(found["tvae"])
     found["fine-tuned average"] = FineTuned(inner, bias("average"))
     found["fine-tuned mixture"] = FineTuned(inner, bias("mixture"))
     found["fine-tuned ctgan"] = FineTuned(found["ctgan"], bias("pretrain"))

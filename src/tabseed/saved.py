@@ -14,7 +14,10 @@ from tabseed.generators import GENERATORS
 from tabseed.table.schema import Schema
 
 # generators made of another one, (module, class)
-WRAPPERS: tuple[tuple[str, str], ...] = (("tabseed.inductive_bias.fine_tuned", "FineTuned"),)
+WRAPPERS: tuple[tuple[str, str], ...] = (
+    ("tabseed.inductive_bias.fine_tuned", "FineTuned"),
+    ("tabseed.augment.stopping", "KSStopped"),
+)
 
 _UNSOUND = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
 

@@ -18,7 +18,9 @@ from tabseed import (
     TabseedError,
     TargetedAugmenter,
     Training,
+    load,
 )
+from tabseed._random import child
 
 BRIEF = Training(steps=60, warm_up=20, validate_every=20)
 
@@ -72,6 +74,32 @@ def test_a_watched_network_stops_by_the_statistic_and_keeps_its_best_weights() -
     root = ElementTree.fromstring(monitor.picture(model))
     lines = root.findall("{http://www.w3.org/2000/svg}polyline")
     assert len(lines) == 4 and len(lines[2].get("points").split()) == len(steps)
+
+
+def test_a_generator_that_stops_so_is_that_generator_watched(tmp_path) -> None:
+    table, stream = watched_table(), np.random.SeedSequence(3)
+    network = TVAE(n_seeds=2, training=BRIEF)
+    stopped = KSStopped(network, random_state=3).fit(table, target="y")
+    monitor = ImportanceKS(table, "y", random_state=child(stream, 0))
+    watched = TVAE(n_seeds=2, training=BRIEF, random_state=child(stream, 1))
+    watched.fit(table, target="y", watch=monitor)
+    assert stopped.weights_ == monitor.weights
+    assert stopped.monitor_.history == monitor.history
+    assert stopped.ensemble_.best_step.tolist() == watched.ensemble_.best_step.tolist()
+    assert stopped.sample(20).equals(watched.sample(20))
+    assert stopped.sample(20, random_state=5).equals(watched.sample(20, random_state=5))
+    stopped.save(tmp_path / "m.tabseed")
+    loaded = load(tmp_path / "m.tabseed")
+    assert loaded.sample(20).equals(watched.sample(20))
+    assert loaded.summary() == stopped.summary() and "'x'" in stopped.summary()[0]
+    assert loaded.weights_ == stopped.weights_ and not hasattr(loaded, "monitor_")
+
+
+def test_without_a_target_all_columns_weigh_the_same() -> None:
+    table = watched_table()
+    assert ImportanceKS(table, None).weights == dict.fromkeys(("x", "noise", "c", "y"), 0.25)
+    with pytest.raises(TabseedError, match="KSStopped: Resample trains no network"):
+        KSStopped(Resample()).fit(table)
 
 
 def test_only_networks_can_be_watched() -> None:

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import log_loss
 
 from tabseed._random import RandomState, child, generator, int_seed, one_thread, seed_sequence
+from tabseed.archive import Arrays
+from tabseed.coding.encode import Layout
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
-from tabseed.generators.base import Draw, Generator
+from tabseed.generators.base import FIT, Aids, Draw, Generator
 from tabseed.metrics import MarginalDistance
 from tabseed.pages.curves import stopping_picture
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import DISCRETE, NUMERIC, Schema
 
-SPLIT, MODEL, PERMUTE = range(3)  # streams
+SPLIT, MODEL, PERMUTE = range(3)  # streams of the importances
+INNER = 1  # stream below that of a KSStopped, of the generator inside
+LISTED = 5  # columns named in a summary
 REPEATS = 5  # permutations of each column
 MOST_LEVELS = 254  # that scikit-learn's boosting takes as categories
 
@@ -42,8 +46,8 @@ class Watched:
 class ImportanceKS:
     """Mean distance of single columns, weighted by what they tell of the target.
 
-    W = sum_c w_c D_c / sum_c w_c over all columns but the target, in [0, 1]; D_c is the distance
-    of Kolmogorov and Smirnov for a number, total variation for a category
+    W = sum_c w_c D_c / sum_c w_c, in [0, 1], over all columns but the target, if one is named; D_c
+    is the distance of Kolmogorov and Smirnov for a number, total variation for a category
     (:class:`~tabseed.metrics.marginal.MarginalDistance`). Smaller is better: arXiv 2410.00759,
     section 4, maximises the complement sum w (1 - D) = 1 - W, which is the same.
 
@@ -54,12 +58,12 @@ class ImportanceKS:
     ----------
     real : frame or Table
         Rows that drawn ones are compared with. Held out ones say more than those that train.
-    target : str
-        The column that the others predict.
+    target : str or None
+        The column that the others predict; None: there is none, and no importances to measure.
     importances : mapping of column name to number >= 0, optional
         Such as the total gain of boosted trees; matched by name, a column that is not named
-        weighs nothing. None: permutation importances (:func:`permutation_weights`). All 0: every
-        column weighs the same.
+        weighs nothing. None: permutation importances (:func:`permutation_weights`). All 0, or None
+        without a target: every column weighs the same.
     random_state : int, numpy Generator, SeedSequence or None
         Of the permutation importances.
 
@@ -76,17 +80,20 @@ class ImportanceKS:
     def __init__(
         self,
         real: Any,
-        target: str,
+        target: str | None,
         importances: Mapping[str, float] | None = None,
         random_state: RandomState = 0,
     ) -> None:
         table = Table.from_frame(real)
-        table.schema[target]
+        if target is not None:
+            table.schema[target]  # an unknown name raises, with the nearest one
         features = Schema(tuple(c for c in table.schema.modelled if c.name != target))
         if not len(features):
-            raise SchemaError(f"no column beside {target!r} to compare")
+            beside = "" if target is None else f" beside {target!r}"
+            raise SchemaError(f"no column{beside} to compare")
         if importances is None:
-            importances = permutation_weights(table, target, seed_sequence(random_state))
+            stream = seed_sequence(random_state)
+            importances = {} if target is None else permutation_weights(table, target, stream)
         self.weights = _normalised(features, importances)
         self.history: list[Watched] = []
         self._real = table.select(features)
@@ -122,7 +129,7 @@ class ImportanceKS:
         return found
 
 
-class KSStopped(BaseEstimator):
+class KSStopped(Generator):
     """A neural generator that stops by :class:`ImportanceKS` of the rows it learns from.
 
     Parameters
@@ -131,15 +138,21 @@ class KSStopped(BaseEstimator):
         Its ``random_state`` plays no part.
     importances : mapping of column name to number, optional
         As of :class:`ImportanceKS`; measured on the whole table they are less noisy than on a few
-        hard rows, which is what None does.
+        hard rows, which is what None does, by the ``target`` of :meth:`fit`. Without a target all
+        columns weigh the same.
     random_state : int, numpy Generator, SeedSequence or None
 
-    Learned: ``generator_``, and ``monitor_`` with the history of the statistic. It is a generator
-    for :class:`~tabseed.augment.augmenter.TargetedAugmenter`; to be saved, save ``generator_``.
+    Learned: ``generator_``, from which rows are drawn, and ``weights_`` of the columns. Not kept
+    in a model file: ``monitor_``, with the history of the statistic and the rows compared with.
+
+    References: arXiv:2410.00759.
     """
 
-    generator_: Generator
+    references: ClassVar[tuple[str, ...]] = ("arXiv:2410.00759",)
+
+    generator_: Any  # NeuralGenerator, which needs PyTorch
     monitor_: ImportanceKS
+    weights_: dict[str, float]
 
     def __init__(
         self,
@@ -152,23 +165,59 @@ class KSStopped(BaseEstimator):
         self.random_state = random_state
 
     @property
-    def min_rows(self) -> int:
-        """The fewest rows to learn from."""
+    def min_rows(self) -> int:  # type: ignore[override]
+        """The fewest rows to learn from: those of the generator."""
         return self.generator.min_rows
 
-    def fit(self, table: Any, *, target: str | None = None) -> Self:
-        """Learn from a frame or Table; ``target`` names the column that the others predict."""
-        if target is None:
-            raise TabseedError("KSStopped weighs columns by what they tell of a target; name it")
-        stream = seed_sequence(self.random_state)
-        self.monitor_ = ImportanceKS(table, target, self.importances, child(stream, 0))
-        made = clone(self.generator).set_params(random_state=child(stream, 1))
-        self.generator_ = made.fit(table, target=target, watch=self.monitor_)
-        return self
+    def _fit(
+        self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
+    ) -> None:
+        table = self.encoder_.inverse_transform(x)
+        self.monitor_ = ImportanceKS(table, self.target_, self.importances, stream)
+        self.weights_ = self.monitor_.weights
+        self._stream = child(self._stream, INNER)  # rows are drawn by that of the generator
+        self.generator_ = self._inner()
+        inside = Aids(aids.progress, aids.checkpoint, self.monitor_)
+        self.generator_._fit(x, layout, child(self._stream, FIT), inside)
 
-    def sample(self, n: int, **options: Any) -> Any:
-        """Draw n rows, as :meth:`Generator.sample` does."""
-        return self.generator_.sample(n, **options)
+    def _inner(self) -> Generator:
+        """Give the generator inside, knowing what this one knows of the table."""
+        if not self.generator.watchable:
+            name = type(self.generator).__name__
+            raise TabseedError(f"KSStopped: {name} trains no network whose rows can be watched")
+        inner: Generator = clone(self.generator).set_params(random_state=self._stream)
+        inner.schema_, inner.encoder_, inner._stream = self.schema_, self.encoder_, self._stream
+        inner.target_, inner.n_rows_ = self.target_, self.n_rows_
+        return inner
+
+    @property
+    def ensemble_(self) -> Any:
+        """The seeds of the generator, a SeedEnsemble; W stands for their validation losses."""
+        return self.generator_.ensemble_
+
+    def log_likelihood(self, table: Any, *, random_state: RandomState = 0) -> np.ndarray:
+        """Estimate the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
+        return np.asarray(self.generator_.log_likelihood(table, random_state=random_state))
+
+    def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return np.asarray(self.generator_._sample(n, rng))
+
+    def _state(self) -> tuple[dict[str, Any], Arrays]:
+        state, arrays = self.generator_._state()
+        return {"inner": state, "weights": self.weights_}, arrays
+
+    def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
+        self.weights_ = {str(name): float(w) for name, w in state["weights"].items()}
+        self.generator_ = self._inner()
+        self.generator_._restore(state["inner"], arrays)
+
+    def summary(self) -> list[str]:
+        """Say what was learned."""
+        top = sorted(self.weights_.items(), key=lambda item: -item[1])[:LISTED]
+        named = ", ".join(f"{name!r} {weight:.2f}" for name, weight in top)
+        more = f" and {len(self.weights_) - LISTED} more" if len(self.weights_) > LISTED else ""
+        stopped = f"stopped by distances of columns, weighing {named}{more}"
+        return [stopped, *self.generator_.summary()]
 
 
 def _normalised(features: Schema, importances: Mapping[str, float]) -> dict[str, float]:

@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
+from tabseed.augment.stopping import KSStopped
 from tabseed.generators.base import Generator
 from tabseed.hardness.base import HardnessScorer
 from tabseed.metrics import Metric
@@ -93,6 +94,7 @@ def checks_of(estimator: Any) -> tuple[Check, ...]:
     if isinstance(estimator, Generator):
         neural = _is(estimator, "tabseed.generators.neural.base", "NeuralGenerator")
         tuned = _is(estimator, "tabseed.inductive_bias.fine_tuned", "FineTuned")
+        tuned = tuned or isinstance(estimator, KSStopped)
         return (
             GENERATOR_CHECKS
             + (NEURAL_CHECKS if neural else ())
