@@ -91,6 +91,7 @@ def test_a_generator_that_stops_so_is_that_generator_watched(tmp_path) -> None:
     stopped.save(tmp_path / "m.tabseed")
     loaded = load(tmp_path / "m.tabseed")
     assert loaded.sample(20).equals(watched.sample(20))
+    assert loaded.importances is None
     assert loaded.summary() == stopped.summary() and "'x'" in stopped.summary()[0]
     assert loaded.weights_ == stopped.weights_ and not hasattr(loaded, "monitor_")
 
@@ -100,6 +101,13 @@ def test_without_a_target_all_columns_weigh_the_same() -> None:
     assert ImportanceKS(table, None).weights == dict.fromkeys(("x", "noise", "c", "y"), 0.25)
     with pytest.raises(TabseedError, match="KSStopped: Resample trains no network"):
         KSStopped(Resample()).fit(table)
+
+
+def test_importances_of_numpy_can_be_saved(tmp_path) -> None:
+    gain = {"x": np.float32(2.0), "c": np.int64(1)}
+    stopped = KSStopped(TVAE(n_seeds=1, training=BRIEF), gain).fit(watched_table(), target="y")
+    stopped.save(tmp_path / "m.tabseed")
+    assert load(tmp_path / "m.tabseed").importances == {"x": 2.0, "c": 1}
 
 
 def test_only_networks_can_be_watched() -> None:
