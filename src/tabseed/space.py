@@ -189,7 +189,7 @@ class Choice(Dimension):
         return np.eye(len(self.values))[self._number(u)]
 
 
-KINDS: dict[str, Any] = {"Float": Float, "Int": Int, "Choice": Choice}
+DIMENSIONS: dict[str, Any] = {"Float": Float, "Int": Int, "Choice": Choice}
 
 
 class Space:
@@ -254,5 +254,5 @@ class Space:
         found = {}
         for name, given in plain.items():
             how = dict(given)
-            found[name] = KINDS[how.pop("kind")](**how)
+            found[name] = DIMENSIONS[how.pop("kind")](**how)
         return cls(found)

@@ -11,7 +11,7 @@ import pytest
 
 import tabseed as ts
 from tabseed.errors import TabseedError
-from tabseed.hardness.perturb import KINDS, Perturbed, perturb
+from tabseed.hardness.perturb import PERTURBATIONS, Perturbed, perturb
 from tabseed.table import Table
 from tabseed.testing.tables import example_table, frames
 
@@ -254,7 +254,7 @@ def test_every_value_fits_its_column() -> None:
 
 def test_same_seed_same_rows_and_global_state_untouched() -> None:
     table, y = example_table(), labels(300)
-    for kind in KINDS:
+    for kind in PERTURBATIONS:
         target = y.astype(float) if kind == "shift" else y
         before = np.random.get_state()[1].tobytes()  # noqa: NPY002
         first, same, other = (perturb(table, target, kind, random_state=s) for s in (5, 5, 6))

@@ -74,14 +74,14 @@ class Features(BaseEstimator):
     def _columns(self, rows: Any) -> tuple[np.ndarray, list[np.ndarray]]:
         """Give the numbers (n, .) and the codes of each discrete column."""
         if self.schema_ is None:
-            return _plain(rows), []
+            return _numbers(rows), []
         table = Table.from_frame(rows, schema=self.schema_)
         numbers = [table.numbers(c.name) for c in self.schema_ if c.kind in NUMERIC]
         levels = [table.codes(c.name) for c in self.schema_ if c.kind not in NUMERIC]
         return np.column_stack([np.empty((len(table), 0)), *numbers]), levels
 
 
-def _plain(rows: Any) -> np.ndarray:
+def _numbers(rows: Any) -> np.ndarray:
     """Take an array of numbers; NaN is a missing cell."""
     array = np.asarray(rows)
     if array.ndim != 2:

@@ -25,7 +25,7 @@ from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
 from tabseed.table.schema import NUMERIC, Schema
 
-KINDS: dict[str, str] = {
+PERTURBATIONS: dict[str, str] = {
     "uniform": "mislabelled",
     "asymmetric": "mislabelled",
     "adjacent": "mislabelled",
@@ -59,7 +59,7 @@ class Perturbed:
     @property
     def hardness_type(self) -> str:
         """Mislabelled, out of distribution or atypical."""
-        return KINDS[self.kind]
+        return PERTURBATIONS[self.kind]
 
 
 def perturb(
@@ -111,8 +111,8 @@ def perturb(
     Raises TabseedError for options that do not go together or rows that cannot be changed so,
     SchemaError for data that do not fit.
     """
-    if kind not in KINDS:
-        raise TabseedError(f"no perturbation {kind!r}; there are {', '.join(KINDS)}")
+    if kind not in PERTURBATIONS:
+        raise TabseedError(f"no perturbation {kind!r}; there are {', '.join(PERTURBATIONS)}")
     if not 0 <= share <= 1:
         raise TabseedError(f"a share of the rows lies between 0 and 1, not {share}")
     size = _amount(kind, amount)
@@ -123,7 +123,7 @@ def perturb(
     count = round(len(labels) * share)
     if rates is not None and kind != "instance":
         raise TabseedError(f"rates go with instance, not with {kind}")
-    if KINDS[kind] != "mislabelled":
+    if PERTURBATIONS[kind] != "mislabelled":
         drawn, changed = _perturb_columns(_rows(X), kind, count, size, columns, rng)
         return Perturbed(drawn, labels, changed, kind)
     if columns is not None:

@@ -167,7 +167,7 @@ def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
         raise SchemaError("the table has no columns")
     series = zip(names, narwhal.iter_columns(), strict=True)
     raw = pa.table([_column_to_arrow(name, column) for name, column in series], names=names)
-    arrow = pa.table([_plain(c) for c in raw.columns], names=names)
+    arrow = pa.table([_plain_cells(c) for c in raw.columns], names=names)
     return arrow, FrameKind.of(narwhal, labels, raw.schema)
 
 
@@ -259,7 +259,7 @@ def _column_to_arrow(name: str, series: nw.Series[Any]) -> pa.ChunkedArray:
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
-def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def _plain_cells(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Make NaN missing, as every dataframe but Arrow's means it, and the type plain."""
     kind = values.type
     if pa.types.is_floating(kind):

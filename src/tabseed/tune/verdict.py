@@ -30,7 +30,7 @@ from tabseed.tune.objectives import judge, judged
 
 CHOSEN = "chosen"
 GAIN_DRAWS, LIKENESS_DRAWS = 10, 3
-PREPARE, RUN = range(2)  # streams
+PREPARE, RUN = range(2)  # streams below that of a comparison
 
 
 @dataclass(frozen=True)

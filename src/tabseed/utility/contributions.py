@@ -11,7 +11,7 @@ import numpy as np
 from tabseed.estimates.means import BALANCED, Added, Mean, mean_over
 from tabseed.utility.problem import Problem, loss, named
 
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Compared = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Labels, what f~ and f^ say, and the synthetic law's mean response, of the same rows."""
 
 
@@ -45,7 +45,7 @@ class Contributions:
 
     @classmethod
     def of(
-        cls, problem: Problem, held: Rows, aside: Sequence[Rows], *, response_known: bool
+        cls, problem: Problem, held: Compared, aside: Sequence[Compared], *, response_known: bool
     ) -> Contributions:
         """Work them out for one model, from what it says of rows held out and set aside."""
         surplus, shift = contributions(problem, *held)

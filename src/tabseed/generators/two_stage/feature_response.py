@@ -29,7 +29,7 @@ from tabseed.generators.two_stage.laws import (
     Determined,
     Fitting,
     Law,
-    Margin,
+    MarginLaw,
     NumberLaw,
     Residuals,
 )
@@ -231,7 +231,7 @@ class FeatureResponse(Generator):
         elif not block.numeric:
             self.law_ = ClassLaw.fit(points, y, codes, fitting, hard=self.hard)
         elif not points.shape[1] or np.isnan(y).all():
-            self.law_ = Margin(block, np.bincount(block.cell_of(y)), y)
+            self.law_ = MarginLaw(block, np.bincount(block.cell_of(y)), y)
         else:
             self.law_ = NumberLaw.fit(points, y, block, fitting, self.residuals)
 

@@ -175,7 +175,7 @@ class Determined:
 
 
 @dataclass(frozen=True)
-class Margin:
+class MarginLaw:
     """Numbers with nothing to predict them by: cells as often as in the training rows."""
 
     block: Block
