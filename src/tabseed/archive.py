@@ -175,7 +175,13 @@ def estimator_from_plain(plain: Any, homes: Iterable[tuple[str, str]]) -> Any:
     return cls(**(cls._parameters(found) if hasattr(cls, "_parameters") else found))
 
 
-def _stream_state(stream: np.random.SeedSequence) -> dict[str, Any]:
+def stream_to_plain(stream: np.random.SeedSequence) -> dict[str, Any]:
+    """Give a random stream as JSON holds it."""
     entropy = stream.entropy
     plain = entropy if isinstance(entropy, int) else [int(e) for e in entropy]  # type: ignore[union-attr]
     return {"entropy": plain, "spawn_key": list(stream.spawn_key)}
+
+
+def stream_from_plain(plain: dict[str, Any]) -> np.random.SeedSequence:
+    """Make the stream again that :func:`stream_to_plain` gave."""
+    return np.random.SeedSequence(plain["entropy"], spawn_key=tuple(plain["spawn_key"]))

@@ -1,4 +1,9 @@
-"""Everything that tabseed raises on purpose: one line that says what, where and what to do."""
+"""Everything that tabseed raises on purpose: one line that says what, where and what to do.
+
+One more is scikit-learn's: what is asked of an estimator before ``fit`` raises
+``sklearn.exceptions.NotFittedError``, no TabseedError, for that is what its users and its tools
+(pipelines, searches) catch.
+"""
 
 from __future__ import annotations
 

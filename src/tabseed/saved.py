@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
-
-from tabseed.archive import FORMAT, estimator_from_plain, read_archive, under
+from tabseed.archive import FORMAT, estimator_from_plain, read_archive, stream_from_plain, under
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, MissingDependencyError, TabseedError
 from tabseed.generators import GENERATORS
@@ -37,10 +35,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         schema = Schema.from_dict(documents["schema"])
         generator.schema_ = schema
         generator.target_, generator.n_rows_ = config["target"], int(config["n_rows"])
-        stream = config["stream"]
-        generator._stream = np.random.SeedSequence(
-            stream["entropy"], spawn_key=tuple(stream["spawn_key"])
-        )
+        generator._stream = stream_from_plain(config["stream"])
         generator.encoder_ = TableEncoder.from_state(
             config["encoder"], under("encoder.", arrays), schema
         )

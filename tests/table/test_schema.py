@@ -164,8 +164,8 @@ def test_names_are_unique_and_found_by_their_likes() -> None:
 
 def test_changed_copies_leave_the_schema_alone() -> None:
     schema = Schema((Column("a", "integer"), Column("b", "text"), Column("c", "id")))
-    changed = schema.with_column(Column("b", "categorical")).with_reason("a", "because")
+    changed = schema.with_column(Column("b", "categorical", "because"))
     assert [c.kind for c in changed] == ["integer", "categorical", "id"]
-    assert changed["a"].reason == "because"
+    assert changed["b"].reason == "because"
     assert [c.kind for c in schema] == ["integer", "text", "id"]
     assert changed.modelled.names == ["a", "b"]

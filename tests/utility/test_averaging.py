@@ -14,7 +14,7 @@ import tabseed as ts
 from helpers.several_tables import table
 from tabseed.errors import TabseedError
 from tabseed.table.schema import Column, Schema
-from tabseed.utility.averaging import error_of_several, predicted_error
+from tabseed.utility.averaging import error_of_several
 from tabseed.utility.measure import SYNTHETIC, Measured
 from tabseed.utility.problem import Problem
 
@@ -47,13 +47,6 @@ def of_tables(problem, y, said):
     )
 
 
-def test_predicted_error_of_the_toy():
-    # V13: A = .09, B = 1
-    found = [float(predicted_error(1.09, 0.59, m)) for m in (1, 2, 5, 10)]
-    assert found == pytest.approx([1.09, 0.59, 0.29, 0.19], rel=1e-6)
-    assert float(predicted_error(1.09, 0.59, math.inf)) == pytest.approx(0.09, rel=1e-6)
-
-
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_measured_error_is_that_of_all_subsets(task):
     rng = np.random.default_rng(0)
@@ -79,9 +72,9 @@ def test_measured_error_is_that_of_all_subsets(task):
         )
         assert found.measured[:, m - 1] == pytest.approx(brute, rel=1e-12)
         assert [e.value for e in found.predicted(m)] == pytest.approx(brute, rel=1e-12)
-    assert [e.value for e in found.predicted(9)] == pytest.approx(
-        predicted_error(found.measured[:, 0], found.measured[:, 1], 9), rel=1e-12
-    )
+    one, two = found.measured[:, 0], found.measured[:, 1]
+    expected = one - 2 * (1 - 1 / 9) * (one - two)  # Raisa and Honkela, arXiv 2402.03985
+    assert [e.value for e in found.predicted(9)] == pytest.approx(expected, rel=1e-12)
     assert not found.heuristic and found.tables_counted
     json.dumps(found.to_dict(), allow_nan=False)
 

@@ -20,8 +20,8 @@ from tabseed.archive import (
     FORMAT,
     Arrays,
     Checkpoint,
-    _plain,
-    _stream_state,
+    estimator_to_plain,
+    stream_to_plain,
     write_archive,
 )
 from tabseed.coding.encode import Layout, TableEncoder
@@ -32,6 +32,7 @@ from tabseed.errors import (
 )
 from tabseed.space import Dimension
 from tabseed.table import MISSING, Table
+from tabseed.table.display import MAX_TEXT, as_html, shortened
 from tabseed.table.schema import NUMERIC, Column, Schema
 
 Condition = Any  # a value, None for missing, or (low, high) for a number
@@ -41,6 +42,7 @@ Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a 
 FIT, SAMPLE = 0, 1  # streams below a generator's own
 MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
 BLOCK_ROWS = 20_000  # rows drawn at once
+MAX_LINES, MAX_LINE = 12, 200  # of the summary, that a notebook shows
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,24 @@ class Generator(BaseEstimator):
         pairs = self.encoder_.dependencies_
         return [f"{name!r} follows {leader!r} in every row" for name, leader in pairs]
 
+    # -- in a notebook
+
+    def _repr_html_(self) -> str:
+        headline, notes = f"{type(self).__name__}, not fitted", []
+        if hasattr(self, "encoder_"):
+            headline = (
+                f"{type(self).__name__}, fitted to {self.n_rows_} rows and "
+                f"{len(self.encoder_.schema_)} columns"
+            )
+            notes = [shortened(line, MAX_LINE) for line in self.summary()[:MAX_LINES]]
+        parameters = self.get_params(deep=False).items()
+        lines = [[name, shortened(repr(value), MAX_TEXT)] for name, value in parameters]
+        return as_html(headline, ("parameter", "value"), lines, notes)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        # which scikit-learn has, and notebooks prefer
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
     # -- files
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -239,10 +259,10 @@ class Generator(BaseEstimator):
         config = {
             "format": FORMAT,
             "generator": type(self).__name__,
-            "parameters": {k: _plain(v) for k, v in self.get_params(deep=False).items()},
+            "parameters": estimator_to_plain(self)["parameters"],
             "target": self.target_,
             "n_rows": self.n_rows_,
-            "stream": _stream_state(self._stream),
+            "stream": stream_to_plain(self._stream),
             "state": state,
             "encoder": encoder,
             "versions": {name: version(name) for name in ("tabseed", "numpy", "scikit-learn")},
@@ -254,8 +274,8 @@ class Generator(BaseEstimator):
 
     def _fingerprint(self, x: np.ndarray) -> str:
         """Name settings and data, so that a checkpoint is not continued with others."""
-        parameters = {k: _plain(v) for k, v in self.get_params(deep=False).items()}
-        parameters["random_state"] = _stream_state(self._stream)
+        parameters = estimator_to_plain(self)["parameters"]
+        parameters["random_state"] = stream_to_plain(self._stream)
         text = json.dumps([type(self).__name__, version("tabseed"), parameters], sort_keys=True)
         digest = hashlib.sha256(text.encode())
         digest.update(np.ascontiguousarray(x).tobytes())

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
 from tabseed.errors import SchemaError
+from tabseed.table.display import (
+    MAX_COLUMNS,
+    MAX_NAME,
+    MAX_TEXT,
+    and_more,
+    as_html,
+    as_text,
+    shortened,
+)
 
 Kind = Literal[
     "continuous", "integer", "boolean", "categorical", "ordinal", "datetime", "id", "text"
@@ -154,6 +163,20 @@ class Schema:
             raise SchemaError(f"no column {name!r} in the table{hint}")
         return self.columns[self._index[name]]
 
+    def __repr__(self) -> str:
+        return as_text(*self._shown())
+
+    def _repr_html_(self) -> str:
+        headline, lines, notes = self._shown()
+        return as_html(headline, ("column", "kind", "why"), lines, notes)
+
+    def _shown(self) -> tuple[str, list[list[str]], list[str]]:
+        lines = [
+            [shortened(c.name, MAX_NAME), c.kind, shortened(c.reason, MAX_TEXT)]
+            for c in self.columns[:MAX_COLUMNS]
+        ]
+        return f"Schema of {len(self)} columns", lines, and_more(len(lines), len(self), "columns")
+
     @property
     def names(self) -> list[str]:
         """The names of all columns, in order."""
@@ -173,10 +196,6 @@ class Schema:
         """Give a copy in which ``column`` replaces the one of its name."""
         at = self._index[self[column.name].name]
         return Schema((*self.columns[:at], column, *self.columns[at + 1 :]))
-
-    def with_reason(self, name: str, reason: str) -> Schema:
-        """Give a copy in which column ``name`` states another reason."""
-        return self.with_column(replace(self[name], reason=reason))
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-ready dict with SDV's keys (metadata spec SINGLE_TABLE_V1)."""

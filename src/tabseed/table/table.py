@@ -17,6 +17,16 @@ from tabseed._random import RandomState, generator
 from tabseed.errors import SchemaError
 from tabseed.table.columns import Codes, Numbers, read_codes, read_numbers, write_column
 from tabseed.table.detect import describe_as, detect
+from tabseed.table.display import (
+    MAX_CELL,
+    MAX_COLUMNS,
+    MAX_NAME,
+    MAX_ROWS,
+    and_more,
+    as_html,
+    as_text,
+    shortened,
+)
 from tabseed.table.frames import FrameKind, plain_type, to_arrow
 from tabseed.table.schema import DISCRETE, KINDS, NUMERIC, Column, Kind, Schema
 
@@ -81,6 +91,31 @@ class Table:
             if column.kind in NUMERIC:
                 table.numbers(column.name)
         return table
+
+    def __repr__(self) -> str:
+        columns = [[name, kind, ", ".join(cells)] for name, kind, *cells in self._shown()]
+        return as_text(self._headline(), columns, self._not_shown())
+
+    def _repr_html_(self) -> str:
+        columns = self._shown()
+        header = [f"{name}\n{kind}" for name, kind, *_ in columns]
+        rows = list(zip(*(cells for _, _, *cells in columns), strict=True))
+        return as_html(self._headline(), header, rows, self._not_shown())
+
+    def _headline(self) -> str:
+        return f"Table of {len(self)} rows and {len(self.schema)} columns"
+
+    def _shown(self) -> list[list[str]]:
+        """Give the first columns: name, kind and first cells of each."""
+        top = self._arrow.slice(0, MAX_ROWS)
+        return [
+            [shortened(c.name, MAX_NAME), c.kind]
+            + [shortened(cell, MAX_CELL) for cell in top[c.name].to_pylist()]
+            for c in self.schema.columns[:MAX_COLUMNS]
+        ]
+
+    def _not_shown(self) -> list[str]:
+        return and_more(min(MAX_COLUMNS, len(self.schema)), len(self.schema), "columns")
 
     @property
     def n_rows(self) -> int:

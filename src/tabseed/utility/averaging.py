@@ -25,18 +25,6 @@ LEARN, DRAW = 0, 1  # streams below that of a set
 MOST_TABLES = 10  # whose subsets, 1,023, are all tried where errors do not multiply out
 
 
-def predicted_error(mse_1: np.ndarray, mse_2: np.ndarray, m: int) -> np.ndarray:
-    """Predict the mean squared error of averaging models of m tables from those of 1 and of 2.
-
-    MSE_m = MSE_1 - 2 (1 - 1/m) (MSE_1 - MSE_2): in expectation the error is A + B/m, only the
-    part that varies between independent tables shrinks (Raisa and Honkela, arXiv 2402.03985).
-    Exact for squared loss; m may be ``math.inf``.
-    """
-    if m < 1:
-        raise TabseedError(f"a model needs 1 table or more, got {m}")
-    return np.asarray(mse_1 - 2 * (1 - 1 / m) * (mse_1 - mse_2))
-
-
 @dataclass(frozen=True)
 class SeveralSets:
     """The error A + B/m of averaging what models of m synthetic tables say.
