@@ -112,3 +112,17 @@ def test_a_model_file_holds_no_training_row(model_file: Path) -> None:
     held = {float(v) for a in arrays.values() if a.dtype == np.float64 for v in a.ravel()}
     ends = {min(incomes), max(incomes)}
     assert not (incomes - ends) & held
+
+
+# --- files written before ------------------------------------------------------------------------
+
+# by commit 4d5e374, in format 1: a file of each kind of model, and five rows that it drew then
+WRITTEN = Path(__file__).parent / "fixtures"
+DRAWS = json.loads((WRITTEN / "draws.json").read_text())
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_models_written_before_draw_the_same_rows(name: str) -> None:
+    model = ts.load(WRITTEN / f"{name}.tabseed")
+    assert (type(model).__name__, model.target_) == (DRAWS[name]["class"], DRAWS[name]["target"])
+    assert model.draw(5, random_state=1).to_arrow().to_pylist() == DRAWS[name]["rows"]

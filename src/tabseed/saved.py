@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from tabseed.archive import FORMAT, estimator_from_plain, read_archive, stream_from_plain, under
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, MissingDependencyError, TabseedError
 from tabseed.generators import GENERATORS
+from tabseed.generators.base import Generator
 from tabseed.table.schema import Schema
 
 # generators made of another one, (module, class)
@@ -20,7 +20,7 @@ WRAPPERS: tuple[tuple[str, str], ...] = (
 _UNSOUND = (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError)
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str]) -> Generator:
     """Read a generator that :meth:`Generator.save` wrote; it draws the same rows."""
     documents, arrays = read_archive(path, ("config", "schema"))
     try:
@@ -31,7 +31,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         if config["generator"] not in (name for _, name in homes):
             raise FileError(f"{path}: holds an unknown generator, {config['generator']!r}")
         plain = {"class": config["generator"], "parameters": config["parameters"]}
-        generator = estimator_from_plain(plain, homes)
+        generator: Generator = estimator_from_plain(plain, homes)
         schema = Schema.from_dict(documents["schema"])
         generator.schema_ = schema
         generator.target_, generator.n_rows_ = config["target"], int(config["n_rows"])

@@ -1,0 +1,140 @@
+"""One way through the house: what the linter of imports cannot see, and that it sees all else."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+    "contracts"
+]
+LAYERS = CONTRACTS[0]
+DEPTH = {
+    room.strip(): depth
+    for depth, layer in enumerate(reversed(LAYERS["layers"]))
+    for room in layer.split("|")
+}
+
+
+def files() -> dict[str, ast.Module]:
+    """Every module of src, experiments and benchmarks, by its dotted name."""
+    trees = {}
+    for folder, base in (("src/tabseed", "src"), ("experiments", "."), ("benchmarks", ".")):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / base).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            trees[name] = ast.parse(path.read_text())
+    return trees
+
+
+FILES = files()
+INSIDE = [name for name in FILES if name.startswith("tabseed.")]
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports(module: str) -> Iterator[tuple[str, str | None]]:
+    """What a file imports, wherever in it: (module, name or None)."""
+    for node in ast.walk(FILES[module]):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            yield from ((str(node.module), alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+
+
+def edges(module: str) -> set[str]:
+    """The files that a file imports, inside functions and for types only included."""
+    reached = {
+        full if (full := f"{source}.{name}") in FILES else source
+        for source, name in imports(module)
+    }
+    return reached & set(FILES) - {module}
+
+
+def named_modules(module: str) -> Iterator[str]:
+    """The modules of tabseed that string constants name, as registries do."""
+    for node in ast.walk(FILES[module]):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if re.fullmatch(r"tabseed(\.\w+)+", node.value):
+                yield node.value
+
+
+def test_the_contract_holds_every_room_and_ignores_nothing() -> None:
+    assert LAYERS["type"] == "layers" and LAYERS["containers"] == ["tabseed"]
+    assert LAYERS["exhaustive"] is True
+    assert not any("ignore" in key for contract in CONTRACTS for key in contract)
+    assert set(DEPTH) == {room(module) for module in INSIDE}
+
+
+def test_dataframes_stop_at_the_table_in_every_room() -> None:
+    (contract,) = (c for c in CONTRACTS if c["name"] == "dataframes stop at the table")
+    rooms = {room(module) for module in contract["source_modules"]}
+    # testing makes frames of all kinds to test with; __main__ only calls the command
+    assert rooms | {"table", "testing", "__main__"} == set(DEPTH)
+
+
+def test_no_file_imports_itself_in_a_circle() -> None:
+    try:
+        TopologicalSorter({module: edges(module) for module in FILES}).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_a_circle_would_be_seen(monkeypatch) -> None:
+    monkeypatch.setitem(
+        FILES, "tabseed.errors", ast.parse("def f():\n    from tabseed.saved import load")
+    )
+    with pytest.raises(pytest.fail.Exception, match=r"tabseed\.saved"):
+        test_no_file_imports_itself_in_a_circle()
+
+
+@pytest.mark.parametrize("module", INSIDE)
+def test_no_string_names_a_module_of_a_higher_layer(module: str) -> None:
+    for named in named_modules(module):
+        assert named in FILES, f"{module} names {named}, which is no module"
+        assert DEPTH[room(named)] <= DEPTH[room(module)], f"{module} reaches up to {named}"
+
+
+def test_strings_that_name_modules_are_seen() -> None:
+    assert "tabseed.inductive_bias.fine_tuned" in set(named_modules("tabseed.saved"))
+    assert len(set(named_modules("tabseed.generators"))) >= 9
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_what_is_private_stays_in_its_room(module: str) -> None:
+    """No underscore name of another room; outside the package no underscore module either."""
+    inside = module.startswith("tabseed.")
+    for source, name in imports(module):
+        if not source.startswith("tabseed"):
+            continue
+        parts = source.split(".")[1:]
+        if inside and parts and room(source) == room(module):
+            continue
+        private = [name] if inside else [*parts, name]
+        bad = [p for p in private if p and p.startswith("_") and not p.startswith("__")]
+        # _random and _progress are modules, private to the package
+        allowed = inside and f"{source}.{name}" in FILES
+        assert not bad or allowed, f"{module} imports {name} from {source}"
+
+
+@pytest.mark.parametrize("module", INSIDE)
+def test_private_names_are_not_reached_through_modules(module: str) -> None:
+    modules = {
+        name: source
+        for source, name in imports(module)
+        if name and f"{source}.{name}" in FILES and room(f"{source}.{name}") != room(module)
+    }
+    for node in ast.walk(FILES[module]):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            reached = node.value.id in modules and re.match("_[^_]", node.attr)
+            assert not reached, f"{module} reaches {node.value.id}.{node.attr}"
