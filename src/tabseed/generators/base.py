@@ -32,7 +32,7 @@ from tabseed.errors import (
 )
 from tabseed.space import Dimension
 from tabseed.table import MISSING, Table
-from tabseed.table.display import MAX_TEXT, as_html, shortened
+from tabseed.table.display import MAX_TEXT, as_html, counted, shortened
 from tabseed.table.schema import NUMERIC, Column, Schema
 
 Condition = Any  # a value, None for missing, or (low, high) for a number
@@ -236,8 +236,8 @@ class Generator(BaseEstimator):
         headline, notes = f"{type(self).__name__}, not fitted", []
         if hasattr(self, "encoder_"):
             headline = (
-                f"{type(self).__name__}, fitted to {self.n_rows_} rows and "
-                f"{len(self.encoder_.schema_)} columns"
+                f"{type(self).__name__}, fitted to {counted(self.n_rows_, 'row')} and "
+                f"{counted(len(self.encoder_.schema_), 'column')}"
             )
             notes = [shortened(line, MAX_LINE) for line in self.summary()[:MAX_LINES]]
         parameters = self.get_params(deep=False).items()

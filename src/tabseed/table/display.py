@@ -24,9 +24,14 @@ def shortened(value: object, most: int) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def and_more(shown: int, total: int, what: str) -> list[str]:
-    """Count what is not shown, if anything."""
-    return [f"... and {total - shown} more {what}"] if total > shown else []
+def counted(n: int, noun: str) -> str:
+    """Write a number of things: 1 row, 2 rows."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def and_more(shown: int, total: int) -> list[str]:
+    """Count the columns that are not shown, if any."""
+    return [f"... and {counted(total - shown, 'more column')}"] if total > shown else []
 
 
 def as_text(headline: str, lines: Sequence[Sequence[str]], notes: Iterable[str] = ()) -> str:

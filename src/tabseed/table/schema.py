@@ -20,6 +20,7 @@ from tabseed.table.display import (
     and_more,
     as_html,
     as_text,
+    counted,
     shortened,
 )
 
@@ -175,7 +176,8 @@ class Schema:
             [shortened(c.name, MAX_NAME), c.kind, shortened(c.reason, MAX_TEXT)]
             for c in self.columns[:MAX_COLUMNS]
         ]
-        return f"Schema of {len(self)} columns", lines, and_more(len(lines), len(self), "columns")
+        headline = f"Schema of {counted(len(self), 'column')}"
+        return headline, lines, and_more(len(lines), len(self))
 
     @property
     def names(self) -> list[str]:

@@ -25,6 +25,7 @@ from tabseed.table.display import (
     and_more,
     as_html,
     as_text,
+    counted,
     shortened,
 )
 from tabseed.table.frames import FrameKind, plain_type, to_arrow
@@ -103,7 +104,7 @@ class Table:
         return as_html(self._headline(), header, rows, self._not_shown())
 
     def _headline(self) -> str:
-        return f"Table of {len(self)} rows and {len(self.schema)} columns"
+        return f"Table of {counted(len(self), 'row')} and {counted(len(self.schema), 'column')}"
 
     def _shown(self) -> list[list[str]]:
         """Give the first columns: name, kind and first cells of each."""
@@ -115,7 +116,7 @@ class Table:
         ]
 
     def _not_shown(self) -> list[str]:
-        return and_more(min(MAX_COLUMNS, len(self.schema)), len(self.schema), "columns")
+        return and_more(min(MAX_COLUMNS, len(self.schema)), len(self.schema))
 
     @property
     def n_rows(self) -> int:
