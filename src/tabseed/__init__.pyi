@@ -1,4 +1,4 @@
-"""The public names as type checkers see them: written by tests/test_public.py from __init__.py."""
+"""The public names as type checkers see them: tests/test_public.py writes this file."""
 
 # ruff: noqa: I001
 
