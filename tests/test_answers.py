@@ -18,6 +18,7 @@ import tabseed as ts
 from tabseed.errors import FileError, TabseedError, printable
 from tabseed.metrics import divergence
 from tabseed.pages import Finding
+from tabseed.tune import Study, Verdict, likeness_verdict
 
 HOSTILE = "<b>=1+1</b>"  # the name of a column, and with a number behind it of its categories
 
@@ -70,12 +71,35 @@ def mix() -> Finding:
     )
 
 
+def study() -> Study:
+    def objective(family: str, settings: dict[str, Any], stream: np.random.SeedSequence) -> float:
+        if settings["size"] > 7:
+            raise TabseedError(f"{HOSTILE} is too large")
+        return float(settings["size"])
+
+    spaces = {HOSTILE: {"size": ts.Int(1, 9)}}
+    return ts.Tuner(spaces, proposer="random", random_state=0).run(objective, trials=6)
+
+
+def verdict() -> Verdict:
+    rows = [ts.Table.from_frame(table(60, seed)) for seed in range(2)]
+    contenders = {"chosen": ts.Resample(), HOSTILE: ts.Resample(smoothing=0.5)}
+    return likeness_verdict(*rows, None, contenders, draws=2, metric=ts.MarginalDistance())
+
+
+def tuning() -> Finding:
+    return ts.TuningReport(study(), "Aim: size.", "size", "ts.Resample()", verdict(), {"seed": "0"})
+
+
 ANSWERS = {
     "Evaluation": evaluation,
     "AugmentationEvaluation": augmentation,
     "HardnessAssessment": hardness,
     "UtilityReport": utility,
     "Mix": mix,
+    "Study": study,
+    "Verdict": verdict,
+    "TuningReport": tuning,
 }
 
 

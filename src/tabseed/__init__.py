@@ -54,7 +54,7 @@ _ROOMS = {
     "table": "Table",
     "table.files": "read_schema read_table write_schema write_table",
     "table.schema": "Column Schema",
-    "tune": "parallel_coordinates Study Tuner",
+    "tune": "parallel_coordinates Study Tuner TuningReport",
     "utility.averaging": "independent_sets",
     "utility.bound": "swap_design utility_bound",
     "utility.combining": "combine_estimates",

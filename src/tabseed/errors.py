@@ -78,3 +78,29 @@ def renamed(**names: str) -> Callable[[Called], Called]:
         return wrapper  # type: ignore[return-value]
 
     return decorate
+
+
+class FormerName:
+    """The former name of an attribute: it works for one release, with a FutureWarning.
+
+    >>> class Answer:
+    ...     notes = ("one",)
+    ...     warnings = FormerName("notes")
+    """
+
+    def __init__(self, present: str) -> None:
+        self.present = present
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.former, self.owner = name, owner.__name__
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self
+        warnings.warn(
+            f"{self.owner}: {self.former} is now called {self.present}; "
+            f"the name {self.former} will be removed in the next release",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return getattr(instance, self.present)

@@ -30,7 +30,9 @@ def test_verdicts_favour_what_is_plainly_better() -> None:
         metric=ts.MarginalDistance(),
         random_state=0,
     )
-    assert found.over["torn"].low > 0 and "better than torn" in found.sentence
+    assert found.over["torn"].low > 0 and "better than torn" in found.verdict
+    with pytest.warns(FutureWarning, match="now called verdict"):
+        assert found.sentence == found.verdict
     rng = np.random.default_rng(3)
     x = rng.normal(size=(400, 2))
     rows = Rows.of(x, x @ [1.0, 2.0] + 0.1 * rng.normal(size=400), "regression")
@@ -55,3 +57,25 @@ def test_verdicts_favour_what_is_plainly_better() -> None:
     assert against.over["shuffled"].low > 0.1
     gap = against.scores["chosen"] - against.scores["shuffled"]
     assert against.over["shuffled"].value == pytest.approx(gap)
+
+
+def test_a_choice_without_others_is_not_compared() -> None:
+    train, test = ts.Table.from_frame(table(120)).split(0.5, random_state=0)
+    alone = likeness_verdict(
+        train.select(train.schema.modelled),
+        test.select(test.schema.modelled),
+        None,
+        {"chosen": ts.Resample()},
+        draws=1,
+        metric=ts.MarginalDistance(),
+    )
+    assert alone.rows() == [
+        {
+            "contender": "chosen",
+            "score": alone.scores["chosen"],
+            "better_by": None,
+            "low": None,
+            "high": None,
+        }
+    ]
+    assert "compared with no others" in alone.verdict and alone.notes == ()

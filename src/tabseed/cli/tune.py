@@ -31,6 +31,7 @@ from tabseed.cli.options import (
 )
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import FileError, SchemaError, TabseedError, printable
+from tabseed.estimates.words import number
 from tabseed.generators import GENERATORS
 from tabseed.hardness import SCORERS
 
@@ -44,6 +45,7 @@ PURPOSES = {
     "augment": "Aim: what a model gains by rows like the hardest.",
     "synth": "Aim: rows like those held back, by Jensen-Shannon divergence.",
 }
+UNITS = {"augment": "gain in the model's score", "synth": "JS times -1, bits"}  # of values
 FAMILIES = ("trees", "arf", "copula", "smote")  # if none is named: none needs PyTorch
 TRIALS = 20  # if neither trials nor minutes are given
 SET_ASIDE, FOLDS, SEARCH, TEST = range(4)  # streams below that of this command
@@ -135,8 +137,8 @@ def tune(
 ) -> None:
     """Choose a generator and its settings by trials."""
     from tabseed._random import child
-    from tabseed.table.files import check_outputs, check_writable, write_text
-    from tabseed.tune import Tuner
+    from tabseed.table.files import check_outputs, check_writable
+    from tabseed.tune import Tuner, TuningReport
 
     file = None if "://" in study else Path(study)
     check_outputs([], [report], [data, schema, file], force)
@@ -167,14 +169,12 @@ def tune(
         )
     ended = _Ended(found, generators, aim)
     ended.say(out)
-    verdict = ended.judged(out, judging)
+    test = ended.judged(out, judging)
+    shown = {"data": str(data), "seed": str(seed), **{k: str(v) for k, v in about.items()}}
+    answer = TuningReport(found, PURPOSES[purpose], UNITS[purpose], ended.python, test, shown)
+    out.result |= {"verdict": answer.verdict, "notes": list(answer.notes)}
     if report is not None:
-        from tabseed.tune.page import study_page
-
-        shown = {"data": str(data), "seed": str(seed), **{k: str(v) for k, v in about.items()}}
-        write_text(study_page(found, ended.said, verdict, shown), report, force=force)
-        out.result["report"] = str(report)
-        out.say("report", report)
+        out.report(answer, report, force)
     out.finish("tune")
 
 
@@ -373,7 +373,7 @@ class _Ended:
         return clone(self.generators[trial.family]).set_params(**trial.settings)
 
     @property
-    def line(self) -> str:
+    def python(self) -> str:
         """Python that makes what was chosen."""
         made = self.generator(self.study.best)
         if self.aim.purpose == "synth":
@@ -385,59 +385,27 @@ class _Ended:
         share, each = self.aim.hardest, self.aim.per_class
         return pasted(TargetedAugmenter(made, scorer, share, per_class=each, random_state=0))
 
-    @property
-    def said(self) -> dict[str, str]:
-        """What the page says."""
-        unit = "gain in the model's score" if self.aim.purpose == "augment" else "JS times -1, bits"
-        best = self.study.best
-        chosen = (
-            f"Chosen: trial {best.number + 1} of {len(self.study.trials)}, {best.family}, "
-            f"value {best.value:+.4f}, the best of many noisy ones, so that it flatters."
-        )
-        return {
-            "aim": PURPOSES[self.aim.purpose],
-            "unit": unit,
-            "chosen": chosen,
-            "line": self.line,
-        }
-
     def say(self, out: Output) -> None:
         """Print the best trial of each family and what was chosen; keep all for JSON."""
-        estimates, best = self.study.estimates, self.study.best
-        out.result["trials"] = [
-            {
-                "trial": t.number + 1,
-                "generator": t.family,
-                "settings": t.settings,
-                "state": t.state,
-                "draws": list(t.draws),
-                "value": t.value if t.draws else None,
-                "estimate": float(e) if t.draws else None,
-                "message": t.message,
-            }
-            for t, e in zip(self.study.trials, estimates.tolist(), strict=True)
-        ]
-        out.result["chosen"] = {
-            "trial": best.number + 1,
-            "generator": best.family,
-            "settings": best.settings,
-            "python": self.line,
-        }
+        chosen = {"python": self.python}  # raises where no trial has a value
+        study = self.study.to_dict()
+        out.result["trials"] = study["trials"]
+        out.result["chosen"] = {**study["chosen"], **chosen}
         out.rows(("generator", "trials", "best value", "settings"), list(self._families()))
-        out.say("chosen", self.said["chosen"].removeprefix("Chosen: "))
-        out.say("", self.line)
+        out.say("chosen", self.study.verdict.removeprefix("Chosen: "))
+        out.say("", self.python)
 
     def _families(self) -> Iterator[list[str]]:
-        estimates = self.study.estimates
+        rows = self.study.rows()
         for family in self.generators:
-            own = [t for t in self.study.trials if t.family == family]
-            done = [t for t in own if t.draws]
+            own = [row for row in rows if row["generator"] == family]
+            done = [row for row in own if row["value"] is not None]
             if not done:
-                yield [family, str(len(own)), "", own[-1].message if own else ""]
+                yield [family, str(len(own)), "", own[-1]["message"] if own else ""]
                 continue
-            top = max(done, key=lambda t: float(estimates[t.number]))
-            settings = ", ".join(f"{name} {value}" for name, value in top.settings.items())
-            yield [family, str(len(own)), f"{top.value:+.4f}", settings or "none"]
+            top = max(done, key=lambda row: row["estimate"])
+            value = number(top["value"], "+.4f")
+            yield [family, str(len(own)), value, top["settings"] or "none"]
 
     def judged(self, out: Output, judging: _Judging) -> Verdict | None:
         """Compare the choice with the default one on the rows set aside."""
@@ -455,10 +423,10 @@ class _Ended:
             out.say("note", f"{self.default} with its own settings was chosen")
         else:
             contenders[f"{self.default}, its own settings"] = default
-        verdict = judging.judge(contenders)
-        out.result["test"] = verdict.to_dict()
-        out.say("test", verdict.sentence)
-        return verdict
+        test = judging.judge(contenders)
+        out.result["test"] = test.to_dict()
+        out.say("test", test.verdict)
+        return test
 
 
 def pasted(made: Any) -> str:

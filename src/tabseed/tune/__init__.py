@@ -1,8 +1,10 @@
 """Tuning: which family, by a bandit, and which of its settings, by a Gaussian process."""
 
+from tabseed.tune.drawing import parallel_coordinates
 from tabseed.tune.objectives import AugmentationGain, Fidelity
-from tabseed.tune.picture import parallel_coordinates
-from tabseed.tune.study import Study, Trial
+from tabseed.tune.report import TuningReport
+from tabseed.tune.study import Study
+from tabseed.tune.trial import Trial
 from tabseed.tune.tuner import Tuner
 from tabseed.tune.verdict import Verdict, gain_verdict, likeness_verdict
 
@@ -12,6 +14,7 @@ __all__ = [
     "Study",
     "Trial",
     "Tuner",
+    "TuningReport",
     "Verdict",
     "gain_verdict",
     "likeness_verdict",

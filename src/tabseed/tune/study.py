@@ -1,4 +1,4 @@
-"""A tuner of families and their settings, and the study that it leaves behind."""
+"""The study that a tuner leaves behind: its trials, what they are worth, and the best."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from tabseed._random import one_thread
 from tabseed.errors import FileError, TabseedError, printable
+from tabseed.estimates.estimate import finite
+from tabseed.estimates.words import number
+from tabseed.pages import Finding, Heading, Row
 from tabseed.space import Choice, Int, Space
+from tabseed.tune import drawing
 from tabseed.tune.proposal import History
-from tabseed.tune.storage import FAILED, RUNNING, Row, Storage
+from tabseed.tune.storage import DONE, FAILED, RUNNING, Storage
+from tabseed.tune.storage import Row as StoredTrial
 from tabseed.tune.surrogate import Surrogate
+from tabseed.tune.trial import Trial
 
+SIGNED = "+.4f"  # form of a value
+
+
+def _remark(state: str, message: str) -> str:
+    """Say of a trial that is not done what became of it."""
+    return "" if state == DONE else message or state
+
+
+HEADINGS = (
+    Heading("trial", ("trial",)),
+    Heading.text("generator", "generator"),
+    Heading.text("settings", "settings"),
+    Heading.number("value", "value", SIGNED),
+    Heading.number("standard error", "standard_error", ".4f"),
+    Heading.number("estimate", "estimate", SIGNED),
+    Heading("", ("state", "message"), _remark, numeric=False),
+)
 FEW = 4  # trials of a family with a value, below which their means are taken as they are
 
 
-@dataclass(frozen=True)
-class Trial:
-    """Settings of one family and what the objective gave, larger is better.
-
-    ``state`` is "done", "failed" (``message`` says why; no draws) or "running".
-    """
-
-    number: int
-    family: str
-    settings: dict[str, Any]
-    state: str
-    draws: tuple[float, ...]
-    message: str
-    seconds: float | None
-
-    @property
-    def value(self) -> float:
-        """The mean of the draws; NaN without any."""
-        return float(np.mean(self.draws)) if self.draws else float("nan")
-
-    @property
-    def standard_error(self) -> float:
-        """How far that mean may be off for want of draws; NaN for fewer than two."""
-        k = len(self.draws)
-        return float(np.std(self.draws, ddof=1) / np.sqrt(k)) if k > 1 else float("nan")
-
-
-@dataclass(frozen=True)
-class Study:
+@dataclass(frozen=True, repr=False)
+class Study(Finding):
     """What was tried: ``spaces`` by family, ``trials`` in the order in which they began."""
+
+    title = "Which generator, with which settings?"
+    _template = "tune/page.html"
 
     spaces: dict[str, Space]
     trials: tuple[Trial, ...]
@@ -105,6 +105,85 @@ class Study:
             raise TabseedError(f"none of {len(self.trials)} trials gave a value{said}")
         return self.trials[int(np.nanargmax(self.estimates))]
 
+    @property
+    def verdict(self) -> str:
+        """Which trial is chosen, in a sentence."""
+        n = len(self.trials)
+        if not any(t.draws for t in self.trials):
+            return f"Nothing to choose: none of {n} trials gave a value."
+        best = self.best
+        return (
+            f"Chosen: trial {best.number + 1} of {n}, {best.family}, value "
+            f"{number(best.value, SIGNED)}, the best of many noisy ones, so that it flatters."
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many trials failed, with what the last of them said, and how many are not done."""
+        failed = [t for t in self.trials if t.state == FAILED]
+        running = sum(t.state == RUNNING for t in self.trials)
+        notes = []
+        if failed:
+            count = f"{len(failed)} of {len(self.trials)}"
+            notes.append(f"Trials that failed: {count}; the last said: {failed[-1].message}.")
+        if running:
+            notes.append(f"Trials not done: {running} of {len(self.trials)}.")
+        return tuple(notes)
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """Each trial, its generator and settings, its value, and what that is thought worth."""
+        return HEADINGS
+
+    def rows(self) -> list[Row]:
+        """Give the trials in the order in which they began; a trial without draws has no value."""
+        return [
+            finite(
+                {
+                    "trial": t.number + 1,
+                    "generator": t.family,
+                    "settings": ", ".join(f"{name} {value}" for name, value in t.settings.items()),
+                    "value": t.value,
+                    "standard_error": t.standard_error,
+                    "estimate": estimate if t.draws else None,
+                    "draws": len(t.draws),
+                    "state": t.state,
+                    "message": t.message,
+                }
+            )
+            for t, estimate in zip(self.trials, self.estimates.tolist(), strict=True)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give every trial with its settings and draws, JSON-ready."""
+        chosen = self.best if any(t.draws for t in self.trials) else None
+        return {
+            "verdict": self.verdict,
+            "notes": list(self.notes),
+            "trials": [
+                {**row, "settings": t.settings, "draws": list(t.draws)}
+                for row, t in zip(self.rows(), self.trials, strict=True)
+            ],
+            "chosen": None
+            if chosen is None
+            else {
+                "trial": chosen.number + 1,
+                "generator": chosen.family,
+                "settings": chosen.settings,
+            },
+        }
+
+    def _page(self) -> dict[str, Any]:
+        return {
+            "n": len(self.trials),
+            "draws": max((len(trial.draws) for trial in self.trials), default=0),
+            "picture": Markup(drawing.parallel_coordinates(self)),  # escapes every name itself
+            "aim": "",
+            "unit": "the objective's",
+            "python": "",
+            "test": None,
+        }
+
     def to_arrow(self) -> Any:
         """Give a pyarrow Table: a row a trial, a column ``family.setting`` for each setting."""
         import pyarrow as pa
@@ -126,7 +205,7 @@ class Study:
         return pa.table(columns)
 
 
-def _trial(row: Row) -> Trial:
+def _trial(row: StoredTrial) -> Trial:
     return Trial(
         row.number, row.family, row.settings, row.state, row.draws, row.message, row.seconds
     )

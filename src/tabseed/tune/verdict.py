@@ -20,26 +20,32 @@ from tabseed._random import RandomState, child, one_thread, seed_sequence
 from tabseed.augment.arms import Arms, default_model, score_name
 from tabseed.augment.protocol import AugmentationProtocol
 from tabseed.augment.rows import Rows
-from tabseed.errors import TooFewRowsError
+from tabseed.errors import FormerName, TooFewRowsError
 from tabseed.estimates.estimate import interval
 from tabseed.estimates.scores import score_rows
+from tabseed.estimates.words import number, span
 from tabseed.generators.base import Generator
 from tabseed.metrics import Estimate, Metric
+from tabseed.pages import Finding, Heading, Row
+from tabseed.pages.intervals import Line, on_one_axis
 from tabseed.table import Table
 from tabseed.tune.objectives import judge, judged
 
 CHOSEN = "chosen"
+GAIN = "+.4f"  # form of a gain
 GAIN_DRAWS, LIKENESS_DRAWS = 10, 3
 PREPARE, RUN = range(2)  # streams below that of a comparison
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Finding):
     """Mean scores by name, and by how much "chosen" is better than each other, positive: better.
 
     An interval is over the test rows and the draws; the training rows are those of one split, so
     that what another split would give is not in it.
     """
+
+    title = "The settings that were chosen, on rows that no trial saw"
 
     score: str
     scores: dict[str, float]
@@ -48,17 +54,60 @@ class Verdict:
     draws: int
 
     @property
-    def sentence(self) -> str:
-        """Say what the test rows say."""
-        said = [f"{_how(e)} {name}: {_signed(e)}" for name, e in self.over.items()]
+    def verdict(self) -> str:
+        """What the test rows say, in a sentence."""
+        if not self.over:
+            score = number(self.scores[CHOSEN])
+            return (
+                f"On {self.n_test} rows that no trial saw, the chosen settings reach {score} "
+                f"({self.score}); they were compared with no others."
+            )
+        compared = [f"{_relation(e)} {name}: {_gain(e)}" for name, e in self.over.items()]
         return (
-            f"On {self.n_test} rows that no trial saw, the chosen settings are {'; '.join(said)}."
+            f"On {self.n_test} rows that no trial saw, the chosen settings are "
+            f"{'; '.join(compared)}."
         )
+
+    sentence = FormerName("verdict")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the intervals leave out."""
+        if not self.over:
+            return ()
+        return ("The intervals do not hold what another sample of training rows would change.",)
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """Each contender, its score, and by how much the choice is better."""
+        return (
+            Heading.text("", "contender"),
+            Heading.number(self.score, "score"),
+            Heading.number(f"{CHOSEN} is better by", "better_by", GAIN),
+            Heading.span("95 % interval", "low", "high", GAIN),
+        )
+
+    def rows(self) -> list[Row]:
+        """Give each contender, and by how much the choice, which has no gain itself, is better."""
+        return [
+            {
+                "contender": name,
+                "score": score,
+                **(
+                    {"better_by": gain.value, "low": gain.low, "high": gain.high}
+                    if (gain := self.over.get(name))
+                    else dict.fromkeys(("better_by", "low", "high"))
+                ),
+            }
+            for name, score in self.scores.items()
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything, JSON-ready."""
         return {
-            "sentence": self.sentence,
+            "verdict": self.verdict,
+            "sentence": self.verdict,
+            "notes": list(self.notes),
             "score": self.score,
             "scores": self.scores,
             "over": {name: e.to_dict() for name, e in self.over.items()},
@@ -66,15 +115,28 @@ class Verdict:
             "draws": self.draws,
         }
 
+    def _page(self) -> dict[str, Any]:
+        return {
+            "lines": on_one_axis([Line.of(name, gain) for name, gain in self.over.items()]),
+            "axis": f"By how much the {CHOSEN} settings are better, in {self.score}.",
+            "value": "gain",
+            "form": GAIN,
+            "table_title": "All contenders",
+        }
 
-def _how(e: Estimate) -> str:
-    if e.low > 0:
+    def _settings(self) -> dict[str, str]:
+        return {"rows to test by": str(self.n_test), "draws": str(self.draws)}
+
+
+def _relation(gain: Estimate) -> str:
+    if gain.low > 0:
         return "better than"
-    return "worse than" if e.high < 0 else "not told apart from"
+    return "worse than" if gain.high < 0 else "not told apart from"
 
 
-def _signed(e: Estimate) -> str:
-    return f"{e.unit} {e.value:+.4f} (95 % interval {e.low:+.4f} to {e.high:+.4f})"
+def _gain(gain: Estimate) -> str:
+    interval = f"95 % interval {span(gain.low, gain.high, GAIN)}"
+    return f"{gain.unit} {number(gain.value, GAIN)} ({interval})"
 
 
 def gain_verdict(

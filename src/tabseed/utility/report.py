@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Any
-from warnings import warn
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ from sklearn.base import clone
 
 from tabseed._progress import Progress, part
 from tabseed._random import RandomState, child, seed_sequence, seed_text
-from tabseed.errors import TooFewRowsError, renamed
+from tabseed.errors import FormerName, TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.means import BALANCED, mean_over
 from tabseed.estimates.scores import SCORES, Task, score_rows
@@ -172,16 +171,7 @@ class UtilityReport(Finding):
             *limits,
         )
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The former name of :attr:`notes`."""
-        warn(
-            "UtilityReport.warnings is now called notes; "
-            "the name warnings will be removed in the next release",
-            FutureWarning,
-            stacklevel=2,
-        )
-        return self.notes
+    warnings = FormerName("notes")
 
     @property
     def headings(self) -> tuple[Heading, ...]:

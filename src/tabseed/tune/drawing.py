@@ -5,18 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from tabseed.errors import printable
-from tabseed.space import Choice, Dimension
-from tabseed.tune.study import Study, Trial
+from tabseed.estimates.words import DIGITS, cell, number
+from tabseed.space import Choice, Dimension, Space
+from tabseed.tune.trial import Trial
 
 GAP, HEIGHT, MARGIN, HEAD = 130.0, 220.0, 70.0, 74.0  # between axes; of an axis; around
 HALO = 'paint-order="stroke" stroke="white" stroke-width="3"'  # labels stay clear of lines
 WORST, BEST = np.array([200, 208, 218]), np.array([20, 90, 160])  # colours, red green blue
 SHOWN = 22  # characters of a name
+
+
+class Trials(Protocol):
+    """What is drawn of a study."""
+
+    @property
+    def spaces(self) -> dict[str, Space]:
+        """The settings of each family."""
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials, in the order in which they began."""
+
+    @property
+    def best(self) -> Trial:
+        """The trial that is chosen."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +44,7 @@ class _Axis:
     labels: Sequence[tuple[float, str]]
 
 
-def parallel_coordinates(study: Study) -> str:
+def parallel_coordinates(study: Trials) -> str:
     """Draw every trial as a line through its settings to its value: an SVG document.
 
     A panel a family, an axis a setting, the value last and on one scale for all families. The
@@ -74,7 +91,7 @@ def _short(text: Any) -> str:
 
 def _count(trials: Sequence[Trial]) -> str:
     failed = sum(not t.draws for t in trials)
-    return f"{len(trials)} trials" + (f", {failed} failed" if failed else "")
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}" + (f", {failed} failed" if failed else "")
 
 
 def _axis(named: tuple[str, Dimension]) -> _Axis:
@@ -82,15 +99,11 @@ def _axis(named: tuple[str, Dimension]) -> _Axis:
     if isinstance(dimension, Choice):
         return _Axis(name, [(dimension.place(v), str(v)) for v in dimension.values])
     ends = [dimension.value(u) for u in (0.0, 0.5, 1.0)]
-    return _Axis(name, [(dimension.place(v), _number(v)) for v in dict.fromkeys(ends)])
-
-
-def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.3g}"
+    return _Axis(name, [(dimension.place(v), cell(v, DIGITS)) for v in dict.fromkeys(ends)])
 
 
 def _value(low: float, high: float) -> _Axis:
-    return _Axis("value", [(0.0, f"{low:.3g}"), (1.0, f"{high:.3g}")])
+    return _Axis("value", [(0.0, number(low, DIGITS)), (1.0, number(high, DIGITS))])
 
 
 def _axes(axes: Sequence[_Axis]) -> list[str]:
@@ -114,6 +127,6 @@ def _line(trial: Trial, points: Sequence[float], share: float, *, thick: bool) -
     if not trial.draws:
         style += ' stroke-dasharray="4 3"'
     settings = ", ".join(f"{name} {value}" for name, value in trial.settings.items())
-    came = f"{trial.value:.4g}" if trial.draws else trial.message
+    came = number(trial.value, ".4g") if trial.draws else trial.message
     said = escape(printable(f"trial {trial.number + 1}: {came} ({settings or 'no settings'})"))
     return f'<polyline points="{way}" fill="none" {style}><title>{said}</title></polyline>'
