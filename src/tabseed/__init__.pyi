@@ -79,6 +79,7 @@ from tabseed.table.schema import Column as Column
 from tabseed.table.schema import Schema as Schema
 from tabseed.tune import Study as Study
 from tabseed.tune import Tuner as Tuner
+from tabseed.tune import TuningReport as TuningReport
 from tabseed.tune import parallel_coordinates as parallel_coordinates
 from tabseed.utility.averaging import independent_sets as independent_sets
 from tabseed.utility.bound import swap_design as swap_design

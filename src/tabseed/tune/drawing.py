@@ -91,7 +91,9 @@ def _short(text: Any) -> str:
 
 def _count(trials: Sequence[Trial]) -> str:
     failed = sum(not t.draws for t in trials)
-    return f"{len(trials)} trial{'s' * (len(trials) != 1)}" + (f", {failed} failed" if failed else "")
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}" + (
+        f", {failed} failed" if failed else ""
+    )
 
 
 def _axis(named: tuple[str, Dimension]) -> _Axis:
