@@ -1,5 +1,7 @@
 """Metrics: how a synthetic table compares with real rows, each number with its interval."""
 
+from typing import Any
+
 from tabseed.estimates.estimate import Estimate
 from tabseed.metrics.base import Metric, Result
 from tabseed.metrics.chi2 import ChiSquareDivergence, ChiSquareResult, PermutationNull
@@ -13,7 +15,7 @@ from tabseed.metrics.divergence import DiscriminatorDivergence, DivergenceResult
 from tabseed.metrics.leakage import Overlap, check_leakage
 from tabseed.metrics.marginal import MarginalDistance, MarginalResult
 
-METRICS: dict[str, type[Metric]] = {
+METRICS: dict[str, type[Metric[Any]]] = {
     "chi2": ChiSquareDivergence,
     "divergence": DiscriminatorDivergence,
     "marginal": MarginalDistance,

@@ -1,12 +1,8 @@
-"""What every metric is: two tables in, estimates with intervals out, and no leak into the judge.
-
-Also here: :class:`JudgeEncoder`, the label-free view of the rows that discriminators see, and
-:func:`check_leakage`, which compares rows by content.
-"""
+"""What every metric is: two tables in, estimates with intervals out, and no leak into the judge."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -30,12 +26,16 @@ class Result(Protocol):
         """Give everything, JSON-ready."""
 
 
-class Metric(BaseEstimator):
+R = TypeVar("R", bound=Result)
+
+
+class Metric(BaseEstimator, Generic[R]):
     """Compare a synthetic table with real rows.
 
     A subclass declares ``unit``, ``better`` and ``references`` (arXiv or DOI) and writes
-    ``_evaluate(real, synthetic, stream, progress)``, in which ``stream`` is the source of all
-    randomness and ``progress`` may be None. ``min_rows`` is what either table must hold.
+    ``_evaluate(real, synthetic, stream, train=..., progress=...)``, in which ``stream`` is the
+    source of all randomness, and ``train`` and ``progress`` may be None. ``min_rows`` is what
+    either table must hold.
     """
 
     unit: ClassVar[str]
@@ -51,7 +51,7 @@ class Metric(BaseEstimator):
         train: Any = None,
         random_state: RandomState = 0,
         progress: Progress | None = None,
-    ) -> Any:
+    ) -> R:
         """Compare ``synthetic`` with ``real`` rows that trained no generator.
 
         ``real``, ``synthetic`` and ``train`` (the generator's training rows, if known) are
@@ -60,8 +60,9 @@ class Metric(BaseEstimator):
         ``progress(done, total, message)`` is called as work is done. Raises
         :class:`LeakageError` where ``real`` repeats ``train``; see :func:`check_leakage`.
         """
-        real, synthetic, _ = self._tables(real, synthetic, train)
-        return self._evaluate(real, synthetic, seed_sequence(random_state), progress)
+        real, synthetic, train = self._tables(real, synthetic, train)
+        stream = seed_sequence(random_state)
+        return self._evaluate(real, synthetic, stream, train=train, progress=progress)
 
     def _tables(self, real: Any, synthetic: Any, train: Any) -> tuple[Table, Table, Table | None]:
         """Bring all to one schema; refuse too few rows and leaks."""
@@ -85,12 +86,8 @@ class Metric(BaseEstimator):
         real: Table,
         synthetic: Table,
         stream: np.random.SeedSequence,
+        *,
+        train: Table | None,
         progress: Progress | None,
-    ) -> Any:
+    ) -> R:
         raise NotImplementedError
-
-
-# --- rows by content ----------------------------------------------------------------------------
-
-
-# --- what discriminators see --------------------------------------------------------------------

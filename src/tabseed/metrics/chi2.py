@@ -12,13 +12,13 @@ table holds one of them can make chi2 as large as you like, and no sample says t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tabseed._progress import Progress
-from tabseed._random import RandomState, child, seed_sequence
+from tabseed._random import child
 from tabseed.errors import TabseedError
 from tabseed.estimates.estimate import Better, Estimate, finite, interval
 from tabseed.metrics.base import Metric
@@ -128,7 +128,7 @@ class ChiSquareResult:
         }
 
 
-class ChiSquareDivergence(Metric):
+class ChiSquareDivergence(Metric[ChiSquareResult]):
     """Chi-square divergence of real from synthetic rows, chi2(P||Q) = E_P[r] - 1, r = dP/dQ.
 
     ``method`` says where r comes from, in each of ``folds`` folds fitted to the other ones:
@@ -192,27 +192,6 @@ class ChiSquareDivergence(Metric):
         self.max_rows = max_rows
         self.n_jobs = n_jobs
 
-    def evaluate(
-        self,
-        real: Any,
-        synthetic: Any,
-        *,
-        train: Any = None,
-        random_state: RandomState = 0,
-        progress: Progress | None = None,
-    ) -> ChiSquareResult:
-        """Compare ``synthetic`` with ``real`` rows that trained no generator.
-
-        Tables, schema and errors as in :meth:`Metric.evaluate`; with ``train`` the result also
-        says whether synthetic rows copy it.
-        """
-        self._check_settings()
-        real, synthetic, trained = self._tables(real, synthetic, train)
-        found = self._evaluate(real, synthetic, seed_sequence(random_state), progress)
-        if trained is None:
-            return found
-        return replace(found, warnings=(*found.warnings, *copied(trained, synthetic)))
-
     def _check_settings(self) -> None:
         if self.method not in METHODS:
             raise TabseedError(f"method {self.method!r} is not one of {', '.join(METHODS)}")
@@ -230,9 +209,13 @@ class ChiSquareDivergence(Metric):
         real: Table,
         synthetic: Table,
         stream: np.random.SeedSequence,
+        *,
+        train: Table | None,
         progress: Progress | None,
     ) -> ChiSquareResult:
+        self._check_settings()
         missing = left_out(real, synthetic)
+        copies = () if train is None else copied(train, synthetic)
         rows, others = judged_rows(len(real), len(synthetic), self.max_rows, stream)
         judge = judge_of(self.method, real.take(rows), synthetic.take(others), self.clip)
         n, m = len(rows), len(others)
@@ -261,7 +244,9 @@ class ChiSquareDivergence(Metric):
             null=self._null(judge, quick, main[0], list(zip(dealt, shuffled, strict=True))),
             tv_lower=tv_lower,
             worst_rows=tuple((int(rows[i]), float(covered[i])) for i in worst),
-            warnings=missing + _doubts(n, m, accuracy, float((h[0, :n] >= self.clip).mean())),
+            warnings=missing
+            + _doubts(n, m, accuracy, float((h[0, :n] >= self.clip).mean()))
+            + copies,
             method=self.method,
             real_share=self.real_share,
             n_real=n,

@@ -113,7 +113,7 @@ class DivergenceResult:
         }
 
 
-class DiscriminatorDivergence(Metric):
+class DiscriminatorDivergence(Metric[DivergenceResult]):
     """KL(real||synthetic) in nats and JS in bits, estimated by trees and by a network.
 
     Cross-fitted: each row is scored by a discriminator that saw neither it nor, with it, its
@@ -164,8 +164,11 @@ class DiscriminatorDivergence(Metric):
         real: Table,
         synthetic: Table,
         stream: np.random.SeedSequence,
+        *,
+        train: Table | None,
         progress: Progress | None,
     ) -> DivergenceResult:
+        del train
         real_rows, synthetic_rows = judged_rows(len(real), len(synthetic), self.max_rows, stream)
         real, synthetic = real.take(real_rows), synthetic.take(synthetic_rows)
         n, m = len(real), len(synthetic)

@@ -34,7 +34,7 @@ class MarginalResult:
         return {"headline": self.mean.to_dict(), "columns": dict(self.columns)}
 
 
-class MarginalDistance(Metric):
+class MarginalDistance(Metric[MarginalResult]):
     """Mean over columns of the distance between the real and the synthetic column, in [0, 1].
 
     Numbers: Kolmogorov and Smirnov's distance, the largest difference of the distribution
@@ -60,9 +60,11 @@ class MarginalDistance(Metric):
         real: Table,
         synthetic: Table,
         stream: np.random.SeedSequence,
+        *,
+        train: Table | None,
         progress: Progress | None,
     ) -> MarginalResult:
-        del progress  # it takes a moment
+        del train, progress  # it takes a moment
         rng = np.random.default_rng(stream)
         columns = {c.name: _ColumnPair.of(real, synthetic, c.name) for c in real.schema}
         n, m = len(real), len(synthetic)

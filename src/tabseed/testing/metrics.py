@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -10,7 +12,7 @@ from tabseed.metrics import Metric
 from tabseed.testing.tables import Check, example_table
 
 
-def check_metric_declares_itself(metric: Metric) -> None:
+def check_metric_declares_itself(metric: Metric[Any]) -> None:
     """Unit, direction and references are stated; the result's headline repeats the first two."""
     assert metric.unit and metric.better in ("lower", "higher") and metric.references
     headline = metric.evaluate(example_table(60), example_table(60, 1), random_state=0).headline
@@ -18,7 +20,7 @@ def check_metric_declares_itself(metric: Metric) -> None:
     assert headline.low <= headline.value <= headline.high
 
 
-def check_metric_is_best_on_two_halves(metric: Metric) -> None:
+def check_metric_is_best_on_two_halves(metric: Metric[Any]) -> None:
     """Worse as a shift grows, near its best on two samples of one law. One seed."""
     real, fresh = example_table(), example_table(seed=1)
     values = []
@@ -31,7 +33,7 @@ def check_metric_is_best_on_two_halves(metric: Metric) -> None:
     assert values[0] < values[1] < values[2], f"values {values} at shifts 0, 8, 40"
 
 
-def check_metric_refuses_leaks(metric: Metric) -> None:
+def check_metric_refuses_leaks(metric: Metric[Any]) -> None:
     """Real rows that trained the generator are refused."""
     rows = example_table(60)
     try:
@@ -41,7 +43,7 @@ def check_metric_refuses_leaks(metric: Metric) -> None:
     raise AssertionError("rows that trained the generator were taken for fresh ones")
 
 
-def check_metric_is_reproducible(metric: Metric) -> None:
+def check_metric_is_reproducible(metric: Metric[Any]) -> None:
     """Same seed, same numbers; global random state is not touched."""
     before = np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
     tables = example_table(50), example_table(50, 1)

@@ -157,7 +157,7 @@ class Fidelity:
     generators: Mapping[str, Generator]
     folds: tuple[tuple[Table, Table], ...]
     target: str | None
-    metric: Metric
+    metric: Metric[Any]
     draws: int
 
     @classmethod
@@ -169,7 +169,7 @@ class Fidelity:
         *,
         folds: int = K,
         draws: int = G,
-        metric: Metric | None = None,
+        metric: Metric[Any] | None = None,
         random_state: RandomState = 0,
     ) -> Self:
         """Prepare the folds of the training rows; levels of a discrete target keep their shares.
@@ -222,7 +222,7 @@ def judged(
     generator: Generator,
     tables: tuple[Table, Table],
     target: str | None,
-    metric: Metric,
+    metric: Metric[Any],
     draws: int,
     stream: np.random.SeedSequence,
 ) -> list[Any]:

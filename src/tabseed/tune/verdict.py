@@ -203,7 +203,7 @@ def likeness_verdict(
     contenders: Mapping[str, Generator],
     *,
     draws: int = LIKENESS_DRAWS,
-    metric: Metric | None = None,
+    metric: Metric[Any] | None = None,
     random_state: RandomState = 0,
 ) -> Verdict:
     """Judge rows of each of ``contenders``, "chosen" among them, by the test rows.
