@@ -128,7 +128,7 @@ class Int(_Range):
         return self._scale(self.low - 0.5), self._scale(self.high + 0.5)
 
     def _whole(self, u: np.ndarray) -> np.ndarray:
-        return np.clip(np.rint(self._numbers(u)), self.low, self.high)
+        return np.asarray(np.clip(np.rint(self._numbers(u)), self.low, self.high))
 
     def value(self, u: float) -> int:
         """Give the number at a place."""
@@ -186,7 +186,7 @@ class Choice(Dimension):
 
     def features(self, u: np.ndarray) -> np.ndarray:
         """Give 1 for the value and 0 for the others, (m, size)."""
-        return np.eye(len(self.values))[self._number(u)]
+        return np.asarray(np.eye(len(self.values))[self._number(u)])
 
 
 DIMENSIONS: dict[str, Any] = {"Float": Float, "Int": Int, "Choice": Choice}

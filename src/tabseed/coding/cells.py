@@ -118,7 +118,7 @@ class Block:
             return np.nan_to_num(np.clip(scaled, -4, 4))
         grid = np.unique(np.concatenate([self.knots.ravel(), self.atoms]))
         level = ndtri((np.arange(len(grid)) + 0.5) / len(grid))
-        return np.nan_to_num(np.interp(values, grid, level))
+        return np.asarray(np.nan_to_num(np.interp(values, grid, level)))
 
 
 _NONE = np.empty(0)

@@ -16,5 +16,5 @@ def pick(upto: np.ndarray, u: np.ndarray) -> np.ndarray:
     total = upto[..., -1]
     mass = np.minimum(u * total, np.nextafter(total, 0))
     if upto.ndim == 1:
-        return np.searchsorted(upto, mass, side="right")
+        return np.asarray(np.searchsorted(upto, mass, side="right"))
     return np.asarray((upto <= mass[:, None]).sum(axis=1))

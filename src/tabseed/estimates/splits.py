@@ -87,4 +87,4 @@ def split_error(differences: np.ndarray, ratio: float) -> np.ndarray:
     doi:10.1023/A:1024068626366): an approximation, exact only if scores on two splits correlate
     by n2 / (n1 + n2).
     """
-    return np.sqrt((1 / len(differences) + ratio) * np.var(differences, axis=0, ddof=1))
+    return np.asarray(np.sqrt((1 / len(differences) + ratio) * np.var(differences, axis=0, ddof=1)))

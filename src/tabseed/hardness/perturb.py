@@ -187,7 +187,7 @@ def _nearest_other(x: np.ndarray, code: np.ndarray, rows: np.ndarray) -> np.ndar
         if other.any():
             near = NearestNeighbors(n_neighbors=1).fit(x[code == c])
             far[other, c] = near.kneighbors(x[rows[other]])[0][:, 0]
-    return far.argmin(axis=1)
+    return np.asarray(far.argmin(axis=1))
 
 
 def _shifted(y: np.ndarray, rows: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
@@ -216,7 +216,7 @@ class _Cells:
 
     @property
     def present(self) -> np.ndarray:
-        return self.values[~np.isnan(self.values)]
+        return np.asarray(self.values[~np.isnan(self.values)])
 
     @property
     def varies(self) -> bool:
@@ -328,7 +328,7 @@ def _perturb_columns(
 
 
 def _differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a != b) & ~(np.isnan(a) & np.isnan(b))
+    return np.asarray((a != b) & ~(np.isnan(a) & np.isnan(b)))
 
 
 def _touched(

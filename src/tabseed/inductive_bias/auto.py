@@ -112,7 +112,7 @@ class AutoBias(InductiveBias):
             self._log_likelihood(clone(bias), replace(part, label=label), bench.rows[held], stream)
             for label, bias in zip(labels, (none, *candidates), strict=True)
         ]
-        return np.stack(found[1:], axis=1) - found[0][:, None]
+        return np.asarray(np.stack(found[1:], axis=1) - found[0][:, None])
 
     @staticmethod
     def _log_likelihood(

@@ -85,7 +85,7 @@ class FineTuned(Generator):
 
     def _inner(self) -> NeuralGenerator:
         """Give the generator inside, knowing what this one knows of the table."""
-        model = clone(check_neural(self.generator, "an inductive bias"))
+        model: NeuralGenerator = clone(check_neural(self.generator, "an inductive bias"))
         model.schema_, model.encoder_ = self.schema_, self.encoder_
         model.target_, model.n_rows_ = self.target_, self.n_rows_
         return model

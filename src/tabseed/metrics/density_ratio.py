@@ -167,7 +167,7 @@ class ULSIF:
 
     def ratio(self, x: np.ndarray) -> np.ndarray:
         """Give h at points (k, d)."""
-        return np.maximum(0.0, 1 + _kernels(x, self.centres, self.width) @ self.weights)
+        return np.asarray(np.maximum(0.0, 1 + _kernels(x, self.centres, self.width) @ self.weights))
 
 
 def _kernels(x: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:

@@ -125,7 +125,7 @@ def _fold_ratios(features: JudgeInputs, run: Run, discriminator: str, fold: int)
 
 def _weights(is_real: np.ndarray) -> np.ndarray:
     """Weigh rows so that both classes count the same; mean 1."""
-    return np.where(is_real, 0.5 / is_real.mean(), 0.5 / (1 - is_real.mean()))
+    return np.asarray(np.where(is_real, 0.5 / is_real.mean(), 0.5 / (1 - is_real.mean())))
 
 
 def _tree_scores(
@@ -213,7 +213,7 @@ def _logit(model: MLPClassifier, x: np.ndarray) -> np.ndarray:
     """Give the network's logit; its own probabilities would round at 0 and 1."""
     for weight, bias in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
         x = np.maximum(x @ weight + bias, 0)
-    return (x @ model.coefs_[-1] + model.intercepts_[-1]).ravel()
+    return np.asarray((x @ model.coefs_[-1] + model.intercepts_[-1]).ravel())
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ class Calibration:
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
         """Give the log ratio r of rows."""
-        return self.slope * np.clip(scores, self.low, self.high) + self.intercept
+        return np.asarray(self.slope * np.clip(scores, self.low, self.high) + self.intercept)
 
 
 def _logistic(

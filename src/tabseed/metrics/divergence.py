@@ -215,7 +215,7 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
 
 def _js_rows(r: np.ndarray, is_real: np.ndarray) -> np.ndarray:
     """Give each row's contribution 1 + log2 of the probability of its own class, in bits."""
-    return 1 + log_expit(np.where(is_real, r, -r)) / math.log(2)
+    return np.asarray(1 + log_expit(np.where(is_real, r, -r)) / math.log(2))
 
 
 def _js(r: np.ndarray, is_real: np.ndarray) -> float:

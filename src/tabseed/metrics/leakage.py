@@ -60,7 +60,7 @@ def _texts(table: Table, name: str, rows: np.ndarray) -> np.ndarray:
     if not pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_encode()
     levels = np.array([str(v) for v in cells.dictionary.to_pylist()], dtype=np.str_)
-    return levels[cells.indices.to_numpy()]
+    return np.asarray(levels[cells.indices.to_numpy()])
 
 
 def row_keys(tables: list[Table]) -> list[np.ndarray]:

@@ -122,4 +122,4 @@ class _ColumnPair:
         size, n = counts.shape
         at = (places + self.n_levels * np.arange(size)[:, None]).ravel()
         total = np.bincount(at, weights=counts.ravel(), minlength=size * self.n_levels)
-        return total.reshape(size, self.n_levels) / n
+        return np.asarray(total.reshape(size, self.n_levels) / n)

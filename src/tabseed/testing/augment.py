@@ -202,7 +202,7 @@ def _part(rows: Any, n: int) -> Any:
 def _same(first: Any, second: Any) -> bool:
     """Whether two are equal cell by cell, missing cells included."""
     if isinstance(first, np.ndarray):
-        return first.tobytes() == second.tobytes()
+        return bool(first.tobytes() == second.tobytes())
     return bool(first == second if isinstance(first, list) else first.equals(second))
 
 

@@ -102,7 +102,9 @@ def _candidates(
 
 def sobol(d: int, n: int, rng: np.random.Generator) -> np.ndarray:
     """Give the first n points (n, d) of a scrambled Sobol sequence."""
-    return qmc.Sobol(d, scramble=True, seed=rng).random_base2(max(n - 1, 1).bit_length())[:n]
+    return np.asarray(
+        qmc.Sobol(d, scramble=True, seed=rng).random_base2(max(n - 1, 1).bit_length())[:n]
+    )
 
 
 def _by_improvement(

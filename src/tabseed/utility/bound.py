@@ -193,7 +193,7 @@ def _losses(said: np.ndarray, y: np.ndarray, loss: Loss) -> np.ndarray:
     if loss == "squared":
         return np.asarray((np.asarray(said) - np.asarray(y)) ** 2, dtype=np.float64)
     if loss == "0-1":
-        return (np.asarray(said) != np.asarray(y)).astype(np.float64)
+        return np.asarray((np.asarray(said) != np.asarray(y)).astype(np.float64))
     raise TabseedError(f"loss is 'squared' or '0-1', got {loss!r}")
 
 

@@ -207,7 +207,7 @@ def trivial_losses(measured: Measured) -> np.ndarray:
     y = measured.y_train
     if measured.problem.task == "regression":
         return np.asarray((measured.y - y.mean()) ** 2)
-    return (measured.y != np.bincount(y.astype(np.int64)).argmax()).astype(np.float64)
+    return np.asarray((measured.y != np.bincount(y.astype(np.int64)).argmax()).astype(np.float64))
 
 
 # --- other scores -------------------------------------------------------------------------------

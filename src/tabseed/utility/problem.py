@@ -107,7 +107,7 @@ def loss(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
     """Give each row's loss, (..., n): squared error, or 1 where the class is wrong."""
     if problem.task == "regression":
         return np.asarray((said - y) ** 2)
-    return (named(problem, said) != y).astype(np.float64)
+    return np.asarray((named(problem, said) != y).astype(np.float64))
 
 
 def points(train_on: Labelled, *others: Labelled) -> list[np.ndarray]:

@@ -483,7 +483,7 @@ def _extra(measured: Measured, cell: str) -> np.ndarray:
     if synthetic:
         aside = zip(measured.y_aside, measured.on_aside[source], strict=True)
         pairs = [(y, said[:, None]) for y, said in aside]
-    return np.mean([_scored(measured.problem, y, said) for y, said in pairs], axis=0)
+    return np.asarray(np.mean([_scored(measured.problem, y, said) for y, said in pairs], axis=0))
 
 
 def _scored(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:

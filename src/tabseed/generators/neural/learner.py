@@ -16,7 +16,7 @@ import numpy as np
 from tabseed.errors import MissingDependencyError
 
 try:
-    import torch
+    import torch as torch  # others take it from here, and with it the message below
 except ImportError as error:  # pragma: no cover - exercised in an environment of its own
     raise MissingDependencyError(
         'this generator needs PyTorch: pip install "tabseed[neural]" '
@@ -213,3 +213,9 @@ class CellLogLikelihood(torch.autograd.Function):
         weight = grads[0].unsqueeze(-1)
         share = (weight / total) @ member.T  # times exp: p times the incoming gradient
         return torch.addcmul(hot * weight, share, exp, value=-1), None, None
+
+
+def cell_log_likelihood(logits: Tensor, hot: Tensor, member: Tensor) -> Tensor:
+    """Give what :class:`CellLogLikelihood` computes: (S, b, W) logits -> (S, b)."""
+    total: Tensor = CellLogLikelihood.apply(logits, hot, member)  # type: ignore[no-untyped-call]
+    return total

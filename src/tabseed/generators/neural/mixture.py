@@ -73,7 +73,7 @@ class LatentMixture:
         k = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
         noise = rng.standard_normal((n, self.means.shape[1]))
         inner = np.einsum("nij,nj->ni", self.factors[k], noise)
-        return self.means[k] + inner + self.extra * rng.standard_normal(inner.shape)
+        return np.asarray(self.means[k] + inner + self.extra * rng.standard_normal(inner.shape))
 
     def log_density(self, z: np.ndarray) -> np.ndarray:
         """Log-density of codes: (n, d) -> (n,)."""

@@ -113,7 +113,7 @@ class AdversarialNetworks(Learner):
         """
         u = rng.random((3, size))
         if not len(self.places):
-            return index.places[(u[2] * len(index.places)).astype(np.int64)]
+            return np.asarray(index.places[(u[2] * len(index.places)).astype(np.int64)])
         columns = len(index.share)
         column = (u[0] * columns).astype(np.int64)
         level = pick(np.cumsum(index.share, axis=1)[column], u[1])

@@ -17,10 +17,10 @@ from tabseed.coding.encode import Layout
 from tabseed.generators.neural.base import NeuralGenerator
 from tabseed.generators.neural.learner import (
     LOG_VARIANCE,
-    CellLogLikelihood,
     Network,
     Tensor,
     Weights,
+    cell_log_likelihood,
     dense,
     kl_to_standard_normal,
     to_tensor,
@@ -112,12 +112,13 @@ class ModeNetwork(Network):
         logits, mean = self.decode(weights, z)
         m = self.coding.n_numbers
         hot, places, inside = rows.split([self.coding.n_levels, m, m], dim=-1)
-        found: Tensor = CellLogLikelihood.apply(
+        of_cells = cell_log_likelihood(
             logits * self.open.to(rows.device), hot, self.member.to(rows.device)
         )
         sigma = self.sigma(weights)
         density = ((places - mean) / sigma).square() / 2 + (sigma * math.sqrt(2 * math.pi)).log()
-        return found - (inside * density).sum(-1)
+        of_numbers: Tensor = (inside * density).sum(-1)
+        return of_cells - of_numbers
 
     def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
         """-E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)), mean over rows, nats: -> (S,)."""

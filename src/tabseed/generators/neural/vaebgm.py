@@ -21,10 +21,10 @@ from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.learner import (
     LOG_VARIANCE,
     LOGIT,
-    CellLogLikelihood,
     Network,
     Tensor,
     Weights,
+    cell_log_likelihood,
     dense,
     kl_to_standard_normal,
     to_tensor,
@@ -124,8 +124,7 @@ class CellNetwork(Network):
         """log p(x|z) in nats: (S, b, p) rows, (S, b, d) codes -> (S, b)."""
         logits = self.decode(weights, z)
         hot = rows[..., : self.n_cells]
-        found: Tensor = CellLogLikelihood.apply(logits, hot, self.member.to(rows.device))
-        return found
+        return cell_log_likelihood(logits, hot, self.member.to(rows.device))
 
     def log_likelihoods(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
         """log p(x_i|z_k) of every row given every code: (n, p), (K, d), one seed -> (n, K)."""

@@ -354,7 +354,7 @@ class _OutOfBag:
 
     def _log_pairs(self, smoothing: Smoothing) -> np.ndarray:
         logs = (np.log(self._probability(j, pair)) for j, pair in enumerate(smoothing))
-        return sum(logs, start=self.log_weight)
+        return np.asarray(sum(logs, start=self.log_weight))
 
     def _mean(self, pairs: np.ndarray) -> float:
         return float((np.logaddexp.reduceat(pairs, self.starts) - np.log(self.counts)).mean())
@@ -363,7 +363,7 @@ class _OutOfBag:
         """Probability (P,) of each row's position in its leaf."""
         bandwidth, prior = smoothing
         spread, margin = self._sum(column, bandwidth), self._sum(column, None)
-        return (spread + prior * margin) / (self.sizes + prior)
+        return np.asarray((spread + prior * margin) / (self.sizes + prior))
 
     def _sum(self, column: int, bandwidth: float | None) -> np.ndarray:
         """Sum of kernels (P,) at each row's position; without a bandwidth the margin there."""

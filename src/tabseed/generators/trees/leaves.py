@@ -210,7 +210,9 @@ class Leaves:
         """Probabilities of one column's positions in each of ``leaves`` (u,): (u, K)."""
         axis = self.axes[column]
         spread, margin = self.spread(column, leaves), self.margin(column, leaves)
-        return (spread + axis.prior * margin) / (self.sizes[leaves] + axis.prior)[:, None]
+        return np.asarray(
+            (spread + axis.prior * margin) / (self.sizes[leaves] + axis.prior)[:, None]
+        )
 
     def spread(self, column: int, leaves: np.ndarray, axis: Axis | None = None) -> np.ndarray:
         """Sum of the rows' kernels, sum_i k(c | c_i) / k(B | c_i): (u,) leaves -> (u, K)."""
@@ -249,7 +251,7 @@ class Leaves:
                 for column in range(positions.shape[1]):
                     found += np.log(self.law(column, used)[slot, positions[:, column]])
                 total = np.logaddexp(total, found)
-        return total - np.log(n_trees)
+        return np.asarray(total - np.log(n_trees))
 
     def draw(
         self, n: int, rng: np.random.Generator, allowed: Mapping[int, np.ndarray] | None = None

@@ -41,7 +41,7 @@ class Levels:
 
     def of(self, cell: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Give the level of values (n,) whose cells are known."""
-        level = self.cell_starts[cell]
+        level: np.ndarray = self.cell_starts[cell]
         inside = np.flatnonzero((cell >= self.n_atoms) & (cell < self.n_atoms + self.n_intervals))
         knots = self.block.knots[cell[inside] - self.n_atoms, 1:-1]
         level[inside] += (knots <= values[inside, None]).sum(axis=1)
@@ -75,7 +75,7 @@ class Levels:
         Increases with the number, so a threshold on it is one on the number (but for an atom
         within a part: it lies before or after the whole part); missing is -1.
         """
-        place = self.rank[level].astype(np.float32)
+        place: np.ndarray = self.rank[level].astype(np.float32)
         inside = (level >= self.n_atoms) & (level < self.n_atoms + self.n_parts)
         part = level[inside] - self.n_atoms
         low, width = self.low[part], self.high[part] - self.low[part]

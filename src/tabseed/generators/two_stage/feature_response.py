@@ -204,7 +204,7 @@ class FeatureResponse(Generator):
         places = self._feature_places
         if not places:
             return None
-        model = clone(SequentialTrees() if self.features is None else self.features)
+        model: Generator = clone(SequentialTrees() if self.features is None else self.features)
         model.encoder_ = encoder_of(self.encoder_, places)
         model.schema_ = model.encoder_.schema_
         model.target_, model.n_rows_ = None, self.n_rows_

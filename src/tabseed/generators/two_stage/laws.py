@@ -130,7 +130,7 @@ def _named(name: str, task: Task, n: int) -> Any:
 
 def near(n: int) -> int:
     """Say how many of n rows are near a point: about sqrt(n), 3 at least."""
-    return min(n, max(3, round(n**0.5)))
+    return int(min(n, max(3, round(n**0.5))))
 
 
 # --- laws of the response given points ----------------------------------------------------------
@@ -167,7 +167,7 @@ class Determined:
         value = self.draw(points, np.random.default_rng(0))  # nothing is left to chance
         if self.block.numeric:
             return value
-        return (np.nan_to_num(value, nan=MISSING)[:, None] == self.codes).astype(float)
+        return np.asarray((np.nan_to_num(value, nan=MISSING)[:, None] == self.codes).astype(float))
 
     def says(self) -> list[str]:
         """Say whom it follows."""
@@ -247,7 +247,9 @@ class ClassLaw:
             p = votes(self.model, points, len(self.codes))
             scores = scores + self.slope * self._evidence(p)
         if self.hard:
-            return (scores.argmax(axis=1)[:, None] == np.arange(len(self.codes))).astype(float)
+            return np.asarray(
+                (scores.argmax(axis=1)[:, None] == np.arange(len(self.codes))).astype(float)
+            )
         return np.asarray(softmax(scores, axis=1))
 
     def draw(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -362,7 +364,7 @@ class NumberLaw:
         if self.kind == "global":
             return self.residuals[None]
         if self.kind == "gaussian":
-            return self.residuals.std() * ndtri((np.arange(NODES) + 0.5) / NODES)[None]
+            return np.asarray(self.residuals.std() * ndtri((np.arange(NODES) + 0.5) / NODES)[None])
         e = self.residuals[self.search.kneighbors(points, return_distance=False)]
         k = e.shape[1]
         return np.asarray((e - e.mean(axis=1, keepdims=True)) * (k / max(1, k - 1)) ** 0.5)

@@ -100,7 +100,7 @@ class AUM(DynamicsScorer):
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
         """Give minus the mean margin."""
-        return -dynamics.margins(y).mean(axis=(0, 1), dtype=np.float64)
+        return np.asarray(-dynamics.margins(y).mean(axis=(0, 1), dtype=np.float64))
 
 
 class SampleLoss(DynamicsScorer):
@@ -114,7 +114,7 @@ class SampleLoss(DynamicsScorer):
         if y.dtype.kind == "f":
             residual = dynamics.outputs[..., 0] - dynamics.standardised(y)
             return np.asarray((residual**2).mean(axis=(0, 1)))
-        return -dynamics.log_probabilities(y).mean(axis=(0, 1), dtype=np.float64)
+        return np.asarray(-dynamics.log_probabilities(y).mean(axis=(0, 1), dtype=np.float64))
 
 
 class Forgetting(DynamicsScorer):
@@ -130,7 +130,7 @@ class Forgetting(DynamicsScorer):
         """Give the mean count over seeds."""
         learned = dynamics.learned(y)
         forgotten = (learned[:, :-1] & ~learned[:, 1:]).sum(axis=1)
-        return np.where(learned.any(axis=1), forgotten, learned.shape[1]).mean(axis=0)
+        return np.asarray(np.where(learned.any(axis=1), forgotten, learned.shape[1]).mean(axis=0))
 
 
 class CleanLab(DynamicsScorer):
@@ -145,7 +145,7 @@ class CleanLab(DynamicsScorer):
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
         """Give 1 - p_y after the last epoch."""
         last = dynamics.log_probabilities(y)[:, -1]
-        return 1 - np.exp(last).mean(axis=0, dtype=np.float64)
+        return np.asarray(1 - np.exp(last).mean(axis=0, dtype=np.float64))
 
 
 class Agreement(DynamicsScorer):
@@ -234,7 +234,7 @@ class VoG(DynamicsScorer):
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
         """Give the mean z-score over seeds."""
         spread = dynamics.gradient_spread(y)
-        return np.mean([within_class(values, y) for values in spread], axis=0)
+        return np.asarray(np.mean([within_class(values, y) for values in spread], axis=0))
 
 
 def within_class(values: np.ndarray, y: np.ndarray) -> np.ndarray:

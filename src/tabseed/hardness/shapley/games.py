@@ -36,7 +36,7 @@ class Game:
     @cached_property
     def half(self) -> np.ndarray:
         """|x|²/2, (n,)."""
-        return np.einsum("iw,iw->i", self.x, self.x) / 2
+        return np.asarray(np.einsum("iw,iw->i", self.x, self.x) / 2)
 
     @cached_property
     def harmonic(self) -> np.ndarray:

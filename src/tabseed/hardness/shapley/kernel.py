@@ -152,7 +152,7 @@ def _add(sums: np.ndarray, value: float, before: float) -> None:
 @compiled
 def _tied(r: int, squared: float, players: Players, room: Room) -> bool:
     """Whether the players at places r and r - 1 are tied."""
-    return room.keys[r] - room.keys[r - 1] <= players.width * (room.keys[r] + squared)
+    return bool(room.keys[r] - room.keys[r - 1] <= players.width * (room.keys[r] + squared))
 
 
 @compiled
