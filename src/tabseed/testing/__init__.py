@@ -123,7 +123,7 @@ def check_generator(generator: Generator) -> None:
         check(generator)
 
 
-def check_metric(metric: Metric) -> None:
+def check_metric(metric: Metric[Any]) -> None:
     """Run every law of metrics on ``metric``."""
     for check in checks_of(metric):
         check(metric)

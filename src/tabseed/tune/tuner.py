@@ -21,7 +21,8 @@ from tabseed.space import Space
 from tabseed.tune.bandit import SELECTORS, select
 from tabseed.tune.proposal import PROPOSERS, propose
 from tabseed.tune.storage import RUNNING, Storage, worker_name
-from tabseed.tune.study import Study, Trial, _history, _trial
+from tabseed.tune.study import Study, _history, _trial
+from tabseed.tune.trial import Trial
 
 Objective = Callable[[str, dict[str, Any], np.random.SeedSequence], float | Sequence[float]]
 TRIAL, SELECT, PROPOSE, DESIGN = range(4)  # streams below that of a study
