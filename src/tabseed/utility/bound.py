@@ -15,6 +15,7 @@ import numpy as np
 from tabseed.errors import TabseedError
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, mean_over
+from tabseed.estimates.words import number, span
 from tabseed.utility.contributions import Contributions
 from tabseed.utility.gap import RISKS
 from tabseed.utility.measure import Measured
@@ -68,10 +69,11 @@ class BoundReport:
         return asdict(self)
 
     def __str__(self) -> str:
+        response, estimation = (number(v, "+.4g") for v in (self.response, self.estimation))
         return (
-            f"{self.model} ({self.label}): response {self.response:+.4g}, estimation "
-            f"{self.estimation:+.4g}, features at most {self.feature_bound:.4g} (chi2 "
-            f"{self.chi2:.3g}): a gap from {self.low:.4g} to {self.high:.4g} {self.unit}"
+            f"{self.model} ({self.label}): response {response}, estimation {estimation}, features "
+            f"at most {self.feature_bound:.4g} (chi2 {self.chi2:.3g}): a gap from "
+            f"{span(self.low, self.high, '.4g')} {self.unit}"
         )
 
 

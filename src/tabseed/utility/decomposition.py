@@ -31,6 +31,7 @@ import numpy as np
 from tabseed._random import RandomState
 from tabseed.errors import renamed
 from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.words import number
 from tabseed.utility.contributions import Contributions
 from tabseed.utility.gap import RISKS, model_first, one
 from tabseed.utility.measure import Measured, Measuring, measure
@@ -91,12 +92,16 @@ class Decomposition:
         return {**asdict(self), "dominant": self.dominant, "adds_up": self.adds_up}
 
     def __str__(self) -> str:
-        terms = ", ".join(f"{name} {term.value:+.4g}" for name, term in self.terms.items())
+        terms = ", ".join(
+            f"{name} {number(term.value, '+.4g')}" for name, term in self.terms.items()
+        )
         about = "about " if self.approximate else ""
         why = "no term is told from 0"
         if self.dominant is not None:
             why = f"the {self.dominant} term dominates: {WORDS[self.dominant]}"
-        return f"{self.model}: a gap of {self.direct.value:+.4g} is {about}{terms}; {why}"
+        return (
+            f"{self.model}: a gap of {number(self.direct.value, '+.4g')} is {about}{terms}; {why}"
+        )
 
 
 @renamed(how="settings")

@@ -20,6 +20,7 @@ from tabseed.errors import TabseedError, renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, Mean, mean_over, ratio
 from tabseed.estimates.scores import SCORES, Task, score_rows
+from tabseed.estimates.words import number, span
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.problem import loss
 
@@ -95,8 +96,9 @@ class UtilityGap:
         else:
             says = "no difference found; training on the synthetic rows costs"
         return (
-            f"{self.model}: {says} {gap:.4g} {self.signed.unit} (95 % interval {low:.4g} to "
-            f"{high:.4g}; real {self.risk_real.value:.4g}, trivial {self.risk_trivial.value:.4g})"
+            f"{self.model}: {says} {number(gap, '.4g')} {self.signed.unit} (95 % interval "
+            f"{span(low, high, '.4g')}; real {self.risk_real.value:.4g}, trivial "
+            f"{self.risk_trivial.value:.4g})"
         )
 
 
