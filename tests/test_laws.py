@@ -18,6 +18,7 @@ from tabseed.generators.base import Generator
 from tabseed.generators.neural.stopping import Training
 from tabseed.hardness import SCORERS, scorer_class
 from tabseed.hardness.base import HardnessScorer
+from tabseed.hardness.dynamics.mlp import MLP
 from tabseed.inductive_bias import BIASES, bias_class
 from tabseed.inductive_bias.base import InductiveBias
 from tabseed.inductive_bias.fine_tuned import FineTuned
@@ -98,7 +99,22 @@ def instances() -> dict[str, object]:
     found["knn-shapley stable"] = shapley(ties="stable", n_neighbors=(3, 1))
     found["knn-shapley truncated"] = shapley(truncate=0.1)
     found["bias mixture average"] = bias("mixture", bias=bias("average"))
-    return found | augmenters()
+    return found | augmenters() | settings()
+
+
+def settings() -> dict[str, object]:
+    """What else declares parameters."""
+    return {
+        "training": BRIEF,
+        "meta-training": META,
+        "network": MLP(),
+        "measuring": tabseed.Measuring(),
+        "mixing": tabseed.Mixing(),
+        "protocol": tabseed.AugmentationProtocol(),
+        "tuner": tabseed.Tuner({"family": {"x": tabseed.Float(0.0, 1.0)}}),
+        "encoder": tabseed.TableEncoder(),
+        "KS-stopped": tabseed.KSStopped(generator_class("vaebgm")(n_seeds=3, training=BRIEF)),
+    }
 
 
 def augmenters() -> dict[str, object]:
@@ -123,7 +139,8 @@ CASES = [
 @pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 @pytest.mark.parametrize(("check", "name"), CASES)
 def test_law(check, name) -> None:
-    check(clone(instances()[name]))
+    made = instances()[name]
+    check(clone(made) if hasattr(made, "get_params") else made)
 
 
 def test_no_class_and_no_check_is_missed() -> None:
@@ -137,6 +154,8 @@ def test_no_class_and_no_check_is_missed() -> None:
         and c not in (Generator, InductiveBias, HardnessScorer)
     }
     assert family <= tested
+    declaring = {c for c in public if inspect.isclass(c) and getattr(c, "parameters", None)}
+    assert declaring <= tested
     registered = {generator_class(n) for n in GENERATORS} | set(METRICS.values())
     registered |= {bias_class(n) for n in BIASES} | {scorer_class(n) for n in SCORERS}
     assert registered <= tested
@@ -179,7 +198,23 @@ def test_laws_catch_what_breaks_them() -> None:
             kept = rows[np.logical_and.reduce(whole)]
             return kept[rng.integers(0, len(kept), n)]
 
+    class Unchecked(resample):
+        def fit(self, table, **options):
+            self.set_params(smoothing=0.0, random_state=0)
+            return super().fit(table, **options)
+
+    class Undeclared(resample):
+        def __init__(self, smoothing=0.0, copies=1, random_state=0):
+            super().__init__(smoothing, random_state)
+            self.copies = copies
+
+    class Outside(resample):
+        search_space = {"smoothing": tabseed.Float(-1.0, 1.0)}
+
     for broken, check in (
+        (Unchecked, testing.check_bad_parameters_are_refused),
+        (Undeclared, testing.check_parameters_are_declared),
+        (Outside, testing.check_parameters_are_declared),
         (Unseeded, testing.check_seed_decides_everything),
         (Torn, testing.check_better_than_torn_columns),
         (NoMissing, testing.check_missing_cells_keep_their_share),

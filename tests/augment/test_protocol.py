@@ -159,14 +159,18 @@ def test_what_cannot_be_compared_is_refused() -> None:
     x, y = table()
     for changes, message in (
         ({"augmenter": TargetedAugmenter(Resample(), hardest=1.0)}, "no share"),
-        ({"protocol": AugmentationProtocol(arms=("odd",))}, "odd"),
-        ({"protocol": AugmentationProtocol(splits=1)}, "2 splits"),
-        ({"protocol": AugmentationProtocol(test=1.0)}, "share"),
         ({"model": LinearRegression()}, "predict_proba"),
     ):
         settings = {"augmenter": AUGMENTER, **changes}
         with pytest.raises(TabseedError, match=message):
             evaluate_augmentation(x, y, **settings)
+    for settings, message in (
+        ({"arms": ("odd",)}, "arms=.*odd.* is not"),
+        ({"splits": 1}, "splits=1 is not a whole number, 2 or more"),
+        ({"test": 1.0}, "test=1.0 is not a number, above 0 and below 1"),
+    ):
+        with pytest.raises(TabseedError, match=message):
+            AugmentationProtocol(**settings)
 
 
 def test_other_scorers_serve_too() -> None:

@@ -37,8 +37,9 @@ def test_errors_say_what_to_do() -> None:
         model.sample(3, conditions={"d": "a"})
     with pytest.raises(SchemaError, match=r"0 meet c = 'a', x = 2\.5"):
         model.sample(3, conditions={"c": "a", "x": 2.5})
-    with pytest.raises(SchemaError, match="cannot draw -1 rows"):
-        model.sample(-1)
+    for n in (-1, 10.0, "3", True, None):
+        with pytest.raises(TabseedError, match=f"Resample: n={n!r} is not a whole number"):
+            model.sample(n)
     with pytest.raises(TabseedError, match="device 'abacus'"):
         ts.VAEBGM(device="abacus").fit(example_table(30))
 

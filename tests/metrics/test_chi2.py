@@ -180,11 +180,11 @@ def test_errors_say_what_to_do() -> None:
     numbers = table(rng.normal(size=(20, 2)))
     words = pa.table({"c": ["a", "b"] * 10})
     for options, message in (
-        ({"method": "knn"}, "not one of classifier, ulsif"),
-        ({"clip": 1.0}, "clip must exceed 1"),
-        ({"real_share": 1.0}, "real_share must lie between"),
-        ({"folds": 1}, "folds must be 2 to 10"),
-        ({"permutations": -1}, "permutations must be 0 or more"),
+        ({"method": "knn"}, "is not one of 'classifier', 'ulsif'"),
+        ({"clip": 1.0}, "clip=1.0 is not a number, above 1"),
+        ({"real_share": 1.0}, "real_share=1.0 is not a number, above 0 and below 1"),
+        ({"folds": 1}, "folds=1 is not a whole number from 2 to 10"),
+        ({"permutations": -1}, "permutations=-1 is not a whole number, 0 or more"),
     ):
         with pytest.raises(TabseedError, match=message):
             judge(numbers, numbers, **options)

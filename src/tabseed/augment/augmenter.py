@@ -16,17 +16,32 @@ from sklearn.utils import TargetTags
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.augment.rows import LabelError, Rows, append_features, append_labels
 from tabseed.augment.tags import InputTags, Tags
-from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.errors import TooFewRowsError
 from tabseed.estimates.folds import smallest
 from tabseed.estimates.scores import Task
 from tabseed.generators.base import Generator
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
 from tabseed.hardness.shapley.knn import KNNShapley
+from tabseed.parameters import (
+    FLAG,
+    NONE,
+    SEED,
+    TEXT,
+    AnyOf,
+    Each,
+    Having,
+    OneOf,
+    Parameters,
+    Real,
+    check_parameters,
+    or_none,
+)
 from tabseed.table import Table
 from tabseed.table.frames import is_frame
 
 SCORE, GENERATE, DRAW = range(3)  # streams below that of an augmenter
+SKIPPED = OneOf(tuple(hint for hint in HINTS if hint))
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,17 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
     hard_: np.ndarray
     generator_: Generator
     sample_indices_: np.ndarray
+
+    parameters: ClassVar[Parameters] = {
+        "generator": Having(("fit", "sample", "get_params"), "a generator"),
+        "scorer": or_none(Having(("fit_score", "get_params"), "a hardness scorer")),
+        "hardest": Real(above=0, high=1),
+        "amount": Real(0),
+        "per_class": FLAG,
+        "skip": AnyOf((SKIPPED, Each(SKIPPED, 0), NONE), f"{SKIPPED}, a tuple of these, or None"),
+        "provenance": or_none(TEXT),
+        "random_state": SEED,
+    }
 
     def __init__(
         self,
@@ -90,6 +116,7 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
         return X_out, append_labels(y, rows, drawn.y)
 
     def _learn(self, X: Any, y: Any) -> tuple[Rows, np.random.SeedSequence]:
+        check_parameters(self)
         rows = Rows.of(X, y, self.task)
         stream = seed_sequence(self.random_state)
         self._note_features(X, rows)
@@ -110,16 +137,10 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
 
     def n_drawn(self, k: int) -> int:
         """Give m, the rows to draw for k hard ones."""
-        if not (np.isfinite(self.amount) and self.amount >= 0):
-            raise TabseedError(f"amount is rows drawn for each hard row, got {self.amount!r}")
         return round(self.amount * k)
 
     def choose(self, rows: Rows, stream: np.random.SeedSequence) -> HardSet:
         """Score the rows by one another and take the hardest; TooFewRowsError for too few."""
-        if not 0 < self.hardest <= 1:
-            raise TabseedError(
-                f"hardest is a share of the rows, above 0 and up to 1; got {self.hardest!r}"
-            )
         n, allowed = len(rows), self._allowed(rows)
         if self.hardest == 1:
             return self._checked(rows, HardSet(None, allowed, np.flatnonzero(allowed)))
@@ -140,10 +161,6 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
 
     def _allowed(self, rows: Rows) -> np.ndarray:
         chosen = (self.skip,) if isinstance(self.skip, str) else tuple(self.skip or ())
-        for hint in chosen:
-            if hint not in HINTS or not hint:
-                known = ", ".join(repr(h) for h in HINTS if h)
-                raise TabseedError(f"skip names hints, {known}; got {hint!r}")
         if not chosen:
             return np.ones(len(rows), dtype=bool)
         return ~np.isin(hints(rows.features, rows.y, task=rows.task).astype(str), chosen)

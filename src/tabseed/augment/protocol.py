@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -25,6 +25,7 @@ from tabseed.errors import TabseedError
 from tabseed.estimates.splits import Difference, compare, family
 from tabseed.estimates.words import listed, number, span
 from tabseed.pages import Finding, Heading, Row, settings_of
+from tabseed.parameters import Each, OneOf, Parameters, Real, Whole, check_parameters
 
 GAIN = "+.4f"  # form of a gain
 GAIN_KEYS = {"gain": "mean", "low": "low", "high": "high", "p_holm": "p_holm"}  # by attribute
@@ -50,23 +51,22 @@ class AugmentationProtocol:
     arms: tuple[str, ...] = ("weighted", "duplicated", "random", "easiest", "full", "smote")
     level: float = 0.05
 
+    parameters: ClassVar[Parameters] = {
+        "splits": Whole(2),
+        "test": Real(above=0, below=1),
+        "draws": Whole(1),
+        "validation": Real(above=0, below=1),
+        "arms": Each(OneOf(tuple(ARMS)), 0),
+        "level": Real(above=0, below=1),
+    }
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
     @property
     def names(self) -> list[str]:
         """All arms, in the order of ARMS."""
         return [a for a in ARMS if a in (*self.arms, "none", "hardest")]
-
-    def check(self) -> None:
-        """Raise TabseedError for settings out of range."""
-        for arm in self.arms:
-            if arm not in ARMS:
-                raise TabseedError(f"arms are {', '.join(ARMS)}; got {arm!r}")
-        for name in ("test", "validation", "level"):
-            if not 0 < getattr(self, name) < 1:
-                raise TabseedError(f"{name} is a share between 0 and 1, got {getattr(self, name)}")
-        if self.splits < 2 or self.draws < 1:
-            raise TabseedError(
-                f"2 splits and 1 draw are the fewest, got {self.splits} and {self.draws}"
-            )
 
 
 @dataclass(frozen=True, repr=False)
@@ -248,7 +248,7 @@ def evaluate_augmentation(
     Raises TabseedError for settings that do not fit, SchemaError for rows that do not, and
     TooFewRowsError where a class cannot be tested by, or hard rows are too few.
     """
-    protocol.check()
+    check_parameters(augmenter)
     if augmenter.hardest == 1:
         raise TabseedError("hardest=1 takes all rows: there is no share of them to compare")
     rows = Rows.of(X, y, augmenter.task)

@@ -23,6 +23,7 @@ from tabseed.estimates.folds import deal
 from tabseed.generators.base import FIT, Aids, Draw, Generator
 from tabseed.metrics import MarginalDistance
 from tabseed.pages.curves import stopping_picture
+from tabseed.parameters import MAPPING, SEED, InstanceOf, Parameters, or_none
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import DISCRETE, NUMERIC, Schema
 
@@ -149,6 +150,11 @@ class KSStopped(Generator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:2410.00759",)
+    parameters: ClassVar[Parameters] = {
+        "generator": InstanceOf(Generator),
+        "importances": or_none(MAPPING),
+        "random_state": SEED,
+    }
 
     generator_: Any  # NeuralGenerator, which needs PyTorch
     monitor_: ImportanceKS

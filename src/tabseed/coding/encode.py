@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from math import log
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
@@ -25,6 +25,7 @@ from sklearn.base import BaseEstimator
 from tabseed.coding.cells import Block, category_block, number_block
 from tabseed.coding.levels import pick
 from tabseed.errors import SchemaError, TooFewRowsError
+from tabseed.parameters import FLAG, Parameters, Whole, check_parameters, or_none
 from tabseed.table import MISSING, Table
 from tabseed.table.frames import FrameKind
 from tabseed.table.schema import NUMERIC, Schema
@@ -179,6 +180,8 @@ class TableEncoder(BaseEstimator):
     {'x': [1.5, None, 2.5], 'y': ['a', 'b', 'a']}
     """
 
+    parameters: ClassVar[Parameters] = {"max_intervals": or_none(Whole(1)), "dependencies": FLAG}
+
     def __init__(self, max_intervals: int | None = None, dependencies: bool = True) -> None:
         self.max_intervals = max_intervals
         self.dependencies = dependencies
@@ -189,6 +192,7 @@ class TableEncoder(BaseEstimator):
 
     def fit(self, table: Table) -> Self:
         """Learn cells, grids and dependencies from the rows of ``table``."""
+        check_parameters(self)
         if not table.n_rows:
             raise TooFewRowsError("the table has no rows")
         schema = table.schema.modelled

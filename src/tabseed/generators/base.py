@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,17 @@ from tabseed.errors import (
     TabseedError,
     TooFewRowsError,
 )
+from tabseed.parameters import (
+    MAPPING,
+    Parameters,
+    Real,
+    Whole,
+    check,
+    check_parameters,
+    or_none,
+    searched,
+    shown,
+)
 from tabseed.space import Dimension
 from tabseed.table import MISSING, Table
 from tabseed.table.display import MAX_TEXT, as_html, counted, shortened
@@ -43,6 +55,7 @@ FIT, SAMPLE = 0, 1  # streams below a generator's own
 MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
 BLOCK_ROWS = 20_000  # rows drawn at once
 MAX_LINES, MAX_LINE = 12, 200  # of the summary, that a notebook shows
+FINITE, CONDITIONS = Real(), or_none(MAPPING)
 
 
 @dataclass(frozen=True)
@@ -64,10 +77,18 @@ class Generator(BaseEstimator):
 
     min_rows: ClassVar[int] = 1
     references: ClassVar[tuple[str, ...]] = ()
+    parameters: ClassVar[Parameters] = {}
+    """What each parameter of ``__init__`` may be, checked by :meth:`fit`."""
     search_space: ClassVar[Mapping[str, Dimension]] = {}
-    """What a tuner may set, by parameter; the default of each lies inside."""
+    """What a tuner may set, by parameter; the default of each lies inside. Unless a class gives
+    it, what its ``parameters`` declare as ``search``."""
     watchable: ClassVar[bool] = False
     """Whether its rows can be watched as it learns."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "parameters" in vars(cls) and "search_space" not in vars(cls):
+            cls.search_space = searched(cls.parameters)
 
     random_state: RandomState
     schema_: Schema
@@ -95,9 +116,10 @@ class Generator(BaseEstimator):
         a network stops and which weights it keeps: after each validation it gives a number for
         each of ``seeds``, smaller is better; ``draw(seed, n)`` are rows as a seed draws them now,
         a Table. (:class:`~tabseed.augment.stopping.ImportanceKS` is one.)
-        Raises TabseedError for a watch on what trains no network, SchemaError, and TooFewRowsError
-        below ``min_rows`` rows.
+        Raises TabseedError for a parameter out of range, or a watch on what trains no network,
+        SchemaError, and TooFewRowsError below ``min_rows`` rows.
         """
+        check_parameters(self)
         table = Table.from_frame(table)
         if target is not None:
             table.schema[target]  # an unknown name raises, with the nearest one
@@ -129,9 +151,10 @@ class Generator(BaseEstimator):
         conditions: Mapping[str, Condition] | None = None,
         random_state: RandomState = None,
     ) -> Any:
-        """Draw n rows: a frame of the kind that came in, with its dtypes.
+        """Draw n rows, the same ones at each call unless ``random_state`` is given.
 
-        As :meth:`draw`, whose Table it gives as that frame.
+        They are a frame of the kind that came in, with its dtypes. Without ``random_state`` the
+        generator's own seed decides. Conditions and errors are those of :meth:`draw`.
         """
         return self.draw(n, conditions=conditions, random_state=random_state).to_frame()
 
@@ -145,15 +168,18 @@ class Generator(BaseEstimator):
         """Draw n rows as a Table: nothing is turned into another kind of frame and back.
 
         ``conditions`` fixes columns: a value, ``None`` for missing, or for a number a pair
-        ``(low, high)``. Rows that do not meet them are drawn again, so the law is the model's
-        own given the conditions; SchemaError where fewer than one row in 200 meets them (of
-        those drawn: some generators, such as AdversarialForest, draw from the conditional law).
-        Without ``random_state`` the generator's own seed decides: each call gives the same rows.
+        ``(low, high)``, None for an open end. Rows that do not meet them are drawn again,
+        so the law is the model's own given the conditions; SchemaError where fewer than one row
+        in 200 meets them (of those drawn: some generators, such as AdversarialForest, draw from
+        the conditional law).
+
+        TabseedError for an ``n`` that is no number of rows, SchemaError for other conditions.
         """
         if not hasattr(self, "encoder_"):
             raise NotFittedError(f"{type(self).__name__} has learned nothing yet; call fit first")
-        if n < 0:
-            raise SchemaError(f"cannot draw {n} rows")
+        where = type(self).__name__
+        check(where, "n", n, Whole(0))
+        check(where, "conditions", conditions, CONDITIONS)
         stream = child(self._stream, SAMPLE) if random_state is None else random_state
         rng = np.random.default_rng(seed_sequence(stream))
         with one_thread():
@@ -161,8 +187,8 @@ class Generator(BaseEstimator):
 
     def _draw(self, n: int, conditions: dict[str, Condition], rng: np.random.Generator) -> Table:
         encoder = self.encoder_
-        for name in conditions:
-            encoder.schema_[name]  # an unknown or unmodelled name raises
+        for name, condition in conditions.items():
+            check_condition(encoder.schema_, name, condition)
         if not conditions or n == 0:
             blocks = [
                 self._sample(min(BLOCK_ROWS, n - done), rng) for done in range(0, n, BLOCK_ROWS)
@@ -297,14 +323,38 @@ def _meets(table: Table, name: str, condition: Condition) -> np.ndarray:
     return np.asarray(codes == category_code(column, condition))
 
 
+def check_condition(schema: Schema, name: str, condition: Condition) -> None:
+    """Raise SchemaError, in one line that names the column, for what is no condition on it.
+
+    A condition is None, for missing; a category; or a finite number, or a pair (low, high) of
+    these with low <= high, None for an open end.
+    """
+    if not isinstance(name, str):
+        raise SchemaError(f"a condition is on a column, by its name; got {shown(name)}")
+    column = schema[name]  # an unknown or unmodelled name raises
+    if condition is None:
+        return
+    if column.kind not in NUMERIC:
+        category_code(column, condition)
+        return
+    pair = condition if isinstance(condition, tuple | list) else (condition, condition)
+    ends = [end for end in pair if end is not None]
+    if len(pair) != 2 or not all(map(FINITE.accepts, ends)) or sorted(ends) != ends:
+        raise SchemaError(
+            f"column {name!r}: the condition {shown(condition)} is not a number, None for missing, "
+            "or a pair (low, high), low <= high, None for an open end"
+        )
+
+
 def number_range(condition: Condition) -> tuple[Any, Any]:
     """Give the ends of a condition on a number, ends included."""
     low, high = condition if isinstance(condition, tuple | list) else (condition, condition)
-    return low, high
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def category_code(column: Column, condition: Condition) -> int:
     """Give the code of the category that a condition names; SchemaError if there is none."""
-    if condition not in column.categories:
-        raise SchemaError(f"column {column.name!r} has no category {condition!r}")
+    plain = isinstance(condition, str | bool | int | float | np.generic)
+    if not plain or condition not in column.categories:
+        raise SchemaError(f"column {column.name!r} has no category {shown(condition)}")
     return column.categories.index(condition)

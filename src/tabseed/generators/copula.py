@@ -19,8 +19,8 @@ from tabseed.archive import Arrays
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
-from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids, Generator
+from tabseed.parameters import SEED, Parameters, Real
 from tabseed.space import Float
 
 CENTRES = 128  # kernels of a margin, at equally spaced quantiles
@@ -288,7 +288,10 @@ class GaussianCopula(Generator):
         "doi:10.1214/07-AOAS107",
         "doi:10.1214/aos/1018031103",
     )
-    search_space: ClassVar = {"shrinkage": Float(0.01, 3.0, log=True)}
+    parameters: ClassVar[Parameters] = {
+        "shrinkage": Real(above=0, search=Float(0.01, 3.0, log=True)),
+        "random_state": SEED,
+    }
 
     def __init__(self, shrinkage: float = 0.15, random_state: RandomState = 0) -> None:
         self.shrinkage = shrinkage
@@ -301,8 +304,6 @@ class GaussianCopula(Generator):
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
         del aids
-        if not 0 < self.shrinkage < np.inf:
-            raise TabseedError(f"shrinkage is a number above 0, got {self.shrinkage!r}")
         rng = np.random.default_rng(stream)
         cells = [c for b, c in zip(layout.blocks, layout.cells(x), strict=True) if b.parent < 0]
         self.margins_ = self._margins(x, cells)

@@ -10,6 +10,7 @@ from tabseed._random import RandomState
 from tabseed.archive import Arrays
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
+from tabseed.parameters import SEED, Parameters, Real
 
 
 class Resample(Generator):
@@ -26,6 +27,7 @@ class Resample(Generator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("doi:10.1214/aos/1176344552",)
+    parameters: ClassVar[Parameters] = {"smoothing": Real(0), "random_state": SEED}
 
     def __init__(self, smoothing: float = 0.0, random_state: RandomState = 0) -> None:
         self.smoothing = smoothing

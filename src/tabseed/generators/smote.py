@@ -14,8 +14,8 @@ from tabseed._random import RandomState
 from tabseed.archive import Arrays
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
-from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids, Generator
+from tabseed.parameters import SEED, OneOf, Parameters, Whole
 from tabseed.space import Choice, Int
 from tabseed.table.schema import DISCRETE
 
@@ -51,9 +51,10 @@ class SMOTE(Generator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:1106.1813",)
-    search_space: ClassVar = {
-        "n_neighbors": Int(1, 30, log=True),
-        "categories": Choice(CATEGORIES),
+    parameters: ClassVar[Parameters] = {
+        "n_neighbors": Whole(1, search=Int(1, 30, log=True)),
+        "categories": OneOf(CATEGORIES, search=Choice(CATEGORIES)),
+        "random_state": SEED,
     }
 
     def __init__(
@@ -72,10 +73,6 @@ class SMOTE(Generator):
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
         del aids
-        if not isinstance(self.n_neighbors, int) or self.n_neighbors < 1:
-            raise TabseedError(f"n_neighbors is a whole number from 1 on, got {self.n_neighbors!r}")
-        if self.categories not in CATEGORIES:
-            raise TabseedError(f"categories is one of {CATEGORIES}, got {self.categories!r}")
         rows = layout.columns(x)
         self.rows_ = np.random.default_rng(stream).permutation(rows)  # so that ties fall by lot
         self._place()

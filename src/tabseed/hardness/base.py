@@ -6,7 +6,7 @@ Notation: n rows to score, m reference rows, F folds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,8 +17,10 @@ from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.estimates.scores import Task
+from tabseed.parameters import OneOf, Parameters, Whole, check, check_parameters, or_none
 
 FOLDS, SCORE = range(2)  # streams below that of a scorer
+FOLDED, TASKED = or_none(Whole(2)), or_none(OneOf(get_args(Task)))
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class HardnessScorer(BaseEstimator):
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
     references: ClassVar[tuple[str, ...]] = ()
+    parameters: ClassVar[Parameters] = {}
+    """What each parameter of ``__init__`` may be, checked by :meth:`fit`."""
     in_sample: ClassVar[bool]
     """Without a reference: True, rows are scored by what was learned from themselves; False, in
     folds, each by rows of other folds."""
@@ -75,8 +79,12 @@ class HardnessScorer(BaseEstimator):
         classes, or the numbers of a regression; ``task`` says which, else numbers are classes
         where they are whole and take few values. ``reference`` is a pair (X, y) of
         further rows to score by; without it the rows themselves serve, in ``folds`` parts (None:
-        in sample where ``in_sample``, else 5).
+        in sample where ``in_sample``, else 5). Raises TabseedError for a parameter out of range,
+        SchemaError and TooFewRowsError for rows that do not fit.
         """
+        check_parameters(self)
+        check(type(self).__name__, "folds", folds, FOLDED)
+        check(type(self).__name__, "task", task, TASKED)
         points = Features().fit(X)
         x = points.transform(X)
         pairs = [y] if reference is None else [y, reference[1]]

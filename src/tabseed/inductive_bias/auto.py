@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.stats import t as student
@@ -17,6 +17,7 @@ from tabseed.generators.base import Aids
 from tabseed.inductive_bias import bias_class
 from tabseed.inductive_bias.base import CHOICE, Bench, InductiveBias, Plan, Stacked, learn
 from tabseed.inductive_bias.weights import StageOne
+from tabseed.parameters import Each, InstanceOf, Parameters, Whole, or_none
 
 LEVEL = 0.05  # chance that any bias is chosen where none helps
 ORDER, SCORE = 0, 1  # streams of the choice
@@ -47,6 +48,12 @@ class AutoBias(InductiveBias):
 
     gains_: np.ndarray
     chosen_: int | None
+
+    parameters: ClassVar[Parameters] = {
+        "n_seeds": Whole(1),
+        "candidates": or_none(Each(InstanceOf(InductiveBias, "an InductiveBias"))),
+        "folds": Whole(2),
+    }
 
     def __init__(
         self,
@@ -79,8 +86,6 @@ class AutoBias(InductiveBias):
                 "name a bias"
             )
         n = len(bench.x)
-        if self.folds < 2 or not candidates:
-            raise TabseedError("AutoBias needs at least 2 folds and one candidate")
         if n < 5 * self.folds:
             raise TooFewRowsError(
                 f"AutoBias with {self.folds} folds needs at least {5 * self.folds} rows, got {n}"

@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator
 
 from tabseed._random import child
 from tabseed.coding.encode import Layout
-from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids
 from tabseed.generators.neural.base import LATENT, SEED, SPLIT, NeuralGenerator, resolve_device
 from tabseed.generators.neural.batch import Split
@@ -23,6 +22,7 @@ from tabseed.generators.neural.ensemble import Options, SeedEnsemble, train_ense
 from tabseed.generators.neural.learner import Learner
 from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias.journal import Journal
+from tabseed.parameters import Parameters, check_parameters
 
 FINE, BIAS, CHOICE = 3, 4, 5  # streams below that of a fit, beside those of a NeuralGenerator
 Stacked = dict[str, np.ndarray]  # weights by name, each (S, ...)
@@ -65,6 +65,8 @@ class InductiveBias(BaseEstimator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:2407.03080",)
+    parameters: ClassVar[Parameters] = {}
+    """What each parameter of ``__init__`` may be."""
 
     n_seeds: int
 
@@ -76,9 +78,10 @@ class InductiveBias(BaseEstimator):
         """Give weights to start from: stacked, (1, ...) for all seeds or (S, ...), one for each.
 
         ``ensemble`` are the S seeds trained on the real rows; their order does not matter.
-        Where the plan has no first training None will do. Raises TabseedError where the bias
-        means nothing for the generator, or has learned nothing.
+        Where the plan has no first training None will do. Raises TabseedError for a parameter out
+        of range, and where the bias means nothing for the generator, or has learned nothing.
         """
+        check_parameters(self)
         return self._initial_weights(None if ensemble is None else ensemble.ranked(), bench)
 
     def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
@@ -218,10 +221,9 @@ def learn(bias: InductiveBias, bench: Bench) -> tuple[NeuralGenerator, Inductive
     Seeds number as many as the bias says in the first training, as many as the generator says
     in the second; the smallest validation loss is drawn from, unless the bias mixes all.
     """
+    check_parameters(bias)
     bias = bias.resolve(bench)
     plan = bias.plan()
-    if plan.n_seeds < 1:
-        raise TabseedError(f"n_seeds={plan.n_seeds}: must be at least 1")
     ensemble = bench.first(plan)
     split = bench.split(plan.n_seeds if plan.first == "rotating" else 1)
     if plan.last != "none":
@@ -247,13 +249,3 @@ def _last(name: str, plan: Plan, initial: Stacked, bench: Bench, split: Split) -
         training = replace(training, warm_up=0)
     streams = [child(bench.stream, FINE, seed) for seed in range(size)]
     return bench.train(f"{name}, tuning", streams, split, training=training, initial=initial)
-
-
-def check_neural(generator: Any, what: str) -> NeuralGenerator:
-    """Give the generator if it has weights; TabseedError if not."""
-    if not isinstance(generator, NeuralGenerator):
-        raise TabseedError(
-            f"{what} needs a generator that learns weights, such as VAEBGM; "
-            f"{type(generator).__name__} has none"
-        )
-    return generator

@@ -15,9 +15,10 @@ from tabseed.generators.neural.base import NeuralGenerator, training_from_plain
 from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias import BIASES
-from tabseed.inductive_bias.base import Bench, InductiveBias, check_neural, learn
+from tabseed.inductive_bias.base import Bench, InductiveBias, learn
 from tabseed.inductive_bias.journal import Journal
 from tabseed.inductive_bias.weights import StageOne
+from tabseed.parameters import SEED, InstanceOf, Parameters, or_none
 
 
 class FineTuned(Generator):
@@ -54,6 +55,12 @@ class FineTuned(Generator):
 
     min_rows: ClassVar[int] = NeuralGenerator.min_rows
     references: ClassVar[tuple[str, ...]] = ("arXiv:2407.03080",)
+    parameters: ClassVar[Parameters] = {
+        "generator": InstanceOf(NeuralGenerator, "a generator that learns weights, such as VAEBGM"),
+        "bias": InstanceOf(InductiveBias, "an InductiveBias"),
+        "fine_tuning": or_none(InstanceOf(Training)),
+        "random_state": SEED,
+    }
 
     def __init__(
         self,
@@ -85,7 +92,7 @@ class FineTuned(Generator):
 
     def _inner(self) -> NeuralGenerator:
         """Give the generator inside, knowing what this one knows of the table."""
-        model: NeuralGenerator = clone(check_neural(self.generator, "an inductive bias"))
+        model: NeuralGenerator = clone(self.generator)
         model.schema_, model.encoder_ = self.schema_, self.encoder_
         model.target_, model.n_rows_ = self.target_, self.n_rows_
         return model

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -21,9 +21,20 @@ from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.generators.neural.learner import Network, Tensor, Weights, adam_step, to_tensor, torch
 from tabseed.inductive_bias.base import BIAS, Bench, InductiveBias, Plan, Stacked
 from tabseed.inductive_bias.weights import average
+from tabseed.parameters import (
+    FLAG,
+    InstanceOf,
+    OneOf,
+    Parameters,
+    Real,
+    Whole,
+    check_parameters,
+    or_none,
+)
 
 TASK_ROWS, META = 30, 31  # streams of a bias
 Order = Literal["first", "second", "reptile"]
+Start = Literal["best", "average", "fresh"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,21 @@ class MetaTraining:
     check_every: int = 5
     patience: int = 6
 
+    parameters: ClassVar[Parameters] = {
+        "batch_rows": Whole(1),
+        "query_rows": Whole(1),
+        "resample": FLAG,
+        "inner_steps": Whole(0),
+        "inner_rate": Real(0),
+        "steps": Whole(1),
+        "rate": Real(above=0),
+        "check_every": Whole(1),
+        "patience": Whole(1),
+    }
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
 
 class MAML(InductiveBias):
     """Start from weights that adapt well to each seed's rows (arXiv:2407.03080, 3.2.3).
@@ -145,13 +171,21 @@ class MAML(InductiveBias):
     """
 
     references = ("arXiv:2407.03080", "arXiv:1703.03400", "arXiv:1803.02999")
+    parameters: ClassVar[Parameters] = {
+        "n_seeds": Whole(1),
+        "order": OneOf(get_args(Order)),
+        "start": OneOf(get_args(Start)),
+        "n_rows": Whole(10),
+        "meta": or_none(InstanceOf(MetaTraining)),
+        "must_improve": FLAG,
+    }
     losses_: np.ndarray  # (validations, 2): meta-step, mean loss after adaptation, nats a row
 
     def __init__(
         self,
         n_seeds: int = 10,
         order: Order = "first",
-        start: Literal["best", "average", "fresh"] = "best",
+        start: Start = "best",
         n_rows: int = 2_000,
         meta: MetaTraining | None = None,
         must_improve: bool = True,
@@ -175,7 +209,6 @@ class MAML(InductiveBias):
     def resolve(self, bench: Bench) -> MAML:
         """Refuse settings and networks that cannot be before anything is trained."""
         self._network(bench)
-        self._check()
         return self
 
     @staticmethod
@@ -189,7 +222,6 @@ class MAML(InductiveBias):
 
     def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         network = self._network(bench)
-        self._check()
         theta = self._start(ensemble, bench)
 
         def compute(aids: Aids) -> Arrays:
@@ -209,16 +241,6 @@ class MAML(InductiveBias):
                 "meta-steps; take another bias, or in Python lower the rates in meta"
             )
         return under("theta.", found)
-
-    def _check(self) -> None:
-        if self.order not in ("first", "second", "reptile"):
-            raise TabseedError(f"order={self.order!r}: first, second or reptile")
-        if self.start not in ("best", "average", "fresh"):
-            raise TabseedError(f"start={self.start!r}: best, average or fresh")
-        meta = self.meta or MetaTraining()
-        least = min(meta.batch_rows, meta.query_rows, meta.steps, meta.check_every, meta.patience)
-        if self.n_rows < 10 or least < 1 or meta.inner_steps < 0:
-            raise TabseedError("n_rows must be at least 10, inner_steps 0, other numbers 1")
 
     def _start(self, ensemble: SeedEnsemble, bench: Bench) -> Stacked:
         if self.start == "average":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from tabseed._random import child
 from tabseed.errors import TabseedError
 from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.inductive_bias.base import BIAS, Bench, InductiveBias, Plan, Stacked
+from tabseed.parameters import AnyOf, Each, OneOf, Parameters, Real, Whole
 
 PRETRAIN, POOL = 10, 11  # streams of a bias
 TRAIN = 1_000  # beside the seeds' numbers
@@ -28,6 +29,12 @@ class Pretraining(InductiveBias):
         Networks trained on them, from fresh weights; the smallest validation loss is kept. The
         authors train 10.
     """
+
+    parameters: ClassVar[Parameters] = {
+        "n_seeds": Whole(1),
+        "n_rows": Whole(10),
+        "n_networks": Whole(1),
+    }
 
     def __init__(self, n_seeds: int = 10, n_rows: int = 10_000, n_networks: int = 1) -> None:
         self.n_seeds = n_seeds
@@ -58,6 +65,15 @@ class DomainRandomizedSearch(InductiveBias):
         in nats a row; or given, for the seeds in the order of their losses, the best first.
     """
 
+    parameters: ClassVar[Parameters] = {
+        "n_seeds": Whole(1),
+        "n_rows": Whole(10),
+        "n_networks": Whole(1),
+        "seed_weights": AnyOf(
+            (OneOf(("equal", "loss")), Each(Real(0))), "'equal', 'loss' or numbers, 0 or more"
+        ),
+    }
+
     def __init__(
         self,
         n_seeds: int = 10,
@@ -83,16 +99,13 @@ class DomainRandomizedSearch(InductiveBias):
         loss = ensemble.best_loss
         sound = np.isfinite(loss)
         if isinstance(self.seed_weights, str):
-            if self.seed_weights not in ("equal", "loss"):
-                raise TabseedError(f"seed_weights={self.seed_weights!r}: equal, loss, or numbers")
             shares = np.where(sound, np.exp(-(loss - np.nanmin(loss))), 0.0)
             shares = shares if self.seed_weights == "loss" else sound.astype(float)
         else:
             shares = np.asarray(self.seed_weights, dtype=float)
-            fits = shares.shape == loss.shape and np.isfinite(shares).all() and (shares >= 0).all()
-            if not fits or shares.sum() == 0:
+            if shares.shape != loss.shape or shares.sum() == 0:
                 raise TabseedError(
-                    f"seed_weights: {len(loss)} numbers >= 0, not all 0, are needed for "
+                    f"seed_weights: {len(loss)} numbers, not all 0, are needed for "
                     f"{len(loss)} seeds"
                 )
         shares = shares * sound
@@ -109,8 +122,6 @@ def _pretrained(
     path: int,
 ) -> Stacked:
     """Train on rows drawn from the seeds, ``sizes[s]`` from each; give the best network."""
-    if bias.n_rows < 10 or bias.n_networks < 1:
-        raise TabseedError("n_rows must be at least 10, n_networks at least 1")
     x = np.concatenate(bench.draw(ensemble, sizes, path))
     stream = child(bench.stream, BIAS, path, TRAIN)
     found = bench.train_on(f"{type(bias).__name__}{bench.label}", x, bias.n_networks, stream)

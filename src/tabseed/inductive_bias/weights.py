@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tabseed._random import child
 from tabseed.errors import OrthogonalSeedsWarning, TabseedError
 from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.inductive_bias.base import BIAS, Bench, InductiveBias, Plan, Stacked
+from tabseed.parameters import FLAG, InstanceOf, Parameters, Whole, or_none
 
 ORTHOGONAL = 0.1  # mean cosine below which averaging mostly shrinks
 BRANCH, FRESH = 20, 21  # streams of a bias
@@ -83,6 +84,12 @@ class WeightAveraging(InductiveBias):
 
     geometry_: Geometry
 
+    parameters: ClassVar[Parameters] = {
+        "n_seeds": Whole(1),
+        "top": or_none(Whole(1)),
+        "branches": or_none(Whole(0)),
+    }
+
     def __init__(
         self, n_seeds: int = 10, top: int | None = None, branches: int | None = None
     ) -> None:
@@ -97,8 +104,10 @@ class WeightAveraging(InductiveBias):
         return Plan(self.n_seeds, first="none", stages=3)
 
     def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
-        if self.top is not None and not 1 <= self.top <= self.n_seeds:
-            raise TabseedError(f"top={self.top}: must lie between 1 and n_seeds={self.n_seeds}")
+        if self.top is not None and self.top > self.n_seeds:
+            raise TabseedError(
+                f"WeightAveraging: top={self.top} is more than n_seeds={self.n_seeds}"
+            )
         found = ensemble if self.branches is None else self._branched(bench, self.branches)
         weights = found.of_seeds(found.sound()[: self.top])
         self.geometry_ = geometry(weights)
@@ -146,6 +155,11 @@ class SmallInit(InductiveBias):
     the training cells) as it is.
     """
 
+    parameters: ClassVar[Parameters] = {
+        "n_seeds": Whole(1),
+        "n_averaged": Whole(1),
+    }
+
     def __init__(self, n_seeds: int = 10, n_averaged: int = 10) -> None:
         self.n_seeds = n_seeds
         self.n_averaged = n_averaged
@@ -155,8 +169,6 @@ class SmallInit(InductiveBias):
         return Plan(self.n_seeds, first="none", last="train", stages=1)
 
     def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
-        if self.n_averaged < 1:
-            raise TabseedError(f"n_averaged={self.n_averaged}: must be at least 1")
         starts = []
         for seed in range(self.n_seeds):
             streams = [child(bench.stream, BIAS, FRESH, seed, k) for k in range(self.n_averaged)]
@@ -173,6 +185,10 @@ class Continued(InductiveBias):
     What remains of a bias's gain over this is not owed to more steps, more validations or the
     optimiser's fresh start.
     """
+
+    parameters: ClassVar[Parameters] = {
+        "n_seeds": Whole(1),
+    }
 
     def __init__(self, n_seeds: int = 10) -> None:
         self.n_seeds = n_seeds
@@ -211,6 +227,11 @@ class StageOne(_Wrapper):
     ``n_seeds`` counts only without a bias, which has its own.
     """
 
+    parameters: ClassVar[Parameters] = {
+        "bias": or_none(InstanceOf(InductiveBias, "an InductiveBias")),
+        "n_seeds": Whole(1),
+    }
+
     def __init__(self, bias: InductiveBias | None = None, n_seeds: int = 10) -> None:
         self.bias = bias
         self.n_seeds = n_seeds
@@ -235,6 +256,12 @@ class SeedMixture(_Wrapper):
     seeds that were fine-tuned from its weights instead: as many as the generator says, after a
     first training of as many as the bias says; these share the rows set aside.
     """
+
+    parameters: ClassVar[Parameters] = {
+        "bias": or_none(InstanceOf(InductiveBias, "an InductiveBias")),
+        "n_seeds": Whole(1),
+        "rotate": FLAG,
+    }
 
     def __init__(
         self, bias: InductiveBias | None = None, n_seeds: int = 10, rotate: bool = True

@@ -12,6 +12,7 @@ from tabseed._random import RandomState, seed_sequence
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.estimates.estimate import Better, Estimate
 from tabseed.metrics.leakage import _schema_of, check_leakage, conform
+from tabseed.parameters import Parameters, check_parameters
 from tabseed.table import Table
 
 
@@ -42,6 +43,8 @@ class Metric(BaseEstimator, Generic[R]):
     better: ClassVar[Better]
     references: ClassVar[tuple[str, ...]] = ()
     min_rows: ClassVar[int] = 2
+    parameters: ClassVar[Parameters] = {}
+    """What each parameter of ``__init__`` may be, checked by :meth:`evaluate`."""
 
     def evaluate(
         self,
@@ -57,9 +60,11 @@ class Metric(BaseEstimator, Generic[R]):
         ``real``, ``synthetic`` and ``train`` (the generator's training rows, if known) are
         frames or Tables; the schema is that of the first Table among ``train`` and ``real``,
         else it is detected on them. Ids and free text are left aside.
-        ``progress(done, total, message)`` is called as work is done. Raises
-        :class:`LeakageError` where ``real`` repeats ``train``; see :func:`check_leakage`.
+        ``progress(done, total, message)`` is called as work is done. Raises TabseedError for a
+        parameter out of range, and :class:`LeakageError` where ``real`` repeats ``train``; see
+        :func:`check_leakage`.
         """
+        check_parameters(self)
         real, synthetic, train = self._tables(real, synthetic, train)
         stream = seed_sequence(random_state)
         return self._evaluate(real, synthetic, stream, train=train, progress=progress)

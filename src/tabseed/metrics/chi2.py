@@ -19,12 +19,12 @@ import numpy as np
 
 from tabseed._progress import Progress
 from tabseed._random import child
-from tabseed.errors import TabseedError
 from tabseed.estimates.estimate import Better, Estimate, finite, interval
 from tabseed.metrics.base import Metric
 from tabseed.metrics.discriminators import Run, judged_rows
 from tabseed.metrics.left_out import copied, left_out
 from tabseed.metrics.ratios import METHODS, Judge, Ratios, judge_of
+from tabseed.parameters import N_JOBS, OneOf, Parameters, Real, Whole
 from tabseed.table import Table
 
 ONE_SIDED = 1.645  # 95 % quantile of the normal law
@@ -172,6 +172,15 @@ class ChiSquareDivergence(Metric[ChiSquareResult]):
     better: ClassVar[Better] = "lower"
     references: ClassVar[tuple[str, ...]] = ("arXiv:2305.10015", "doi:10.1111/rssa.12358")
     min_rows: ClassVar[int] = 10
+    parameters: ClassVar[Parameters] = {
+        "method": OneOf(METHODS),
+        "clip": Real(above=1),
+        "folds": Whole(2, min_rows),
+        "permutations": Whole(0),
+        "real_share": Real(above=0, below=1),
+        "max_rows": Whole(min_rows),
+        "n_jobs": N_JOBS,
+    }
 
     def __init__(
         self,
@@ -192,18 +201,6 @@ class ChiSquareDivergence(Metric[ChiSquareResult]):
         self.max_rows = max_rows
         self.n_jobs = n_jobs
 
-    def _check_settings(self) -> None:
-        if self.method not in METHODS:
-            raise TabseedError(f"method {self.method!r} is not one of {', '.join(METHODS)}")
-        if not self.clip > 1:
-            raise TabseedError(f"clip must exceed 1, got {self.clip}")
-        if not 0 < self.real_share < 1:
-            raise TabseedError(f"real_share must lie between 0 and 1, got {self.real_share}")
-        if not 2 <= self.folds <= self.min_rows:
-            raise TabseedError(f"folds must be 2 to {self.min_rows}, got {self.folds}")
-        if self.permutations < 0:
-            raise TabseedError(f"permutations must be 0 or more, got {self.permutations}")
-
     def _evaluate(
         self,
         real: Table,
@@ -213,7 +210,6 @@ class ChiSquareDivergence(Metric[ChiSquareResult]):
         train: Table | None,
         progress: Progress | None,
     ) -> ChiSquareResult:
-        self._check_settings()
         missing = left_out(real, synthetic)
         copies = () if train is None else copied(train, synthetic)
         rows, others = judged_rows(len(real), len(synthetic), self.max_rows, stream)

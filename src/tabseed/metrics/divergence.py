@@ -22,6 +22,7 @@ from tabseed.estimates.estimate import Better, Estimate, interval
 from tabseed.metrics.base import Metric
 from tabseed.metrics.discriminators import DISCRIMINATORS, Run, cross_fit, judged_rows
 from tabseed.metrics.judge_encoder import JudgeEncoder
+from tabseed.parameters import N_JOBS, Each, OneOf, Parameters, Whole, or_none
 from tabseed.table import Table
 
 VIEWS = {"plain": "all values as they are", "coarse": "numbers by their twentieth only"}
@@ -141,6 +142,15 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
     better: ClassVar[Better] = "lower"
     references: ClassVar[tuple[str, ...]] = ("arXiv:2405.07822",)
     min_rows: ClassVar[int] = 10
+
+    parameters: ClassVar[Parameters] = {
+        "views": Each(OneOf(tuple(VIEWS))),
+        "folds": or_none(Whole(2)),
+        "repeats": or_none(Whole(1)),
+        "permutations": or_none(Whole(0)),
+        "max_rows": Whole(10),
+        "n_jobs": N_JOBS,
+    }
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from tabseed._progress import Progress
 from tabseed.estimates.estimate import Better, Estimate
 from tabseed.metrics.base import Metric
 from tabseed.metrics.leakage import pooled_codes
+from tabseed.parameters import Parameters, Whole
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
 
@@ -51,6 +52,10 @@ class MarginalDistance(Metric[MarginalResult]):
     better: ClassVar[Better] = "lower"
     references: ClassVar[tuple[str, ...]] = ("Smirnov, Ann. Math. Statist. 19 (1948)",)
     min_rows: ClassVar[int] = 2
+
+    parameters: ClassVar[Parameters] = {
+        "n_bootstrap": Whole(2),
+    }
 
     def __init__(self, *, n_bootstrap: int = 200) -> None:
         self.n_bootstrap = n_bootstrap

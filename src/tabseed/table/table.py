@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tabseed._random import RandomState, generator
 from tabseed.errors import SchemaError
+from tabseed.parameters import Real, check
 from tabseed.table.columns import Codes, Numbers, read_codes, read_numbers, write_column
 from tabseed.table.detect import describe_as, detect
 from tabseed.table.display import (
@@ -184,8 +185,7 @@ class Table:
         ``stratify`` names a discrete column whose levels (missing included) keep their shares.
         Rows keep their order inside each part.
         """
-        if not 0 < share < 1:
-            raise SchemaError(f"a share must lie between 0 and 1, not {share}")
+        check("Table.split", "share", share, Real(above=0, below=1))
         rng = generator(random_state)
         order = rng.permutation(self.n_rows)
         if stratify is not None:

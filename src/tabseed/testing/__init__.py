@@ -11,6 +11,7 @@ installed.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
@@ -82,11 +83,22 @@ from tabseed.testing.neural import (
     check_seeds_are_as_if_alone,
     check_shapes_follow_the_encoder,
 )
+from tabseed.testing.parameters import (
+    PARAMETER_CHECKS,
+    check_bad_parameters_are_refused,
+    check_parameters_are_declared,
+)
 from tabseed.testing.tables import N_ROWS, Check, example_table, frames, odd_tables
 
 
 def checks_of(estimator: Any) -> tuple[Check, ...]:
-    """The checks that an estimator must pass."""
+    """The checks that an estimator, or anything that declares ``parameters``, must pass."""
+    if not isinstance(getattr(type(estimator), "parameters", None), Mapping):
+        raise TypeError(f"no laws are known for {type(estimator).__name__}")
+    return PARAMETER_CHECKS + _family_checks(estimator)
+
+
+def _family_checks(estimator: Any) -> tuple[Check, ...]:
     if isinstance(estimator, Metric):
         return METRIC_CHECKS
     if isinstance(estimator, HardnessScorer):
@@ -108,7 +120,7 @@ def checks_of(estimator: Any) -> tuple[Check, ...]:
         return (
             BIAS_CHECKS + (AVERAGING_CHECKS if averages else ()) + (MAML_CHECKS if learns else ())
         )
-    raise TypeError(f"no laws are known for {type(estimator).__name__}")
+    return ()
 
 
 def _is(estimator: Any, module: str, name: str) -> bool:
@@ -160,6 +172,7 @@ __all__ = [
     "METRIC_CHECKS",
     "NEURAL_CHECKS",
     "N_ROWS",
+    "PARAMETER_CHECKS",
     "SCORER_CHECKS",
     "TRAINED_CHECKS",
     "check_a_flipped_label_in_a_clean_cluster_ranks_first",
@@ -169,6 +182,7 @@ __all__ = [
     "check_augmenter_changes_no_input",
     "check_augmenter_seed_decides_everything",
     "check_average_of_equal_weights_is_that_weight",
+    "check_bad_parameters_are_refused",
     "check_better_than_torn_columns",
     "check_bias",
     "check_bias_seed_decides_everything",
@@ -197,6 +211,7 @@ __all__ = [
     "check_only_float_tensors_are_averaged",
     "check_order_of_seeds_is_irrelevant",
     "check_originals_come_first_and_stay",
+    "check_parameters_are_declared",
     "check_permuting_rows_permutes_scores",
     "check_permuting_rows_permutes_what_is_skipped",
     "check_progress_is_told",

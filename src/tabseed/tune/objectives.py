@@ -20,10 +20,11 @@ from tabseed._random import RandomState, child, generator, one_thread, seed_sequ
 from tabseed.augment.arms import Arms, default_model, model_score
 from tabseed.augment.protocol import AugmentationProtocol
 from tabseed.augment.rows import Rows
-from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.errors import TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.generators.base import Generator
 from tabseed.metrics import DiscriminatorDivergence, Metric, check_leakage
+from tabseed.parameters import Whole, check
 from tabseed.table import Table
 from tabseed.table.schema import DISCRETE
 
@@ -32,9 +33,9 @@ DEAL, PREPARE = range(2)  # streams below an objective's own
 LEARN, DRAW, JUDGE = range(3)  # streams below a trial's, then the fold, then the draw
 
 
-def _check(folds: int, draws: int) -> None:
-    if folds < 2 or draws < 1:
-        raise TabseedError(f"2 folds and 1 draw are the fewest, got {folds} and {draws}")
+def _check(where: str, folds: int, draws: int) -> None:
+    check(where, "folds", folds, Whole(2))
+    check(where, "draws", draws, Whole(1))
 
 
 # --- the gain of a model ------------------------------------------------------------------------
@@ -93,7 +94,7 @@ class AugmentationGain:
         :func:`~tabseed.augment.protocol.evaluate_augmentation`. TooFewRowsError where a class has
         fewer rows than there are folds, or hard rows are too few.
         """
-        _check(folds, draws)
+        _check(cls.__name__, folds, draws)
         stream = seed_sequence(random_state)
         group = rows.y if rows.task == "classification" else np.zeros(len(rows))
         fold = deal(group, len(group), folds, generator(child(stream, DEAL, 0)))
@@ -177,7 +178,7 @@ class Fidelity:
         ``metric``: None for the Jensen-Shannon divergence, one cross-fitting of each judge.
         TooFewRowsError where a fold has fewer rows than the judge needs.
         """
-        _check(folds, draws)
+        _check(cls.__name__, folds, draws)
         metric = judge(repeats=1) if metric is None else metric
         if len(table) < folds * metric.min_rows:
             raise TooFewRowsError(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 import joblib
 import numpy as np
@@ -17,6 +17,21 @@ import numpy as np
 from tabseed._progress import Progress
 from tabseed._random import RandomState, child, one_thread, seed_sequence
 from tabseed.errors import TabseedError, printable
+from tabseed.parameters import (
+    MAPPING,
+    NONE,
+    SEED,
+    TEXT,
+    AnyOf,
+    InstanceOf,
+    OneOf,
+    Parameters,
+    Real,
+    Whole,
+    check,
+    check_parameters,
+    or_none,
+)
 from tabseed.space import Space
 from tabseed.tune.bandit import SELECTORS, select
 from tabseed.tune.proposal import PROPOSERS, propose
@@ -73,6 +88,17 @@ class Tuner:
     True
     """
 
+    parameters: ClassVar[Parameters] = {
+        "spaces": MAPPING,
+        "defaults": or_none(MAPPING),
+        "selector": OneOf(SELECTORS),
+        "proposer": OneOf(PROPOSERS),
+        "n_initial": or_none(Whole(1)),
+        "storage": AnyOf((TEXT, InstanceOf(os.PathLike), NONE), "a path, a URL or None"),
+        "name": TEXT,
+        "random_state": SEED,
+    }
+
     def __init__(
         self,
         spaces: Mapping[str, Any],
@@ -83,7 +109,7 @@ class Tuner:
         n_initial: int | None = None,
         storage: str | os.PathLike[str] | None = None,
         name: str = "study",
-        random_state: RandomState = 0,
+        random_state: RandomState = None,
     ) -> None:
         self.spaces = spaces
         self.defaults = defaults
@@ -100,6 +126,7 @@ class Tuner:
         Says early what :meth:`run` would say: TabseedError for parameters that do not fit, or
         another study in the storage.
         """
+        check_parameters(self)
         if self.storage is None:
             raise TabseedError("a study that begins before it runs needs a storage")
         self._worker(Storage(self.storage, self.name), None, about)
@@ -131,10 +158,11 @@ class Tuner:
         with the study, which goes on only where all of it is the same.
         ``progress(done, total, message)`` counts trials, or seconds if only these are bounded.
         """
+        check_parameters(self)
         if trials is None and minutes is None:
             raise TabseedError("a run needs a budget: trials, minutes, or both")
-        if not (trials is None or trials >= 1) or not (minutes is None or minutes > 0):
-            raise TabseedError("a budget is at least one trial, and more than 0 minutes")
+        check("Tuner.run", "trials", trials, or_none(Whole(1)))
+        check("Tuner.run", "minutes", minutes, or_none(Real(above=0)))
         with ExitStack() as stack:
             where = self.storage
             if where is None:
@@ -164,15 +192,7 @@ class Tuner:
     def _worker(
         self, storage: Storage, trials: int | None, about: Mapping[str, Any] | None
     ) -> _Worker:
-        """Check everything, and begin the study or find it begun."""
-        for what, given, known in (
-            ("selector", self.selector, SELECTORS),
-            ("proposer", self.proposer, PROPOSERS),
-        ):
-            if given not in known:
-                raise TabseedError(f"{what} is one of {known}, got {given!r}")
-        if self.n_initial is not None and self.n_initial < 1:
-            raise TabseedError(f"n_initial is at least 1, got {self.n_initial!r}")
+        """Begin the study, or take it up; TabseedError where it is another one."""
         if not self.spaces:
             raise TabseedError("a tuner needs a family at least")
         spaces, defaults = {}, {}

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -22,6 +22,16 @@ from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError, TooFewRowsError, renamed
 from tabseed.metrics.leakage import check_leakage, conform
+from tabseed.parameters import (
+    FUNCTION,
+    MAPPING,
+    N_JOBS,
+    Each,
+    Parameters,
+    Whole,
+    check_parameters,
+    or_none,
+)
 from tabseed.table import Table
 from tabseed.utility.contributions import Contributions
 from tabseed.utility.models import output, train, zoo
@@ -107,6 +117,17 @@ class Measuring:
     n_jobs: int | None = None
     progress: Progress | None = None
 
+    parameters: ClassVar[Parameters] = {
+        "models": or_none(MAPPING),
+        "seeds": Whole(1),
+        "responses": or_none(Each(FUNCTION)),
+        "n_jobs": N_JOBS,
+        "progress": or_none(FUNCTION),
+    }
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
 
 @renamed(train_on="train", how="settings")
 def measure(
@@ -136,8 +157,11 @@ def measure(
     check_leakage(real, held)
     many = synthetic if isinstance(synthetic, list | tuple) else [synthetic]
     given = len(many) if settings.responses is None else len(settings.responses)
-    if not many or given != len(many) or settings.seeds < 1:
-        raise TabseedError("measure needs 1 synthetic table, 1 response a table and 1 seed or more")
+    if not many or given != len(many):
+        raise TabseedError(
+            f"measure needs 1 synthetic table or more, got {len(many)}, and 1 response a table, "
+            f"got {given}"
+        )
     stream = seed_sequence(random_state)
     drawn = [
         problem.rows(frame, "synthetic" if len(many) == 1 else f"synthetic {d}", to_train=True)

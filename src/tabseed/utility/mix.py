@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -28,6 +28,7 @@ from tabseed.estimates.splits import split_error
 from tabseed.estimates.words import number, span
 from tabseed.pages import Finding, Heading, Row, one_line
 from tabseed.pages.intervals import Line, on_one_axis
+from tabseed.parameters import FUNCTION, N_JOBS, Parameters, Whole, check_parameters, or_none
 from tabseed.table import Table
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points, squared_loss, squared_name
@@ -47,6 +48,17 @@ class Mixing:
     draws: int = 1
     n_jobs: int | None = None
     progress: Progress | None = None
+
+    parameters: ClassVar[Parameters] = {
+        "folds": Whole(2),
+        "repeats": Whole(1),
+        "draws": Whole(1),
+        "n_jobs": N_JOBS,
+        "progress": or_none(FUNCTION),
+    }
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
 
 
 HEADINGS = (
@@ -248,7 +260,7 @@ def tune_mix(
     """
     settings = settings or Mixing()
     grid = _grid(weights, amounts)
-    _check(generator, settings)
+    _check(generator)
     real = Table.from_frame(train)
     problem = Problem.of(real, target)
     real = real.select(problem.schema)
@@ -311,16 +323,11 @@ def _grid(weights: Sequence[float], amounts: Sequence[float]) -> list[tuple[floa
     return [(0.0, 0.0), *((weight, amount) for weight in w for amount in a)]
 
 
-def _check(generator: Any, settings: Mixing) -> None:
+def _check(generator: Any) -> None:
     if not all(hasattr(generator, name) for name in ("fit", "sample", "get_params")):
         raise TabseedError(
             f"tune_mix takes a generator, which it trains in every fold, got "
             f"{type(generator).__name__}: who made a table saw the rows that judge it"
-        )
-    if settings.folds < 2 or settings.repeats < 1 or settings.draws < 1:
-        raise TabseedError(
-            f"tune_mix needs 2 folds, 1 repeat and 1 draw or more, got {settings.folds}, "
-            f"{settings.repeats} and {settings.draws}"
         )
 
 

@@ -144,10 +144,10 @@ def test_files_hold_no_other_estimator(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"features": "trees"}, "features is a Generator"),
-        ({"response": "tree"}, "response is a scikit-learn estimator or one of"),
-        ({"residuals": "all"}, "residuals is one of"),
-        ({"folds": 1}, "folds is a whole number from 2 on"),
+        ({"features": "trees"}, "features='trees' is not a Generator"),
+        ({"response": "tree"}, "response='tree' is not one of .* or a scikit-learn estimator"),
+        ({"residuals": "all"}, "residuals='all' is not one of"),
+        ({"folds": 1}, "folds=1 is not a whole number, 2 or more"),
         ({"response": LogisticRegression()}, "LogisticRegression is not"),
         ({"response": KNeighborsRegressor(35)}, "KNeighborsRegressor cannot learn 32 rows"),
     ],

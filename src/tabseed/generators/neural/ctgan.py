@@ -16,6 +16,7 @@ from tabseed.generators.neural.learner import to_tensor, torch
 from tabseed.generators.neural.modes import ModeCoding
 from tabseed.generators.neural.players import AdversarialNetworks
 from tabseed.generators.neural.stopping import Training
+from tabseed.parameters import SEED, TEXT, InstanceOf, Parameters, Real, Whole, or_none
 from tabseed.space import Choice, Float, Int
 
 SETTLING = 4_000  # rows whose batch statistics rows are drawn with
@@ -63,11 +64,15 @@ class CTGAN(NeuralGenerator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:1907.00503", "arXiv:1704.00028")
-    search_space: ClassVar = {
-        "hidden_dim": Int(32, 512, log=True),
-        "pac": Choice((1, 2, 5, 10)),
-        "matching": Float(0.01, 10.0, log=True),
-        "max_modes": Int(1, 10),
+    parameters: ClassVar[Parameters] = {
+        "hidden_dim": Whole(1, search=Int(32, 512, log=True)),
+        "pac": Whole(1, search=Choice((1, 2, 5, 10))),
+        "matching": Real(0, search=Float(0.01, 10.0, log=True)),
+        "max_modes": Whole(1, search=Int(1, 10)),
+        "n_seeds": Whole(1),
+        "training": or_none(InstanceOf(Training)),
+        "device": TEXT,
+        "random_state": SEED,
     }
     criterion: ClassVar[tuple[str, str]] = ("energy distance", "")
 

@@ -9,15 +9,18 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
+
+from tabseed.parameters import OneOf, Parameters, Real, Whole, check_parameters, or_none
 
 if TYPE_CHECKING:  # settings are made where PyTorch is not installed, too
     from tabseed.generators.neural.learner import Learner
 
 # losses (S,) on the rows set aside: on fixed noise, or on the fresh noise of a step
 Validate = Callable[[int | None], np.ndarray]
+Stopper = Literal["relative", "paper"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,22 @@ class Training:
     patience: int = 10
     tolerance: float = 1e-3
     validate_every: int | None = None
-    stopper: Literal["relative", "paper"] = "relative"
+    stopper: Stopper = "relative"
+
+    parameters: ClassVar[Parameters] = {
+        "steps": Whole(0),
+        "batch_size": or_none(Whole(1)),
+        "learning_rate": Real(above=0),
+        "validation": Real(above=0, below=1),
+        "warm_up": Whole(0),
+        "patience": Whole(1),
+        "tolerance": Real(0),
+        "validate_every": or_none(Whole(1)),
+        "stopper": OneOf(get_args(Stopper)),
+    }
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
 
     def batch_rows(self, n: int) -> int:
         """Rows b of a batch for n training rows."""

@@ -28,6 +28,7 @@ from tabseed.generators.neural.learner import (
 )
 from tabseed.generators.neural.modes import REACH, ModeCoding
 from tabseed.generators.neural.stopping import Training
+from tabseed.parameters import SEED, TEXT, InstanceOf, Parameters, Real, Whole, or_none
 from tabseed.space import Float, Int
 
 LOG_SIGMA = (math.log(0.04), math.log(4.0))  # bounds of a number's log standard deviation
@@ -177,11 +178,15 @@ class TVAE(NeuralGenerator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:1907.00503",)
-    search_space: ClassVar = {
-        "latent_dim": Int(2, 128, log=True),
-        "hidden_dim": Int(32, 512, log=True),
-        "kl_weight": Float(0.05, 1.0, log=True),
-        "max_modes": Int(1, 10),
+    parameters: ClassVar[Parameters] = {
+        "latent_dim": Whole(1, search=Int(2, 128, log=True)),
+        "hidden_dim": Whole(1, search=Int(32, 512, log=True)),
+        "kl_weight": Real(0, search=Float(0.05, 1.0, log=True)),
+        "max_modes": Whole(1, search=Int(1, 10)),
+        "n_seeds": Whole(1),
+        "training": or_none(InstanceOf(Training)),
+        "device": TEXT,
+        "random_state": SEED,
     }
 
     network_: ModeNetwork

@@ -33,6 +33,7 @@ from tabseed.generators.neural.learner import (
 from tabseed.generators.neural.mixture import LatentMixture
 from tabseed.generators.neural.paper import PaperNetwork, PaperVAEBGM
 from tabseed.generators.neural.stopping import Training
+from tabseed.parameters import FLAG, SEED, TEXT, InstanceOf, Parameters, Real, Whole, or_none
 from tabseed.space import Choice, Float, Int
 
 CODES = 10_000  # rows coded or decoded at once
@@ -221,10 +222,15 @@ class VAEBGM(NeuralGenerator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:2404.08434", "arXiv:2407.03080")
-    search_space: ClassVar = {
-        "latent_dim": Choice((None, 2, 4, 8, 16, 32)),
-        "hidden_dim": Int(32, 512, log=True),
-        "kl_weight": Float(0.05, 1.0, log=True),
+    parameters: ClassVar[Parameters] = {
+        "latent_dim": or_none(Whole(1), search=Choice((None, 2, 4, 8, 16, 32))),
+        "hidden_dim": Whole(1, search=Int(32, 512, log=True)),
+        "kl_weight": Real(0, search=Float(0.05, 1.0, log=True)),
+        "n_seeds": Whole(1),
+        "training": or_none(InstanceOf(Training)),
+        "paper": FLAG,
+        "device": TEXT,
+        "random_state": SEED,
     }
 
     def __init__(

@@ -13,9 +13,9 @@ from tabseed._random import RandomState, child, generator, int_seed, one_thread
 from tabseed.archive import Arrays, under
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
-from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids, Condition, Generator, category_code, number_range
 from tabseed.generators.trees.leaves import Axis, Leaves, Trees, parts, places
+from tabseed.parameters import N_JOBS, SEED, Parameters, Real, Whole, or_none
 from tabseed.space import Choice, Float, Int
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC, Column
@@ -67,10 +67,13 @@ class AdversarialForest(Generator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:2205.09435",)
-    search_space: ClassVar = {
-        "min_leaf": Choice((None, 2, 3, 5, 10, 20)),
-        "delta": Float(0.005, 0.2, log=True),
-        "max_rounds": Int(1, 5),
+    parameters: ClassVar[Parameters] = {
+        "n_trees": Whole(1),
+        "min_leaf": or_none(Whole(1), search=Choice((None, 2, 3, 5, 10, 20))),
+        "delta": Real(0, below=0.5, search=Float(0.005, 0.2, log=True)),
+        "max_rounds": Whole(1, search=Int(1, 5)),
+        "n_jobs": N_JOBS,
+        "random_state": SEED,
     }
 
     def __init__(
@@ -99,7 +102,6 @@ class AdversarialForest(Generator):
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
-        self._check()
         rows = _positions(layout, x)
         forest, self.accuracy_ = self._play(rows, layout.free, child(stream, ROUND), aids)
         self.min_leaf_ = self.min_leaf or MIN_LEAF
@@ -108,18 +110,6 @@ class AdversarialForest(Generator):
             self._choose(rows, layout.free, forest, generator(child(stream, SCORED)))
         self.trees_ = forest.trees.pruned(rows, np.ones_like(forest.in_bag), self.min_leaf_)
         self.leaves_ = Leaves.learn(self.trees_, _axes(layout.free, rows, self.smoothing_), rows)
-
-    def _check(self) -> None:
-        sound = {
-            "n_trees": self.n_trees >= 1,
-            "min_leaf": self.min_leaf is None or self.min_leaf >= 1,
-            "delta": 0 <= self.delta < 0.5,
-            "max_rounds": self.max_rounds >= 1,
-        }
-        for name, fits in sound.items():
-            if not fits:
-                given = getattr(self, name)
-                raise TabseedError(f"AdversarialForest: {name} {given!r} is out of range")
 
     def _play(
         self, rows: np.ndarray, blocks: list[Block], stream: np.random.SeedSequence, aids: Aids

@@ -20,9 +20,9 @@ from tabseed._random import RandomState, child
 from tabseed.archive import Arrays, under
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
-from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids, Generator
 from tabseed.generators.trees.level_trees import Forest, Rows, Tree, levels_of
+from tabseed.parameters import FLAG, N_JOBS, SEED, Parameters, Real, Whole, or_none
 from tabseed.space import Int
 from tabseed.table import Table
 
@@ -83,7 +83,16 @@ class SequentialTrees(Generator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("doi:10.18637/jss.v074.i11",)
-    search_space: ClassVar = {"min_leaf": Int(1, 50, log=True)}
+    parameters: ClassVar[Parameters] = {
+        "n_orders": or_none(Whole(1)),
+        "n_trees": or_none(Whole(1)),
+        "min_leaf": Whole(1, search=Int(1, 50, log=True)),
+        "shrinkage": or_none(Real(0)),
+        "width": or_none(Real(0)),
+        "proper": FLAG,
+        "n_jobs": N_JOBS,
+        "random_state": SEED,
+    }
 
     def __init__(
         self,
@@ -113,7 +122,6 @@ class SequentialTrees(Generator):
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
-        self._check()
         rows = Rows.of(layout, x)
         n_orders, n_trees = self._size(rows)
         self._levels = rows.levels
@@ -151,13 +159,6 @@ class SequentialTrees(Generator):
 
     def _shrinkage_of(self, j: int) -> float:
         return self.settings_[self._levels[j].block.name][0]
-
-    def _check(self) -> None:
-        counts = (self.n_orders, self.n_trees, self.min_leaf)
-        if any(k is not None and k < 1 for k in counts):
-            raise TabseedError("n_orders, n_trees and min_leaf must be at least 1")
-        if any(v is not None and v < 0 for v in (self.shrinkage, self.width)):
-            raise TabseedError("shrinkage and width must not be negative")
 
     def _size(self, rows: Rows) -> tuple[int, int]:
         """O and T: as many trees as a moderate time allows, at least four a column."""

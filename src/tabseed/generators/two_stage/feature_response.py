@@ -33,6 +33,18 @@ from tabseed.generators.two_stage.laws import (
     NumberLaw,
     Residuals,
 )
+from tabseed.parameters import (
+    ESTIMATOR,
+    FLAG,
+    SEED,
+    AnyOf,
+    InstanceOf,
+    OneOf,
+    Parameters,
+    Whole,
+    check_parameters,
+    or_none,
+)
 from tabseed.space import Choice
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import Schema
@@ -119,9 +131,17 @@ class FeatureResponse(Generator):
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:2305.10015",)
-    search_space: ClassVar = {
-        "response": Choice(("forest", "knn", "linear")),
-        "residuals": Choice(("local", "global")),
+    parameters: ClassVar[Parameters] = {
+        "features": or_none(InstanceOf(Generator)),
+        "response": AnyOf(
+            (OneOf(RESPONSES), ESTIMATOR),
+            f"{OneOf(RESPONSES)} or a scikit-learn estimator",
+            search=Choice(("forest", "knn", "linear")),
+        ),
+        "residuals": OneOf(get_args(Residuals), search=Choice(("local", "global"))),
+        "hard": FLAG,
+        "folds": Whole(2),
+        "random_state": SEED,
     }
 
     def __init__(
@@ -153,7 +173,6 @@ class FeatureResponse(Generator):
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
-        self._check()
         names = self.encoder_.schema_.names
         self.named_ = self.target_ is not None
         if self.target_ is None:
@@ -174,19 +193,6 @@ class FeatureResponse(Generator):
                 checkpoint=None if aids.checkpoint is None else aids.checkpoint.path,
             )
         self._learn_response(stream)
-
-    def _check(self) -> None:
-        if self.features is not None and not isinstance(self.features, Generator):
-            raise TabseedError(f"features is a Generator, got {self.features!r}")
-        named = isinstance(self.response, str) and self.response in RESPONSES
-        if not named and not hasattr(self.response, "get_params"):
-            raise TabseedError(
-                f"response is a scikit-learn estimator or one of {RESPONSES}, got {self.response!r}"
-            )
-        if self.residuals not in get_args(Residuals):
-            raise TabseedError(f"residuals is one of {get_args(Residuals)}, got {self.residuals!r}")
-        if not isinstance(self.folds, int) or self.folds < 2:
-            raise TabseedError(f"folds is a whole number from 2 on, got {self.folds!r}")
 
     @property
     def _at(self) -> int:
@@ -320,7 +326,7 @@ class FeatureResponse(Generator):
         return state, arrays
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
-        self._check()
+        check_parameters(self)
         self.named_, self.rows_ = bool(state["named"]), arrays["rows"]
         self.encoder_.layout_.check(self.rows_)
         self.features_ = self._inner()

@@ -15,13 +15,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from scipy.special import softmax
 
 from tabseed._random import child, generator, one_thread
-from tabseed.errors import NothingLearnedError, TabseedError
+from tabseed.errors import NothingLearnedError
+from tabseed.parameters import Each, Parameters, Real, Whole, check_parameters, or_none
 
 INITIAL, EPOCH = range(2)  # streams below that of a seed
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's usual
@@ -43,11 +44,15 @@ class MLP:
     learning_rate: float = 1e-3
     batch_size: int | None = None
 
+    parameters: ClassVar[Parameters] = {
+        "hidden": Each(Whole(1)),
+        "dropout": Real(0, below=1),
+        "learning_rate": Real(above=0),
+        "batch_size": or_none(Whole(1)),
+    }
+
     def __post_init__(self) -> None:
-        if not self.hidden or min(self.hidden) < 1:
-            raise TabseedError(f"hidden={self.hidden!r}: give one layer or more, each 1 or wider")
-        if not 0 <= self.dropout < 1:
-            raise TabseedError(f"dropout={self.dropout!r} is not in [0, 1)")
+        check_parameters(self)
 
     def batch_rows(self, n: int) -> int:
         """Say how many of n rows a step takes at most."""

@@ -18,8 +18,14 @@ from tabseed.hardness.dynamics import boosted as _boosted
 from tabseed.hardness.dynamics import mlp as _mlp
 from tabseed.hardness.dynamics.boosted import Boosted
 from tabseed.hardness.dynamics.mlp import MLP, Networks
+from tabseed.parameters import AnyOf, Having, InstanceOf, OneOf, Whole, check
 
 TRAIN, AGAIN, THIN, FLIP = range(4)  # streams below that of a record
+NAMED = OneOf(("mlp", "trees", "xgboost"))
+MODEL = AnyOf(
+    (NAMED, InstanceOf(MLP), Having(("get_booster",), "", classes=True)),
+    f"{NAMED}, an MLP or a model of XGBoost",
+)
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,10 @@ class TrainingDynamics:
         coordinates), and 4 S E n C bytes. TabseedError for bad parameters, NothingLearnedError
         where training diverges, MissingDependencyError where XGBoost is asked for and not there.
         """
-        if epochs < 1 or n_seeds < 1:
-            raise TabseedError(f"epochs={epochs} and n_seeds={n_seeds} must be 1 or more")
+        where = "TrainingDynamics.record"
+        check(where, "model", model, MODEL)
+        check(where, "epochs", epochs, Whole(1))
+        check(where, "n_seeds", n_seeds, Whole(1))
         x_ref = x if x_ref is None else x_ref
         y_ref = y if y_ref is None else y_ref
         centre, spread, targets = 0.0, 1.0, y_ref
@@ -225,14 +233,8 @@ class TrainingDynamics:
 
 
 def is_network(model: Any) -> bool:
-    """Say whether ``model`` is a network, and not trees; TabseedError if it is nothing known."""
-    if isinstance(model, MLP) or (isinstance(model, str) and model == "mlp"):
-        return True
-    if hasattr(model, "get_booster") or (isinstance(model, str) and model in ("trees", "xgboost")):
-        return False
-    raise TabseedError(
-        f"model={model!r} is not one of 'mlp', 'trees', 'xgboost', an MLP or a model of XGBoost"
-    )
+    """Say whether ``model``, one of MODEL, is a network, and not trees."""
+    return isinstance(model, MLP) or (isinstance(model, str) and model == "mlp")
 
 
 def _columns(x: np.ndarray) -> np.ndarray:

@@ -20,7 +20,8 @@ from tabseed.estimates.folds import deal
 from tabseed.estimates.scores import Task
 from tabseed.hardness import SCORERS, scorer_class
 from tabseed.hardness.base import FOLDS, HardnessScorer, Scores
-from tabseed.hardness.dynamics.record import FLIP, TrainingDynamics, is_network
+from tabseed.hardness.dynamics.record import FLIP, MODEL, TrainingDynamics, is_network
+from tabseed.parameters import SEED, Parameters, Whole, or_none
 
 
 class DynamicsScorer(HardnessScorer):
@@ -40,6 +41,13 @@ class DynamicsScorer(HardnessScorer):
     in_sample = True
     needs_network: ClassVar[str] = ""
     """Why trees will not do, where they will not."""
+
+    parameters: ClassVar[Parameters] = {
+        "model": MODEL,
+        "epochs": Whole(1),
+        "n_seeds": Whole(1),
+        "random_state": SEED,
+    }
 
     def __init__(
         self,
@@ -181,6 +189,8 @@ class EarlyScorer(DynamicsScorer):
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
     references = ("arXiv:2107.07075",)
+
+    parameters: ClassVar[Parameters] = {**DynamicsScorer.parameters, "epoch": or_none(Whole(1))}
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -15,7 +15,10 @@ from tabseed.errors import MissingDependencyError, TabseedError
 from tabseed.hardness.base import HardnessScorer, Scores
 from tabseed.hardness.shapley import closed_forms as closed
 from tabseed.hardness.shapley.games import Game, sum_part
+from tabseed.parameters import N_JOBS, SEED, AnyOf, Each, OneOf, Parameters, Real, Whole, or_none
 
+GameName = Literal["accuracy", "soft", "threshold", "squared"]
+Ties = Literal["average", "stable"]
 Engine = Literal["auto", "numba", "numpy", "torch"]
 TIE = 1e-12
 WORTH_COMPILING = 5e7  # pairs of rows; NumPy takes about two seconds for them, as compiling does
@@ -101,11 +104,22 @@ class KNNShapley(HardnessScorer):
     references = ("arXiv:1908.08619", "arXiv:2304.04258", "arXiv:2308.15709", "arXiv:2410.00759")
     in_sample = False
 
+    parameters: ClassVar[Parameters] = {
+        "n_neighbors": AnyOf((Whole(1), Each(Whole(1))), "a whole number, 1 or more, or several"),
+        "ties": OneOf(get_args(Ties)),
+        "game": OneOf(get_args(GameName)),
+        "radius": or_none(Real(0)),
+        "truncate": or_none(Real(above=0, below=1)),
+        "engine": OneOf(get_args(Engine)),
+        "n_jobs": N_JOBS,
+        "random_state": SEED,
+    }
+
     def __init__(
         self,
         n_neighbors: int | Sequence[int] = 5,
-        ties: Literal["average", "stable"] = "average",
-        game: Literal["accuracy", "soft", "threshold", "squared"] = "accuracy",
+        ties: Ties = "average",
+        game: GameName = "accuracy",
         radius: float | None = None,
         truncate: float | None = None,
         engine: Engine = "auto",
@@ -176,8 +190,6 @@ class KNNShapley(HardnessScorer):
     def _neighbours(self) -> tuple[int, ...]:
         chosen = self.n_neighbors
         several = tuple(chosen) if isinstance(chosen, Sequence | np.ndarray) else (chosen,)
-        if not several or any(not float(k).is_integer() or k < 1 for k in several):
-            raise TabseedError(f"n_neighbors is a whole number from 1 on, or several; got {chosen}")
         return tuple(int(k) for k in (several[:1] if self.game == "threshold" else several))
 
     def _set_up(self, x: np.ndarray, y: np.ndarray) -> Game:
@@ -204,26 +216,14 @@ class KNNShapley(HardnessScorer):
         )
 
     def _check(self) -> None:
-        """Raise TabseedError for parameters that do not fit, each other or the task."""
-        for name, among in (
-            ("ties", ("average", "stable")),
-            ("game", ("accuracy", "soft", "threshold", "squared")),
-            ("engine", ("auto", "numba", "numpy", "torch")),
-        ):
-            if getattr(self, name) not in among:
-                raise TabseedError(f"{name} is one of {among}, got {getattr(self, name)!r}")
+        """Raise TabseedError for parameters that do not fit each other or the task."""
         of_classes, of_targets = ("soft", "threshold"), ("squared",)
         if self.game in (of_classes if self.task_ == "regression" else of_targets):
             raise TabseedError(f"the game {self.game!r} is not one of a {self.task_}; leave it out")
         if (self.game == "threshold") != (self.radius is not None):
             raise TabseedError("radius goes with game='threshold', and that game needs it")
-        if self.radius is not None and not self.radius >= 0:
-            raise TabseedError(f"radius is a distance, 0 or more; got {self.radius}")
-        if self.truncate is not None:
-            if not 0 < self.truncate < 1:
-                raise TabseedError(f"truncate is an error between 0 and 1, got {self.truncate}")
-            if self.game in ("threshold", "squared"):
-                raise TabseedError(f"truncate has no bound in the game {self.game!r}")
+        if self.truncate is not None and self.game in ("threshold", "squared"):
+            raise TabseedError(f"truncate has no bound in the game {self.game!r}")
 
     def _engine(self, pairs: int) -> Engine:
         """Choose what computes; MissingDependencyError if it is not installed."""

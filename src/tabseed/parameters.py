@@ -1,0 +1,236 @@
+"""What a parameter may be: declared once beside its class, checked before any work.
+
+A class declares its ``parameters`` by name, each :class:`Whole`, :class:`Real`, :class:`OneOf` and
+so on; ``search=`` says which of these values a tuner tries (:mod:`tabseed.space`). So one
+declaration has two readers: :func:`check_parameters` and :func:`searched`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tabseed.errors import TabseedError, printable
+from tabseed.space import Dimension
+
+SHOWN = 60  # characters of a refused value that a message shows
+STRANGERS = (None, True, math.nan, math.inf, -math.inf, "3", "no such value", (), (None,), object())
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a parameter may be; its text follows the words "is not".
+
+    ``search``: the values among these that a tuner tries, if it may set the parameter.
+    """
+
+    search: Dimension | None = field(default=None, kw_only=True)
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether the parameter may be this."""
+        raise NotImplementedError
+
+    def outside(self) -> list[Any]:
+        """List some values that are refused: just beyond each end, and of other types."""
+        return [v for v in (*self._beyond(), *STRANGERS) if not self.accepts(v)]
+
+    def _beyond(self) -> tuple[Any, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class Real(Allowed):
+    """A finite number, at least ``low`` or ``above`` it, at most ``high`` or ``below`` it."""
+
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    noun: ClassVar[str] = "a number"
+    kinds: ClassVar[tuple[type, ...]] = (int, float, np.integer, np.floating)
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether this is a number in the range; True and False are none."""
+        number = isinstance(value, self.kinds) and not isinstance(value, bool)
+        if not number or not (isinstance(value, int | np.integer) or math.isfinite(value)):
+            return False
+        return bool(
+            (self.low is None or value >= self.low)
+            and (self.high is None or value <= self.high)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def _beyond(self) -> tuple[Any, ...]:
+        ends = [e for e in (self.low, self.high, self.above, self.below) if e is not None]
+        return (*ends, *(e - 1 for e in ends), *(e + 1 for e in ends), *(str(e) for e in ends))
+
+    def __str__(self) -> str:
+        if self.low is not None and self.high is not None:
+            return f"{self.noun} from {self.low:g} to {self.high:g}"
+        ends = (
+            (self.low, "{:g} or more"),
+            (self.above, "above {:g}"),
+            (self.high, "{:g} or less"),
+            (self.below, "below {:g}"),
+        )
+        texts = [text.format(end) for end, text in ends if end is not None]
+        return ", ".join([self.noun, " and ".join(texts)]) if texts else self.noun
+
+
+@dataclass(frozen=True)
+class Whole(Real):
+    """A whole number: an int, or an integer of numpy."""
+
+    noun = "a whole number"
+    kinds = (int, np.integer)
+
+    def _beyond(self) -> tuple[Any, ...]:
+        return (*super()._beyond(), (self.low or 0) + 0.5, float(self.low or 0) + 2)
+
+
+@dataclass(frozen=True)
+class OneOf(Allowed):
+    """One of several values: text, numbers, None."""
+
+    values: tuple[Any, ...]
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether this is one of them; True is not 1."""
+        return any(
+            isinstance(value, type(v))
+            and isinstance(value, bool) == isinstance(v, bool)
+            and bool(value == v)
+            for v in self.values
+        )
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(repr(v) for v in self.values)}"
+
+
+@dataclass(frozen=True)
+class InstanceOf(Allowed):
+    """An instance of ``cls``, not the class itself; ``noun`` says what that is."""
+
+    cls: type | tuple[type, ...]
+    noun: str = ""
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether this is an instance."""
+        return isinstance(value, self.cls)
+
+    def _beyond(self) -> tuple[Any, ...]:
+        return self.cls if isinstance(self.cls, tuple) else (self.cls,)
+
+    def __str__(self) -> str:
+        return self.noun or f"a {self._beyond()[0].__name__}"
+
+
+@dataclass(frozen=True)
+class Having(Allowed):
+    """An object, and no class unless ``classes``, that has the attributes ``names``."""
+
+    names: tuple[str, ...]
+    noun: str
+    classes: bool = False
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether this has all of them."""
+        sort = self.classes or not isinstance(value, type)
+        return sort and all(hasattr(value, name) for name in self.names)
+
+    def __str__(self) -> str:
+        return self.noun
+
+
+@dataclass(frozen=True)
+class Each(Allowed):
+    """A list, tuple or array of ``least`` values or more, each of which may be ``of``."""
+
+    of: Allowed
+    least: int = 1
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether each may be that."""
+        flat = value.ndim == 1 if isinstance(value, np.ndarray) else isinstance(value, list | tuple)
+        return flat and len(value) >= self.least and all(self.of.accepts(v) for v in value)
+
+    def _beyond(self) -> tuple[Any, ...]:
+        return tuple((v,) * self.least for v in self.of.outside())
+
+    def __str__(self) -> str:
+        return f"a tuple of {self.least} or more, each {self.of}"
+
+
+@dataclass(frozen=True)
+class AnyOf(Allowed):
+    """What any of several allows; ``noun`` says it in fewer words."""
+
+    options: tuple[Allowed, ...]
+    noun: str = ""
+
+    def accepts(self, value: Any) -> bool:
+        """Say whether one of them does."""
+        return any(option.accepts(value) for option in self.options)
+
+    def _beyond(self) -> tuple[Any, ...]:
+        return tuple(v for option in self.options for v in option._beyond())
+
+    def __str__(self) -> str:
+        return self.noun or ", or ".join(str(option) for option in self.options)
+
+
+Parameters = Mapping[str, Allowed]
+
+NONE = InstanceOf(type(None), "None")
+FLAG = InstanceOf((bool, np.bool_), "True or False")
+TEXT = InstanceOf(str, "text")
+MAPPING = InstanceOf(Mapping, "a dictionary")
+FUNCTION = Having(("__call__",), "a function")
+ESTIMATOR = Having(("fit", "get_params"), "a scikit-learn estimator")
+_STREAM = InstanceOf((np.random.Generator, np.random.SeedSequence))
+SEED = AnyOf(
+    (Whole(0), _STREAM, NONE),
+    "a whole number, 0 or more, a numpy Generator, a SeedSequence or None",
+)
+N_JOBS = AnyOf((Whole(1), Whole(high=-1), NONE), "a whole number other than 0, or None")
+
+
+def or_none(allowed: Allowed, *, search: Dimension | None = None) -> AnyOf:
+    """Allow None too."""
+    return AnyOf((allowed, NONE), search=search or allowed.search)
+
+
+def shown(value: object) -> str:
+    """Write a value for a message: in one line, and not too long."""
+    text = printable(" ".join(repr(value).split()))
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def check(where: str, name: str, value: Any, allowed: Allowed) -> None:
+    """Raise TabseedError, in one line, for an argument that may not be this."""
+    if not allowed.accepts(value):
+        raise TabseedError(f"{where}: {name}={shown(value)} is not {allowed}")
+
+
+def check_parameters(owner: Any) -> None:
+    """Check what ``owner`` declares in ``parameters``, and so within the estimators it is given.
+
+    Raises TabseedError in one line that names the class, the parameter, the value and its range.
+    """
+    for name, allowed in owner.parameters.items():
+        value = getattr(owner, name)
+        check(type(owner).__name__, name, value, allowed)
+        for inner in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(getattr(type(inner), "parameters", None), Mapping):
+                check_parameters(inner)
+
+
+def searched(parameters: Mapping[str, Allowed]) -> dict[str, Dimension]:
+    """Give what a tuner may set: the ``search`` of each parameter that has one."""
+    return {name: allowed.search for name, allowed in parameters.items() if allowed.search}

@@ -1,0 +1,216 @@
+"""What a parameter may be: ranges, their words, and one line for what lies outside."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tabseed as ts
+from tabseed.errors import SchemaError, TabseedError
+from tabseed.parameters import (
+    FLAG,
+    N_JOBS,
+    SEED,
+    TEXT,
+    AnyOf,
+    Each,
+    Having,
+    InstanceOf,
+    OneOf,
+    Real,
+    Whole,
+    check,
+    or_none,
+    searched,
+)
+
+ALLOWED = {
+    Whole(1): ([1, 10**400, np.int8(3)], [0, True, 1.0, "1", None, math.nan]),
+    Whole(2, 4): ([2, 4], [1, 5]),
+    Real(0, 1): ([0, 1, 0.5, np.float32(0.25), np.int64(1)], [-1e-9, 1.1, math.nan, True]),
+    Real(above=0, below=1): ([1e-9, 0.5], [0, 1, 0.0, 1.0, math.inf]),
+    Real(): ([-1e300, 10**400], [math.inf, -math.inf, math.nan, "0"]),
+    OneOf(("a", 1, None)): (["a", 1, None, np.str_("a")], ["b", True, 0, ["a"], np.array(["a"])]),
+    FLAG: ([True, np.False_], [0, 1, None, "True"]),
+    TEXT: (["", "x"], [None, b"x", 3]),
+    SEED: ([0, None, np.random.default_rng(0), np.random.SeedSequence(1)], [-1, 1.0, "0"]),
+    N_JOBS: ([None, 1, -1], [0, 0.5]),
+    Each(Whole(1)): ([[1], (1, 2), np.array([3, 4])], [[], [0], "12", np.ones((1, 1), int), 1]),
+    Each(TEXT, 0): ([[], ("a",)], ["a", [1]]),
+    or_none(Whole(1)): ([None, 1], [0]),
+    AnyOf((Whole(1), TEXT)): ([1, "x"], [0, None]),
+    InstanceOf(ts.Resample): ([ts.Resample()], [ts.Resample, ts.SMOTE()]),
+    Having(("fit",), "an estimator"): ([ts.Resample()], [ts.Resample, 3]),
+    Having(("fit",), "an estimator", classes=True): ([ts.Resample], [3]),
+}
+
+
+@pytest.mark.parametrize("allowed", ALLOWED, ids=str)
+def test_values_inside_are_accepted_and_others_are_not(allowed) -> None:
+    inside, outside = ALLOWED[allowed]
+    assert [v for v in inside if not allowed.accepts(v)] == []
+    assert [v for v in outside if allowed.accepts(v)] == []
+    assert allowed.outside() and not any(map(allowed.accepts, allowed.outside()))
+
+
+@pytest.mark.parametrize(
+    ("allowed", "text"),
+    [
+        (Whole(1), "a whole number, 1 or more"),
+        (Whole(2, 10), "a whole number from 2 to 10"),
+        (Real(above=0), "a number, above 0"),
+        (Real(0, below=0.5), "a number, 0 or more and below 0.5"),
+        (Real(), "a number"),
+        (OneOf(("a", "b")), "one of 'a', 'b'"),
+        (or_none(Whole(1)), "a whole number, 1 or more, or None"),
+        (FLAG, "True or False"),
+    ],
+)
+def test_ranges_in_words(allowed, text) -> None:
+    assert str(allowed) == text
+
+
+def test_values_just_beyond_each_end_are_tried() -> None:
+    assert 1 in Whole(2, 4).outside() and 5 in Whole(2, 4).outside()
+    assert 0 in Real(above=0, below=1).outside() and 1 in Real(above=0, below=1).outside()
+
+
+def test_a_message_is_one_short_line() -> None:
+    with pytest.raises(TabseedError) as caught:
+        check("SMOTE", "n_neighbors", "\x1b[31m\n" + "x" * 500, Whole(1))
+    text = str(caught.value)
+    assert text.startswith("SMOTE: n_neighbors='") and text.endswith("a whole number, 1 or more")
+    assert "\n" not in text and "\x1b" not in text and len(text) < 140
+
+
+def test_what_a_tuner_may_set_is_read_from_the_same_declaration() -> None:
+    space = ts.Int(1, 5)
+    assert searched({"k": Whole(1, search=space), "other": Whole(1)}) == {"k": space}
+    assert set(ts.SMOTE.search_space) == {"n_neighbors", "categories"}
+    assert ts.Resample.search_space == {}
+
+    class Own(ts.SMOTE):
+        search_space = {"n_neighbors": ts.Int(2, 3)}
+
+    assert Own.search_space == {"n_neighbors": ts.Int(2, 3)}
+
+
+def test_estimators_inside_are_checked_too() -> None:
+    table = pa.table({"x": [1.0, 2.0, 3.0, 4.0], "y": ["a", "b", "a", "b"]})
+    two = ts.FeatureResponse(ts.SMOTE(n_neighbors=0))
+    with pytest.raises(TabseedError, match=r"^SMOTE: n_neighbors=0 is not a whole number"):
+        two.fit(table)
+    augmenter = ts.TargetedAugmenter(ts.SMOTE(), ts.KNNShapley(ties="none"))
+    with pytest.raises(TabseedError, match=r"^KNNShapley: ties='none' is not one of"):
+        augmenter.fit(table.select(["x"]), table["y"])
+
+
+# --- the list of house.md, section 4: accepted in silence, or raw errors -------------------------
+
+TABLE = pa.table({"x": [1.5, 2.5, None, 4.0] * 5, "c": ["a", "b", "a", "b"] * 5})
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: ts.Training(stopper="papr"), "Training: stopper='papr' is not one of"),
+        (
+            lambda: ts.Training(learning_rate=-1),
+            "Training: learning_rate=-1 is not a",
+        ),
+        (lambda: ts.Training(validation=2.0), "Training: validation=2.0 is not a number, above 0"),
+        (lambda: ts.Resample(smoothing=-1).fit(TABLE), "Resample: smoothing=-1 is not a number, 0"),
+        (
+            lambda: ts.DiscriminatorDivergence(views=("plan",)).evaluate(TABLE, TABLE),
+            "DiscriminatorDivergence: views=('plan',) is not a tuple of 1 or more, each one of",
+        ),
+        (
+            lambda: ts.SequentialTrees(min_leaf="3").fit(TABLE),
+            "SequentialTrees: min_leaf='3'",
+        ),
+        (
+            lambda: ts.GaussianCopula(shrinkage="a").fit(TABLE),
+            "GaussianCopula: shrinkage='a'",
+        ),
+        (lambda: ts.AdversarialForest(n_trees="10").fit(TABLE), "AdversarialForest: n_trees='10'"),
+        (lambda: ts.VAEBGM(n_seeds=0).fit(TABLE), "VAEBGM: n_seeds=0 is not a whole number, 1"),
+        (
+            lambda: ts.VAEBGM(latent_dim=-1).fit(TABLE),
+            "VAEBGM: latent_dim=-1 is not",
+        ),
+        (
+            lambda: ts.DiscriminatorDivergence(folds=1).evaluate(TABLE, TABLE),
+            "DiscriminatorDivergence: folds=1 is not a whole number, 2 or more",
+        ),
+        (
+            lambda: ts.MarginalDistance(n_bootstrap=0).evaluate(TABLE, TABLE),
+            "MarginalDistance: n_bootstrap=0 is not a whole number, 2 or more",
+        ),
+        (
+            lambda: ts.Table.from_frame(TABLE).split("0.7"),
+            "Table.split: share='0.7' is",
+        ),
+        (lambda: ts.Resample().fit(TABLE).sample(10.0), "Resample: n=10.0 is not a whole"),
+    ],
+)
+def test_what_was_accepted_or_ended_in_a_raw_error_is_refused(make, text) -> None:
+    with pytest.raises(TabseedError) as caught:
+        make()
+    assert str(caught.value).startswith(text) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        (1,),
+        (1, 2, 3),
+        "a",
+        ("a", "b"),
+        (3, 1),
+        (math.nan, 1),
+        math.inf,
+        True,
+        {},
+        [None],
+        np.ones(2),
+    ],
+    ids=repr,
+)
+def test_what_is_no_condition_on_a_number_is_refused_by_column(condition) -> None:
+    model = ts.Resample().fit(TABLE)
+    for n in (0, 3):
+        with pytest.raises(
+            SchemaError, match=r"^column 'x': the condition .* is not a number"
+        ) as error:
+            model.sample(n, conditions={"x": condition})
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("condition", [["a"], np.array(["a", "b"]), 3, ("a", "b"), {}], ids=repr)
+def test_what_is_no_category_is_refused_by_column(condition) -> None:
+    with pytest.raises(SchemaError, match=r"^column 'c' has no category"):
+        ts.Resample().fit(TABLE).sample(3, conditions={"c": condition})
+
+
+def test_open_ends_and_missing_are_conditions() -> None:
+    for model in (ts.Resample(), ts.AdversarialForest(n_trees=5)):
+        model.fit(TABLE)
+        high = model.sample(20, conditions={"x": (2.5, None)})["x"].to_pylist()
+        assert min(high) >= 2.5
+        low = model.sample(20, conditions={"x": [None, 2.5]})["x"].to_pylist()
+        assert max(low) <= 2.5
+        anything = model.sample(20, conditions={"x": (None, None)})["x"]
+        assert anything.null_count == 0
+        assert model.sample(20, conditions={"x": None})["x"].null_count == 20
+
+
+def test_conditions_are_on_columns_by_name() -> None:
+    model = ts.Resample().fit(TABLE)
+    for conditions in (3, "x", [("x", 1.5)]):
+        with pytest.raises(TabseedError, match=r"Resample: conditions=.* is not a dict"):
+            model.sample(3, conditions=conditions)
+    with pytest.raises(SchemaError, match="by its name; got 3"):
+        model.sample(3, conditions={3: 1.5})
