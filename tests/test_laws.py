@@ -113,7 +113,6 @@ def settings() -> dict[str, object]:
         "protocol": tabseed.AugmentationProtocol(),
         "tuner": tabseed.Tuner({"family": {"x": tabseed.Float(0.0, 1.0)}}),
         "encoder": tabseed.TableEncoder(),
-        "KS-stopped": tabseed.KSStopped(generator_class("vaebgm")(n_seeds=3, training=BRIEF)),
     }
 
 
