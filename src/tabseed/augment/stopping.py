@@ -24,7 +24,7 @@ from tabseed.generators.base import FIT, Aids, Draw, Generator
 from tabseed.metrics import MarginalDistance
 from tabseed.pages.curves import stopping_picture
 from tabseed.parameters import MAPPING, SEED, InstanceOf, Parameters, or_none
-from tabseed.table import MISSING, Table
+from tabseed.table import MISSING, Frame, Table
 from tabseed.table.schema import DISCRETE, NUMERIC, Schema
 
 SPLIT, MODEL, PERMUTE = range(3)  # streams of the importances
@@ -80,7 +80,7 @@ class ImportanceKS:
 
     def __init__(
         self,
-        real: Any,
+        real: Frame,
         target: str | None,
         importances: Mapping[str, float] | None = None,
         random_state: RandomState = 0,
@@ -103,7 +103,7 @@ class ImportanceKS:
         """Give W of each seed at this step, (S,)."""
         return np.array([self._watch(step, int(seed), draw) for seed in seeds])
 
-    def statistic(self, drawn: Any) -> float:
+    def statistic(self, drawn: Frame) -> float:
         """Give W of rows drawn."""
         distances = self._distances(drawn)
         return sum(w * distances[name] for name, w in self.weights.items())
@@ -116,7 +116,7 @@ class ImportanceKS:
         ensemble = generator.ensemble_
         return stopping_picture(ensemble.curves, ensemble.best_step)
 
-    def _distances(self, drawn: Any) -> dict[str, float]:
+    def _distances(self, drawn: Frame) -> dict[str, float]:
         table = Table.from_frame(drawn, schema=self._real.schema)
         # its interval, which resampling gives, is of no use here: the fewest resamples
         found = MarginalDistance(n_bootstrap=2).evaluate(self._real, table, random_state=0)
@@ -201,7 +201,7 @@ class KSStopped(Generator):
         """The seeds of the generator, a SeedEnsemble; W stands for their validation losses."""
         return self.generator_.ensemble_
 
-    def log_likelihood(self, table: Any, *, random_state: RandomState = 0) -> np.ndarray:
+    def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
         """Estimate the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
         return np.asarray(self.generator_.log_likelihood(table, random_state=random_state))
 

@@ -26,7 +26,7 @@ from tabseed.metrics.divergence import VIEWS
 from tabseed.metrics.leakage import conform
 from tabseed.pages import Finding, Heading, Row
 from tabseed.pages.intervals import WIDTH
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 from tabseed.table.schema import Schema
 
 MIN_ROWS = DiscriminatorDivergence.min_rows
@@ -186,9 +186,9 @@ def _numbers(name: str, estimate: Estimate) -> Row:
 
 
 def evaluate(
-    train: Any,
-    synthetic: Any,
-    holdout: Any,
+    train: Frame,
+    synthetic: Frame,
+    holdout: Frame,
     *,
     target: str | None = None,
     schema: Schema | None = None,
@@ -247,7 +247,7 @@ def _step(progress: Progress | None, index: int) -> Progress:
 
 
 def _conform_all(
-    train: Any, synthetic: Any, holdout: Any, schema: Schema | None
+    train: Frame, synthetic: Frame, holdout: Frame, schema: Schema | None
 ) -> tuple[tuple[Table, Table, Table], Schema]:
     """Bring all three to the modelled columns of one schema; give also the whole schema."""
     if schema is None:

@@ -43,7 +43,7 @@ from tabseed.parameters import (
     shown,
 )
 from tabseed.space import Dimension
-from tabseed.table import MISSING, Table
+from tabseed.table import MISSING, Frame, Table
 from tabseed.table.display import MAX_TEXT, as_html, counted, shortened
 from tabseed.table.schema import NUMERIC, Column, Schema
 
@@ -98,7 +98,7 @@ class Generator(BaseEstimator):
 
     def fit(
         self,
-        table: Any,
+        table: Frame,
         *,
         target: str | None = None,
         encoder: TableEncoder | None = None,

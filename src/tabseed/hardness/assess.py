@@ -18,7 +18,7 @@ from tabseed.hardness import drawing
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
 from tabseed.pages import Finding, Heading, Row, settings_of
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 
 HARDEST = 0.1  # the share of rows whose hints are counted apart
 
@@ -174,11 +174,11 @@ class HardnessAssessment(Finding):
 
 @renamed(frame="table")
 def assess_hardness(
-    table: Any,
+    table: Frame,
     target: str,
     scorer: HardnessScorer,
     *,
-    reference: Any = None,
+    reference: Frame | None = None,
     folds: int | None = None,
 ) -> HardnessAssessment:
     """Score the rows of a frame or Table by the other columns, and guess why they are hard.

@@ -19,7 +19,7 @@ from tabseed.coding.labels import code_labels
 from tabseed.coding.levels import pick
 from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
-from tabseed.table import MISSING, Table
+from tabseed.table import MISSING, Frame, Table
 from tabseed.table.columns import LARGEST
 from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
@@ -401,7 +401,7 @@ class _ArrayRows:
 class _TableRows:
     """Rows of a frame; columns by name."""
 
-    def __init__(self, frame: Any) -> None:
+    def __init__(self, frame: Frame) -> None:
         self.table = Table.from_frame(frame)
         self.is_table = isinstance(frame, Table)
         self.cells: dict[Any, _Cells] = {c.name: self._cells(c) for c in self.table.schema.modelled}

@@ -19,6 +19,7 @@ from tabseed.inductive_bias.base import Bench, InductiveBias, learn
 from tabseed.inductive_bias.journal import Journal
 from tabseed.inductive_bias.weights import StageOne
 from tabseed.parameters import SEED, InstanceOf, Parameters, or_none
+from tabseed.table import Frame
 
 
 class FineTuned(Generator):
@@ -102,7 +103,7 @@ class FineTuned(Generator):
         """The seeds of the last training."""
         return self.generator_.ensemble_
 
-    def log_likelihood(self, table: Any, *, random_state: RandomState = 0) -> np.ndarray:
+    def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
         """Estimate the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
         return self.generator_.log_likelihood(table, random_state=random_state)
 

@@ -13,7 +13,7 @@ from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.estimates.estimate import Better, Estimate
 from tabseed.metrics.leakage import _schema_of, check_leakage, conform
 from tabseed.parameters import Parameters, check_parameters
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 
 
 class Result(Protocol):
@@ -48,10 +48,10 @@ class Metric(BaseEstimator, Generic[R]):
 
     def evaluate(
         self,
-        real: Any,
-        synthetic: Any,
+        real: Frame,
+        synthetic: Frame,
         *,
-        train: Any = None,
+        train: Frame | None = None,
         random_state: RandomState = 0,
         progress: Progress | None = None,
     ) -> R:
@@ -69,7 +69,9 @@ class Metric(BaseEstimator, Generic[R]):
         stream = seed_sequence(random_state)
         return self._evaluate(real, synthetic, stream, train=train, progress=progress)
 
-    def _tables(self, real: Any, synthetic: Any, train: Any) -> tuple[Table, Table, Table | None]:
+    def _tables(
+        self, real: Frame, synthetic: Frame, train: Frame | None
+    ) -> tuple[Table, Table, Table | None]:
         """Bring all to one schema; refuse too few rows and leaks."""
         schema = _schema_of(real if train is None else train, real).modelled
         if not len(schema):

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed.errors import LeakageError, SchemaError
-from tabseed.table import UNSEEN, Table
+from tabseed.table import UNSEEN, Frame, Table
 from tabseed.table.schema import NUMERIC, Schema
 
 LEAK_SIGMAS = 5.0  # false alarms below 1e-6 a table if the normal approximation holds
@@ -24,7 +24,7 @@ def _schema_of(*frames: Any) -> Schema:
     return Table.from_frame(frames[0]).schema
 
 
-def conform(frame: Any, schema: Schema, name: str) -> Table:
+def conform(frame: Frame, schema: Schema, name: str) -> Table:
     """Bring a frame or Table to the columns of ``schema``; errors begin with ``name``."""
     if isinstance(frame, Table) and all(
         c.name in frame.schema and frame.schema[c.name] == c for c in schema

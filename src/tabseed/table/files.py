@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -22,10 +22,7 @@ from tabseed.errors import FileError, MissingDependencyError, SchemaError
 from tabseed.table.delimited import as_text, check_names, read_text
 from tabseed.table.frames import to_arrow
 from tabseed.table.schema import Column, Schema
-from tabseed.table.table import Table
-
-if TYPE_CHECKING:
-    from tabseed.table import Frame
+from tabseed.table.table import Frame, Table
 
 MAX_BYTES = 2**31  # decompressed; a table beyond 2 GiB is not a small one, or it is a zip bomb
 MAX_SCHEMA_BYTES = 2**26

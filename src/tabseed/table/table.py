@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
     from narwhals.typing import IntoDataFrame
 
-    Frame: TypeAlias = "IntoDataFrame | Table"  # pandas, polars, pyarrow, ...: what a table is of
+    # what a table is made of: a frame of pandas, polars or pyarrow, or a Table
+    Frame: TypeAlias = "IntoDataFrame | Table"
+else:
+    Frame = Any  # for annotations only: narwhals has such types for type checkers alone
 
 
 class Table:

@@ -18,6 +18,7 @@ from tabseed._random import RandomState, child, seed_sequence
 from tabseed.coding.labels import seeded
 from tabseed.errors import TabseedError
 from tabseed.estimates.estimate import Estimate
+from tabseed.table import Frame
 from tabseed.utility.measure import SYNTHETIC, Measured
 from tabseed.utility.problem import Problem, loss, residuals, squared_name
 
@@ -208,7 +209,7 @@ class _Voted:
 
 def independent_sets(
     generator: Any,
-    table: Any,
+    table: Frame,
     target: str | None,
     n: int,
     m: int,
@@ -231,7 +232,7 @@ def independent_sets(
 
 
 def _one_set(
-    generator: Any, table: Any, target: str | None, n: int, stream: np.random.SeedSequence
+    generator: Any, table: Frame, target: str | None, n: int, stream: np.random.SeedSequence
 ) -> Any:
     fitted = seeded(generator, child(stream, LEARN)).fit(table, target=target)
     return fitted.sample(n, random_state=child(stream, DRAW))

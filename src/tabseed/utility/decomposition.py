@@ -23,6 +23,7 @@ that of Xu, Sun and Cheng (arXiv 2305.10015) in spirit; these formulas are ours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -32,6 +33,7 @@ from tabseed._random import RandomState
 from tabseed.errors import renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.words import number
+from tabseed.table import Frame
 from tabseed.utility.contributions import Contributions
 from tabseed.utility.gap import RISKS, model_first, one
 from tabseed.utility.measure import Measured, Measuring, measure
@@ -107,9 +109,9 @@ class Decomposition:
 @renamed(how="settings")
 @model_first
 def utility_decomposition(
-    train: Any,
-    synthetic: Any,
-    holdout: Any,
+    train: Frame,
+    synthetic: Frame | Sequence[Frame],
+    holdout: Frame,
     target: str,
     settings: Measuring | None = None,
     random_state: RandomState = 0,

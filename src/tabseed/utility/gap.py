@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, Mean, mean_over, ratio
 from tabseed.estimates.scores import SCORES, Task, score_rows
 from tabseed.estimates.words import number, span
+from tabseed.table import Frame
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.problem import loss
 
@@ -123,9 +124,9 @@ def model_first(function: Called) -> Called:
 @renamed(how="settings")
 @model_first
 def generalization_utility(
-    train: Any,
-    synthetic: Any,
-    holdout: Any,
+    train: Frame,
+    synthetic: Frame | Sequence[Frame],
+    holdout: Frame,
     target: str,
     settings: Measuring | None = None,
     random_state: RandomState = 0,

@@ -32,7 +32,7 @@ from tabseed.parameters import (
     check_parameters,
     or_none,
 )
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 from tabseed.utility.contributions import Contributions
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points
@@ -129,11 +129,16 @@ class Measuring:
         check_parameters(self)
 
 
+def as_list(synthetic: Frame | Sequence[Frame]) -> list[Frame]:
+    """Give one synthetic table, or several, as a list."""
+    return list(synthetic) if isinstance(synthetic, Sequence) else [synthetic]
+
+
 @renamed(train_on="train", how="settings")
 def measure(
-    train: Any,
-    synthetic: Any,
-    holdout: Any,
+    train: Frame,
+    synthetic: Frame | Sequence[Frame],
+    holdout: Frame,
     target: str,
     settings: Measuring | None = None,
     random_state: RandomState = 0,
@@ -155,7 +160,7 @@ def measure(
     real = real.select(problem.schema)
     held = conform(holdout, problem.schema, "holdout")
     check_leakage(real, held)
-    many = synthetic if isinstance(synthetic, list | tuple) else [synthetic]
+    many = as_list(synthetic)
     given = len(many) if settings.responses is None else len(settings.responses)
     if not many or given != len(many):
         raise TabseedError(

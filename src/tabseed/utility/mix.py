@@ -29,7 +29,7 @@ from tabseed.estimates.words import number, span
 from tabseed.pages import Finding, Heading, Row, one_line
 from tabseed.pages.intervals import Line, on_one_axis
 from tabseed.parameters import FUNCTION, N_JOBS, Parameters, Whole, check_parameters, or_none
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points, squared_loss, squared_name
 
@@ -223,7 +223,7 @@ class Mix(Finding):
 
 @renamed(how="settings")
 def tune_mix(
-    train: Any,
+    train: Frame,
     generator: Any,
     target: str,
     *,

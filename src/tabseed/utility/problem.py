@@ -12,7 +12,7 @@ from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.estimates.scores import Task
 from tabseed.metrics.leakage import conform
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 from tabseed.table.schema import DISCRETE, Schema
 
 
@@ -58,7 +58,7 @@ class Problem:
         classes = tuple(column.categories) if column.kind in DISCRETE else ()
         return cls(table.schema.modelled, target, task, classes)
 
-    def rows(self, frame: Any, name: str, *, to_train: bool = False) -> Labelled:
+    def rows(self, frame: Frame, name: str, *, to_train: bool = False) -> Labelled:
         """Take rows of this table; errors begin with ``name``.
 
         SchemaError for a missing label. A class that the training rows lack gets a negative

@@ -10,7 +10,7 @@ and judged on real rows, B bootstrap replicates.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from tabseed.errors import TabseedError, renamed
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.scores import SCORES, score_rows
 from tabseed.estimates.words import DIGITS, number, span
+from tabseed.table import Frame
 from tabseed.utility.agreement import (
     BLOCK,
     ROUNDING,
@@ -212,9 +213,9 @@ class RankingReport:
 
 @renamed(how="settings")
 def ranking_consistency(
-    train: Any,
-    synthetic: Any,
-    holdout: Any,
+    train: Frame,
+    synthetic: Frame | Sequence[Frame],
+    holdout: Frame,
     target: str,
     settings: Measuring | None = None,
     random_state: RandomState = 0,

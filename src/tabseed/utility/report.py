@@ -5,6 +5,7 @@ Notation: K models, D synthetic tables, S seeds, h rows held out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from tabseed.estimates.words import form_of, number, span
 from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
 from tabseed.metrics.leakage import conform
 from tabseed.pages import Finding, Heading, Row
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 from tabseed.table.schema import Schema
 from tabseed.utility import drawing
 from tabseed.utility.averaging import SeveralSets, error_of_several
@@ -41,6 +42,7 @@ from tabseed.utility.measure import (
     SYNTHETIC,
     Measured,
     Measuring,
+    as_list,
     measure,
 )
 from tabseed.utility.problem import loss
@@ -253,9 +255,9 @@ class UtilityReport(Finding):
 
 @renamed(how="settings")
 def assess_utility(
-    train: Any,
-    synthetic: Any,
-    holdout: Any,
+    train: Frame,
+    synthetic: Frame | Sequence[Frame],
+    holdout: Frame,
     target: str,
     settings: Measuring | None = None,
     random_state: RandomState = 0,
@@ -274,8 +276,8 @@ def assess_utility(
     """
     stream = seed_sequence(random_state)
     real = Table.from_frame(train)
-    many = list(synthetic) if isinstance(synthetic, list | tuple) else [synthetic]
-    tables = [conform(frame, real.schema.modelled, "synthetic") for frame in many]
+    modelled = real.schema.modelled
+    tables = [conform(frame, modelled, "synthetic") for frame in as_list(synthetic)]
     held = conform(holdout, real.schema.modelled, "holdout")
     settings = settings or Measuring()
     metric = clone(ChiSquareDivergence() if fidelity is None else fidelity)

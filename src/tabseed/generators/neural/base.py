@@ -18,7 +18,7 @@ from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.ensemble import Monitor, Options, SeedEnsemble, train_ensemble
 from tabseed.generators.neural.learner import Learner, Weights, to_tensor, torch
 from tabseed.generators.neural.stopping import Training
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 
 SPLIT, SEED, LATENT = range(3)  # streams below that of a fit
 WATCHED = 6  # further: 3 to 5 are those of an inductive bias
@@ -73,7 +73,7 @@ class NeuralGenerator(Generator):
         """Whether :meth:`log_likelihood` can be asked for."""
         return type(self)._log_likelihood is not NeuralGenerator._log_likelihood
 
-    def log_likelihood(self, table: Any, *, random_state: RandomState = 0) -> np.ndarray:
+    def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
         """Estimate the log-probability of each row's cells (n,), in nats, under the law drawn from.
 
         A number's cell is its interval (:class:`~tabseed.coding.encode.Layout`), so that models

@@ -17,7 +17,7 @@ from tabseed.generators.base import Aids, Condition, Generator, category_code, n
 from tabseed.generators.trees.leaves import Axis, Leaves, Trees, parts, places
 from tabseed.parameters import N_JOBS, SEED, Parameters, Real, Whole, or_none
 from tabseed.space import Choice, Float, Int
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 from tabseed.table.schema import NUMERIC, Column
 
 MIN_LEAVES = (2, 3, 5, 10, 20)  # smallest leaves tried, in rows
@@ -161,7 +161,7 @@ class AdversarialForest(Generator):
             if self.score_ is None or score > self.score_:
                 self.min_leaf_, self.smoothing_, self.score_ = min_leaf, smoothing, score
 
-    def log_likelihood(self, table: Any) -> np.ndarray:
+    def log_likelihood(self, table: Frame) -> np.ndarray:
         """Give the log-probability of each row's cells (n,), in nats, under the law drawn from.
 
         A number's cell is its interval (:class:`~tabseed.coding.encode.Layout`), so that models

@@ -24,7 +24,7 @@ from tabseed.generators.base import Aids, Generator
 from tabseed.generators.trees.level_trees import Forest, Rows, Tree, levels_of
 from tabseed.parameters import FLAG, N_JOBS, SEED, Parameters, Real, Whole, or_none
 from tabseed.space import Int
-from tabseed.table import Table
+from tabseed.table import Frame, Table
 
 SHRINKAGES = (1.0, 2.0, 4.0, 8.0, 16.0)  # rows; tried by held-out likelihood
 WIDTHS = (0.0, 0.7, 1.5, 3.0, 6.0)  # parts of intervals
@@ -261,7 +261,7 @@ class SequentialTrees(Generator):
                 values[j][mine] = drawn
         return layout.from_free(values, rng)
 
-    def log_likelihood(self, table: Any) -> np.ndarray:
+    def log_likelihood(self, table: Frame) -> np.ndarray:
         """Log-probability of each row's cells (n,), in nats, exact.
 
         log 1/O sum_o prod_j 1/T sum_t p_t(x_j | x_before). A number's cell is its interval, as in

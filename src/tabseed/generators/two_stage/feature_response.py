@@ -46,7 +46,7 @@ from tabseed.parameters import (
     or_none,
 )
 from tabseed.space import Choice
-from tabseed.table import MISSING, Table
+from tabseed.table import MISSING, Frame, Table
 from tabseed.table.schema import Schema
 
 FEATURES, RESPONSE = 0, 1  # streams below that of a fit
@@ -279,7 +279,7 @@ class FeatureResponse(Generator):
         return layout.from_free(values, rng)
 
     @renamed(frame="table")
-    def sample_response(self, table: Any, *, random_state: RandomState = None) -> np.ndarray:
+    def sample_response(self, table: Frame, *, random_state: RandomState = None) -> np.ndarray:
         """Draw a response (n,) to the features of each row given.
 
         Numbers as :meth:`~tabseed.table.Table.numbers` gives them (dates in microseconds, NaN
@@ -299,7 +299,7 @@ class FeatureResponse(Generator):
         return np.asarray(labels[np.nan_to_num(drawn, nan=MISSING).astype(int)])
 
     @renamed(frame="table")
-    def response_mean(self, table: Any) -> np.ndarray:
+    def response_mean(self, table: Frame) -> np.ndarray:
         """Give E[y~ | x] for the features of each row: of what :meth:`sample_response` draws.
 
         (n,) for numbers, rounding and clipping included, of those not missing; for classes their
@@ -309,7 +309,7 @@ class FeatureResponse(Generator):
         with one_thread():
             return self.law_.mean(points)
 
-    def _given(self, table: Any) -> np.ndarray:
+    def _given(self, table: Frame) -> np.ndarray:
         schema = None if self.features_ is None else self.features_.schema_
         return self._points(Table.from_frame(table, schema=schema))
 
