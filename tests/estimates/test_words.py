@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tabseed.estimates.estimate import Estimate, finite
-from tabseed.estimates.words import cell, form_of, number, span
+from tabseed.estimates.scores import form_of
+from tabseed.estimates.words import cell, number, span
 
 FORMS = (".3f", "+.4f", ".3g", "+.3g", ".0%", ".2f")
 

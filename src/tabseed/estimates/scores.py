@@ -7,9 +7,16 @@ from typing import Literal
 import numpy as np
 from scipy.stats import rankdata
 
+from tabseed.estimates.words import DIGITS, THOUSANDTHS
+
 Task = Literal["classification", "regression"]
 SCORES: dict[Task, str] = {"regression": "R2", "classification": "AUC"}
 MIN_SD = 1e-12  # of y: below it nothing is left to explain
+
+
+def form_of(unit: str) -> str:
+    """Give the form of a number in ``unit``: thousandths of a score, else three digits."""
+    return THOUSANDTHS if unit in SCORES.values() else DIGITS
 
 
 def score_rows(task: Task, y: np.ndarray, said: np.ndarray) -> np.ndarray | None:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tabseed.estimates.scores import SCORES
-
 THOUSANDTHS, DIGITS = ".3f", ".3g"  # forms of numbers between -1 and 1, and of any scale
 WHOLE = 1e15  # below it a whole float is written with all its digits
 NONE = "none"  # in the place of a number that does not exist
@@ -36,11 +34,6 @@ def span(low: float, high: float, form: str = THOUSANDTHS) -> str:
     '0.000 to 0.250'
     """
     return f"{number(low, form)} to {number(high, form)}"
-
-
-def form_of(unit: str) -> str:
-    """Give the form of a number in ``unit``: thousandths of a score, else three digits."""
-    return THOUSANDTHS if unit in SCORES.values() else DIGITS
 
 
 def cell(value: Any, form: str = ".6g") -> str:

@@ -18,8 +18,8 @@ from tabseed._random import RandomState, child, seed_sequence, seed_text
 from tabseed.errors import FormerName, TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.means import BALANCED, mean_over
-from tabseed.estimates.scores import SCORES, Task, score_rows
-from tabseed.estimates.words import form_of, number, span
+from tabseed.estimates.scores import SCORES, Task, form_of, score_rows
+from tabseed.estimates.words import number, span
 from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
 from tabseed.metrics.leakage import conform
 from tabseed.pages import Finding, Heading, Row
