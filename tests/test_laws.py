@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import pkgutil
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from tabseed.inductive_bias.fine_tuned import FineTuned
 from tabseed.inductive_bias.maml import MetaTraining
 from tabseed.metrics import METRICS, ChiSquareDivergence, DiscriminatorDivergence, Metric
 from tabseed.saved import WRAPPERS
+from tabseed.testing.laws import laws_in
 
 Augmenter = TargetedAugmenter | TargetedRegressionAugmenter
 
@@ -159,21 +162,22 @@ def test_no_class_and_no_check_is_missed() -> None:
     registered |= {bias_class(n) for n in BIASES} | {scorer_class(n) for n in SCORERS}
     assert registered <= tested
     assert {name for _, name in WRAPPERS} <= {cls.__name__ for cls in tested}
-    written = {f for n, f in vars(testing).items() if n.startswith("check_")}
+    written = set()
+    for file in pkgutil.iter_modules(testing.__path__, "tabseed.testing."):
+        written |= set(laws_in(import_module(file.name)))
+    laws = {check for checks in testing.LAWS.values() for check in checks}
     run = {check for case in CASES for check in case.values[:1]}
-    whole = {
-        getattr(testing, f"check_{kind}")
-        for kind in ("generator", "metric", "bias", "scorer", "augmenter")
-    }
-    assert written - run == whole
-    inside = {
-        f"{module.__name__}.{n}"
-        for module in vars(testing).values()
-        if inspect.ismodule(module) and module.__name__.startswith("tabseed.testing.")
-        for n in vars(module)
-        if n.startswith("check_")
-    }
-    assert {name.rpartition(".")[2] for name in inside} == {f.__name__ for f in written - whole}
+    assert written == laws == run
+
+
+def test_checks_are_found_by_name() -> None:
+    names = [check.__name__ for checks in testing.LAWS.values() for check in checks]
+    assert len(names) == len(set(names)) > 40
+    assert all(getattr(testing, name).__name__ == name for name in names)
+    with pytest.raises(AttributeError, match="check_nothing"):
+        testing.check_nothing  # noqa: B018
+    example = testing.tables.example_table
+    assert example not in laws_in(testing.tables) == laws_in(testing.laws) == ()
 
 
 def test_laws_catch_what_breaks_them() -> None:

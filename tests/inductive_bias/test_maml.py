@@ -18,7 +18,8 @@ from tabseed.generators.neural.paper import PaperNetwork
 from tabseed.inductive_bias.journal import Journal
 from tabseed.inductive_bias.maml import Batch, MetaTraining, adapt, meta_gradient
 from tabseed.inductive_bias.weights import average
-from tabseed.testing.biases import example_bench, in_double
+from tabseed.testing.biases import example_bench
+from tabseed.testing.meta_learning import in_double
 
 # averages of seeds that share nothing say so
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")

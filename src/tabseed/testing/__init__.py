@@ -19,108 +19,66 @@ from tabseed.augment.stopping import KSStopped
 from tabseed.generators.base import Generator
 from tabseed.hardness.base import HardnessScorer
 from tabseed.metrics import Metric
-from tabseed.testing.augment import (
-    AUGMENTER_CHECKS,
-    check_added_rows_are_told_apart,
-    check_added_rows_follow_amount,
-    check_augmenter_changes_no_input,
-    check_augmenter_seed_decides_everything,
-    check_hard_rows_are_the_hardest,
-    check_hardest_one_learns_all_rows,
-    check_names_of_classes_do_not_matter,
-    check_originals_come_first_and_stay,
-    check_permuting_rows_permutes_what_is_skipped,
-    check_skip_leaves_hinted_rows_out,
-    check_the_kind_of_rows_comes_back,
+from tabseed.testing import (
+    augment,
+    averaging,
+    biases,
+    generators,
+    hardness,
+    meta_learning,
+    metrics,
+    neural,
+    parameters,
+    training,
 )
-from tabseed.testing.biases import (
-    AVERAGING_CHECKS,
-    BIAS_CHECKS,
-    MAML_CHECKS,
-    check_average_of_equal_weights_is_that_weight,
-    check_bias_seed_decides_everything,
-    check_initial_weights_change_nothing,
-    check_meta_gradient_without_inner_rate_is_pooled,
-    check_only_float_tensors_are_averaged,
-    check_order_of_seeds_is_irrelevant,
-    check_weights_fit_the_network,
-)
-from tabseed.testing.generators import (
-    GENERATOR_CHECKS,
-    check_better_than_torn_columns,
-    check_clone_save_and_load_give_the_same_rows,
-    check_conditions_are_met,
-    check_few_rows_work_or_are_refused_with_a_number,
-    check_input_is_not_changed,
-    check_missing_cells_keep_their_share,
-    check_odd_tables,
-    check_same_kind_of_frame_comes_back,
-    check_seed_decides_everything,
-    check_values_stay_within_what_was_seen,
-)
-from tabseed.testing.hardness import (
-    SCORER_CHECKS,
-    check_a_flipped_label_in_a_clean_cluster_ranks_first,
-    check_labels_are_names,
-    check_odd_rows_are_scored_or_refused,
-    check_permuting_rows_permutes_scores,
-    check_scorer_seed_decides_everything,
-)
-from tabseed.testing.metrics import (
-    METRIC_CHECKS,
-    check_metric_declares_itself,
-    check_metric_is_best_on_two_halves,
-    check_metric_is_reproducible,
-    check_metric_refuses_leaks,
-)
-from tabseed.testing.neural import (
-    NEURAL_CHECKS,
-    TRAINED_CHECKS,
-    check_cores_do_not_matter,
-    check_interrupted_training_goes_on,
-    check_no_steps_give_initial_weights,
-    check_progress_is_told,
-    check_seeds_are_as_if_alone,
-    check_shapes_follow_the_encoder,
-)
-from tabseed.testing.parameters import (
-    PARAMETER_CHECKS,
-    check_bad_parameters_are_refused,
-    check_parameters_are_declared,
-)
-from tabseed.testing.tables import N_ROWS, Check, example_table, frames, odd_tables
+from tabseed.testing.laws import Check, laws_in
+from tabseed.testing.tables import N_ROWS, example_table, frames, odd_tables
+
+LAWS: dict[str, tuple[Check, ...]] = {
+    "parameters": laws_in(parameters),
+    "metric": laws_in(metrics),
+    "scorer": laws_in(hardness),
+    "generator": laws_in(generators),
+    "network": laws_in(neural),
+    "long training": laws_in(training),
+    "augmenter": laws_in(augment),
+    "bias": laws_in(biases),
+    "averaging": laws_in(averaging),
+    "meta-learning": laws_in(meta_learning),
+}
+"""Every check by the kind of thing that it is a law of; each is a name of this module too."""
+
+
+def __getattr__(name: str) -> Check:
+    for check in (check for checks in LAWS.values() for check in checks):
+        if check.__name__ == name:
+            return check
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def checks_of(estimator: Any) -> tuple[Check, ...]:
     """The checks that an estimator, or anything that declares ``parameters``, must pass."""
     if not isinstance(getattr(type(estimator), "parameters", None), Mapping):
         raise TypeError(f"no laws are known for {type(estimator).__name__}")
-    return PARAMETER_CHECKS + _family_checks(estimator)
+    return tuple(check for kind in ("parameters", *_kinds(estimator)) for check in LAWS[kind])
 
 
-def _family_checks(estimator: Any) -> tuple[Check, ...]:
-    if isinstance(estimator, Metric):
-        return METRIC_CHECKS
-    if isinstance(estimator, HardnessScorer):
-        return SCORER_CHECKS
-    if isinstance(estimator, Generator):
-        neural = _is(estimator, "tabseed.generators.neural.base", "NeuralGenerator")
-        tuned = _is(estimator, "tabseed.inductive_bias.fine_tuned", "FineTuned")
-        tuned = tuned or isinstance(estimator, KSStopped)
-        return (
-            GENERATOR_CHECKS
-            + (NEURAL_CHECKS if neural else ())
-            + (TRAINED_CHECKS if neural or tuned else ())
-        )
-    if isinstance(estimator, TargetedAugmenter | TargetedRegressionAugmenter):
-        return AUGMENTER_CHECKS
-    if _is(estimator, "tabseed.inductive_bias.base", "InductiveBias"):
-        averages = _is(estimator, "tabseed.inductive_bias.weights", "WeightAveraging")
-        learns = _is(estimator, "tabseed.inductive_bias.maml", "MAML")
-        return (
-            BIAS_CHECKS + (AVERAGING_CHECKS if averages else ()) + (MAML_CHECKS if learns else ())
-        )
-    return ()
+def _kinds(estimator: Any) -> list[str]:
+    """Say of which kinds in LAWS it is."""
+    trained = _is(estimator, "tabseed.generators.neural.base", "NeuralGenerator")
+    tuned = _is(estimator, "tabseed.inductive_bias.fine_tuned", "FineTuned")
+    kinds = {
+        "metric": isinstance(estimator, Metric),
+        "scorer": isinstance(estimator, HardnessScorer),
+        "generator": isinstance(estimator, Generator),
+        "network": trained,
+        "long training": trained or tuned or isinstance(estimator, KSStopped),
+        "augmenter": isinstance(estimator, TargetedAugmenter | TargetedRegressionAugmenter),
+        "bias": _is(estimator, "tabseed.inductive_bias.base", "InductiveBias"),
+        "averaging": _is(estimator, "tabseed.inductive_bias.weights", "WeightAveraging"),
+        "meta-learning": _is(estimator, "tabseed.inductive_bias.maml", "MAML"),
+    }
+    return [kind for kind, applies in kinds.items() if applies]
 
 
 def _is(estimator: Any, module: str, name: str) -> bool:
@@ -163,68 +121,14 @@ def check_bias(bias: Any) -> None:
 
 
 __all__ = [
-    "AUGMENTER_CHECKS",
-    "AVERAGING_CHECKS",
-    "BIAS_CHECKS",
-    "Check",
-    "GENERATOR_CHECKS",
-    "MAML_CHECKS",
-    "METRIC_CHECKS",
-    "NEURAL_CHECKS",
+    "LAWS",
     "N_ROWS",
-    "PARAMETER_CHECKS",
-    "SCORER_CHECKS",
-    "TRAINED_CHECKS",
-    "check_a_flipped_label_in_a_clean_cluster_ranks_first",
-    "check_added_rows_are_told_apart",
-    "check_added_rows_follow_amount",
+    "Check",
     "check_augmenter",
-    "check_augmenter_changes_no_input",
-    "check_augmenter_seed_decides_everything",
-    "check_average_of_equal_weights_is_that_weight",
-    "check_bad_parameters_are_refused",
-    "check_better_than_torn_columns",
     "check_bias",
-    "check_bias_seed_decides_everything",
-    "check_clone_save_and_load_give_the_same_rows",
-    "check_conditions_are_met",
-    "check_cores_do_not_matter",
-    "check_few_rows_work_or_are_refused_with_a_number",
     "check_generator",
-    "check_hard_rows_are_the_hardest",
-    "check_hardest_one_learns_all_rows",
-    "check_initial_weights_change_nothing",
-    "check_input_is_not_changed",
-    "check_interrupted_training_goes_on",
-    "check_labels_are_names",
-    "check_meta_gradient_without_inner_rate_is_pooled",
     "check_metric",
-    "check_metric_declares_itself",
-    "check_metric_is_best_on_two_halves",
-    "check_metric_is_reproducible",
-    "check_metric_refuses_leaks",
-    "check_missing_cells_keep_their_share",
-    "check_names_of_classes_do_not_matter",
-    "check_no_steps_give_initial_weights",
-    "check_odd_rows_are_scored_or_refused",
-    "check_odd_tables",
-    "check_only_float_tensors_are_averaged",
-    "check_order_of_seeds_is_irrelevant",
-    "check_originals_come_first_and_stay",
-    "check_parameters_are_declared",
-    "check_permuting_rows_permutes_scores",
-    "check_permuting_rows_permutes_what_is_skipped",
-    "check_progress_is_told",
-    "check_same_kind_of_frame_comes_back",
     "check_scorer",
-    "check_scorer_seed_decides_everything",
-    "check_seed_decides_everything",
-    "check_seeds_are_as_if_alone",
-    "check_shapes_follow_the_encoder",
-    "check_skip_leaves_hinted_rows_out",
-    "check_the_kind_of_rows_comes_back",
-    "check_values_stay_within_what_was_seen",
-    "check_weights_fit_the_network",
     "checks_of",
     "example_table",
     "frames",

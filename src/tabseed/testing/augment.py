@@ -13,7 +13,7 @@ from tabseed.augment.augmenter import SCORE
 from tabseed.errors import SchemaError
 from tabseed.hardness.hints import hints
 from tabseed.hardness.shapley.knn import KNNShapley
-from tabseed.testing.tables import Check, example_table, frames
+from tabseed.testing.tables import example_table, frames
 
 N, TAU = 80, 0.25  # rows, and the share of hard ones, that checks take
 SKIPPED = ("mislabelled", "out of support")
@@ -215,18 +215,3 @@ def _types(rows: Any) -> Any:
     if isinstance(rows, pa.Table):
         return rows.schema
     return list(rows.columns), list(rows.dtypes)
-
-
-AUGMENTER_CHECKS: tuple[Check, ...] = (
-    check_originals_come_first_and_stay,
-    check_the_kind_of_rows_comes_back,
-    check_added_rows_are_told_apart,
-    check_added_rows_follow_amount,
-    check_hardest_one_learns_all_rows,
-    check_hard_rows_are_the_hardest,
-    check_skip_leaves_hinted_rows_out,
-    check_permuting_rows_permutes_what_is_skipped,
-    check_names_of_classes_do_not_matter,
-    check_augmenter_seed_decides_everything,
-    check_augmenter_changes_no_input,
-)

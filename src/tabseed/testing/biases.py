@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from tabseed._random import child, seed_sequence
+from tabseed._random import seed_sequence
 from tabseed.coding.encode import TableEncoder
 from tabseed.generators.base import Aids
 from tabseed.table import Table
-from tabseed.testing.tables import Check, example_table
+from tabseed.testing.tables import example_table
 
 STEPS = 60  # of each training
 Stacked = dict[str, np.ndarray]
@@ -32,8 +32,8 @@ def example_bench() -> Any:
     return Bench(model, x, encoder.layout_, stream, Journal(Aids(None, None), 1))
 
 
-def _weights(bias: Any, ensemble: Any) -> Stacked:
-    """Ask for weights at a bench of their own: nothing is left from another asking."""
+def weights_of(bias: Any, ensemble: Any) -> Stacked:
+    """Give the weights of a bias at a bench of its own: nothing is left from another call."""
     found: Stacked = clone(bias).initial_weights(ensemble, example_bench())
     return found
 
@@ -41,7 +41,7 @@ def _weights(bias: Any, ensemble: Any) -> Stacked:
 def check_weights_fit_the_network(bias: Any) -> None:
     """Names and shapes of the network's, float32, finite; one set, or one for each seed."""
     bench = example_bench()
-    found = _weights(bias, bench.first(bias.plan()))
+    found = weights_of(bias, bench.first(bias.plan()))
     fresh = bench.model.network_.initial_weights(np.random.default_rng(0))
     assert set(found) == set(fresh), f"weights {sorted(found)}, not {sorted(fresh)}"
     for name, value in found.items():
@@ -57,9 +57,9 @@ def check_order_of_seeds_is_irrelevant(bias: Any) -> None:
     ensemble = example_bench().first(bias.plan())
     if ensemble is None:
         return
-    one = _flat(_weights(bias, ensemble))
+    one = _flat(weights_of(bias, ensemble))
     turned = [*range(1, len(ensemble.curves)), 0]
-    two = _flat(_weights(bias, _reordered(ensemble, turned)))
+    two = _flat(weights_of(bias, reordered(ensemble, turned)))
     assert one.shape == two.shape
     gaps = np.abs(one[:, None] - two[None]).max(axis=-1)
     gap = max(gaps.min(axis=0).max(), gaps.min(axis=1).max())
@@ -70,7 +70,8 @@ def _flat(weights: Stacked) -> np.ndarray:
     return np.concatenate([weights[k].reshape(len(weights[k]), -1) for k in sorted(weights)], 1)
 
 
-def _reordered(ensemble: Any, order: list[int]) -> Any:
+def reordered(ensemble: Any, order: list[int]) -> Any:
+    """Give an ensemble of the same seeds in another order, or of some of them."""
     return type(ensemble)(
         ensemble.of_seeds(order),
         [ensemble.curves[seed] for seed in order],
@@ -83,7 +84,7 @@ def check_bias_seed_decides_everything(bias: Any) -> None:
     """Same stream, same bytes; global random state is not touched."""
     ensemble = example_bench().first(bias.plan())
     before = np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
-    one, two = (_weights(bias, ensemble) for _ in range(2))
+    one, two = (weights_of(bias, ensemble) for _ in range(2))
     for name, value in one.items():
         assert value.tobytes() == two[name].tobytes(), f"{name}: same stream, other weights"
     after = np.random.get_state()[1]  # type: ignore[index]  # noqa: NPY002
@@ -103,100 +104,3 @@ def check_initial_weights_change_nothing(bias: Any) -> None:
         assert np.array_equal(value, found, equal_nan=value.dtype.kind == "f"), f"{name} changed"
     assert np.array_equal(x, bench.x) and np.array_equal(rows, bench.rows), "rows changed"
     assert np.array_equal(share, bench.model.network_.log_share), "the network saw other rows last"
-
-
-BIAS_CHECKS: tuple[Check, ...] = (
-    check_weights_fit_the_network,
-    check_order_of_seeds_is_irrelevant,
-    check_bias_seed_decides_everything,
-    check_initial_weights_change_nothing,
-)
-
-
-# --- averaging ----------------------------------------------------------------------------------
-
-
-def check_average_of_equal_weights_is_that_weight(bias: Any) -> None:
-    """Seeds that are one give its weights back, bit for bit (seeds handed over, not branches)."""
-    plain = clone(bias).set_params(branches=None)
-    ensemble = example_bench().first(plain.plan())
-    equal = _reordered(ensemble, [0] * len(ensemble.curves))
-    for name, value in _weights(plain, equal).items():
-        assert value.tobytes() == ensemble.weights[name][:1].tobytes(), name
-
-
-def check_only_float_tensors_are_averaged(bias: Any) -> None:
-    """Whole numbers among the weights come back as the best seed has them."""
-    plain = clone(bias).set_params(branches=None)
-    ensemble = example_bench().first(plain.plan())
-    count = np.arange(len(ensemble.curves), dtype=np.int64)[:, None] ** 2 + 2**60
-    ensemble.weights["count"] = count
-    found = _weights(plain, ensemble)["count"]
-    assert found.dtype == np.int64 and found.shape == (1, 1), f"{found.dtype}, {found.shape}"
-    assert found.item() == count[ensemble.chosen].item(), "not as the best seed has it"
-
-
-AVERAGING_CHECKS: tuple[Check, ...] = (
-    check_average_of_equal_weights_is_that_weight,
-    check_only_float_tensors_are_averaged,
-)
-
-
-# --- meta-learning ------------------------------------------------------------------------------
-
-
-def in_double(network: Any) -> Any:
-    """Turn the constants of a network to float64, and give it."""
-    import torch
-
-    for name, value in vars(network).items():
-        if isinstance(value, torch.Tensor) and value.is_floating_point():
-            setattr(network, name, value.double())
-    return network
-
-
-def check_meta_gradient_without_inner_rate_is_pooled(bias: Any) -> None:
-    """At inner rate 0 the meta-gradient is that of the summed query losses, to 1e-6.
-
-    So for the first and second order; reptile's is the sum of the tasks' support gradients. In
-    float64, as many inner steps as the bias takes.
-    """
-    import torch
-
-    from tabseed.inductive_bias.maml import Batch, MetaTraining, meta_gradient
-
-    bench = example_bench()
-    theta = {k: torch.from_numpy(v).double() for k, v in bench.first_seeds(1).weights.items()}
-    network = in_double(bench.model.network_)
-    rng = np.random.default_rng(child(bench.stream, 1))
-
-    def batch() -> Any:
-        rows = bench.rows[rng.integers(0, len(bench.rows), (3, 20))]
-        noise = rng.standard_normal((3, 20, network.noise_width))
-        return Batch(torch.from_numpy(rows).double(), torch.from_numpy(noise))
-
-    support, query = batch(), batch()
-    steps = max(1, (bias.meta or MetaTraining()).inner_steps)
-    for order, pooled in (("first", query), ("second", query), ("reptile", support)):
-        found, losses = meta_gradient(
-            network,
-            theta,
-            support,
-            query,
-            rate=0.0,
-            steps=steps,
-            order=order,  # type: ignore[arg-type]
-        )
-        leaves = {k: v.clone().requires_grad_() for k, v in theta.items()}
-        total: Any = sum(
-            network.loss(leaves, pooled.rows[t : t + 1], pooled.noise[t : t + 1], train=True)[0]
-            for t in range(3)
-        )
-        expected = torch.autograd.grad(total, list(leaves.values()))
-        for name, slope in zip(leaves, expected, strict=True):
-            gap = float((found[name] - slope).norm())
-            assert gap <= 1e-6 * float(slope.norm()), f"{order}, {name}: differs by {gap:.2g}"
-        assert losses.shape == (3,)
-
-
-MAML_CHECKS: tuple[Check, ...] = (check_meta_gradient_without_inner_rate_is_pooled,)

@@ -16,7 +16,7 @@ from tabseed.metrics import DiscriminatorDivergence
 from tabseed.saved import load
 from tabseed.table import Table
 from tabseed.table.schema import DISCRETE
-from tabseed.testing.tables import N_ROWS, Check, example_table, frames, odd_tables
+from tabseed.testing.tables import N_ROWS, example_table, frames, odd_tables
 
 
 def check_same_kind_of_frame_comes_back(generator: Generator) -> None:
@@ -170,17 +170,3 @@ def check_better_than_torn_columns(generator: Generator) -> None:
         for table in (model.sample(600), torn)
     )
     assert found < worst / 2, f"JS {found:.3f}, torn columns {worst:.3f}"
-
-
-GENERATOR_CHECKS: tuple[Check, ...] = (
-    check_same_kind_of_frame_comes_back,
-    check_values_stay_within_what_was_seen,
-    check_missing_cells_keep_their_share,
-    check_seed_decides_everything,
-    check_input_is_not_changed,
-    check_clone_save_and_load_give_the_same_rows,
-    check_few_rows_work_or_are_refused_with_a_number,
-    check_odd_tables,
-    check_conditions_are_met,
-    check_better_than_torn_columns,
-)

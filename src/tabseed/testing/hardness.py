@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from tabseed.errors import TooFewRowsError
-from tabseed.testing.tables import Check, example_table, frames
+from tabseed.testing.tables import example_table, frames
 
 SCORE_TOLERANCE = 1e-5  # networks compute in float32
 FLIPPED = 7  # the row of the clean clusters whose label is wrong
@@ -90,12 +90,3 @@ def _clean(task: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     if task == "classification":
         return x, np.where(wrong, 1 - side, side)
     return x, np.where(wrong, -5.0, 5.0) * np.where(side == 1, 1, -1) + 0.1 * rng.normal(size=40)
-
-
-SCORER_CHECKS: tuple[Check, ...] = (
-    check_a_flipped_label_in_a_clean_cluster_ranks_first,
-    check_permuting_rows_permutes_scores,
-    check_scorer_seed_decides_everything,
-    check_labels_are_names,
-    check_odd_rows_are_scored_or_refused,
-)

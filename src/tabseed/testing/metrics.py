@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tabseed.errors import LeakageError
 from tabseed.metrics import Metric
-from tabseed.testing.tables import Check, example_table
+from tabseed.testing.tables import example_table
 
 
 def check_metric_declares_itself(metric: Metric[Any]) -> None:
@@ -50,11 +50,3 @@ def check_metric_is_reproducible(metric: Metric[Any]) -> None:
     one, two = (metric.evaluate(*tables, random_state=4).to_dict() for _ in range(2))
     assert one == two
     assert np.array_equal(before, np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
-
-
-METRIC_CHECKS: tuple[Check, ...] = (
-    check_metric_declares_itself,
-    check_metric_is_best_on_two_halves,
-    check_metric_refuses_leaks,
-    check_metric_is_reproducible,
-)

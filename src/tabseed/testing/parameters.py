@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from tabseed.errors import TabseedError
 from tabseed.parameters import Allowed
 from tabseed.space import Choice
-from tabseed.testing.tables import Check, example_table
+from tabseed.testing.tables import example_table
 
 
 def check_parameters_are_declared(owner: Any) -> None:
@@ -77,9 +77,3 @@ def _use(owner: Any, parameter: str, value: Any) -> None:
         made.run(lambda *_: 0.0, trials=1)
     else:
         made.fit(table)
-
-
-PARAMETER_CHECKS: tuple[Check, ...] = (
-    check_parameters_are_declared,
-    check_bad_parameters_are_refused,
-)

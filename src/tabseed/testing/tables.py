@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-
-Check = Callable[[Any], None]
 
 N_ROWS = 300  # of the example table, unless a check is about another size
 
