@@ -84,7 +84,7 @@ def study() -> Study:
 def verdict() -> Verdict:
     rows = [ts.Table.from_frame(table(60, seed)) for seed in range(2)]
     contenders = {"chosen": ts.Resample(), HOSTILE: ts.Resample(smoothing=0.5)}
-    return likeness_verdict(*rows, None, contenders, draws=2, metric=ts.MarginalDistance())
+    return likeness_verdict(*rows, contenders, draws=2, metric=ts.MarginalDistance())
 
 
 def tuning() -> Finding:

@@ -151,6 +151,12 @@ def test_same_numbers_for_any_number_of_workers(monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
+def test_more_folds_than_rows_are_refused() -> None:
+    rng = np.random.default_rng(15)
+    with pytest.raises(TooFewRowsError, match="20 folds need 20 rows in either table, got 12"):
+        judge(gaussian(12, 0, rng), gaussian(30, 0, rng), folds=20)
+
+
 def test_progress_counts_every_fit() -> None:
     rng = np.random.default_rng(14)
     seen: list[tuple[int, int]] = []

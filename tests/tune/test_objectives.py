@@ -50,7 +50,7 @@ def test_folds_need_a_row_of_each_class() -> None:
     with pytest.raises(TooFewRowsError, match="class 1 has 2 rows"):
         AugmentationGain.on(rows, ts.TargetedAugmenter(ts.Resample()), {})
     with pytest.raises(TooFewRowsError, match="30"):
-        Fidelity.on(ts.Table.from_frame(table(29)), None, {})
+        Fidelity.on(ts.Table.from_frame(table(29)), {})
 
 
 class Spy(ts.MarginalDistance):
@@ -67,7 +67,7 @@ def test_the_judge_of_likeness_sees_each_row_once_and_none_that_trained() -> Non
     Spy.seen.clear()
     whole = ts.Table.from_frame(table().drop_columns(["who"]))
     objective = Fidelity.on(
-        whole, "köln", {"r": ts.Resample()}, draws=2, metric=Spy(), random_state=0
+        whole, {"r": ts.Resample()}, target="köln", draws=2, metric=Spy(), random_state=0
     )
     values = objective("r", {}, seed_sequence(1))
     assert len(values) == 2 and all(v < 0 for v in values) and len(Spy.seen) == 6

@@ -24,7 +24,6 @@ def test_verdicts_favour_what_is_plainly_better() -> None:
     found = likeness_verdict(
         train,
         test,
-        None,
         {"chosen": ts.Resample(), "torn": Torn()},
         draws=2,
         metric=ts.MarginalDistance(),
@@ -64,7 +63,6 @@ def test_a_choice_without_others_is_not_compared() -> None:
     alone = likeness_verdict(
         train.select(train.schema.modelled),
         test.select(test.schema.modelled),
-        None,
         {"chosen": ts.Resample()},
         draws=1,
         metric=ts.MarginalDistance(),

@@ -137,11 +137,13 @@ def test_averaging_needs_tables_and_rates_need_classes():
 
 def test_independent_sets_are_trained_anew_and_do_not_depend_on_jobs():
     trees = ts.SequentialTrees(n_orders=2, n_trees=1)
-    one = ts.independent_sets(trees, table(40, 0), "y", 15, 3, random_state=5, n_jobs=1)
+    one = ts.independent_sets(trees, table(40, 0), 15, 3, target="y", random_state=5, n_jobs=1)
     with parallel_config("threading"):
-        two = ts.independent_sets(trees, table(40, 0), "y", 15, 2, random_state=5, n_jobs=2)
+        two = ts.independent_sets(trees, table(40, 0), 15, 2, target="y", random_state=5, n_jobs=2)
     assert len(one) == 3 and all(frame.num_rows == 15 for frame in one)
     assert one[:2] == two
     assert one[0] != one[1]
-    with pytest.raises(TabseedError, match="1 table"):
-        ts.independent_sets(trees, table(40, 0), "y", 15, 0)
+    with pytest.warns(FutureWarning, match="target=..."):
+        assert ts.independent_sets(trees, table(40, 0), "y", 15, 1, random_state=5) == one[:1]
+    with pytest.raises(TabseedError, match="m=0 is not a whole number, 1 or more"):
+        ts.independent_sets(trees, table(40, 0), 15, 0, target="y")

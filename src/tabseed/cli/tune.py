@@ -339,12 +339,16 @@ class _Aim:
                     f"{need} are needed, 0 leaves it out"
                 )
         objective = Fidelity.on(
-            train, self.target, generators, draws=self.draws, random_state=child(stream, FOLDS)
+            train,
+            generators,
+            target=self.target,
+            draws=self.draws,
+            random_state=child(stream, FOLDS),
         )
 
         def judge(contenders: dict[str, Any]) -> Verdict:
             return likeness_verdict(
-                train, test, self.target, contenders, random_state=child(stream, TEST)
+                train, test, contenders, target=self.target, random_state=child(stream, TEST)
             )
 
         return _Judging(objective, judge if self.test_share else None, len(train), len(test))

@@ -18,6 +18,7 @@ from scipy.stats import t as student
 
 from tabseed._progress import Progress
 from tabseed._random import child
+from tabseed.errors import TooFewRowsError
 from tabseed.estimates.estimate import Better, Estimate, interval
 from tabseed.metrics.base import Metric
 from tabseed.metrics.discriminators import DISCRIMINATORS, Run, cross_fit, judged_rows
@@ -184,6 +185,11 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
         n, m = len(real), len(synthetic)
         asked = {key: getattr(self, key) for key in ("folds", "repeats", "permutations")}
         chosen = replace(plan(min(n, m)), **{k: v for k, v in asked.items() if v is not None})
+        if chosen.folds > min(n, m):
+            raise TooFewRowsError(
+                f"DiscriminatorDivergence: {chosen.folds} folds need {chosen.folds} rows in either "
+                f"table, got {min(n, m)}"
+            )
         features = {
             view: JudgeEncoder(coarse=view == "coarse").encode(real, synthetic)
             for view in self.views

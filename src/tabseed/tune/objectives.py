@@ -165,9 +165,9 @@ class Fidelity:
     def on(
         cls,
         table: Table,
-        target: str | None,
         generators: Mapping[str, Generator],
         *,
+        target: str | None = None,
         folds: int = K,
         draws: int = G,
         metric: Metric[Any] | None = None,

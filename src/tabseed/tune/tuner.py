@@ -138,7 +138,7 @@ class Tuner:
         *,
         trials: int | None = None,
         minutes: float | None = None,
-        n_jobs: int | None = 1,
+        n_jobs: int | None = None,
         about: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> Study:
@@ -152,7 +152,7 @@ class Tuner:
         storage has already; a trial that was cut off is begun again first. A trial under way
         when the minutes are over is finished.
 
-        ``n_jobs`` trials run at once, by joblib, whose backend may be set around this
+        ``n_jobs`` trials run at once (None: one), by joblib, whose backend may be set around this
         (``joblib.parallel_config``); processes need an objective that can be sent to them.
         ``about`` is what the objective rests on (data, target, settings), as JSON holds it: kept
         with the study, which goes on only where all of it is the same.

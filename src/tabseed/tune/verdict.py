@@ -199,9 +199,9 @@ def _parts_of(model: Any, points: np.ndarray, test: Rows) -> np.ndarray:
 def likeness_verdict(
     train: Table,
     test: Table,
-    target: str | None,
     contenders: Mapping[str, Generator],
     *,
+    target: str | None = None,
     draws: int = LIKENESS_DRAWS,
     metric: Metric[Any] | None = None,
     random_state: RandomState = 0,

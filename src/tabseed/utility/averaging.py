@@ -6,7 +6,9 @@ synthetic table; e_d the error of the model trained on table d, at a row.
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +18,9 @@ from scipy.stats import t as student
 
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.coding.labels import seeded
-from tabseed.errors import TabseedError
+from tabseed.errors import Called, TabseedError
 from tabseed.estimates.estimate import Estimate
+from tabseed.parameters import Whole, check
 from tabseed.table import Frame
 from tabseed.utility.measure import SYNTHETIC, Measured
 from tabseed.utility.problem import Problem, loss, residuals, squared_name
@@ -207,13 +210,32 @@ class _Voted:
         return [float(error) for error in found.mean(axis=1)]
 
 
+def _target_before_sizes(function: Called) -> Called:
+    """Let the target come third, as in the last release, with a FutureWarning."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > 2 and (args[2] is None or isinstance(args[2], str)):
+            warnings.warn(
+                "independent_sets: the target is passed by name, target=...; "
+                "the old order will be removed in the next release",
+                FutureWarning,
+                stacklevel=2,
+            )
+            kwargs["target"], args = args[2], (*args[:2], *args[3:])
+        return function(*args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+@_target_before_sizes
 def independent_sets(
     generator: Any,
     table: Frame,
-    target: str | None,
     n: int,
     m: int,
     *,
+    target: str | None = None,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
 ) -> list[Any]:
@@ -224,8 +246,8 @@ def independent_sets(
     same whatever m. Gives m frames of the kind that came in; the same bytes for any ``n_jobs``.
     Cost: m fits.
     """
-    if m < 1:
-        raise TabseedError(f"independent_sets draws 1 table or more, got {m}")
+    check("independent_sets", "n", n, Whole(0))
+    check("independent_sets", "m", m, Whole(1))
     stream = seed_sequence(random_state)
     jobs = (delayed(_one_set)(generator, table, target, n, child(stream, i)) for i in range(m))
     return list(Parallel(n_jobs=n_jobs)(jobs))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from tabseed._random import RandomState
-from tabseed.errors import TabseedError, renamed
+from tabseed.errors import Called, TabseedError, renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, Mean, mean_over, ratio
 from tabseed.estimates.scores import SCORES, Task, score_rows
@@ -25,7 +25,6 @@ from tabseed.table import Frame
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.problem import loss
 
-Called = TypeVar("Called", bound=Callable[..., Any])
 RISKS: dict[Task, str] = {"regression": "squared error", "classification": "share wrong"}
 GAIN = "of what real rows gain over a constant"
 
