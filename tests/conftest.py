@@ -6,6 +6,8 @@ import os
 
 import pytest
 
-# Starting processes takes longer than what they would do here; n_jobs=2 still starts two.
+# Two processes of pytest fill two cores: threads and processes below them only wait for one
+# another, some operations of BLAS ten times longer. Tests of threads and jobs set their own.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 pytest.register_assert_rewrite("helpers")

@@ -169,7 +169,7 @@ def test_same_seed_same_bytes_in_any_process_with_any_threads(data, tmp_path, ge
     for threads in ("1", "2"):
         out, model = tmp_path / f"{threads}.csv", tmp_path / f"{threads}.tabseed"
         options = ("--generator", generator, "--rows", 300, "--seed", 11, "--model", model)
-        env = {"OMP_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
+        env = dict.fromkeys(("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT", "PYTHONHASHSEED"), threads)
         assert spawn("synth", data, "-o", out, *options, **env).code == 0
         found.append((out.read_bytes(), model.read_bytes()))
     assert found[0] == found[1]

@@ -37,7 +37,8 @@ def check_seeds_are_as_if_alone(generator: Any) -> None:
 
 def check_cores_do_not_matter(generator: Any) -> None:
     """The same weights, bit for bit, whether seeds train beside or after one another."""
-    beside, make = _trained(generator, steps=20)
+    with patch.dict(os.environ, LOKY_MAX_CPU_COUNT="2"):
+        beside, make = _trained(generator, steps=20)
     with patch.dict(os.environ, LOKY_MAX_CPU_COUNT="1"):
         after = make(20, [0, 1, 2], None)
     for name, value in beside.weights.items():
