@@ -1,4 +1,4 @@
-"""Archives: what is none is refused, none unpacks without end, nothing is pickled."""
+"""Archives: other files are refused, unpacking is bounded, nothing is pickled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tabseed.errors import FileError
 from tabseed.testing import example_table
 
 
-def test_files_that_are_no_archives_are_refused(tmp_path) -> None:
+def test_files_other_than_archives_are_refused(tmp_path) -> None:
     for name, content in (("text", b"hello"), ("empty", b""), ("cut", b"PK\x03\x04")):
         path = tmp_path / name
         path.write_bytes(content)
@@ -27,7 +27,7 @@ def test_files_that_are_no_archives_are_refused(tmp_path) -> None:
         ts.load(tmp_path / "absent")
 
 
-def test_archives_that_unpack_without_end_are_refused(
+def test_archives_that_unpack_to_too_much_are_refused(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive, "MAX_DOCUMENT_BYTES", 10_000)
@@ -40,9 +40,9 @@ def test_archives_that_unpack_without_end_are_refused(
 
 def test_a_checkpoint_of_other_data_is_refused_and_kept(tmp_path) -> None:
     path = tmp_path / "state"
-    kept = archive.Checkpoint(path, "one", seconds=0)
-    kept.write({"step": 3}, {"a": np.arange(3)})
-    state, arrays = kept.read()
+    checkpoint = archive.Checkpoint(path, "one", seconds=0)
+    checkpoint.write({"step": 3}, {"a": np.arange(3)})
+    state, arrays = checkpoint.read()
     assert state["step"] == 3 and arrays["a"].tolist() == [0, 1, 2]
     before = path.read_bytes()
     model = ts.VAEBGM(n_seeds=2, training=BRIEF, random_state=0)
@@ -52,7 +52,7 @@ def test_a_checkpoint_of_other_data_is_refused_and_kept(tmp_path) -> None:
 
 
 def test_no_module_of_the_package_pickles() -> None:
-    """Neither by name nor through a library that does it inside."""
+    """Neither directly nor through a library that pickles internally."""
     modules = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle"}
     calls = {("torch", "load"), ("torch", "save"), ("np", "load"), ("np", "save"),
              ("joblib", "load"), ("joblib", "dump")}  # fmt: skip
@@ -61,9 +61,9 @@ def test_no_module_of_the_package_pickles() -> None:
         scanned += 1
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                named = {a.name.split(".")[0] for a in node.names}
-                named.add((getattr(node, "module", None) or "").split(".")[0])
-                assert not named & modules, f"{path}, line {node.lineno}"
+                imported = {a.name.split(".")[0] for a in node.names}
+                imported.add((getattr(node, "module", None) or "").split(".")[0])
+                assert not imported & modules, f"{path}, line {node.lineno}"
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 assert (node.value.id, node.attr) not in calls, f"{path}, line {node.lineno}"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

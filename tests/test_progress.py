@@ -1,4 +1,4 @@
-"""Progress: parts of a work report the whole of it."""
+"""Progress: parts of the work report progress through the whole of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 from tabseed._progress import part, silent
 
 
-def test_parts_cover_the_whole_without_gap_or_return() -> None:
+def test_parts_cover_the_whole_without_gaps_or_steps_back() -> None:
     calls: list[tuple[int, int, str]] = []
 
     def progress(done: int, total: int, message: str) -> None:
@@ -18,9 +18,9 @@ def test_parts_cover_the_whole_without_gap_or_return() -> None:
         inner = part(progress, start, end, 200, "fit")
         for step in range(8):
             inner(step, 7, "epochs")
-    done = [d for d, _, _ in calls]
-    assert done == sorted(done)
-    assert done[::8] == bounds[:-1] and done[7::8] == bounds[1:]
+    amounts = [done for done, _, _ in calls]
+    assert amounts == sorted(amounts)
+    assert amounts[::8] == bounds[:-1] and amounts[7::8] == bounds[1:]
     assert {(total, message) for _, total, message in calls} == {(200, "fit: epochs")}
 
 
@@ -34,7 +34,7 @@ def test_a_part_of_a_part_is_a_part_of_the_whole() -> None:
     assert calls == [75, 87, 100]
 
 
-def test_nothing_to_do_is_no_division_by_zero_and_no_callback_is_silent() -> None:
+def test_an_empty_task_does_not_divide_by_zero_and_no_callback_is_silent() -> None:
     calls: list[int] = []
     part(lambda done, total, message: calls.append(done), 3, 9)(0, 0, "")
     assert calls == [3]

@@ -1,4 +1,4 @@
-"""Model files: unsound ones are refused in one line, none holds a training row."""
+"""Model files: unsound ones are refused with one line, and none holds a training row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rewritten(path: Path, to: Path, change) -> Path:
-    """A copy of a model file whose members ``change`` has altered."""
+    """Return a copy of a model file with its members altered by ``change``."""
     with zipfile.ZipFile(path) as source:
         members = {name: source.read(name) for name in source.namelist()}
     change(members)
@@ -60,7 +60,7 @@ BROKEN = {
     "weights cut short": lambda m: m.update({"weights.safetensors": m["weights.safetensors"][:-9]}),
     "weights of text": lambda m: m.update({"weights.safetensors": b"hello"}),
     "config is a list": lambda m: m.update({"config.json": b"[1, 2]"}),
-    "config is no JSON": lambda m: m.update({"config.json": b"{"}),
+    "config is not JSON": lambda m: m.update({"config.json": b"{"}),
     "config nested too deep": lambda m: m.update({"config.json": b"[" * 200_000}),
     "no encoder": edit_config(encoder=None),
     "encoder of another table": edit_config(encoder={"parameters": {}, "blocks": [], "frame": {}}),
@@ -106,23 +106,23 @@ def test_unsound_rows_to_resample_are_refused(tmp_path) -> None:
 
 
 def test_a_model_file_holds_no_training_row(model_file: Path) -> None:
-    """No income of the table, to the cent, stands among the numbers of the file."""
+    """No income of the table, to the cent, is among the numbers of the file."""
     incomes = set(example_table(60)["income"].drop_null().to_pylist())
     _, arrays = archive.read_archive(model_file, ("config", "schema"))
-    held = {float(v) for a in arrays.values() if a.dtype == np.float64 for v in a.ravel()}
+    stored = {float(v) for a in arrays.values() if a.dtype == np.float64 for v in a.ravel()}
     ends = {min(incomes), max(incomes)}
-    assert not (incomes - ends) & held
+    assert not (incomes - ends) & stored
 
 
-# --- files written before ------------------------------------------------------------------------
+# --- files of earlier versions -------------------------------------------------------------------
 
-# by commit 4d5e374, in format 1: a file of each kind of model, and five rows that it drew then
+# from commit 4d5e374, in format 1: a file of each kind of model, and five rows that it drew then
 WRITTEN = Path(__file__).parent / "fixtures"
 DRAWS = json.loads((WRITTEN / "draws.json").read_text())
 
 
 @pytest.mark.parametrize("name", DRAWS)
-def test_models_written_before_draw_the_same_rows(name: str) -> None:
+def test_models_of_earlier_versions_draw_the_same_rows(name: str) -> None:
     model = ts.load(WRITTEN / f"{name}.tabseed")
     assert (type(model).__name__, model.target_) == (DRAWS[name]["class"], DRAWS[name]["target"])
     assert model.draw(5, random_state=1).to_arrow().to_pylist() == DRAWS[name]["rows"]

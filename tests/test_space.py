@@ -1,4 +1,4 @@
-"""Spaces of settings: every value has its position, and gives it back."""
+"""Spaces of settings: every value has a coordinate that gives it back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tabseed.generators import GENERATORS, generator_class
 from tabseed.space import Choice, Dimension, Float, Int, Space
 from tabseed.tune.proposal import sobol
 
-PLACE = st.floats(0.0, 1.0)
+COORDINATE = st.floats(0.0, 1.0)
 
 
 @st.composite
@@ -35,19 +35,19 @@ def dimensions(draw: st.DrawFn) -> Dimension:
     return Float(low, low + draw(st.floats(1e-2, 1e6)), log=log)
 
 
-@given(dimensions(), PLACE)
-def test_a_value_has_the_place_that_gives_it(dimension: Dimension, u: float) -> None:
+@given(dimensions(), COORDINATE)
+def test_a_value_has_the_coordinate_that_gives_it(dimension: Dimension, u: float) -> None:
     value = dimension.value(u)
-    place = dimension.place(value)
-    assert 0 <= place <= 1
-    again = dimension.value(place)
+    coordinate = dimension.place(value)
+    assert 0 <= coordinate <= 1
+    again = dimension.value(coordinate)
     if isinstance(dimension, Float):  # 6 digits are kept
         assert dimension.low <= value <= dimension.high
         assert math.isclose(again, value, rel_tol=1e-5, abs_tol=1e-5 * abs(dimension.high))
     else:
         assert again == value and type(again) is type(value)
-        seen = dimension.features(np.array([u, place]))
-        np.testing.assert_allclose(seen[0], seen[1], atol=1e-12)
+        features = dimension.features(np.array([u, coordinate]))
+        np.testing.assert_allclose(features[0], features[1], atol=1e-12)
 
 
 @given(dimensions(), dimensions())
@@ -60,18 +60,18 @@ def test_spaces_survive_json(first: Dimension, second: Dimension) -> None:
 def test_every_whole_number_and_choice_is_as_likely_as_the_others() -> None:
     even = (np.arange(6000) + 0.5) / 6000
     for dimension in (Int(-1, 4), Choice(("a", "b", None, True, 1, 1.5))):
-        found = Counter(repr(dimension.value(u)) for u in even)  # 1 is not True
-        assert len(found) == 6 and set(found.values()) == {1000}
+        counts = Counter(repr(dimension.value(u)) for u in even)  # 1 is not True
+        assert len(counts) == 6 and set(counts.values()) == {1000}
     shares = Counter(map(Int(1, 3, log=True).value, even))  # k: log of (k + 1/2) / (k - 1/2)
     for k in (1, 2, 3):
-        wanted = math.log((k + 0.5) / (k - 0.5)) / math.log(7)
-        assert shares[k] / 6000 == pytest.approx(wanted, abs=1 / 3000)
+        expected = math.log((k + 0.5) / (k - 0.5)) / math.log(7)
+        assert shares[k] / 6000 == pytest.approx(expected, abs=1 / 3000)
 
 
-def test_the_grid_is_every_point_once() -> None:
+def test_the_grid_holds_every_point_once() -> None:
     space = Space({"n": Int(1, 3, log=True), "c": Choice((False, "x"))})
-    found = [tuple(space.settings(u).values()) for u in space.grid()]
-    assert found == [(n, c) for n in (1, 2, 3) for c in (False, "x")]
+    points = [tuple(space.settings(u).values()) for u in space.grid()]
+    assert points == [(n, c) for n in (1, 2, 3) for c in (False, "x")]
     assert Space({}).grid().shape == (1, 0) and Space({}).size == 1
 
 
@@ -93,10 +93,10 @@ def test_the_grid_is_every_point_once() -> None:
         lambda: Space({"a": Choice((1, 2))}).point({"a": True}),
     ],
 )
-def test_what_is_no_space_is_refused(make) -> None:
-    with pytest.raises(TabseedError) as told:
+def test_unsound_spaces_are_refused(make) -> None:
+    with pytest.raises(TabseedError) as caught:
         make()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", GENERATORS)

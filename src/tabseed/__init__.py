@@ -1,6 +1,6 @@
 """Synthetic tables from small real ones, and an honest answer to whether they are any good.
 
-Names are looked up when they are used: importing tabseed loads neither torch nor scikit-learn.
+Names are imported when they are first used: importing tabseed loads neither torch nor scikit-learn.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 __version__ = version("tabseed")
 
-# Each public name once, under the module it lives in; __init__.pyi is generated from it.
+# Each public name once, under its module; __init__.pyi is generated from it.
 _ROOMS = {
     "augment.augmenter": "TargetedAugmenter TargetedRegressionAugmenter",
     "augment.protocol": "AugmentationEvaluation AugmentationProtocol evaluate_augmentation",

@@ -1,4 +1,4 @@
-"""``python -m tabseed`` is the command ``tabseed``."""
+"""Make ``python -m tabseed`` run the command ``tabseed``."""
 
 from tabseed.cli import main
 

@@ -1,4 +1,4 @@
-"""Randomness as an argument: one ``random_state`` decides everything, global state is untouched.
+"""Randomness as an argument: one ``random_state`` decides all of it; global state is untouched.
 
 The only file that makes random streams. A stream is a ``numpy.random.SeedSequence``; children
 are addressed by integers (:func:`child`), so that any part of a computation can be redone,
@@ -27,12 +27,12 @@ def seed_sequence(random_state: RandomState) -> np.random.SeedSequence:
 
 
 def child(parent: np.random.SeedSequence, *path: int) -> np.random.SeedSequence:
-    """Give the independent stream at ``path`` below ``parent``; the same each time."""
+    """Return the independent stream at ``path`` below ``parent``; it is the same each time."""
     return np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, *path))
 
 
 def seed_text(stream: np.random.SeedSequence) -> str:
-    """Name the seed that a stream comes from, and where below it the stream lies.
+    """Return as text the seed of a stream and, if it has one, the path from the seed to the stream.
 
     >>> seed_text(seed_sequence(3)), seed_text(child(seed_sequence(3), 1005))
     ('3', '3, stream 1005')
@@ -42,35 +42,35 @@ def seed_text(stream: np.random.SeedSequence) -> str:
 
 
 def generator(random_state: RandomState) -> np.random.Generator:
-    """Give a numpy Generator; one that comes in goes out unchanged."""
+    """Return a numpy Generator; one that is passed in is returned unchanged."""
     if isinstance(random_state, np.random.Generator):
         return random_state
     return np.random.default_rng(seed_sequence(random_state))
 
 
 def int_seed(stream: np.random.SeedSequence) -> int:
-    """Give a 31-bit seed for libraries that take integers only (scikit-learn)."""
+    """Return a 31-bit seed for libraries that take only integers (scikit-learn)."""
     return int(stream.generate_state(1)[0] >> 1)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold numerical libraries to one thread, whose sums do not depend on the number of cores.
+    """Limit numerical libraries to one thread, so that sums do not depend on the number of cores.
 
-    BLAS and OpenMP split sums by thread, so their last bits, and with them every draw that
-    follows, would otherwise depend on the machine's settings.
+    BLAS and OpenMP split sums by thread. With more threads their last bits, and so every later
+    draw, would depend on the settings of the machine.
     """
     with threadpool_limits(limits=1):
         torch = _imported_torch()
         if torch is None:
             yield
             return
-        before = torch.get_num_threads()
+        n_threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             yield
         finally:
-            torch.set_num_threads(before)
+            torch.set_num_threads(n_threads)
 
 
 def _imported_torch() -> Any:

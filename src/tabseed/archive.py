@@ -1,7 +1,7 @@
 """Model files and checkpoints: one zip of JSON documents and ``weights.safetensors``. No pickle.
 
-What is read was perhaps made by a stranger: only known member names, sizes bounded before and
-while unpacking, JSON and safetensors parsed by their own readers, nothing ever executed.
+A file may come from a stranger: only known member names are read, sizes are bounded before and
+while unpacking, JSON and safetensors are parsed by their own readers, and nothing is executed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tabseed.table.files import atomic_write
 MAX_MEMBER_BYTES = 2**31
 MAX_DOCUMENT_BYTES = 2**26
 WEIGHTS = "weights.safetensors"
-FORMAT = 1  # raised when older programs could no longer read what is written
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every member, so that same content is same bytes
+FORMAT = 1  # raised when older programs can no longer read the files
+EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same content gives the same bytes
 
 Documents = dict[str, Any]
 Arrays = dict[str, np.ndarray]
@@ -37,7 +37,7 @@ Arrays = dict[str, np.ndarray]
 def write_archive(
     path: str | os.PathLike[str], documents: Documents, arrays: Arrays, *, force: bool = False
 ) -> None:
-    """Write at once or not at all; the same content gives the same bytes."""
+    """Write the whole file or nothing; the same content gives the same bytes."""
     members = {f"{name}.json": _json(value) for name, value in documents.items()}
     plain = {name: np.ascontiguousarray(value) for name, value in sorted(arrays.items())}
     members[WEIGHTS] = safetensors.numpy.save(plain)
@@ -54,7 +54,7 @@ def _json(value: Any) -> bytes:
 
 
 def read_archive(path: str | os.PathLike[str], names: tuple[str, ...]) -> tuple[Documents, Arrays]:
-    """Read the documents ``names`` and all arrays; what is unsound raises FileError."""
+    """Return the documents ``names`` and all arrays; an unsound file raises FileError."""
     path = Path(path)
     if not path.exists():
         raise FileError(f"{path}: no such file")
@@ -79,28 +79,29 @@ def read_archive(path: str | os.PathLike[str], names: tuple[str, ...]) -> tuple[
         zipfile.zlib.error,  # type: ignore[attr-defined]
     ) as error:
         reason = " ".join(str(error).split())
-        raise FileError(f"{path}: not a sound file of tabseed's: {reason}") from error
+        raise FileError(f"{path}: not a sound file of tabseed: {reason}") from error
     return documents, arrays
 
 
 def under(prefix: str, arrays: Arrays) -> Arrays:
-    """Give the arrays whose names begin with ``prefix``, without it."""
+    """Return the arrays whose names begin with ``prefix``, the prefix removed."""
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
-def _member(archive: zipfile.ZipFile, name: str, most: int, path: Path) -> bytes:
-    """Unpack one member; the size that the archive states is not trusted."""
+def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> bytes:
+    """Unpack one member; do not trust the size that the archive states."""
     with archive.open(name) as member:
-        data = member.read(most + 1)
-    if len(data) > most:
-        raise FileError(f"{path}: {name} unpacks to more than {most >> 20} MiB; refused")
+        data = member.read(limit + 1)
+    if len(data) > limit:
+        raise FileError(f"{path}: {name} unpacks to more than {limit >> 20} MiB; refused")
     return data
 
 
 class Checkpoint:
-    """A file that a long training writes now and then, reads when begun again, removes at its end.
+    """A file that a long training writes now and then, reads when it restarts, removes at its end.
 
-    ``fingerprint`` names the data and settings; a file of others is refused, not overwritten.
+    ``fingerprint`` identifies the data and settings; a file with another one is refused, not
+    overwritten.
     """
 
     def __init__(
@@ -110,24 +111,24 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time to write."""
+        """Return whether it is time to write."""
         return time.monotonic() - self._written >= self.seconds
 
     def write(self, state: dict[str, Any], arrays: Arrays) -> None:
-        """Write where the training stands."""
+        """Write the current state of the training."""
         documents = {"checkpoint": {"fingerprint": self.fingerprint, **state}}
         write_archive(self.path, documents, arrays, force=True)
         self._written = time.monotonic()
 
     def read(self) -> tuple[dict[str, Any], Arrays] | None:
-        """Give what was written last, or None if there is nothing."""
+        """Return what was written last, or None if there is no file."""
         if not self.path.exists():
             return None
         documents, arrays = read_archive(self.path, ("checkpoint",))
         state = documents["checkpoint"]
         if not isinstance(state, dict) or state.get("fingerprint") != self.fingerprint:
             raise FileError(
-                f"{self.path}: holds a training on other data or with other settings; "
+                f"{self.path}: belongs to a training on other data or with other settings; "
                 "name another file, or remove it"
             )
         return state, arrays
@@ -138,11 +139,11 @@ class Checkpoint:
 
 
 def _plain(value: Any) -> Any:
-    """Give a parameter as JSON holds it."""
+    """Return a parameter in the form that JSON stores."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, np.random.Generator | np.random.SeedSequence):
-        return None  # the stream itself is kept
+        return None  # the file holds the stream itself
     if isinstance(value, BaseEstimator):
         return estimator_to_plain(value)
     if isinstance(value, np.ndarray | np.generic):
@@ -155,15 +156,15 @@ def _plain(value: Any) -> Any:
 
 
 def estimator_to_plain(estimator: BaseEstimator) -> dict[str, Any]:
-    """Give the class and parameters of an estimator as JSON holds them."""
+    """Return the class and parameters of an estimator in the form that JSON stores."""
     parameters = {k: _plain(v) for k, v in estimator.get_params(deep=False).items()}
     return {"class": type(estimator).__name__, "parameters": parameters}
 
 
 def estimator_from_plain(plain: Any, homes: Iterable[tuple[str, str]]) -> Any:
-    """Make the estimator again if its class is among ``homes`` (module, name); so within it.
+    """Rebuild an estimator whose class is among ``homes`` (module, name), and those within it.
 
-    What is of another class stays as it is, for whoever knows that family.
+    An estimator of another class stays a dict; a caller that knows its class rebuilds it.
     """
     if isinstance(plain, list):
         return [estimator_from_plain(item, homes) for item in plain]
@@ -171,17 +172,19 @@ def estimator_from_plain(plain: Any, homes: Iterable[tuple[str, str]]) -> Any:
     if not isinstance(plain, dict) or plain.get("class") not in modules:
         return plain
     cls = getattr(import_module(modules[plain["class"]]), plain["class"])
-    found = {k: estimator_from_plain(v, homes) for k, v in plain["parameters"].items()}
-    return cls(**(cls._parameters(found) if hasattr(cls, "_parameters") else found))
+    parameters = {k: estimator_from_plain(v, homes) for k, v in plain["parameters"].items()}
+    if hasattr(cls, "_parameters"):
+        parameters = cls._parameters(parameters)
+    return cls(**parameters)
 
 
 def stream_to_plain(stream: np.random.SeedSequence) -> dict[str, Any]:
-    """Give a random stream as JSON holds it."""
+    """Return a random stream in the form that JSON stores."""
     entropy = stream.entropy
     plain = entropy if isinstance(entropy, int) else [int(e) for e in entropy]  # type: ignore[union-attr]
     return {"entropy": plain, "spawn_key": list(stream.spawn_key)}
 
 
 def stream_from_plain(plain: dict[str, Any]) -> np.random.SeedSequence:
-    """Make the stream again that :func:`stream_to_plain` gave."""
+    """Rebuild the stream that :func:`stream_to_plain` describes."""
     return np.random.SeedSequence(plain["entropy"], spawn_key=tuple(plain["spawn_key"]))

@@ -1,8 +1,8 @@
 """Everything that tabseed raises on purpose: one line that says what, where and what to do.
 
-One more is scikit-learn's: what is asked of an estimator before ``fit`` raises
-``sklearn.exceptions.NotFittedError``, no TabseedError, for that is what its users and its tools
-(pipelines, searches) catch.
+There is one exception: an estimator that is used before ``fit`` raises scikit-learn's
+``sklearn.exceptions.NotFittedError``, not a TabseedError, because users of scikit-learn and its
+tools (pipelines, searches) catch that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Called = TypeVar("Called", bound=Callable[..., Any])
 
 
 def printable(text: object) -> str:
-    """Escape what could steer a terminal or break a line; names come from strangers' files."""
+    """Escape what could control a terminal or break a line; names come from strangers' files."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
@@ -25,7 +25,7 @@ class TabseedError(Exception):
 
 
 class SchemaError(TabseedError):
-    """A table, or a description of one, does not fit: the message names column and row."""
+    """A table, or the description of one, does not fit; the message names the column and row."""
 
 
 class TooFewRowsError(TabseedError):
@@ -37,26 +37,26 @@ class LeakageError(TabseedError):
 
 
 class MissingDependencyError(TabseedError, ImportError):
-    """An optional package is absent; the message holds the command that installs it."""
+    """An optional package is missing; the message gives the command that installs it."""
 
 
 class FileError(TabseedError):
-    """A file cannot be read or written: missing, damaged, of another kind, or in the way."""
+    """A file cannot be read or written: missing, damaged, of another kind, or already there."""
 
 
 class NothingLearnedError(TabseedError):
-    """A training diverged, or never improved on its start; other settings may do better."""
+    """A training diverged or never improved on its start; other settings may do better."""
 
 
 class OrthogonalSeedsWarning(UserWarning):
-    """Averaged seeds have nothing in common: their average is little but a smaller network."""
+    """Averaged seeds have nothing in common: their average is hardly more than a smaller one."""
 
 
 def renamed(**names: str) -> Callable[[Called], Called]:
-    """Let keyword arguments be passed by their former names for one release.
+    """Accept keyword arguments under their former names for one release.
 
-    ``names`` maps each former name to its present one. A former name warns (FutureWarning);
-    both names together raise TabseedError.
+    ``names`` maps each former name to its present one. A former name raises a
+    FutureWarning; both names together raise TabseedError.
     """
 
     def decorate(function: Called) -> Called:
@@ -81,7 +81,7 @@ def renamed(**names: str) -> Callable[[Called], Called]:
 
 
 class FormerName:
-    """The former name of an attribute: it works for one release, with a FutureWarning.
+    """The former name of an attribute, which works for one release with a FutureWarning.
 
     >>> class Answer:
     ...     notes = ("one",)

@@ -1,4 +1,4 @@
-"""Saved generators read back: the one place that knows which classes a file may hold."""
+"""Read saved generators: the only module that knows which classes a file may hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabseed.generators import GENERATORS
 from tabseed.generators.base import Generator
 from tabseed.table.schema import Schema
 
-# generators made of another one, (module, class)
+# generators that wrap another one, (module, class)
 WRAPPERS: tuple[tuple[str, str], ...] = (
     ("tabseed.inductive_bias.fine_tuned", "FineTuned"),
     ("tabseed.augment.stopping", "KSStopped"),
@@ -21,7 +21,7 @@ _UNSOUND = (KeyError, TypeError, ValueError, IndexError, AttributeError, Runtime
 
 
 def load(path: str | os.PathLike[str]) -> Generator:
-    """Read a generator that :meth:`Generator.save` wrote; it draws the same rows."""
+    """Return the generator that :meth:`Generator.save` wrote; it draws the same rows."""
     documents, arrays = read_archive(path, ("config", "schema"))
     try:
         config = documents["config"]
@@ -40,7 +40,7 @@ def load(path: str | os.PathLike[str]) -> Generator:
             config["encoder"], under("encoder.", arrays), schema
         )
         generator._restore(config["state"], under("model.", arrays))
-        generator.sample(2, random_state=0)  # shapes that do not fit show here, not later
+        generator.sample(2, random_state=0)  # shapes that do not fit raise here, not later
     except (FileError, MissingDependencyError):
         raise
     except (*_UNSOUND, TabseedError) as error:

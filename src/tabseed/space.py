@@ -1,9 +1,9 @@
-"""Search spaces: the values that a setting may take, declared beside what has the setting.
+"""Search spaces: the values that a setting may take, declared in the class that has the setting.
 
-Every value has a place u in [0, 1], so that any method that fills a cube searches any space:
-``value(u)`` gives the value at a place, ``place(value)`` the middle of the places that give it.
-A model of an objective sees ``features(u)``: one coordinate for a number, k of 0 and 1 for a
-choice among k, which puts no order on them.
+Every value has a coordinate u in [0, 1], so any method that fills a cube can search any space:
+``value(u)`` returns the value at a coordinate, and ``place(value)`` the middle of the coordinates
+at which that value lies. A model of an objective sees ``features(u)``: one feature for a number,
+and for a choice among k values k features, 0 or 1, which put no order on the values.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ DIGITS = 6  # of a Float's values, so that settings can be read, written and com
 
 
 class Dimension:
-    """What a setting may be."""
+    """The values that a setting may take."""
 
     @property
     def size(self) -> float:
-        """How many values there are; infinite for real numbers."""
+        """The number of values; infinite for real numbers."""
         return math.inf
 
     def places(self) -> np.ndarray:
-        """Give the places of all values, (size,), if they are finitely many."""
+        """Return the coordinates of all values, (size,), if there are finitely many."""
         raise NotImplementedError
 
     def value(self, u: float) -> Any:
-        """Give the value at a place."""
+        """Return the value at a coordinate."""
         raise NotImplementedError
 
     def place(self, value: Any) -> float:
-        """Give the place of a value; TabseedError if it is none of this dimension's."""
+        """Return the coordinate of a value; TabseedError if the dimension does not have it."""
         raise NotImplementedError
 
     def features(self, u: np.ndarray) -> np.ndarray:
-        """Give the features of the values at places (m,): (m, w)."""
+        """Return the features of the values at coordinates (m,): (m, w)."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the dimension as JSON holds it."""
+        """Return the dimension in the form that JSON stores."""
         return {"kind": type(self).__name__, **vars(self)}
 
 
@@ -61,13 +61,15 @@ class _Range(Dimension):
         ends = (self.low, self.high)
         sound = all(isinstance(e, self.kinds) and not isinstance(e, bool) for e in ends)
         if not sound or not -math.inf < self.low < self.high < math.inf:
-            raise TabseedError(f"{self}: low and high are finite numbers of its kind, low < high")
+            raise TabseedError(
+                f"{self}: low and high must be finite numbers of its kind, low < high"
+            )
         if self.log and self.low <= 0:
-            raise TabseedError(f"{self}: a logarithmic range starts above 0")
+            raise TabseedError(f"{self}: a logarithmic range must start above 0")
 
     @property
     def _ends(self) -> tuple[float, float]:
-        """Where places 0 and 1 lie on the scale."""
+        """The points of the scale at coordinates 0 and 1."""
         raise NotImplementedError
 
     def _scale(self, value: float) -> float:
@@ -78,7 +80,7 @@ class _Range(Dimension):
         x = low + u * (high - low)
         return np.exp(x) if self.log else x
 
-    def _places(self, x: np.ndarray) -> np.ndarray:
+    def _coordinates(self, x: np.ndarray) -> np.ndarray:
         low, high = self._ends
         return ((np.log(x) if self.log else x) - low) / (high - low)
 
@@ -86,12 +88,12 @@ class _Range(Dimension):
         number = isinstance(value, self.kinds) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high:
             raise TabseedError(f"{value!r} is not in {self}")
-        return float(np.clip(self._places(np.asarray(value)), 0.0, 1.0))
+        return float(np.clip(self._coordinates(np.asarray(value)), 0.0, 1.0))
 
 
 @dataclass(frozen=True)
 class Float(_Range):
-    """Real numbers from ``low`` to ``high``, ends included; ``log``: even on the logarithm."""
+    """Real numbers from ``low`` to ``high``, ends included; ``log``: spread evenly by logarithm."""
 
     kinds = (int, float)
 
@@ -100,27 +102,27 @@ class Float(_Range):
         return self._scale(self.low), self._scale(self.high)
 
     def value(self, u: float) -> float:
-        """Give the number at a place, to 6 digits."""
-        near = float(f"{float(self._numbers(np.asarray(u))):.{DIGITS}g}")
-        return float(min(max(near, self.low), self.high))
+        """Return the number at a coordinate, to 6 digits."""
+        rounded = float(f"{float(self._numbers(np.asarray(u))):.{DIGITS}g}")
+        return float(min(max(rounded, self.low), self.high))
 
     def features(self, u: np.ndarray) -> np.ndarray:
-        """Give the places themselves, (m, 1)."""
+        """Return the coordinates themselves, (m, 1)."""
         return np.asarray(u, dtype=np.float64)[:, None]
 
 
 @dataclass(frozen=True)
 class Int(_Range):
-    """Whole numbers from ``low`` to ``high``, ends included; ``log``: even on the logarithm.
+    """Whole numbers from ``low`` to ``high``, ends included; ``log``: spread evenly by logarithm.
 
-    Each number k has the places of the reals from k - 1/2 to k + 1/2.
+    Each number k has the coordinates of the reals from k - 1/2 to k + 1/2.
     """
 
     kinds = (int,)
 
     @property
     def size(self) -> float:
-        """How many numbers there are."""
+        """The number of whole numbers."""
         return float(self.high - self.low + 1)
 
     @property
@@ -131,16 +133,16 @@ class Int(_Range):
         return np.asarray(np.clip(np.rint(self._numbers(u)), self.low, self.high))
 
     def value(self, u: float) -> int:
-        """Give the number at a place."""
+        """Return the number at a coordinate."""
         return int(self._whole(np.asarray(u)))
 
     def places(self) -> np.ndarray:
-        """Give the places of all numbers, (size,)."""
-        return self._places(np.arange(self.low, self.high + 1))
+        """Return the coordinates of all numbers, (size,)."""
+        return self._coordinates(np.arange(self.low, self.high + 1))
 
     def features(self, u: np.ndarray) -> np.ndarray:
-        """Give the places of the whole numbers, (m, 1)."""
-        return self._places(self._whole(u))[:, None]
+        """Return the coordinates of the whole numbers, (m, 1)."""
+        return self._coordinates(self._whole(u))[:, None]
 
 
 @dataclass(frozen=True)
@@ -151,18 +153,18 @@ class Choice(Dimension):
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, tuple | list):
-            raise TabseedError(f"a Choice is among values in a tuple, got {self.values!r}")
+            raise TabseedError(f"a Choice takes its values in a tuple, got {self.values!r}")
         object.__setattr__(self, "values", tuple(self.values))
         for value in self.values:
             plain = value is None or isinstance(value, str | bool | int | float)
             if not plain or (isinstance(value, float) and not math.isfinite(value)):
-                raise TabseedError(f"a Choice is among text, numbers, bools, None; got {value!r}")
+                raise TabseedError(f"a Choice takes text, numbers, bools or None, got {value!r}")
         if len({(type(v), v) for v in self.values}) < max(len(self.values), 2):
-            raise TabseedError(f"a Choice is among two values or more, all different: {self}")
+            raise TabseedError(f"a Choice takes two or more values, all different: {self}")
 
     @property
     def size(self) -> float:
-        """How many values there are."""
+        """The number of values."""
         return float(len(self.values))
 
     def _number(self, u: np.ndarray) -> np.ndarray:
@@ -170,22 +172,22 @@ class Choice(Dimension):
         return np.clip((np.asarray(u) * k).astype(np.int64), 0, k - 1)
 
     def value(self, u: float) -> Any:
-        """Give the value at a place."""
+        """Return the value at a coordinate."""
         return self.values[int(self._number(np.asarray(u)))]
 
     def places(self) -> np.ndarray:
-        """Give the places of all values, (size,)."""
+        """Return the coordinates of all values, (size,)."""
         return (np.arange(len(self.values)) + 0.5) / len(self.values)
 
     def place(self, value: Any) -> float:
-        """Give the place of a value; 1, 1.0 and True are not the same."""
+        """Return the coordinate of a value; 1, 1.0 and True are different values."""
         for k, known in enumerate(self.values):
             if type(known) is type(value) and known == value:
                 return float(self.places()[k])
         raise TabseedError(f"{value!r} is not in {self}")
 
     def features(self, u: np.ndarray) -> np.ndarray:
-        """Give 1 for the value and 0 for the others, (m, size)."""
+        """Return 1 for the value and 0 for the others, (m, size)."""
         return np.asarray(np.eye(len(self.values))[self._number(u)])
 
 
@@ -193,12 +195,12 @@ DIMENSIONS: dict[str, Any] = {"Float": Float, "Int": Int, "Choice": Choice}
 
 
 class Space:
-    """Several settings together: d dimensions by name; points are places (m, d)."""
+    """Several settings together: d dimensions by name; m points are coordinates (m, d)."""
 
     def __init__(self, dimensions: Mapping[str, Dimension]) -> None:
         for name, dimension in dimensions.items():
             if not isinstance(name, str) or not isinstance(dimension, Dimension):
-                raise TabseedError(f"{name!r}: {dimension!r} is none of Int, Float, Choice")
+                raise TabseedError(f"{name!r}: {dimension!r} is not an Int, a Float or a Choice")
         self.dimensions = dict(dimensions)
 
     def __len__(self) -> int:
@@ -206,7 +208,7 @@ class Space:
 
     @property
     def size(self) -> float:
-        """How many points differ."""
+        """The number of different points."""
         return math.prod((d.size for d in self.dimensions.values()), start=1.0)
 
     @property
@@ -215,44 +217,44 @@ class Space:
         return np.array([isinstance(d, _Range) for d in self.dimensions.values()], dtype=bool)
 
     def settings(self, u: np.ndarray) -> dict[str, Any]:
-        """Give the settings at a point (d,)."""
+        """Return the settings at a point (d,)."""
         pairs = zip(self.dimensions.items(), u, strict=True)
-        return {name: d.value(float(place)) for (name, d), place in pairs}
+        return {name: d.value(float(coordinate)) for (name, d), coordinate in pairs}
 
     def point(self, settings: Mapping[str, Any]) -> np.ndarray:
-        """Give the point (d,) of settings; TabseedError names the one that does not fit."""
+        """Return the point (d,) of settings; TabseedError names a setting that does not fit."""
         if settings.keys() != self.dimensions.keys():
             raise TabseedError(
-                f"settings are {sorted(self.dimensions)}, got {sorted(settings, key=str)}"
+                f"the settings must be {sorted(self.dimensions)}, got {sorted(settings, key=str)}"
             )
-        places = []
+        point = []
         for name, dimension in self.dimensions.items():
             try:
-                places.append(dimension.place(settings[name]))
+                point.append(dimension.place(settings[name]))
             except TabseedError as error:
                 raise TabseedError(f"{name}: {error}") from error
-        return np.array(places, dtype=np.float64)
+        return np.array(point, dtype=np.float64)
 
     def features(self, u: np.ndarray) -> np.ndarray:
-        """Give what a model sees of points (m, d): (m, w)."""
+        """Return what a model sees of points (m, d): (m, w)."""
         parts = [d.features(u[:, k]) for k, d in enumerate(self.dimensions.values())]
         return np.concatenate(parts, axis=1) if parts else np.empty((len(u), 0))
 
     def grid(self) -> np.ndarray:
-        """Give every point of a finite space, (size, d)."""
+        """Return every point of a finite space, (size, d)."""
         axes = [d.places() for d in self.dimensions.values()]
         mesh = np.meshgrid(*axes, indexing="ij")
         return np.stack([m.ravel() for m in mesh], axis=1) if mesh else np.empty((1, 0))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the space as JSON holds it."""
+        """Return the space in the form that JSON stores."""
         return {name: d.to_dict() for name, d in self.dimensions.items()}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Mapping[str, Any]]) -> Space:
-        """Take back what :meth:`to_dict` gave."""
-        found = {}
-        for name, given in plain.items():
-            how = dict(given)
-            found[name] = DIMENSIONS[how.pop("kind")](**how)
-        return cls(found)
+        """Return the space that :meth:`to_dict` describes."""
+        dimensions = {}
+        for name, fields in plain.items():
+            parameters = dict(fields)
+            dimensions[name] = DIMENSIONS[parameters.pop("kind")](**parameters)
+        return cls(dimensions)
