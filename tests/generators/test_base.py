@@ -1,4 +1,4 @@
-"""What every generator does: encoders given, errors, conditions."""
+"""What all generators share: use of an encoder that is passed in, errors, conditions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabseed.table import Table
 from tabseed.testing import example_table
 
 
-def test_encoder_given_is_used_and_rows_outside_it_are_refused() -> None:
+def test_an_encoder_passed_in_is_used_and_rows_outside_it_are_refused() -> None:
     real = Table.from_frame(pa.table({"c": ["a", "b"] * 20, "x": np.arange(40.0)}))
     encoder = TableEncoder().fit(real)
     model = ts.Resample(random_state=0).fit(real, encoder=encoder)
@@ -35,7 +35,7 @@ def test_errors_say_what_to_do() -> None:
         model.sample(3, conditions={"c": "z"})
     with pytest.raises(SchemaError, match="no column 'd'"):
         model.sample(3, conditions={"d": "a"})
-    with pytest.raises(SchemaError, match=r"0 meet c = 'a', x = 2\.5"):
+    with pytest.raises(SchemaError, match=r"only 0 of \d+ drawn rows meet c = 'a', x = 2\.5"):
         model.sample(3, conditions={"c": "a", "x": 2.5})
     for n in (-1, 10.0, "3", True, None):
         with pytest.raises(TabseedError, match=f"Resample: n={n!r} is not a whole number"):
@@ -45,11 +45,11 @@ def test_errors_say_what_to_do() -> None:
 
 
 def test_conditional_rows_follow_the_models_own_law() -> None:
-    """Share of y given c by rejection is Bayes' own: 4,000 rows, 5 standard errors, 1 figure."""
+    """The share of y given c by rejection is that of Bayes: 4,000 rows, 5 standard errors."""
     rng = np.random.default_rng(0)
     c = rng.choice(["a", "b"], 2_000, p=[0.2, 0.8])
     y = np.where(rng.random(2_000) < np.where(c == "a", 0.9, 0.3), "yes", "no")
     model = ts.Resample(random_state=0).fit(pa.table({"c": c, "y": y}))
-    found = np.mean(np.array(model.sample(4_000, conditions={"c": "a"})["y"]) == "yes")
+    estimate = np.mean(np.array(model.sample(4_000, conditions={"c": "a"})["y"]) == "yes")
     share = (y[c == "a"] == "yes").mean()
-    assert abs(found - share) < 5 * (share * (1 - share) / 4_000) ** 0.5
+    assert abs(estimate - share) < 5 * (share * (1 - share) / 4_000) ** 0.5

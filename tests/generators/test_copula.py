@@ -44,7 +44,7 @@ def test_correlation_of_mixed_columns_is_recovered() -> None:
     """Skewed numbers, counts in five values and a rare flag hide the scores, not R.
 
     Bounds are 6 standard errors, (1 - r^2)/sqrt(n) for numbers and twice that where a column is
-    thresholded: under 1e-8 a pair.
+    thresholded: a false alarm below 1e-8 for each pair.
     """
     n = 3_000
     z = latent(n)
@@ -56,12 +56,12 @@ def test_correlation_of_mixed_columns_is_recovered() -> None:
             "flag": z[:, 3] > 0.8,
         }
     )
-    found = GaussianCopula(random_state=0).fit(table).correlation_
+    estimate = GaussianCopula(random_state=0).fit(table).correlation_
     error = 6 * (1 - R**2) / np.sqrt(n) * np.where(np.arange(4) < 2, 1, 2)
     error = np.maximum(error, error.T)
-    assert (np.abs(found - R) < error + 1e-12).all(), found - R
+    assert (np.abs(estimate - R) < error + 1e-12).all(), estimate - R
     ranks = table.to_pandas().rank().to_numpy()
-    naive = np.corrcoef(ranks.T)  # what ignores the thresholds falls outside
+    naive = np.corrcoef(ranks.T)  # ignoring the thresholds misses by more
     assert abs(naive[0, 3] - R[0, 3]) > error[0, 3]
 
 
@@ -69,20 +69,20 @@ def test_two_halves_agree_as_often_as_the_arcsine_says() -> None:
     """P(both above their medians) = 1/4 + arcsin(r)/(2 pi); 5 standard errors of both samples."""
     n, m = 4_000, 20_000
     z = latent(n, seed=1)
-    drawn = (
+    synthetic = (
         GaussianCopula(random_state=0)
         .fit(pa.table({"a": z[:, 0] > 0, "b": z[:, 3] > 0}))
         .sample(m, random_state=1)
     )
-    both = (drawn["a"].to_numpy() & drawn["b"].to_numpy()).mean()
+    both = (synthetic["a"].to_numpy() & synthetic["b"].to_numpy()).mean()
     expected = 0.25 + np.arcsin(R[0, 3]) / (2 * np.pi)
     assert abs(both - expected) < 5 * np.sqrt(expected * (1 - expected) * (1 / n + 1 / m))
 
 
 def test_shrinkage_by_hand() -> None:
     """S = [[4, 1], [1, 1]] has r = 1/2; c = 1, p = 2, n = 8: lambda = 2/10, R_12 = 0.4."""
-    found = shrunk(np.array([[4.0, 1], [1, 1]]), np.array([0, 1]), 8, 1.0)
-    assert np.allclose(found, [[1, 0.4], [0.4, 1]], rtol=0, atol=1e-14)
+    result = shrunk(np.array([[4.0, 1], [1, 1]]), np.array([0, 1]), 8, 1.0)
+    assert np.allclose(result, [[1, 0.4], [0.4, 1]], rtol=0, atol=1e-14)
 
 
 def test_axes_of_a_column_are_independent_and_r_is_positive_definite() -> None:
@@ -90,66 +90,66 @@ def test_axes_of_a_column_are_independent_and_r_is_positive_definite() -> None:
     z = np.random.default_rng(0).normal(size=(12, 8))
     column = np.repeat([0, 1, 2], [5, 1, 6])
     second = z @ z.T / 8
-    found, root = shrunk(second, column, 8, 0.15), whitener(second, column)
-    for r in (found, root @ second @ root):
+    result, root = shrunk(second, column, 8, 0.15), whitener(second, column)
+    for r in (result, root @ second @ root):
         for j in range(3):
             inside = r[np.ix_(column == j, column == j)]
             assert np.allclose(inside, np.eye(len(inside)), atol=1e-9)
-    assert np.linalg.eigvalsh(found)[0] > 1.8 / 9.8 - 1e-9
+    assert np.linalg.eigvalsh(result)[0] > 1.8 / 9.8 - 1e-9
     assert (root[column[:, None] != column] == 0).all()
 
 
 def test_known_scores_take_one_exact_step() -> None:
-    """Where all bounds meet R is the correlation about 0 of the scores, shrunk."""
+    """If all bounds meet, R is the shrunk correlation of the scores about 0."""
     z = latent(200).T
-    found = latent_correlation(z, z, np.arange(4), 0.15, np.random.default_rng(0))
+    result = latent_correlation(z, z, np.arange(4), 0.15, np.random.default_rng(0))
     second = z @ z.T
     r = second / np.sqrt(np.outer(np.diag(second), np.diag(second)))
     lam = 0.6 / 200.6
-    assert np.allclose(found, (1 - lam) * r + lam * np.eye(4), atol=1e-12)
+    assert np.allclose(result, (1 - lam) * r + lam * np.eye(4), atol=1e-12)
 
 
 def test_normal_within_is_the_truncated_quantile() -> None:
-    """Against scipy, in the body; in the far tails it stays inside and near the inner end."""
+    """It equals scipy's in the body; in the far tails it stays inside and near the inner end."""
     u = np.linspace(0.01, 0.99, 40)
     for a, b in ((-np.inf, np.inf), (-1.0, 2.0), (0.3, np.inf), (4.0, 5.0), (-np.inf, -6.0)):
-        found = normal_within(np.full(40, a), np.full(40, b), u)
+        numbers = normal_within(np.full(40, a), np.full(40, b), u)
         mirrored = a > 0  # u runs the other way there
         expected = truncnorm.ppf(1 - u if mirrored else u, a, b)
-        assert np.allclose(found, expected, atol=1e-7), (a, b)
+        assert np.allclose(numbers, expected, atol=1e-7), (a, b)
     for a, b in ((30.0, np.inf), (50.0, np.inf), (-np.inf, -50.0), (38.0, 39.0)):
-        found = normal_within(np.full(40, a), np.full(40, b), u)
-        assert ((found >= a) & (found <= b)).all()
-        assert (np.abs(found) < max(x for x in (-b, a) if np.isfinite(x)) + 1).all()
+        numbers = normal_within(np.full(40, a), np.full(40, b), u)
+        assert ((numbers >= a) & (numbers <= b)).all()
+        assert (np.abs(numbers) < max(x for x in (-b, a) if np.isfinite(x)) + 1).all()
 
 
 # --- margins ------------------------------------------------------------------------------------
 
 
-def test_thresholds_give_the_shares_seen() -> None:
-    """The chain of thresholds multiplies to the counts over n, split or by chance."""
+def test_thresholds_give_the_training_shares() -> None:
+    """The thresholds multiply to the counts over n, for split and for other cells."""
     cell = np.repeat([0, 1, 2, 3, 4], [5, 40, 30, 2, 1])
     margin = level_margin(cell, 3)
     assert margin.split.tolist() == [1, 2, 0] and sorted(margin.rest) == [3, 4]
     left = np.concatenate([[1.0], np.cumprod(1 - margin.share)])
-    found = np.zeros(5)
-    found[margin.split] = left[:-1] * margin.share
-    found[margin.rest] = left[-1] * margin.rest_share
-    assert np.allclose(found, np.bincount(cell) / len(cell), rtol=0, atol=1e-15)
+    shares = np.zeros(5)
+    shares[margin.split] = left[:-1] * margin.share
+    shares[margin.rest] = left[-1] * margin.rest_share
+    assert np.allclose(shares, np.bincount(cell) / len(cell), rtol=0, atol=1e-15)
 
 
 def test_levels_are_drawn_with_their_shares() -> None:
-    """Each of five levels within 5 binomial standard errors of its training share."""
+    """Each of five levels is within 5 binomial standard errors of its training share."""
     levels = np.repeat(["a", "b", "c", "d", "e"], [5, 40, 30, 2, 1])
     model = GaussianCopula(random_state=0).fit(pa.table({"x": levels}))
-    drawn = model.sample(20_000)["x"].to_pylist()
+    synthetic = model.sample(20_000)["x"].to_pylist()
     for level, share in zip("abcde", np.array([5, 40, 30, 2, 1]) / 78, strict=True):
-        found = drawn.count(level) / len(drawn)
-        assert abs(found - share) < 5 * np.sqrt(share * (1 - share) / len(drawn)), level
+        estimate = synthetic.count(level) / len(synthetic)
+        assert abs(estimate - share) < 5 * np.sqrt(share * (1 - share) / len(synthetic)), level
 
 
 def test_quantile_function_inverts_the_distribution_function() -> None:
-    """A point mass jumps by its share, elsewhere F(Q(u)) = u; ends are 0 and 1."""
+    """At a point mass F jumps by its share, elsewhere F(Q(u)) = u; the ends are 0 and 1."""
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.exponential(size=300), np.zeros(100), np.full(50, 1.0)])
     margin = number_margin(*block_of(x))
@@ -167,7 +167,7 @@ def test_quantile_function_inverts_the_distribution_function() -> None:
 
 
 def test_kernels_are_those_of_the_formula() -> None:
-    """Density by the formula, reflected by folding the line, integrated numerically."""
+    """The density of the formula, reflected by folding the line, is integrated numerically."""
     x = np.sort(np.random.default_rng(2).exponential(size=20))
     low, high = x[0], x[-1]
     span = 20**-0.5
@@ -182,18 +182,18 @@ def test_kernels_are_those_of_the_formula() -> None:
 
     whole = quad(density, low, high, limit=200)[0]
     at = np.linspace(low, high, 7)
-    found = copula._kernel_cdf(x, at, low, high, 0.0)
+    result = copula._kernel_cdf(x, at, low, high, 0.0)
     expected = [quad(density, low, t, limit=200)[0] / whole for t in at]
-    assert np.allclose(found, expected, atol=1e-6)
+    assert np.allclose(result, expected, atol=1e-6)
 
 
 def test_density_of_few_rows_is_near_the_truth() -> None:
     """KL(truth || margin) of 300 exponential numbers, within their range: below 0.04 nats.
 
-    Mean of 20 samples, 0.02 with a standard error of 0.002. The straight line between order
-    statistics, which also keeps range and shares, is Euler's constant 0.58 away (spacings).
+    The mean of 20 samples is 0.02 with a standard error of 0.002. The straight line between
+    order statistics, which also keeps range and shares, is Euler's constant 0.58 away (spacings).
     """
-    found = []
+    divergences = []
     for seed in range(20):
         rng = np.random.default_rng(seed)
         x, y = rng.exponential(size=300), rng.exponential(size=2_000)
@@ -201,40 +201,42 @@ def test_density_of_few_rows_is_near_the_truth() -> None:
         margin = number_margin(*block_of(x))
         above = np.searchsorted(margin.values, y)
         density = np.diff(margin.levels)[above - 1] / np.diff(margin.values)[above - 1]
-        found.append(np.mean(-y - np.log(density)))
-    assert abs(np.mean(found)) < 0.04
+        divergences.append(np.mean(-y - np.log(density)))
+    assert abs(np.mean(divergences)) < 0.04
 
 
 def test_heaped_numbers_are_point_masses_and_others_are_not() -> None:
-    """Ages rounded to tens by a fifth of 2,000 people; the other ages stay smooth."""
+    """A fifth of 2,000 people round their age to tens; the other ages stay smooth."""
     rng = np.random.default_rng(0)
     age = np.round(rng.uniform(20, 70, 2_000))
     heaped = np.where(rng.random(2_000) < 0.2, np.round(age, -1), age)
     for values, expected in ((heaped, {30.0, 40.0, 50.0, 60.0}), (age, set())):
         distinct, counts = np.unique(values, return_counts=True)
         inner = (distinct > 22) & (distinct < 68)
-        found = set(distinct[inner & copula._heaped(distinct, counts, 1.0)])
-        assert found == expected
+        masses = set(distinct[inner & copula._heaped(distinct, counts, 1.0)])
+        assert masses == expected
 
 
 def test_numbers_keep_grid_share_of_zero_and_skew() -> None:
-    """Zeros within 5 standard errors, every number on the grid, deciles as in the data."""
+    """Zeros within 5 standard errors, every number on the grid, and the deciles of the data."""
     rng = np.random.default_rng(4)
     x = np.where(rng.random(500) < 0.6, 0, 5 * np.round(np.exp(rng.normal(4, 1, 500))))
-    drawn = GaussianCopula(random_state=0).fit(pa.table({"x": x})).sample(20_000)["x"].to_numpy()
+    synthetic = (
+        GaussianCopula(random_state=0).fit(pa.table({"x": x})).sample(20_000)["x"].to_numpy()
+    )
     share = (x == 0).mean()
-    assert abs((drawn == 0).mean() - share) < 5 * np.sqrt(share * (1 - share) / 20_000)
-    assert (drawn % 5 == 0).all() and drawn.max() <= x.max()
+    assert abs((synthetic == 0).mean() - share) < 5 * np.sqrt(share * (1 - share) / 20_000)
+    assert (synthetic % 5 == 0).all() and synthetic.max() <= x.max()
     level = np.linspace(0.1, 0.9, 9)
-    true, found = np.quantile(x[x > 0], level), np.quantile(drawn[drawn > 0], level)
-    assert np.abs(np.log(found / true)).max() < 0.2  # standard error of a decile: about 0.1
+    true, estimate = np.quantile(x[x > 0], level), np.quantile(synthetic[synthetic > 0], level)
+    assert np.abs(np.log(estimate / true)).max() < 0.2  # standard error of a decile: about 0.1
 
 
-# --- the whole ----------------------------------------------------------------------------------
+# --- the generator ------------------------------------------------------------------------------
 
 
 def test_names_of_levels_have_no_order() -> None:
-    """Levels renamed, so that their order is another, give the same rows renamed."""
+    """Renaming the levels, which changes their order, gives the same rows with the new names."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=200)
     level = np.digitize(x + 0.3 * rng.normal(size=200), [-0.8, 0.2])
@@ -252,8 +254,8 @@ def test_names_of_levels_have_no_order() -> None:
     assert mean[0] < -0.7 < mean[1] < 0.3 < mean[2]
 
 
-def test_axes_that_are_often_unseen_are_recovered() -> None:
-    """A number known only where another score is high; a third level told only past a first.
+def test_axes_that_are_often_unknown_are_recovered() -> None:
+    """A number known only where another score is high; a third level seen only without the first.
 
     Scores of the model's own law: 0.5 and 0.6 with x, independent of each other. Bounds of 0.12
     are 6 standard errors of 4,000 rows (0.02, measured over seeds).
@@ -266,17 +268,17 @@ def test_axes_that_are_often_unseen_are_recovered() -> None:
         model = GaussianCopula(random_state=0).fit(pa.table({"x": z[:, 0], "y": column}))
         assert np.abs(model.correlation_ - law).max() < 0.12
     model = GaussianCopula(random_state=0).fit(pa.table({"x": z[:, 0], "y": number}))
-    drawn = model.sample(20_000, random_state=1).to_pandas()
+    synthetic = model.sample(20_000, random_state=1).to_pandas()
     half = multivariate_normal(np.zeros(2), law[:2, :2]).cdf([0.0, -0.4])
     for side, share in (
-        (drawn["x"] < 0, 2 * half),
-        (drawn["x"] >= 0, 2 * (norm.cdf(-0.4) - half)),
+        (synthetic["x"] < 0, 2 * half),
+        (synthetic["x"] >= 0, 2 * (norm.cdf(-0.4) - half)),
     ):
-        assert abs(drawn["y"].isna()[side].mean() - share) < 0.06  # 5 standard errors
+        assert abs(synthetic["y"].isna()[side].mean() - share) < 0.06  # 5 standard errors
 
 
 def test_many_levels_get_axes_by_their_counts() -> None:
-    """Four columns of 150 levels: MAX_AXES axes at most, the rest of the levels by chance."""
+    """Four columns of 150 levels: at most MAX_AXES axes; the other levels have none."""
     rng = np.random.default_rng(0)
     weights = 1 / np.arange(1, 151)
     columns = {
@@ -290,12 +292,12 @@ def test_many_levels_get_axes_by_their_counts() -> None:
     axes = sum(margin.n_axes for margin in margins)
     assert 0.8 * copula.MAX_AXES < axes <= copula.MAX_AXES
     pairs = list(zip(margins, encoder.layout_.cells(x), strict=True))
-    kept = min(np.bincount(cell)[margin.split].min() for margin, cell in pairs)
-    assert kept >= max(np.bincount(cell)[margin.rest].max() for margin, cell in pairs)
+    rarest = min(np.bincount(cell)[margin.split].min() for margin, cell in pairs)
+    assert rarest >= max(np.bincount(cell)[margin.rest].max() for margin, cell in pairs)
 
 
 def test_more_columns_than_rows() -> None:
-    """12 rows of 60 columns of all kinds: rows come out."""
+    """12 rows of 60 columns of all kinds can be learned and drawn."""
     rng = np.random.default_rng(0)
     table = pa.table(
         {f"n{j}": rng.normal(size=12) for j in range(30)}

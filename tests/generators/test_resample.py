@@ -26,7 +26,7 @@ def test_smoothing_moves_numbers_and_nothing_else() -> None:
 
 
 def test_smoothing_widens_the_variance_by_the_bandwidth() -> None:
-    """Var of x + h c sd(x) eps, c = (4/(3n))^(1/5), clipped to the range; 400,000 draws, 1 %.
+    """Var of x + h c sd(x) eps, c = (4/(3n))^(1/5), clipped to the range: 400,000 draws, to 1 %.
 
     Inside the range that is Var x (1 + (h c)^2).
     """
@@ -35,14 +35,15 @@ def test_smoothing_widens_the_variance_by_the_bandwidth() -> None:
     table = pa.table({"x": rng.normal(size=300), "k": rng.integers(0, 900, 300), "c": c})
     eps = ndtri((np.arange(1_000) + 0.5) / 1_000)
     for h in (0.0, 0.5, 1.0):
-        drawn = ts.Resample(smoothing=h, random_state=0).fit(table).sample(400_000)
+        synthetic = ts.Resample(smoothing=h, random_state=0).fit(table).sample(400_000)
         for name in ("x", "k"):
             x = table[name].to_numpy()
-            moved = x[:, None] + h * (4 / 900) ** 0.2 * x.std() * eps
-            wide = moved.clip(x.min(), x.max()).var()
-            assert drawn[name].to_numpy().var() == pytest.approx(wide, rel=0.01)
+            smoothed = x[:, None] + h * (4 / 900) ** 0.2 * x.std() * eps
+            wide = smoothed.clip(x.min(), x.max()).var()
+            assert synthetic[name].to_numpy().var() == pytest.approx(wide, rel=0.01)
             assert h == 0 or wide > 1.01 * x.var()
-        assert pa.types.is_integer(drawn["k"].type)
+        assert pa.types.is_integer(synthetic["k"].type)
         assert (
-            abs(np.mean(drawn["c"].to_numpy() == "a") - np.mean(c == "a")) < 4 * 0.5 / 400_000**0.5
+            abs(np.mean(synthetic["c"].to_numpy() == "a") - np.mean(c == "a"))
+            < 4 * 0.5 / 400_000**0.5
         )

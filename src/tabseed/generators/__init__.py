@@ -1,4 +1,4 @@
-"""Generators: learn a table, draw rows. Import none before it is used: some need PyTorch."""
+"""Generators learn a table and draw rows. Each is imported on first use: some need PyTorch."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ GENERATORS: dict[str, tuple[str, str]] = {
 
 
 def generator_class(name: str) -> type[Generator]:
-    """Give the class of that name.
+    """Return the class of that name.
 
     TabseedError for an unknown name, MissingDependencyError if what it needs is not installed.
     """
     if name not in GENERATORS:
         raise TabseedError(f"no generator {name!r}; there are {', '.join(GENERATORS)}")
-    module, cls = GENERATORS[name]
-    found: type[Generator] = getattr(import_module(module), cls)
-    return found
+    module, class_name = GENERATORS[name]
+    cls: type[Generator] = getattr(import_module(module), class_name)
+    return cls
 
 
 __all__ = ["GENERATORS", "generator_class"]

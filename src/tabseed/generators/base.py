@@ -1,4 +1,4 @@
-"""What every generator is: a table in, rows of the same kind out; saved without pickle."""
+"""What all generators share: a table in, rows of the same kind out; files without pickle."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ from tabseed.table.display import MAX_TEXT, as_html, counted, shortened
 from tabseed.table.schema import NUMERIC, Column, Schema
 
 Condition = Any  # a value, None for missing, or (low, high) for a number
-Draw = Callable[[int, int], Table]  # a seed's number and n -> n rows as that seed draws them now
-Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a number a seed
+Draw = Callable[[int, int], Table]  # a seed's index and n -> n rows as that seed draws them now
+Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a number for each seed
 
-FIT, SAMPLE = 0, 1  # streams below a generator's own
+FIT, SAMPLE = 0, 1  # streams below that of a generator
 MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
 BLOCK_ROWS = 20_000  # rows drawn at once
-MAX_LINES, MAX_LINE = 12, 200  # of the summary, that a notebook shows
+MAX_LINES, MAX_LINE = 12, 200  # of the summary in a notebook: lines, and characters of each
 FINITE, CONDITIONS = Real(), or_none(MAPPING)
 
 
 @dataclass(frozen=True)
 class Aids:
-    """What helps a long fit: who hears of progress, where its state is kept, who watches rows."""
+    """What a long fit may use: a progress callback, a checkpoint file, a watch on drawn rows."""
 
     progress: Progress | None
     checkpoint: Checkpoint | None
@@ -70,20 +70,20 @@ class Aids:
 class Generator(BaseEstimator):
     """Learn the law of a table's rows, then draw new ones.
 
-    A subclass writes ``_fit(x, layout, stream, aids)`` and ``_sample(n, rng)`` on encoded rows
-    (:class:`~tabseed.coding.encode.TableEncoder`), and ``_state`` and ``_restore`` to be saved.
+    A subclass implements ``_fit(x, layout, stream, aids)`` and ``_sample(n, rng)`` on encoded rows
+    (:class:`~tabseed.coding.encode.TableEncoder`), and ``_state`` and ``_restore`` for files.
     Learned attributes: ``schema_`` (all columns), ``encoder_``, ``target_``, ``n_rows_``.
     """
 
     min_rows: ClassVar[int] = 1
     references: ClassVar[tuple[str, ...]] = ()
     parameters: ClassVar[Parameters] = {}
-    """What each parameter of ``__init__`` may be, checked by :meth:`fit`."""
+    """The values that each parameter of ``__init__`` may take; :meth:`fit` checks them."""
     search_space: ClassVar[Mapping[str, Dimension]] = {}
-    """What a tuner may set, by parameter; the default of each lies inside. Unless a class gives
-    it, what its ``parameters`` declare as ``search``."""
+    """What a tuner may set, by parameter; each default lies inside. A class that does not set it
+    gets what its ``parameters`` declare as ``search``."""
     watchable: ClassVar[bool] = False
-    """Whether its rows can be watched as it learns."""
+    """Whether a watch can see its rows as it learns."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -108,16 +108,16 @@ class Generator(BaseEstimator):
     ) -> Self:
         """Learn from a pandas, polars or pyarrow frame or a :class:`~tabseed.table.Table`.
 
-        ``target`` names the column that will be predicted; it is kept for whoever needs it.
+        ``target`` names the column that will be predicted; ``target_`` keeps the name.
         ``encoder``, fitted on real rows, is used as it is. ``progress(done, total, message)`` is
         called as work is done. ``checkpoint`` names a file that keeps the state of a long
-        training; a run that was interrupted goes on from there and ends with the same bytes.
-        ``watch(step, seeds, draw)`` decides in the place of the validation loss when each seed of
-        a network stops and which weights it keeps: after each validation it gives a number for
-        each of ``seeds``, smaller is better; ``draw(seed, n)`` are rows as a seed draws them now,
-        a Table. (:class:`~tabseed.augment.stopping.ImportanceKS` is one.)
-        Raises TabseedError for a parameter out of range, or a watch on what trains no network,
-        SchemaError, and TooFewRowsError below ``min_rows`` rows.
+        training; an interrupted run continues from there and ends with the same bytes.
+        ``watch(step, seeds, draw)`` decides instead of the validation loss when each seed of a
+        network stops and which weights it keeps: after each validation it returns a number for
+        each of ``seeds``, smaller is better; ``draw(seed, n)`` returns the rows that a seed draws
+        now, as a Table. (:class:`~tabseed.augment.stopping.ImportanceKS` is one.)
+        Raises TabseedError for a parameter out of range or for a watch on a generator that trains
+        no network, SchemaError, and TooFewRowsError below ``min_rows`` rows.
         """
         check_parameters(self)
         table = Table.from_frame(table)
@@ -133,15 +133,15 @@ class Generator(BaseEstimator):
             encoder = TableEncoder().fit(table)
         x = encoder.transform(table)
         self.schema_, self.target_, self.n_rows_ = table.schema, target, len(table)
-        for column in encoder.schema_:  # its categories are those that codes stand for
+        for column in encoder.schema_:  # the codes are those of its categories
             self.schema_ = self.schema_.with_column(column)
         self.encoder_ = encoder
         self._stream = seed_sequence(self.random_state)
-        kept = None
+        state = None
         if checkpoint is not None:
-            kept = Checkpoint(checkpoint, self._fingerprint(x))
+            state = Checkpoint(checkpoint, self._fingerprint(x))
         with one_thread():
-            self._fit(x, encoder.layout_, child(self._stream, FIT), Aids(progress, kept, watch))
+            self._fit(x, encoder.layout_, child(self._stream, FIT), Aids(progress, state, watch))
         return self
 
     def sample(
@@ -151,10 +151,11 @@ class Generator(BaseEstimator):
         conditions: Mapping[str, Condition] | None = None,
         random_state: RandomState = None,
     ) -> Any:
-        """Draw n rows, the same ones at each call unless ``random_state`` is given.
+        """Draw n rows, the same ones at each call unless ``random_state`` is passed.
 
-        They are a frame of the kind that came in, with its dtypes. Without ``random_state`` the
-        generator's own seed decides. Conditions and errors are those of :meth:`draw`.
+        Returns a frame of the kind that was passed to :meth:`fit`, with its dtypes. Without
+        ``random_state`` the generator's own seed decides. Conditions and errors are those of
+        :meth:`draw`.
         """
         return self.draw(n, conditions=conditions, random_state=random_state).to_frame()
 
@@ -165,18 +166,18 @@ class Generator(BaseEstimator):
         conditions: Mapping[str, Condition] | None = None,
         random_state: RandomState = None,
     ) -> Table:
-        """Draw n rows as a Table: nothing is turned into another kind of frame and back.
+        """Draw n rows as a Table, without converting them to another kind of frame.
 
         ``conditions`` fixes columns: a value, ``None`` for missing, or for a number a pair
-        ``(low, high)``, None for an open end. Rows that do not meet them are drawn again,
-        so the law is the model's own given the conditions; SchemaError where fewer than one row
-        in 200 meets them (of those drawn: some generators, such as AdversarialForest, draw from
-        the conditional law).
+        ``(low, high)``, None for an open end. Rows that do not meet them are drawn again, so the
+        law is the model's own given the conditions; SchemaError if fewer than one drawn row in
+        200 meets them (some generators, such as AdversarialForest, draw from the conditional law
+        and so reject fewer).
 
-        TabseedError for an ``n`` that is no number of rows, SchemaError for other conditions.
+        TabseedError for an ``n`` that is not a number of rows, SchemaError for other conditions.
         """
         if not hasattr(self, "encoder_"):
-            raise NotFittedError(f"{type(self).__name__} has learned nothing yet; call fit first")
+            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit first")
         where = type(self).__name__
         check(where, "n", n, Whole(0))
         check(where, "conditions", conditions, CONDITIONS)
@@ -195,27 +196,27 @@ class Generator(BaseEstimator):
             ]
             x = np.concatenate(blocks) if blocks else np.empty((0, encoder.layout_.width))
             return encoder.inverse_transform(x)
-        found: list[np.ndarray] = []
-        missing, drawn = n, 0
+        matches: list[np.ndarray] = []
+        missing, n_drawn = n, 0
         while missing > 0:
             size = int(np.clip(2 * missing, 1_000, BLOCK_ROWS))
             x = self._sample_near(size, conditions, rng)
             table = encoder.inverse_transform(x)
-            meets = np.ones(size, dtype=bool)
+            matching = np.ones(size, dtype=bool)
             for name, condition in conditions.items():
-                meets &= _meets(table, name, condition)
-            found.append(x[meets][:missing])
-            missing -= len(found[-1])
-            drawn += size
-            if drawn > MAX_REJECTED * (n - missing + 10):
+                matching &= _matching(table, name, condition)
+            matches.append(x[matching][:missing])
+            missing -= len(matches[-1])
+            n_drawn += size
+            if n_drawn > MAX_REJECTED * (n - missing + 10):
                 text = ", ".join(f"{k} = {v!r}" for k, v in conditions.items())
                 raise SchemaError(
-                    f"of {drawn} rows drawn {n - missing} meet {text}; the model knows too few "
-                    "such rows: widen the conditions"
+                    f"only {n - missing} of {n_drawn} drawn rows meet {text}; the model knows too "
+                    "few such rows: widen the conditions"
                 )
-        return encoder.inverse_transform(np.concatenate(found))
+        return encoder.inverse_transform(np.concatenate(matches))
 
-    # -- what a subclass writes
+    # -- what a subclass implements
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
@@ -230,29 +231,29 @@ class Generator(BaseEstimator):
     def _sample_near(
         self, n: int, conditions: dict[str, Condition], rng: np.random.Generator
     ) -> np.ndarray:
-        """Draw encoded rows (n, w), of which those that meet the conditions will be kept.
+        """Draw encoded rows (n, w); the caller keeps those that meet the conditions.
 
-        A generator that can draws them given any event that holds the conditions: the law of
-        the rows kept is the same, and fewer are thrown away.
+        A generator may draw them given any event that includes the conditions: the rows that are
+        kept then have the same law, and fewer are rejected.
         """
         del conditions
         return self._sample(n, rng)
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
-        """Give what was learned: JSON-ready, and arrays."""
+        """Return what was learned: a dict ready for JSON, and arrays."""
         raise NotImplementedError
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
-        """Take back what :meth:`_state` gave."""
+        """Restore what :meth:`_state` returned."""
         raise NotImplementedError
 
     @classmethod
     def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
-        """Turn parameters as JSON holds them into what ``__init__`` takes."""
+        """Turn parameters in the form that JSON stores into what ``__init__`` takes."""
         return plain
 
     def summary(self) -> list[str]:
-        """Say in a few lines what was learned."""
+        """Return a few lines that say what was learned."""
         pairs = self.encoder_.dependencies_
         return [f"{name!r} follows {leader!r} in every row" for name, leader in pairs]
 
@@ -271,15 +272,15 @@ class Generator(BaseEstimator):
         return as_html(headline, ("parameter", "value"), lines, notes)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        # which scikit-learn has, and notebooks prefer
+        # notebooks prefer this one, which scikit-learn would define
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     # -- files
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write a model file; :func:`load` reads it. What it holds was learned, see the class."""
+        """Write a model file that :func:`load` reads; the class says what its model file holds."""
         if not hasattr(self, "encoder_"):
-            raise NotFittedError(f"{type(self).__name__} has learned nothing yet; call fit first")
+            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit first")
         state, arrays = self._state()
         encoder, encoder_arrays = self.encoder_.to_state()
         config = {
@@ -293,13 +294,13 @@ class Generator(BaseEstimator):
             "encoder": encoder,
             "versions": {name: version(name) for name in ("tabseed", "numpy", "scikit-learn")},
         }
-        own = {f"model.{k}": v for k, v in arrays.items()}
-        own |= {f"encoder.{k}": v for k, v in encoder_arrays.items()}
+        all_arrays = {f"model.{k}": v for k, v in arrays.items()}
+        all_arrays |= {f"encoder.{k}": v for k, v in encoder_arrays.items()}
         documents = {"config": config, "schema": self.schema_.to_dict()}
-        write_archive(path, documents, own, force=force)
+        write_archive(path, documents, all_arrays, force=force)
 
     def _fingerprint(self, x: np.ndarray) -> str:
-        """Name settings and data, so that a checkpoint is not continued with others."""
+        """Return a hash of settings and data, so that no checkpoint continues with others."""
         parameters = estimator_to_plain(self)["parameters"]
         parameters["random_state"] = stream_to_plain(self._stream)
         text = json.dumps([type(self).__name__, version("tabseed"), parameters], sort_keys=True)
@@ -308,8 +309,8 @@ class Generator(BaseEstimator):
         return digest.hexdigest()
 
 
-def _meets(table: Table, name: str, condition: Condition) -> np.ndarray:
-    """Say which rows meet a condition."""
+def _matching(table: Table, name: str, condition: Condition) -> np.ndarray:
+    """Return which rows meet a condition, (n,) bool."""
     column = table.schema[name]
     if column.kind in NUMERIC:
         numbers = table.numbers(name)
@@ -324,13 +325,13 @@ def _meets(table: Table, name: str, condition: Condition) -> np.ndarray:
 
 
 def check_condition(schema: Schema, name: str, condition: Condition) -> None:
-    """Raise SchemaError, in one line that names the column, for what is no condition on it.
+    """Raise SchemaError, in one line that names the column, unless this is a condition on it.
 
-    A condition is None, for missing; a category; or a finite number, or a pair (low, high) of
-    these with low <= high, None for an open end.
+    A condition is None, for missing; a category; a finite number; or a pair (low, high) of finite
+    numbers with low <= high, None for an open end.
     """
     if not isinstance(name, str):
-        raise SchemaError(f"a condition is on a column, by its name; got {shown(name)}")
+        raise SchemaError(f"conditions are by column name; got {shown(name)}")
     column = schema[name]  # an unknown or unmodelled name raises
     if condition is None:
         return
@@ -347,13 +348,13 @@ def check_condition(schema: Schema, name: str, condition: Condition) -> None:
 
 
 def number_range(condition: Condition) -> tuple[Any, Any]:
-    """Give the ends of a condition on a number, ends included."""
+    """Return (low, high) of a condition on a number, ends included."""
     low, high = condition if isinstance(condition, tuple | list) else (condition, condition)
     return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def category_code(column: Column, condition: Condition) -> int:
-    """Give the code of the category that a condition names; SchemaError if there is none."""
+    """Return the code of the category that a condition names; SchemaError if there is none."""
     plain = isinstance(condition, str | bool | int | float | np.generic)
     if not plain or condition not in column.categories:
         raise SchemaError(f"column {column.name!r} has no category {shown(condition)}")

@@ -23,38 +23,38 @@ from tabseed.generators.base import Aids, Generator
 from tabseed.parameters import SEED, Parameters, Real
 from tabseed.space import Float
 
-CENTRES = 128  # kernels of a margin, at equally spaced quantiles
-HEAPED = 1e-3  # a count that its neighbours would exceed more rarely than this is a point mass
-MIN_COUNT = 3  # rows of the rarest level that gets an axis
-MAX_AXES = 250  # axes of all columns together that levels may fill
+CENTRES = 128  # kernels of a margin, centred at equally spaced quantiles
+HEAPED = 1e-3  # probability, given its neighbours, below which a count is a point mass
+MIN_COUNT = 3  # rows of a level that gets an axis, at least
+MAX_AXES = 250  # axes that the levels of all columns together may use
 MAX_ROWS = 20_000  # rows that R is learned from: a standard error of 0.007 at most
-MAX_COST = 6e8  # n p^2 of one sweep: beyond it R is learned from fewer rows, at least 300
-BURN_IN, SWEEPS = 5, 18  # sweeps over the axes: before moments are averaged, and in all
+MAX_COST = 6e8  # n p^2 of one sweep: above it R is learned from fewer rows, at least 300
+BURN_IN, SWEEPS = 5, 18  # sweeps over the axes: before moments are averaged, and in total
 
 
 @dataclass(frozen=True)
 class Margin:
     """The law of one column by latent axes: some cells split off one by one, then the rest.
 
-    Axis k says whether the cell is ``split[k]``, given that it is none of the earlier: it is where
-    z_k < ndtri(``share[k]``). What no axis splits off is a number Q(Phi(z)) by a last axis, or
-    one of the cells ``rest``, by chance alone.
+    Axis k decides whether the cell is ``split[k]``, given that it is none of the earlier ones: it
+    is if z_k < ndtri(``share[k]``). What no axis splits off is a number Q(Phi(z)) of a last axis,
+    or one of the cells ``rest``, drawn independently of the other columns.
     """
 
     split: np.ndarray  # (s,) cells with an axis of their own
-    share: np.ndarray  # (s,) their probabilities, each given none of the earlier
-    rest: np.ndarray  # (r,) other cells; none if what is left are numbers
-    rest_share: np.ndarray  # (r,) their probabilities, given none of the split ones
+    share: np.ndarray  # (s,) their probabilities, each given none of the earlier cells
+    rest: np.ndarray  # (r,) other cells; none if the rest are numbers
+    rest_share: np.ndarray  # (r,) their probabilities, given none of the split cells
     levels: np.ndarray  # (m,) Q is linear between the points (levels, values), flat at a
     values: np.ndarray  # (m,) point mass
 
     @property
     def n_axes(self) -> int:
-        """Latent axes of this column."""
+        """The number of latent axes of this column."""
         return len(self.split) + bool(len(self.values))
 
     def cdf(self, at: np.ndarray, *, left: bool = False) -> np.ndarray:
-        """F at numbers (any shape), or its limit from the left."""
+        """Return F at numbers (any shape), or its limit from the left."""
         last = len(self.values) - 1
         above = np.searchsorted(self.values, at, side="left" if left else "right").clip(1, last)
         v0, v1 = self.values[above - 1], self.values[above]
@@ -66,10 +66,10 @@ class Margin:
     def bounds(
         self, block: Block, cell: np.ndarray, value: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Ends between which each row's scores lie, (axes, n) each; infinite where unseen.
+        """Return low and high, (axes, n) each, of each row's scores; infinite where unknown.
 
-        A number on a grid is known up to half a step. Where less than half a row lies between
-        the ends they meet in the middle.
+        A number on a grid is known up to half a step. If less than half a row lies between the
+        bounds, both are their middle.
         """
         n = len(cell)
         low = np.full((self.n_axes, n), -np.inf)
@@ -90,7 +90,7 @@ class Margin:
         return low, high
 
     def draw(self, block: Block, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Values (n,), NaN where missing, of scores z (axes, n)."""
+        """Return the values (n,), NaN where missing, of scores z (axes, n)."""
         n: int = z.shape[1]
         cell = np.full(n, -1)
         for k, threshold in enumerate(ndtri(self.share)):
@@ -99,13 +99,13 @@ class Margin:
         if not len(self.values):
             cell[left] = self.rest[pick(np.cumsum(self.rest_share), rng.random(n))][left]
             return block.draw(cell, rng)
-        value = np.full(n, np.nan)  # all that is ever split off from numbers is missing
+        value = np.full(n, np.nan)  # the only cell split off from numbers is missing
         value[left] = block.snap(np.interp(ndtr(z[-1, left]), self.levels, self.values))
         return value
 
 
 def level_margin(cell: np.ndarray, min_count: int) -> Margin:
-    """Margin of cells (n,) in no order: frequent ones split off, the most frequent first."""
+    """Return the margin of unordered cells (n,): frequent ones split off, by decreasing count."""
     counts = np.bincount(cell)
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
     split = order[:-1][counts[order[:-1]] >= min_count]
@@ -116,13 +116,13 @@ def level_margin(cell: np.ndarray, min_count: int) -> Margin:
 
 
 def number_margin(block: Block, value: np.ndarray) -> Margin:
-    """Margin of values (n,) in order, NaN missing: missing split off, the rest by Q.
+    """Return the margin of ordered values (n,), NaN missing: missing split off, the rest by Q.
 
     A number is a point mass if it is an atom of the encoder or repeats more often than its
-    neighbours explain; so is a code of an ordered category. All others have a variable kernel
+    neighbours explain; a code of an ordered category always is. All others have a variable kernel
     density: normal kernels at up to CENTRES quantiles, each as wide as half the span of the
-    sqrt(n) numbers to both sides (the least KL divergence from seven laws at n = 50, 300 and
-    2,000, measured), reflected at both ends of the range.
+    sqrt(n) numbers on both sides (of the widths tried, the one with the least measured KL
+    divergence from seven laws at n = 50, 300 and 2,000), reflected at both ends of the range.
 
     References: Breiman, Meisel, Purcell 1977 (variable kernels, doi:10.2307/1268623).
     """
@@ -155,24 +155,24 @@ def number_margin(block: Block, value: np.ndarray) -> Margin:
 
 
 def _heaped(distinct: np.ndarray, counts: np.ndarray, step: float) -> np.ndarray:
-    """Say which sorted distinct numbers repeat more often than their neighbours explain.
+    """Return which sorted distinct numbers repeat more often than their neighbours explain.
 
-    On a grid of that step a count is expected to be that of the ten distinct numbers nearest by
-    rank, spread over the grid points that they span; off a grid any repeat is a point mass.
+    On a grid with that step the expected count is that of the ten distinct numbers nearest in
+    rank, spread over the grid points that they span; without a grid any repeat is a point mass.
     """
     if step <= 0:
         return np.asarray(counts > 1)
     rank, upto = np.arange(len(distinct)), np.concatenate([[0], np.cumsum(counts)])
     first, last = (rank - 5).clip(0), (rank + 5).clip(max=len(distinct) - 1)
     others = upto[last + 1] - upto[first] - counts
-    places = np.maximum((distinct[last] - distinct[first]) / step, 1)
-    return np.asarray((counts > 1) & (poisson.sf(counts - 1, others / places) < HEAPED))
+    grid_points = np.maximum((distinct[last] - distinct[first]) / step, 1)
+    return np.asarray((counts > 1) & (poisson.sf(counts - 1, others / grid_points) < HEAPED))
 
 
 def _kernel_cdf(
     loose: np.ndarray, at: np.ndarray, low: float, high: float, narrowest: float
 ) -> np.ndarray:
-    """Distribution function at sorted numbers of kernels reflected at ``low`` and ``high``."""
+    """Return the distribution function, at ``at``, of kernels reflected at ``low`` and ``high``."""
     m = min(len(loose), CENTRES)
     span = max(1 / m, len(loose) ** -0.5)
     level = (np.arange(m) + 0.5) / m
@@ -188,21 +188,21 @@ def _kernel_cdf(
 
 
 def whitener(second: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """B^(-1/2) (p, p) for the blocks B of ``second`` within each column: axes made independent."""
+    """Return B^(-1/2) (p, p), B the blocks of ``second`` within columns: it decorrelates axes."""
     inverse_root = np.zeros_like(second)
     for j in np.unique(column):
-        place = np.ix_(*[np.flatnonzero(column == j)] * 2)
-        spread, turn = np.linalg.eigh(second[place])
-        inverse_root[place] = (turn * spread.clip(1e-6) ** -0.5) @ turn.T
+        block = np.ix_(*[np.flatnonzero(column == j)] * 2)
+        spread, turn = np.linalg.eigh(second[block])
+        inverse_root[block] = (turn * spread.clip(1e-6) ** -0.5) @ turn.T
     return inverse_root
 
 
 def shrunk(second: np.ndarray, column: np.ndarray, n: int, shrinkage: float) -> np.ndarray:
-    """R of scores with second moments S over n rows, the axes of each column independent.
+    """Return R of scores with second moments S over n rows, the axes of each column independent.
 
         R = (1 - lambda) W S W + lambda I,   lambda = c p / (n + c p),
 
-    W the whitener of S, c = ``shrinkage``: the posterior mode under an inverse Wishart law of
+    W the whitener of S, c = ``shrinkage``: the posterior mode under an inverse Wishart prior of
     c p rows of independent axes. R is positive definite, with identity blocks within columns.
     """
     p = len(second)
@@ -218,12 +218,12 @@ def latent_correlation(
     shrinkage: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Learn R (p, p) from rows whose scores are known to lie within [low, high], (p, n) each.
+    """Return R (p, p), learned from rows whose scores lie within [low, high], (p, n) each.
 
-    ``column`` (p,) says which axes belong together. Stochastic approximation EM: a sweep draws
-    the scores of each axis from their normal law given the other axes, within their bounds;
-    second moments are averaged over the sweeps after BURN_IN, and R is :func:`shrunk` of them.
-    Where all bounds meet, one step is exact. Cost: SWEEPS n p^2.
+    ``column`` (p,) is the column of each axis. Stochastic approximation EM: a sweep draws the
+    scores of each axis from their normal law given the other axes, within their bounds; second
+    moments are averaged over the sweeps after BURN_IN, and R is :func:`shrunk` from them. If all
+    bounds meet, one step is exact. Cost: SWEEPS n p^2.
 
     References: Delyon, Lavielle, Moulines 1999 (doi:10.1214/aos/1018031103).
     """
@@ -245,8 +245,8 @@ def latent_correlation(
 
 
 def normal_within(a: np.ndarray, b: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Standard normal numbers within [a, b] by inversion of u, exact in either tail."""
-    upper = a > 0  # mirrored, since Phi keeps its digits in the lower tail only
+    """Return standard normal numbers within [a, b] by inversion of u, exact in both tails."""
+    upper = a > 0  # mirrored, because Phi keeps its digits only in the lower tail
     a, b = np.where(upper, -b, a), np.where(upper, -a, b)
     bottom = ndtr(a)
     x = ndtri(bottom + u * (ndtr(b) - bottom))
@@ -257,31 +257,31 @@ def normal_within(a: np.ndarray, b: np.ndarray, u: np.ndarray) -> np.ndarray:
 class GaussianCopula(Generator):
     """Each column keeps its own law; a normal law of latent axes joins the columns.
 
-    A numeric or ordinal column has one axis, its normal scores: point masses stay, all else is
-    smoothed on its own grid (:func:`number_margin`). An unordered column has an axis for each
-    level but the last, the most frequent first: is it this one, given none of the earlier. No
-    order of the levels is needed so. Missing is such a level too. The correlation R of the axes
-    is that of greatest likelihood given all thresholds, shrunk (:func:`latent_correlation`,
-    :func:`shrunk`).
+    A numeric or ordinal column has one axis, its normal scores: point masses stay, all other
+    numbers are smoothed on the column's grid (:func:`number_margin`). An unordered column has an
+    axis for each level but the last, the most frequent first, which decides whether the cell is
+    this level, given that it is none of the earlier ones; so the levels need no order. Missing is
+    one of these levels. The correlation R of the axes has the greatest likelihood given all
+    thresholds and is then shrunk (:func:`latent_correlation`, :func:`shrunk`).
 
     Parameters
     ----------
     shrinkage : float
-        c > 0: R is drawn to independence as by c rows an axis. Less follows the training rows
-        more closely.
+        c > 0: R is shrunk towards independence as if by c rows for each axis. A smaller c
+        follows the training rows more closely.
 
     Attributes
     ----------
-    margins_ : list of Margin, one for each column that no other determines
+    margins_ : list of Margin, one for each column that no other column determines
     correlation_ : (p, p) array, R
 
-    What it cannot show: dependence that is not monotone in every pair of axes, such as a price
-    that peaks in the middle of a map, and sums that hold exactly. Cost: SWEEPS n p^2, n up to
-    MAX_ROWS; 0.1 s for 300 rows on 50 axes, 15 s for 100,000 rows of 50 columns on 216. The model
-    file holds the margins' quantiles and R: no rows, but values that occur in the table.
+    It cannot represent dependence that is not monotone in every pair of axes, such as a price
+    that peaks in the middle of a map, or sums that hold exactly. Cost: SWEEPS n p^2, n up to
+    MAX_ROWS; 0.1 s for 300 rows on 50 axes, 15 s for 100,000 rows of 50 columns on 216 axes. The
+    model file holds the margins' quantiles and R: no rows, but values that occur in the table.
 
     References: Hoff 2007 (doi:10.1214/07-AOAS107), the model; Delyon, Lavielle, Moulines 1999
-    (doi:10.1214/aos/1018031103), how it is fitted.
+    (doi:10.1214/aos/1018031103), the fitting algorithm.
     """
 
     references: ClassVar[tuple[str, ...]] = (
@@ -320,7 +320,7 @@ class GaussianCopula(Generator):
         self.correlation_ = latent_correlation(low, high, column, self.shrinkage, rng)
 
     def _margins(self, x: np.ndarray, cells: list[np.ndarray]) -> list[Margin]:
-        """Margin of each free column; levels get axes by their counts, as far as there are any."""
+        """Return the margin of each free column; the most frequent levels get the remaining axes."""
         layout, margins = self.encoder_.layout_, {}
         for k, block in enumerate(layout.free):
             value = layout.values(block, x)
@@ -366,21 +366,24 @@ class GaussianCopula(Generator):
             raise ValueError(f"correlation of shape {r.shape}, {p} axes")
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
+        """Return a few lines that say what was learned."""
         p = len(self.correlation_)
         lines = [f"{len(self.margins_)} columns on {p} latent axes"]
-        by_chance = [
+        without_axis = [
             block.name
             for block, margin in zip(self.encoder_.layout_.free, self.margins_, strict=True)
             if len(margin.rest) > 1
         ]
-        if by_chance:
-            lines.append("rarest levels drawn by chance alone: " + ", ".join(map(repr, by_chance)))
+        if without_axis:
+            lines.append(
+                "rarest levels drawn independently of other columns: "
+                + ", ".join(map(repr, without_axis))
+            )
         return [*lines, *super().summary()]
 
 
 def _refuse_unsound(block: Block, margin: Margin) -> None:
-    """Raise ValueError for a margin from a file that is none of this block's."""
+    """Raise ValueError if a margin from a file cannot be one of this block."""
     cells = np.concatenate([margin.split, margin.rest])
     shares = np.concatenate([margin.share, margin.rest_share])
     sound = (

@@ -14,13 +14,13 @@ from tabseed.parameters import SEED, Parameters, Real
 
 
 class Resample(Generator):
-    """Bootstrap: each drawn row is a training row, its numbers moved a little if asked to.
+    """Bootstrap: each drawn row is a training row, with its numbers moved a little on request.
 
-    The baseline that every generator must beat. With ``smoothing`` 0 its rows are copies, and so
-    is what its model file holds: neither hides anybody. With smoothing h > 0 a number x becomes
-    x + h sd(x) c eps, eps normal, c = (4/(3n))^(1/5) (the normal reference rule), then returns
-    to the range and grid seen; missing cells and values that occur often (atoms) stay as they
-    are, and so do columns that another one determines.
+    The baseline that every generator must beat. With ``smoothing`` 0 the drawn rows are copies,
+    and the model file holds copies too: neither protects privacy. With smoothing h > 0 a number x
+    becomes x + h sd(x) c eps, eps normal, c = (4/(3n))^(1/5) (the normal reference rule), and is
+    then moved back to the range and grid of the training rows; missing cells and values that
+    occur often (atoms) stay as they are, and so do columns that another column determines.
 
     References: Efron, Annals of Statistics 7 (1979); Silverman, Density Estimation (1986), 3.31
     and 6.4 (smoothed bootstrap).
@@ -52,8 +52,8 @@ class Resample(Generator):
             value = layout.values(block, x)
             if block.numeric and len(block.knots) and block.parent < 0:
                 free = ~np.isnan(value) & ~np.isin(value, block.atoms)
-                moved = block.snap(value + width * block.scale * rng.standard_normal(n))
-                value = np.where(free, moved, value)
+                smoothed = block.snap(value + width * block.scale * rng.standard_normal(n))
+                value = np.where(free, smoothed, value)
             values.append(value)
         return layout.from_values(values)
 
@@ -64,9 +64,9 @@ class Resample(Generator):
         self.rows_ = arrays["rows"]
         width = self.encoder_.layout_.width
         if self.rows_.shape[1:] != (width,) or not np.isfinite(self.rows_).all():
-            raise ValueError(f"rows of {self.rows_.shape}, an encoder of width {width}")
+            raise ValueError(f"rows of shape {self.rows_.shape}, an encoder of width {width}")
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
-        kept = "as they are" if self.smoothing == 0 else f"smoothed by {self.smoothing:g}"
-        return [f"rows drawn again {kept}: copies hide nobody", *super().summary()]
+        """Return a few lines that say what was learned."""
+        change = "as they are" if self.smoothing == 0 else f"smoothed by {self.smoothing:g}"
+        return [f"resampled rows, {change}: copies do not protect privacy", *super().summary()]

@@ -23,29 +23,32 @@ CATEGORIES = ("frequency", "vote")
 
 
 class SMOTE(Generator):
-    """Draw a training row and one of its k nearest neighbours; go part of the way to it.
+    """Draw a training row i and one of its k nearest neighbours j; go part of the way to j.
 
-    With a discrete ``target`` neighbours are of the row's own class, every class as often as in
-    the table; else of all rows. Numbers are x_i + w (x_j - x_i), one uniform w a row, moved onto
-    the column's grid (its nearest value if it has few). A number is missing where row i lacks
-    it, and x_i where row j alone lacks it. Columns that another determines follow it.
+    With a discrete ``target`` the neighbours come from the row's own class, and each class is as
+    frequent as in the table; otherwise they come from all rows. Numbers are x_i + w (x_j - x_i)
+    with one uniform w for each row, moved onto the column's grid (to the nearest value if there
+    are few). A number is missing if row i lacks it, and x_i if only row j lacks it. A column that
+    another one determines follows that column.
 
     Parameters
     ----------
     n_neighbors : int
         k >= 1; fewer in a class of at most k rows. The only row of a class is repeated.
     categories : "frequency" or "vote"
-        The category of a neighbour drawn anew for each column, which keeps rare categories; or
-        the one that most of the k neighbours have, ties by lot (SMOTE-NC), which loses them.
+        "frequency" takes the category of one neighbour, drawn anew for each column, which keeps
+        rare categories; "vote" takes the category of most of the k neighbours, ties at random
+        (SMOTE-NC), which loses them.
 
     Distances are Euclidean: numbers in units of the table's standard deviation, so that units
     do not matter; each category that differs adds Med^2, Med the median of the numbers' standard
     deviations within the class (SMOTE-NC; 1 if there are none or it is 0). A missing number lies
-    at the mean, and that it is missing counts as a category. Rows equally near: by lot, drawn
-    once when fitted. Cost: a draw of n rows compares min(n, N) rows with all of their class.
+    at the mean, and its absence counts as a category. Ties between equally near rows are broken
+    at random, once, when the model is fitted. Cost: a draw of n rows compares min(n, N) rows with
+    all rows of their class.
 
-    Its model file keeps the training rows, and rows drawn lie between two of them: it hides
-    nobody.
+    The model file keeps the training rows, and drawn rows lie between two of them: it does not
+    protect privacy.
 
     References: Chawla et al. 2002 (arXiv 1106.1813).
     """
@@ -74,11 +77,11 @@ class SMOTE(Generator):
     ) -> None:
         del aids
         rows = layout.columns(x)
-        self.rows_ = np.random.default_rng(stream).permutation(rows)  # so that ties fall by lot
-        self._place()
+        self.rows_ = np.random.default_rng(stream).permutation(rows)  # breaks ties at random
+        self._group()
 
-    def _place(self) -> None:
-        """Sort the rows by class, and give each its place in the space of distances."""
+    def _group(self) -> None:
+        """Group the rows by class, and compute the coordinates that distances use."""
         layout, schema = self.encoder_.layout_, self.encoder_.schema_
         group = np.zeros(len(self.rows_), int)
         if self.target_ in schema.names and schema[self.target_].kind in DISCRETE:
@@ -103,28 +106,29 @@ class SMOTE(Generator):
         return layout.from_free(values, rng)
 
     def _neighbours(self, base: np.ndarray) -> np.ndarray:
-        """Rows nearest to each base row (n, k), nearest first; -1 beyond those there are.
+        """Return the rows nearest to each base row (n, k), nearest first, -1 where there are fewer.
 
-        The only row of its class is its own neighbour.
+        The only row of a class is its own neighbour.
         """
         most = max(len(rows) for rows in self._classes)
         near = np.full((len(base), max(1, min(self.n_neighbors, most - 1))), -1)
-        for rows, places in zip(self._classes, self._coordinates, strict=True):
+        for rows, coordinates in zip(self._classes, self._coordinates, strict=True):
             mine = np.flatnonzero(np.isin(base, rows))
             if len(rows) == 1:
                 near[mine, 0] = rows
             elif len(mine):
                 own, again = np.unique(np.searchsorted(rows, base[mine]), return_inverse=True)
                 search = NearestNeighbors(n_neighbors=min(self.n_neighbors + 1, len(rows)))
-                found = search.fit(places).kneighbors(places[own], return_distance=False)
-                other = found != own[:, None]
-                other[other.all(axis=1), -1] = False  # as near as k others: itself not among them
-                found = found[other].reshape(len(own), -1)
-                near[mine, : found.shape[1]] = rows[found][again]
+                search.fit(coordinates)
+                nearest = search.kneighbors(coordinates[own], return_distance=False)
+                other = nearest != own[:, None]
+                other[other.all(axis=1), -1] = False  # k others are as near as the row itself
+                nearest = nearest[other].reshape(len(own), -1)
+                near[mine, : nearest.shape[1]] = rows[nearest][again]
         return near
 
     def _voters(self, known: np.ndarray, near: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """For each row the neighbour (n,) whose category it takes."""
+        """Return for each row the neighbour (n,) whose category it takes."""
         votes = rng.random(near.shape)
         if self.categories == "vote":
             cast = np.where(near >= 0, np.nan_to_num(known, nan=-1.0)[near], -2.0)
@@ -139,22 +143,22 @@ class SMOTE(Generator):
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         self.rows_ = arrays["rows"]
         self.encoder_.layout_.check(self.rows_)
-        self._place()
+        self._group()
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
+        """Return a few lines that say what was learned."""
         within = "" if len(self._classes) == 1 else f" in each of {len(self._classes)} classes"
         return [
             f"rows between {len(self.rows_)} training rows and their {self.n_neighbors} nearest"
-            f"{within}: the model keeps these rows and hides nobody",
+            f"{within}: the model keeps these rows and does not protect privacy",
             *super().summary(),
         ]
 
 
 def mixed_coordinates(layout: Layout, rows: np.ndarray) -> np.ndarray:
-    """Coordinates (n, d) of rows of values (n, columns): Euclidean distance is SMOTE-NC's.
+    """Return coordinates (n, d) of values (n, columns) whose Euclidean distance is SMOTE-NC's.
 
-    A category is a one-hot times Med / sqrt(2): two that differ are Med apart.
+    A category is a one-hot times Med / sqrt(2), so two that differ are Med apart.
     """
     numbers, levels = [], []
     for block, value in zip(layout.blocks, rows.T, strict=True):
@@ -174,7 +178,7 @@ def mixed_coordinates(layout: Layout, rows: np.ndarray) -> np.ndarray:
 
 
 def between(block: Block, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Numbers (n,) at x + weight (y - x) on the block's grid; x where y is missing."""
+    """Return x + weight (y - x), (n,), on the block's grid; x where y is missing."""
     value = block.snap(np.where(np.isnan(y), x, x + weight * (y - x)))
     if block.is_discrete and len(block.atoms):
         known = ~np.isnan(value)
