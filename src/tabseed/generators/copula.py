@@ -320,7 +320,7 @@ class GaussianCopula(Generator):
         self.correlation_ = latent_correlation(low, high, column, self.shrinkage, rng)
 
     def _margins(self, x: np.ndarray, cells: list[np.ndarray]) -> list[Margin]:
-        """Return the margin of each free column; the most frequent levels get the remaining axes."""
+        """Return the margin of each free column; frequent levels get the remaining axes."""
         layout, margins = self.encoder_.layout_, {}
         for k, block in enumerate(layout.free):
             value = layout.values(block, x)
