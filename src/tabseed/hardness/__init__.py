@@ -1,4 +1,4 @@
-"""How hard each row is to learn: KNN-Shapley and twelve scores of training dynamics."""
+"""How hard each row is to learn: KNN-Shapley and twelve scores from training dynamics."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ SCORERS: dict[str, tuple[str, str]] = {
 
 
 def scorer_class(name: str) -> type[HardnessScorer]:
-    """Look a scorer up by its name on the command line; TabseedError for an unknown one."""
+    """Return the scorer class with this command-line name; TabseedError for an unknown name."""
     if name not in SCORERS:
         raise TabseedError(f"no hardness scorer {name!r}; there are {', '.join(SCORERS)}")
     module, attribute = SCORERS[name]
-    found: type[HardnessScorer] = getattr(import_module(module), attribute)
-    return found
+    scorer: type[HardnessScorer] = getattr(import_module(module), attribute)
+    return scorer

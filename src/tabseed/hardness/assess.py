@@ -1,4 +1,4 @@
-"""The rows of a table by hardness, with errors, hints and a place on a map: what people look at."""
+"""The hardness report of a table: each row with its hardness, error, hint and map position."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tabseed.hardness.hints import HINTS, hints
 from tabseed.pages import Finding, Heading, Row, settings_of
 from tabseed.table import Frame, Table
 
-HARDEST = 0.1  # the share of rows whose hints are counted apart
+HARDEST = 0.1  # share of rows, the hardest, whose hints are counted separately
 
 
 @dataclass(frozen=True, repr=False)
 class HardnessAssessment(Finding):
     """How hard each of n rows is.
 
-    ``hardness`` (n,), larger is harder; ``standard_error`` (n,), or None where the method has
-    none; ``rank`` (n,), 1 for the hardest, rows equally hard in their order; ``hint`` (n,), keys
-    of HINTS; ``places`` (n, 2), principal coordinates of the rows' points; ``labels``, as they
-    are in the ``table``; ``settings`` of the scorer, as text.
+    ``hardness`` (n,), larger is harder; ``standard_error`` (n,), or None if the method has none;
+    ``rank`` (n,), 1 for the hardest, with equally hard rows in table order; ``hint`` (n,), keys of
+    HINTS; ``places`` (n, 2), the first two principal coordinates of the rows' points; ``labels``
+    as they are in the ``table``; ``settings`` of the scorer, as text.
     """
 
     title = "Which rows are hard"
@@ -50,30 +50,30 @@ class HardnessAssessment(Finding):
 
     @property
     def verdict(self) -> str:
-        """How many of the hardest rows may be hard for each reason."""
+        """How many of the hardest rows may be hard for each reason, in one sentence."""
         counts = self.counts()
         hard = sum(few for _, few in counts.values())
         reasons = [f"{few:,} may be {hint}" for hint, (_, few) in counts.items() if hint and few]
         if not reasons:
-            return f"Of the hardest {hard:,} rows none stands out among its neighbours."
-        return f"Of the hardest {hard:,} rows {', '.join(reasons)}."
+            return f"Of the hardest {hard:,} rows, none stands out among its neighbours."
+        return f"Of the hardest {hard:,} rows, {', '.join(reasons)}."
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What hints are, and which rows cannot be put in order."""
+        """How to treat hard rows, and which rows cannot be ranked reliably."""
         notes = [
-            "A hard row is not a wrong row: look before you drop one; rare cases are hard too."
+            "A hard row is not a wrong row: look at it before you drop it; rare cases are hard too."
         ]
         if self.standard_error is not None:
             notes.append(
-                "Rows whose hardness differs by less than two standard errors cannot be put in "
-                "order."
+                "Rows whose hardness differs by less than two standard errors cannot be ranked "
+                "reliably."
             )
         return tuple(notes)
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """Each row by its number, with label, hardness, standard error and hint."""
+        """The columns: row number, label, hardness, standard error and hint."""
         return (
             Heading("row", ("row",)),
             Heading("label", ("label",), str, numeric=False),
@@ -83,9 +83,9 @@ class HardnessAssessment(Finding):
         )
 
     def rows(self) -> list[Row]:
-        """Give the rows by hardness, the hardest first; :meth:`to_arrow` has the table's order.
+        """Return the rows, the hardest first; :meth:`to_arrow` keeps the order of the table.
 
-        "standard_error" is None where the method has none.
+        "standard_error" is None if the method has none.
         """
         error, regression = self.standard_error, self.task == "regression"
         return [
@@ -103,16 +103,16 @@ class HardnessAssessment(Finding):
         ]
 
     def hardest(self, count: int) -> np.ndarray:
-        """Give the indices of the hardest rows, the hardest first."""
+        """Return the indices of the hardest rows, the hardest first."""
         return np.argsort(self.rank)[:count]
 
     def counts(self, share: float = HARDEST) -> dict[str, tuple[int, int]]:
-        """Count each hint: in all rows, and in the hardest ``share`` of them (at least one)."""
+        """Count each hint in all rows and in the hardest ``share`` of them (at least one row)."""
         hard = self.hint[self.hardest(max(1, round(share * len(self.hint))))]
         return {h: (int((self.hint == h).sum()), int((hard == h).sum())) for h in HINTS}
 
     def to_arrow(self) -> pa.Table:
-        """Give a table of a line a row: row (from 1), label, hardness, its error, rank, hint."""
+        """Return a table of row (from 1), label, hardness, standard_error, rank and hint."""
         n = len(self.hardness)
         columns: dict[str, Any] = {
             "row": np.arange(1, n + 1),
@@ -130,7 +130,7 @@ class HardnessAssessment(Finding):
         return pa.table({name: columns[name] for name in order if name in columns})
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything but the positions on the map, JSON-ready."""
+        """Return everything except the positions on the map, JSON-ready."""
         return {
             "verdict": self.verdict,
             "notes": list(self.notes),
@@ -143,7 +143,7 @@ class HardnessAssessment(Finding):
         }
 
     def hint_counts(self) -> dict[str, dict[str, int]]:
-        """Count each hint by name ("none" for no hint), in all rows and in the hardest."""
+        """Count each hint by name ("none" for no hint) in all rows and in the hardest."""
         return {
             hint or "none": {"all": every, "hardest": few}
             for hint, (every, few) in self.counts().items()
@@ -181,18 +181,18 @@ def assess_hardness(
     reference: Frame | None = None,
     folds: int | None = None,
 ) -> HardnessAssessment:
-    """Score the rows of a frame or Table by the other columns, and guess why they are hard.
+    """Score how hard ``target`` is to learn from the other columns in each row, and guess why.
 
-    ``target`` is the column with the labels: a discrete one is classified, a number is the target
-    of a regression, as the schema says. ``reference`` are rows of the same columns to score by
-    (:meth:`HardnessScorer.fit`). The scorer is fitted. SchemaError where a label is missing, or no
-    other column is left.
+    ``target`` is the column with the labels: by its kind in the schema, a discrete one is
+    classified and a number is the target of a regression. ``reference`` contains rows with the
+    same columns to score by (:meth:`HardnessScorer.fit`). The scorer is fitted in place.
+    SchemaError if a label is missing or there is no other column.
     """
     table = Table.from_frame(table)
     task = task_of(table.schema, target)
     rows, y = features_and_labels(table, target)
     if len(table) < 2:
-        raise TooFewRowsError(f"{len(table)} rows are too few to score: 2 are needed")
+        raise TooFewRowsError(f"{len(table)} rows are too few to score; at least 2 are needed")
     pair = None
     if reference is not None:
         further = Table.from_frame(reference, schema=table.schema)
@@ -217,12 +217,12 @@ def assess_hardness(
 
 
 def _principal(points: np.ndarray) -> np.ndarray:
-    """Give the first two principal coordinates, (n, 2), 0 where there are fewer; signs fixed."""
+    """Return the first two principal coordinates, (n, 2), with fixed signs; 0 for missing ones."""
     centred = points - points.mean(axis=0)
     with one_thread():
         _, axes = np.linalg.eigh(centred.T @ centred)
         axes = axes[:, ::-1][:, :2]
         if len(axes):
             axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-        places = centred @ axes
-    return np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
+        coordinates = centred @ axes
+    return np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))

@@ -1,4 +1,4 @@
-"""What every hardness scorer is: rows with labels in, one number a row out, larger is harder.
+"""The base class of hardness scorers: labelled rows in, one number per row out, larger is harder.
 
 Notation: n rows to score, m reference rows, F folds.
 """
@@ -25,9 +25,10 @@ FOLDED, TASKED = or_none(Whole(2)), or_none(OneOf(get_args(Task)))
 
 @dataclass(frozen=True)
 class Scores:
-    """Hardness of n rows (larger is harder); what else a scorer knows of them, or None.
+    """Hardness of n rows (larger is harder), with whatever else the scorer knows about them.
 
-    ``standard_error`` is (n,); ``coordinates`` (2, n) place the rows on the scorer's own map.
+    ``standard_error`` is (n,) or None; ``coordinates`` are those of the rows on the scorer's own
+    map, (2, n), or None.
     """
 
     hardness: np.ndarray
@@ -36,31 +37,33 @@ class Scores:
 
 
 class HardnessScorer(BaseEstimator):
-    """Say how hard each row is to learn. Larger is harder, always.
+    """Score how hard each row is to learn. Larger is always harder.
 
-    A subclass declares ``tasks``, ``references`` (arXiv or DOI) and ``in_sample``, and writes
-    ``_score(x, y, x_ref, y_ref, stream)`` for points (n, w) and labels: class numbers 0, 1, ... or
-    float64 targets, as ``self.task_`` says. ``self.classes_`` holds the labels in order.
+    A subclass declares ``tasks``, ``references`` (arXiv or DOI) and ``in_sample``, and implements
+    ``_score(x, y, x_ref, y_ref, stream)`` for points (n, w) and labels. ``self.task_`` says whether
+    labels are class numbers 0, 1, ... or float64 targets; ``self.classes_`` lists the classes in
+    order.
 
     Attributes
     ----------
     scores_ : (n,) float64
-        Hardness of the rows fitted.
+        Hardness of the fitted rows.
     standard_errors_ : (n,) float64 or None
-        How far each score may be off for want of reference rows, where the scorer knows it.
+        Uncertainty of each score due to the limited number of reference rows, if the scorer
+        estimates it.
     coordinates_ : (2, n) float64 or None
-        Where the rows lie on the scorer's own map, where it has one.
+        Coordinates of the rows on the scorer's own map, if it has one.
     """
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
     references: ClassVar[tuple[str, ...]] = ()
     parameters: ClassVar[Parameters] = {}
-    """What each parameter of ``__init__`` may be, checked by :meth:`fit`."""
+    """Allowed values of each parameter of ``__init__``, checked by :meth:`fit`."""
     in_sample: ClassVar[bool]
-    """Without a reference: True, rows are scored by what was learned from themselves; False, in
-    folds, each by rows of other folds."""
+    """How rows are scored without a reference. True: by a model that learned from the same rows.
+    False: in folds, each fold by the rows of the others."""
     finds_wrong_labels: ClassVar[bool] = True
-    """Whether a wrong label among clear ones makes a row the hardest."""
+    """Whether a row with a wrong label among clearly labelled ones comes out as the hardest."""
     random_state: RandomState
     coordinates_: Any
 
@@ -75,12 +78,12 @@ class HardnessScorer(BaseEstimator):
     ) -> Self:
         """Score the rows of ``X``.
 
-        ``X`` is a frame, a Table or an array (n, d) of numbers; ``y`` n labels without gaps:
-        classes, or the numbers of a regression; ``task`` says which, else numbers are classes
-        where they are whole and take few values. ``reference`` is a pair (X, y) of
-        further rows to score by; without it the rows themselves serve, in ``folds`` parts (None:
-        in sample where ``in_sample``, else 5). Raises TabseedError for a parameter out of range,
-        SchemaError and TooFewRowsError for rows that do not fit.
+        ``X`` is a frame, a Table or an array (n, d) of numbers. ``y`` contains n labels, none
+        missing: classes, or the numbers of a regression. ``task`` says which; by default numbers
+        are classes if they are whole and take few values. ``reference`` is a pair (X, y) of
+        further rows to score by. Without it the rows score each other in ``folds`` folds (None:
+        in sample if ``in_sample``, otherwise 5 folds). Raises TabseedError for a parameter out of
+        range, SchemaError and TooFewRowsError for unsuitable rows.
         """
         check_parameters(self)
         check(type(self).__name__, "folds", folds, FOLDED)
@@ -91,25 +94,25 @@ class HardnessScorer(BaseEstimator):
         self.task_, self.classes_, coded = code_labels(pairs, task)
         if self.task_ not in self.tasks:
             raise TabseedError(
-                f"{type(self).__name__} is for {' and '.join(self.tasks)} only; these labels "
-                f"make it a {self.task_}"
+                f"{type(self).__name__} is for {' and '.join(self.tasks)} only, and these labels "
+                f"are those of a {self.task_}; choose another scorer, or set task"
             )
         _same_length(x, coded[0], "X and y")
         stream = seed_sequence(self.random_state)
         if reference is not None:
             x_ref = points.transform(reference[0])
             _same_length(x_ref, coded[1], "the reference's X and y")
-            found = self._score(x, coded[0], x_ref, coded[1], child(stream, SCORE))
+            scores = self._score(x, coded[0], x_ref, coded[1], child(stream, SCORE))
         elif folds is None and self.in_sample:
-            found = self._score(x, coded[0], x, coded[0], child(stream, SCORE))
+            scores = self._score(x, coded[0], x, coded[0], child(stream, SCORE))
         else:
-            found = self._cross_fit(x, coded[0], 5 if folds is None else folds, stream)
-        self.scores_, self.standard_errors_ = found.hardness, found.standard_error
-        self.coordinates_ = found.coordinates
+            scores = self._cross_fit(x, coded[0], 5 if folds is None else folds, stream)
+        self.scores_, self.standard_errors_ = scores.hardness, scores.standard_error
+        self.coordinates_ = scores.coordinates
         return self
 
     def fit_score(self, X: Any, y: Any, **options: Any) -> np.ndarray:
-        """Score the rows, with the options of :meth:`fit`, and give the hardness of each, (n,)."""
+        """Fit with the options of :meth:`fit` and return the hardness of each row, (n,)."""
         return self.fit(X, y, **options).scores_
 
     def _score(
@@ -123,29 +126,29 @@ class HardnessScorer(BaseEstimator):
         raise NotImplementedError
 
     def _deal(self, y: np.ndarray, folds: int, stream: np.random.SeedSequence) -> np.ndarray:
-        """Give each row its fold, (n,), classes dealt evenly."""
+        """Return the fold of each row, (n,), with the classes spread evenly over the folds."""
         classes = y if self.task_ == "classification" else None
         return deal(classes, len(y), folds, generator(child(stream, FOLDS)))
 
     def _cross_fit(
         self, x: np.ndarray, y: np.ndarray, folds: int, stream: np.random.SeedSequence
     ) -> Scores:
-        """Score the rows of each fold by those of the others."""
+        """Score the rows of each fold by the rows of the other folds."""
         fold = self._deal(y, folds, stream)
         parts = []
         for f in range(folds):
             own, other = fold == f, fold != f
             parts.append(self._score(x[own], y[own], x[other], y[other], child(stream, SCORE, f)))
-        back = np.argsort(np.argsort(fold, kind="stable"))  # from fold by fold to the rows' order
+        row_order = np.argsort(np.argsort(fold, kind="stable"))  # from fold order to row order
 
-        def joined(values: list[np.ndarray | None]) -> np.ndarray | None:
+        def join(values: list[np.ndarray | None]) -> np.ndarray | None:
             known = [v for v in values if v is not None]
-            return np.concatenate(known, axis=-1)[..., back] if known else None
+            return np.concatenate(known, axis=-1)[..., row_order] if known else None
 
         return Scores(
-            np.concatenate([part.hardness for part in parts])[back],
-            joined([part.standard_error for part in parts]),
-            joined([part.coordinates for part in parts]),
+            np.concatenate([part.hardness for part in parts])[row_order],
+            join([part.standard_error for part in parts]),
+            join([part.coordinates for part in parts]),
         )
 
 
@@ -153,4 +156,4 @@ def _same_length(x: np.ndarray, y: np.ndarray, names: str) -> None:
     if len(x) != len(y):
         raise SchemaError(f"{names} differ in length: {len(x)} rows, {len(y)} labels")
     if len(x) == 0:
-        raise TooFewRowsError("there is no row to score")
+        raise TooFewRowsError("there are no rows to score")

@@ -1,4 +1,4 @@
-"""The pictures of rows by hardness: a histogram, a map, and the cells of the hardest rows."""
+"""Pictures of the hardness of rows: a histogram, a map, and the cells of the hardest rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tabseed.hardness.hints import HINTS
 from tabseed.table import Table
 
 WIDTH, HEIGHT, MAP = 640.0, 150.0, 420.0  # of the pictures, in their own units
-BINS, DOTS, LISTED, CELLS = 60, 2_000, 20, 8  # bars; rows on the map; rows listed, their columns
+BINS, DOTS, LISTED, CELLS = 60, 2_000, 20, 8  # bars; rows on the map; listed rows; their columns
 CLASSES = dict(zip(HINTS, ("out", "mis", "rare", "amb", "none"), strict=True))
-EDGE = 0.005  # of the rows on either side of the map lie on its edge
+EDGE = 0.005  # share of the rows that lie on each edge of the map
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of the histogram: its position, and its parts from the bottom, (class, top, height)."""
+    """A histogram bar: its position, and its parts from bottom to top as (class, top, height)."""
 
     x: float
     width: float
@@ -27,7 +27,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Cells:
-    """The other columns of the rows listed: ``names``, ``values`` by row, how many are ``more``."""
+    """Other columns of the listed rows: ``names``, ``values`` by row; ``more`` are not shown."""
 
     names: list[str]
     values: list[list[Any]]
@@ -35,7 +35,7 @@ class Cells:
 
     @classmethod
     def of(cls, table: Table, target: str, indices: np.ndarray) -> Cells:
-        """Take the first columns that are modelled, CELLS at most, of these rows."""
+        """Take the first modelled columns, at most CELLS, of the rows with these indices."""
         others = [column.name for column in table.schema.modelled if column.name != target]
         names = others[:CELLS]
         rows = table.take(indices)
@@ -45,9 +45,10 @@ class Cells:
 
 
 def bars(hardness: np.ndarray, hint: np.ndarray) -> list[Bar]:
-    """Cut the range of hardness in BINS; stack the hints; heights by the root of the count.
+    """Return the histogram of hardness in BINS bins, each bar stacked by hint.
 
-    The root, because the hardest rows are few and are what people look for.
+    Heights follow the square root of the counts, because the hardest rows are few and are what
+    people look for.
     """
     low, high = hardness.min(), hardness.max()
     scaled = (hardness - low) / ((high - low) or 1.0)
@@ -57,7 +58,7 @@ def bars(hardness: np.ndarray, hint: np.ndarray) -> list[Bar]:
     total = counts.sum(axis=0)
     unit = HEIGHT / np.sqrt(total.max())
     width = WIDTH / BINS
-    made = []
+    result = []
     for b in np.flatnonzero(total):
         height = unit * np.sqrt(total[b])
         tops = np.cumsum(counts[:, b]) / total[b] * height
@@ -66,27 +67,27 @@ def bars(hardness: np.ndarray, hint: np.ndarray) -> list[Bar]:
             for h, top, count in zip(order, tops, counts[:, b], strict=True)
             if count
         ]
-        made.append(Bar(round(b * width, 1), round(width - 1, 1), parts))
-    return made
+        result.append(Bar(round(b * width, 1), round(width - 1, 1), parts))
+    return result
 
 
 def dots(
-    places: np.ndarray, rank: np.ndarray, hint: np.ndarray
+    points: np.ndarray, rank: np.ndarray, hint: np.ndarray
 ) -> list[tuple[str, float, float, float]]:
-    """Place up to DOTS rows on the map, the hardest last and largest: (class, x, y, radius)."""
+    """Return up to DOTS rows on the map as (class, x, y, radius), the hardest last and largest."""
     n = len(rank)
     hard = np.argsort(rank)[: DOTS // 4]
     rest = np.setdiff1d(np.arange(n), hard)
     rest = rest[np.linspace(0, len(rest) - 1, min(len(rest), DOTS - len(hard))).astype(int)]
     chosen = np.concatenate([rest, hard[::-1]])
-    low, high = np.quantile(places, [EDGE, 1 - EDGE], axis=0)
-    at = np.clip((places - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
+    low, high = np.quantile(points, [EDGE, 1 - EDGE], axis=0)
+    scaled = np.clip((points - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
     size = 1.5 + 3.5 * (1 - (rank - 1) / max(n - 1, 1)) ** 6
     return [
         (
             CLASSES[hint[i]],
-            round(8 + at[i, 0] * (WIDTH - 16), 1),
-            round(8 + (1 - at[i, 1]) * (MAP - 16), 1),
+            round(8 + scaled[i, 0] * (WIDTH - 16), 1),
+            round(8 + (1 - scaled[i, 1]) * (MAP - 16), 1),
             round(float(size[i]), 1),
         )
         for i in chosen

@@ -1,8 +1,8 @@
-"""Rows made hard on purpose, with the truth of which: what scorers of hardness are tested by.
+"""Make rows hard on purpose and return which ones: a ground truth for testing hardness scorers.
 
-The types and kinds are those of H-CAT (arXiv 2403.04551), made to hold for any table: every
-row flagged did change, and noise is measured by each column's spread. Notation: n rows, d columns,
-C classes, k rows perturbed.
+The types and kinds are those of H-CAT (arXiv 2403.04551), adapted to any table: every flagged row
+does change, and noise is relative to the spread of each column. Notation: n rows, d columns,
+C classes, k perturbed rows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PERTURBATIONS: dict[str, str] = {
     "atypical": "atypical",
 }
 AMOUNTS = {"shift": 3.0, "near": 0.5, "far": 5.0, "atypical": 0.01}
-ROUNDS = 200  # a row that rounding left as it was is drawn anew, at most so often
+ROUNDS = 200  # maximum number of draws for a row that rounding leaves unchanged
 SECOND = 1_000_000  # microseconds
 YEARS = (-62_135_596_800 * SECOND, 253_402_300_799 * SECOND)  # 1 to 9999
 YEARS_OF_TWO_DIGITS = (-31_536_000 * SECOND, 3_124_223_999 * SECOND)  # 1969 to 2068
@@ -45,10 +45,10 @@ YEARS_IN_NANOSECONDS = (-(2**63) // 1000 + 1, 2**63 // 1000 - 1)
 
 @dataclass(frozen=True)
 class Perturbed:
-    """Rows of which some were made hard.
+    """The rows of a table, some of them made hard.
 
-    ``X`` is of the kind that came in, ``y`` an array (n,), and ``changed`` (n,) bool says which
-    rows differ from what came in: all that were perturbed, and no other.
+    ``X`` has the same type as the input, ``y`` is an array (n,), and ``changed`` (n,) bool marks
+    the rows that differ from the input: exactly the perturbed ones.
     """
 
     X: Any
@@ -58,7 +58,7 @@ class Perturbed:
 
     @property
     def hardness_type(self) -> str:
-        """Mislabelled, out of distribution or atypical."""
+        """The type of hardness: "mislabelled", "out of distribution" or "atypical"."""
         return PERTURBATIONS[self.kind]
 
 
@@ -73,48 +73,53 @@ def perturb(
     columns: Sequence[Any] | None = None,
     random_state: RandomState = 0,
 ) -> Perturbed:
-    """Make round(n * share) rows hard, chosen at random; all others stay as they are.
+    """Make round(n * share) rows hard, chosen at random; all other rows stay as they are.
 
-    Labels (X comes back as it is):
+    Kinds that change labels (X is returned as it is):
 
     - ``uniform``: another class, each with the same probability.
-    - ``asymmetric``: another class, with probabilities that each class draws once from a
+    - ``asymmetric``: another class, with probabilities drawn once for each class from a
       Dirichlet(1, ..., 1).
-    - ``adjacent``: the class before or after, in the order of the labels; from either end inwards.
-    - ``instance``: the class of the nearest row of another class; or, with ``rates`` (C, C), class
-      b in place of a with probability proportional to ``rates[a, b]``, classes in sorted order.
-    - ``shift``: a regression's target moves up or down by ``amount`` (3) standard deviations.
+    - ``adjacent``: the previous or the next class in the order of the labels; the first and the
+      last class have only one neighbour.
+    - ``instance``: the class of the nearest row of another class. With ``rates`` (C, C), class a
+      becomes b with probability proportional to ``rates[a, b]``, classes in sorted order.
+    - ``shift``: the target of a regression moves up or down by ``amount`` (3) standard deviations.
 
-    Columns (y comes back as a copy); missing cells stay missing, ids and free text as they are:
+    Kinds that change columns (y is returned as a copy). Missing cells stay missing, and ids and
+    free text stay as they are:
 
     - ``near``: a number gets Gaussian noise of ``amount`` (0.5) standard deviations; a category is
-      drawn anew from its column with probability ``amount``.
-    - ``far``: a number comes to lie beyond all others of its column, and beyond its median by
-      ``amount`` (5) interquartile ranges or more, above or below; a category becomes any other.
-    - ``atypical``: a cell becomes one from the upper or lower ``amount`` (0.01) of its column,
-      ties counted in; a category a level as rare. One column a row, drawn among the numbers (the
-      categories, if no number has such cells); all of ``columns``, if they are named.
+      redrawn from its column with probability ``amount``.
+    - ``far``: a number moves above or below all others of its column, and at least ``amount`` (5)
+      interquartile ranges away from its median; a category becomes any other category.
+    - ``atypical``: a number becomes one from the upper or lower ``amount`` (0.01) of its column,
+      ties included; a category becomes a level that is as rare. This changes one column per row,
+      drawn from the numeric ones (from the categories if no numeric one has such cells), or all of
+      ``columns`` if they are named.
 
     Parameters
     ----------
     X : frame, Table or array (n, d) of numbers
     y : (n,) labels
-        For the first four kinds they are taken as classes, for ``shift`` as numbers.
-    columns : names, or places in an array
+        Classes for the first four kinds, numbers for ``shift``.
+    columns : names, or column indices of an array
         Columns to perturb; None: all.
 
-    Whole numbers stay whole, and every value fits its column's type; at the end of a type's range
-    the other direction is taken, or the end itself. Of pandas frames the index is counted anew.
+    Whole numbers stay whole, and every value fits the type of its column: a change that would leave
+    the type's range goes in the other direction, or stops at the end of the range. The index of a
+    pandas frame is replaced by 0, 1, ...
 
-    Cost: one pass over the columns, a sort of each; ``instance`` searches the neighbours of k rows.
+    Cost: one pass over the columns and a sort of each; ``instance`` searches the neighbours of k
+    rows.
 
-    Raises TabseedError for options that do not go together or rows that cannot be changed so,
-    SchemaError for data that do not fit.
+    Raises TabseedError for options that do not go together or rows that cannot be changed this way,
+    SchemaError for unsuitable data.
     """
     if kind not in PERTURBATIONS:
         raise TabseedError(f"no perturbation {kind!r}; there are {', '.join(PERTURBATIONS)}")
     if not 0 <= share <= 1:
-        raise TabseedError(f"a share of the rows lies between 0 and 1, not {share}")
+        raise TabseedError(f"share={share}: a share of the rows is a number between 0 and 1")
     size = _amount(kind, amount)
     labels = np.array(y)
     if labels.ndim != 1 or len(X) != len(labels):
@@ -122,19 +127,19 @@ def perturb(
     rng = generator(random_state)
     count = round(len(labels) * share)
     if rates is not None and kind != "instance":
-        raise TabseedError(f"rates go with instance, not with {kind}")
+        raise TabseedError(f"rates go with instance, not with {kind}; leave them out")
     if PERTURBATIONS[kind] != "mislabelled":
-        drawn, changed = _perturb_columns(_rows(X), kind, count, size, columns, rng)
-        return Perturbed(drawn, labels, changed, kind)
+        perturbed, changed = _perturb_columns(_rows(X), kind, count, size, columns, rng)
+        return Perturbed(perturbed, labels, changed, kind)
     if columns is not None:
-        raise TabseedError(f"{kind} perturbs labels; it takes no columns")
+        raise TabseedError(f"{kind} changes labels and takes no columns; leave them out")
     rows = np.sort(rng.choice(len(labels), count, replace=False))
     if kind == "shift":
-        labels[rows] = _shifted(labels, rows, size, rng)
+        labels[rows] = _shift(labels, rows, size, rng)
     else:
         _, classes, (code,) = code_labels([labels], "classification")
         if len(classes) < 2:
-            raise TooFewRowsError("all labels are alike; mislabelling needs two classes or more")
+            raise TooFewRowsError("all labels are alike; mislabelling needs at least two classes")
         if kind == "instance" and rates is None:
             labels[rows] = classes[_nearest_other(Features().fit_transform(X), code, rows)]
         else:
@@ -145,11 +150,11 @@ def perturb(
 
 def _amount(kind: str, amount: float | None) -> float:
     if amount is not None and kind not in AMOUNTS:
-        raise TabseedError(f"{kind} takes no amount: a label is changed or it is not")
+        raise TabseedError(f"{kind} takes no amount; leave it out (a label changes or it does not)")
     size = AMOUNTS.get(kind, 0.0) if amount is None else float(amount)
     most = 0.5 if kind == "atypical" else 1e6
     if kind in AMOUNTS and not 0 < size <= most:
-        raise TabseedError(f"the amount of {kind} lies above 0 and up to {most:g}, not {amount}")
+        raise TabseedError(f"amount={amount}: for {kind} it is above 0 and up to {most:g}")
     return size
 
 
@@ -157,30 +162,32 @@ def _amount(kind: str, amount: float | None) -> float:
 
 
 def _transitions(kind: str, n_classes: int, rates: Any, rng: np.random.Generator) -> np.ndarray:
-    """Probability (C, C) of each class in place of each, up to a factor a row; never of itself."""
+    """Return the weight (C, C) of changing each class (row) to each other; 0 on the diagonal."""
     if kind == "uniform":
         return 1.0 - np.eye(n_classes)
     if kind == "adjacent":
         return np.eye(n_classes, k=1) + np.eye(n_classes, k=-1)
-    if kind == "asymmetric":  # normalised exponentials are a Dirichlet(1, ..., 1)
+    if kind == "asymmetric":  # normalised exponentials follow a Dirichlet(1, ..., 1)
         return rng.exponential(size=(n_classes, n_classes)) * (1.0 - np.eye(n_classes))
     law = np.asarray(rates, dtype=np.float64)
     if law.shape != (n_classes, n_classes):
-        raise TabseedError(f"rates are ({n_classes}, {n_classes}) here, not {law.shape}")
+        raise TabseedError(f"rates must have shape ({n_classes}, {n_classes}), not {law.shape}")
     if not np.isfinite(law).all() or (law < 0).any() or np.diag(law).any():
-        raise TabseedError("rates are finite, not negative, and 0 on the diagonal")
+        raise TabseedError("rates must be finite, not negative, and 0 on the diagonal")
     if not law.any(axis=1).all():
         none = int(np.flatnonzero(~law.any(axis=1))[0])
-        raise TabseedError(f"row {none + 1} of rates holds no class to change to")
+        raise TabseedError(
+            f"row {none + 1} of rates has no class to change to; give one a rate above 0"
+        )
     return law
 
 
 def _nearest_other(x: np.ndarray, code: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Class (k,) of the nearest row of another class."""
+    """Return the class (k,) of the row nearest to each of ``rows`` that has another class."""
     from sklearn.neighbors import NearestNeighbors
 
     if not x.shape[1]:
-        raise SchemaError("no column tells the rows apart, so that none is nearest")
+        raise SchemaError("no column tells the rows apart, so none of them is nearest")
     far = np.full((len(rows), code.max() + 1), np.inf)
     for c in range(far.shape[1]):
         other = code[rows] != c
@@ -190,16 +197,16 @@ def _nearest_other(x: np.ndarray, code: np.ndarray, rows: np.ndarray) -> np.ndar
     return np.asarray(far.argmin(axis=1))
 
 
-def _shifted(y: np.ndarray, rows: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
-    """Targets (k,) moved by ``size`` standard deviations."""
+def _shift(y: np.ndarray, rows: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the targets (k,) of ``rows``, moved by ``size`` standard deviations."""
     _, _, (numbers,) = code_labels([y], "regression")
     spread = float(np.std(numbers))
     if not spread > 0:
-        raise TooFewRowsError("all targets are alike; a shift needs a spread to go by")
+        raise TooFewRowsError("all targets are alike; a shift needs targets that vary")
     whole, low, high = _range_of(y.dtype)
     step = max(size * spread, 1.0) if whole else size * spread
-    moved = _above_or_below(numbers[rows] + step, numbers[rows] - step, (low, high), rng)
-    return np.round(moved) if whole else moved
+    targets = _above_or_below(numbers[rows] + step, numbers[rows] - step, (low, high), rng)
+    return np.round(targets) if whole else targets
 
 
 # --- columns ------------------------------------------------------------------------------------
@@ -207,7 +214,7 @@ def _shifted(y: np.ndarray, rows: np.ndarray, size: float, rng: np.random.Genera
 
 @dataclass(frozen=True)
 class _Cells:
-    """One column: numbers or codes of levels (n,), NaN where missing, and what fits its type."""
+    """One column: numbers or level codes (n,), NaN where missing, and the range of its type."""
 
     values: np.ndarray
     numeric: bool
@@ -226,14 +233,14 @@ class _Cells:
         return np.clip(np.round(values) if self.whole else values, *self.limits)
 
     def tail(self, share: float) -> np.ndarray:
-        """Cells that at most ``share`` of the rows reach from above or below (or are alike)."""
+        """Return the cells in either tail of numbers, ``share`` of the rows, or of rare levels."""
         order = np.sort(self.present)
         below = np.searchsorted(order, order, side="left")
-        upto = np.searchsorted(order, order, side="right")
+        up_to = np.searchsorted(order, order, side="right")
         if self.numeric:
-            reached = np.minimum(len(order) - below, upto)
+            reached = np.minimum(len(order) - below, up_to)
         else:
-            reached = upto - below
+            reached = up_to - below
         few = reached <= max(share * len(order), 1)
         return order[few] if self.varies else order[:0]
 
@@ -242,8 +249,8 @@ def _near(cells: _Cells, values: np.ndarray, size: float, rng: np.random.Generat
     if cells.numeric:
         noise = size * cells.present.std() * rng.standard_normal(len(values))
         return cells.fitted(values + noise)
-    anew = rng.random(len(values)) < size
-    return np.where(anew & ~np.isnan(values), rng.choice(cells.present, len(values)), values)
+    redrawn = rng.random(len(values)) < size
+    return np.where(redrawn & ~np.isnan(values), rng.choice(cells.present, len(values)), values)
 
 
 def _far(cells: _Cells, values: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
@@ -251,16 +258,16 @@ def _far(cells: _Cells, values: np.ndarray, size: float, rng: np.random.Generato
     if not cells.numeric:
         levels = np.unique(present)
         step = rng.integers(1, max(len(levels), 2), len(values))
-        held = np.searchsorted(levels, np.where(np.isnan(values), levels[0], values))
-        return np.where(np.isnan(values), values, levels[(held + step) % len(levels)])
+        codes = np.searchsorted(levels, np.where(np.isnan(values), levels[0], values))
+        return np.where(np.isnan(values), values, levels[(codes + step) % len(levels)])
     lower, middle, upper = np.quantile(present, [0.25, 0.5, 0.75])
     reach = size * (upper - lower)
     spread = (upper - lower) or present.std()
-    away = rng.uniform(1, 2, len(values)) * (max(spread, 1.0) if cells.whole else spread)
-    above = max(middle + reach, present.max()) + away
-    below = min(middle - reach, present.min()) - away
-    drawn = cells.fitted(_above_or_below(above, below, cells.limits, rng))
-    return np.where(np.isnan(values), values, drawn)
+    distance = rng.uniform(1, 2, len(values)) * (max(spread, 1.0) if cells.whole else spread)
+    above = max(middle + reach, present.max()) + distance
+    below = min(middle - reach, present.min()) - distance
+    moved = cells.fitted(_above_or_below(above, below, cells.limits, rng))
+    return np.where(np.isnan(values), values, moved)
 
 
 def _atypical(
@@ -276,7 +283,7 @@ _DRAWS: dict[str, _Draw] = {"near": _near, "far": _far, "atypical": _atypical}
 def _above_or_below(
     above: np.ndarray, below: np.ndarray, limits: tuple[float, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Take either by lot, or the one that the limits admit."""
+    """Choose one at random, or the one that lies within the limits."""
     up = rng.random(len(above)) < 0.5
     up = np.where(above > limits[1], False, np.where(below < limits[0], True, up))
     return np.clip(np.where(up, above, below), *limits)
@@ -290,37 +297,40 @@ def _perturb_columns(
     columns: Sequence[Any] | None,
     rng: np.random.Generator,
 ) -> tuple[Any, np.ndarray]:
-    names, one_a_row = _touched(table, kind, size, columns)
+    names, one_per_row = _columns_to_perturb(table, kind, size, columns)
     cells = [table.cells[name] for name in names]
     before = np.column_stack([c.values for c in cells])
     movable = ~np.isnan(before)
-    if kind == "atypical":  # all but cells that hold the only rare value there is
+    if kind == "atypical":  # a cell with the only rare value cannot change
         tails = [c.tail(size) for c in cells]
         only = [t[0] if np.ptp(t) == 0 else np.nan for t in tails]
         movable = before != only
-    able = np.flatnonzero(movable.any(axis=1))
-    if len(able) < count:
+    movable_rows = np.flatnonzero(movable.any(axis=1))
+    if len(movable_rows) < count:
         raise TooFewRowsError(
-            f"{count} rows are to change by {kind}, and only {len(able)} hold a value that can"
+            f"{kind} is to change {count} rows, but only {len(movable_rows)} have a value that "
+            "can; lower share"
         )
-    rows = np.sort(rng.choice(able, count, replace=False))
+    rows = np.sort(rng.choice(movable_rows, count, replace=False))
     before, after = before[rows], before[rows]
-    open_ = np.arange(count)
+    unchanged = np.arange(count)
     for _ in range(ROUNDS):
-        drawn = [_DRAWS[kind](c, b, size, rng) for c, b in zip(cells, before[open_].T, strict=True)]
-        new = np.column_stack(drawn)
-        if one_a_row:
-            here = rng.integers(len(cells), size=(len(open_), 1)) == np.arange(len(cells))
-            new = np.where(here, new, before[open_])
-        after[open_] = table.stored(names, new)
+        new_columns = [
+            _DRAWS[kind](c, b, size, rng) for c, b in zip(cells, before[unchanged].T, strict=True)
+        ]
+        new = np.column_stack(new_columns)
+        if one_per_row:
+            chosen = rng.integers(len(cells), size=(len(unchanged), 1)) == np.arange(len(cells))
+            new = np.where(chosen, new, before[unchanged])
+        after[unchanged] = table.stored(names, new)
         moved = _differ(before, after)
-        open_ = np.flatnonzero(~moved.any(axis=1))
-        if not len(open_):
+        unchanged = np.flatnonzero(~moved.any(axis=1))
+        if not len(unchanged):
             break
     else:
         raise TabseedError(
-            f"row {rows[open_[0]] + 1} stays as it is under {kind} with amount {size:g}, "
-            "for its columns are too coarse; choose a larger amount"
+            f"{kind} with amount {size:g} does not change row {rows[unchanged[0]] + 1}: its "
+            "columns are too coarse; choose a larger amount"
         )
     changed = np.zeros(len(table), dtype=bool)
     changed[rows] = True
@@ -331,41 +341,41 @@ def _differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray((a != b) & ~(np.isnan(a) & np.isnan(b)))
 
 
-def _touched(
+def _columns_to_perturb(
     table: _ArrayRows | _TableRows, kind: str, size: float, columns: Sequence[Any] | None
 ) -> tuple[list[Any], bool]:
-    """Columns to perturb, and whether each row draws one of them."""
+    """Return the columns to perturb, and whether each row changes in only one of them."""
     for name in columns or ():
         if name not in table.cells:
             raise SchemaError(f"there is no column {name!r} to perturb")
-    asked = list(table.cells) if columns is None else list(columns)
+    candidates = list(table.cells) if columns is None else list(columns)
     if kind != "atypical":
-        found = [c for c in asked if table.cells[c].varies]
+        usable = [c for c in candidates if table.cells[c].varies]
     else:
-        found = [c for c in asked if len(table.cells[c].tail(size))]
-        if columns is not None and len(found) < len(asked):
-            lacking = next(c for c in asked if c not in found)
+        usable = [c for c in candidates if len(table.cells[c].tail(size))]
+        if columns is not None and len(usable) < len(candidates):
+            lacking = next(c for c in candidates if c not in usable)
             raise TabseedError(
                 f"column {lacking!r} has no value as rare as {size:g} of its rows; name another "
-                "or choose a larger amount"
+                "column or choose a larger amount"
             )
         if columns is None:
-            found = [c for c in found if table.cells[c].numeric] or found
-    if not found:
-        raise TabseedError(f"there is no column that {kind} could change")
-    return found, kind == "atypical" and columns is None
+            usable = [c for c in usable if table.cells[c].numeric] or usable
+    if not usable:
+        raise TabseedError(f"there is no column that {kind} can change")
+    return usable, kind == "atypical" and columns is None
 
 
-# --- rows as they are kept ----------------------------------------------------------------------
+# --- rows as they are stored --------------------------------------------------------------------
 
 
 class _ArrayRows:
-    """Rows of a plain array (n, d), all numbers; columns by place."""
+    """Rows of a plain array (n, d) of numbers; columns by index."""
 
     def __init__(self, array: np.ndarray) -> None:
         if array.ndim != 2 or array.dtype.kind not in "biuf":
             raise SchemaError(
-                f"an array of rows holds numbers in two dimensions, not {array.dtype} in "
+                f"an array of rows must have numbers in two dimensions, not {array.dtype} in "
                 f"{array.ndim}; pass a frame for other kinds"
             )
         self.array = array
@@ -374,10 +384,10 @@ class _ArrayRows:
         if np.isinf(values).any():
             row, column = np.argwhere(np.isinf(values))[0]
             raise SchemaError(f"row {row + 1}, column {column + 1}: the number is infinite")
-        held = np.where(np.isnan(values), 0.0, values)
-        wholes = (held == np.round(held)).all(axis=0) | whole
+        filled = np.where(np.isnan(values), 0.0, values)
+        column_is_whole = (filled == np.round(filled)).all(axis=0) | whole
         self.cells: dict[Any, _Cells] = {
-            j: _Cells(values[:, j], True, bool(wholes[j]), (limits[0], limits[1]))
+            j: _Cells(values[:, j], True, bool(column_is_whole[j]), (limits[0], limits[1]))
             for j in range(array.shape[1])
         }
 
@@ -385,16 +395,16 @@ class _ArrayRows:
         return len(self.array)
 
     def stored(self, names: list[Any], values: np.ndarray) -> np.ndarray:
-        """Give the values (k, .) as the array would hold them."""
+        """Return the values (k, .) as the array would store them."""
         return values.astype(self.array.dtype).astype(np.float64)
 
     def replaced(
         self, names: list[Any], rows: np.ndarray, values: np.ndarray, moved: np.ndarray
     ) -> np.ndarray:
-        """Give a copy with the values that moved in place."""
+        """Return a copy of the array with the values that moved."""
         array = self.array.copy()
-        at, column = np.nonzero(moved)
-        array[rows[at], np.asarray(names)[column]] = values[moved]
+        row, column = np.nonzero(moved)
+        array[rows[row], np.asarray(names)[column]] = values[moved]
         return array
 
 
@@ -415,7 +425,9 @@ class _TableRows:
             return _Cells(np.where(code < 0, np.nan, code), numeric=False)
         storage = self.table.to_arrow()[column.name].type
         whole = column.kind == "integer"
-        limits = _dates_that_fit(column, storage) if column.kind == "datetime" else _fit(storage)
+        limits = (
+            _date_range(column, storage) if column.kind == "datetime" else _storage_range(storage)
+        )
         return _Cells(self.table.numbers(column.name), True, whole, limits)
 
     def _built(self, names: list[Any], values: np.ndarray) -> Table:
@@ -427,25 +439,25 @@ class _TableRows:
         return Table.from_columns(schema, self.table.frame_kind, columns)
 
     def stored(self, names: list[Any], values: np.ndarray) -> np.ndarray:
-        """Give the values (k, .) as the columns would hold them: float32, days, decimals, ..."""
-        built = self._built(names, values)
-        held = [
-            built.numbers(name) if self.cells[name].numeric else built.codes(name) for name in names
+        """Return the values (k, .) as the columns would store them: float32, days, decimals, ..."""
+        table = self._built(names, values)
+        columns = [
+            table.numbers(name) if self.cells[name].numeric else table.codes(name) for name in names
         ]
-        return np.where(np.isnan(values), np.nan, np.column_stack(held))
+        return np.where(np.isnan(values), np.nan, np.column_stack(columns))
 
     def replaced(
         self, names: list[Any], rows: np.ndarray, values: np.ndarray, moved: np.ndarray
     ) -> Any:
-        """Give the frame with the cells that moved in place, all others as they were stored."""
-        built, arrow = self._built(names, values).to_arrow(), self.table.to_arrow()
+        """Return the frame with the cells that moved; all other cells stay exactly as stored."""
+        new, old = self._built(names, values).to_arrow(), self.table.to_arrow()
         for name, moves in zip(names, moved.T, strict=True):
             source = np.arange(len(self))
             source[rows[moves]] = len(self) + np.flatnonzero(moves)
-            both = pa.chunked_array([*arrow[name].chunks, *built[name].chunks], arrow[name].type)
+            both = pa.chunked_array([*old[name].chunks, *new[name].chunks], old[name].type)
             cells = both.unify_dictionaries().take(pa.array(source))
-            arrow = arrow.set_column(arrow.column_names.index(name), name, cells)
-        table = Table(arrow, self.table.schema, self.table.frame_kind)
+            old = old.set_column(old.column_names.index(name), name, cells)
+        table = Table(old, self.table.schema, self.table.frame_kind)
         return table if self.is_table else table.to_frame()
 
 
@@ -454,7 +466,7 @@ def _rows(X: Any) -> _ArrayRows | _TableRows:
 
 
 def _range_of(dtype: np.dtype[Any]) -> tuple[bool, float, float]:
-    """Whether a type of numbers is whole, and its smallest and largest number, as far as exact."""
+    """Return whether a type of numbers is whole, and its smallest and largest exact number."""
     if dtype.kind == "b":
         return True, 0.0, 1.0
     if dtype.kind in "iu":
@@ -465,8 +477,8 @@ def _range_of(dtype: np.dtype[Any]) -> tuple[bool, float, float]:
     return False, -largest, largest
 
 
-def _fit(storage: pa.DataType) -> tuple[float, float]:
-    """Smallest and largest number that a column can hold."""
+def _storage_range(storage: pa.DataType) -> tuple[float, float]:
+    """Return the smallest and largest number that a column can store."""
     if pa.types.is_decimal(storage):
         largest = 10.0 ** (storage.precision - storage.scale) - 10.0**-storage.scale
         largest = min(float(np.nextafter(largest, 0.0)), LARGEST)
@@ -477,8 +489,8 @@ def _fit(storage: pa.DataType) -> tuple[float, float]:
     return low, high
 
 
-def _dates_that_fit(column: Any, storage: pa.DataType) -> tuple[float, float]:
-    """First and last date that a column can hold, in microseconds since 1970."""
+def _date_range(column: Any, storage: pa.DataType) -> tuple[float, float]:
+    """Return the first and last date that a column can store, in microseconds since 1970."""
     pattern = column.datetime_format or ""
     if pa.types.is_timestamp(storage) and storage.unit == "ns":
         return YEARS_IN_NANOSECONDS

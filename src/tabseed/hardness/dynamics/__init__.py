@@ -1,1 +1,1 @@
-"""Hardness by what training says of each row."""
+"""Hardness from how models treat each row during training."""

@@ -1,8 +1,8 @@
-"""Boosted trees, seen as they grow: the margins after each part of their rounds.
+"""Boosted trees, recorded as they grow: the margins of rows after every few rounds.
 
 Notation: S seeds, E epochs, T rounds, n rows, m reference rows, C classes, k margins of a model (1
 for two classes or a regression). The margin after t rounds is the base plus the first t
-increments: rows pass each tree once, n T trees in all, and not n T^2 / 2.
+increments, so each row passes each tree once: n T passes in all instead of n T^2 / 2.
 """
 
 from __future__ import annotations
@@ -19,29 +19,31 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from tabseed._random import child, generator, int_seed, one_thread
 from tabseed.errors import MissingDependencyError
 
-ROUNDS = 5  # of boosting in an epoch
-LEAVES, RATE = 8, 0.05  # small steps of small trees: larger ones soon learn wrong labels by heart
-COLUMNS = 0.5  # share of the columns that a split of a tree may use: seeds differ by it
+ROUNDS = 5  # boosting rounds in an epoch
+LEAVES, RATE = 8, 0.05  # small steps of small trees: larger ones quickly memorise wrong labels
+COLUMNS = 0.5  # share of the columns that a split may use; this is what makes seeds differ
 KEPT = 0.8  # share of the rounds that a thinned ensemble keeps
 
 
 class Staged(Protocol):
-    """A fitted model of T rounds: ``base`` (k,) and what each round adds to it."""
+    """A fitted model of T rounds: ``base`` (k,) and the increments that the rounds add to it."""
 
     base: np.ndarray
 
     def increments(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        """Give what each round adds to the margins of rows (n, w), (n, k) each."""
+        """Yield what each round adds to the margins of rows (n, w), an array (n, k) per round."""
         ...
 
 
 class SklearnStages:
-    """scikit-learn's histogram gradient boosting."""
+    """Histogram gradient boosting of scikit-learn."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray, rounds: int, seed: int) -> None:
         regression = y.dtype.kind == "f"
-        make = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
-        self.model = make(
+        model_class = (
+            HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+        )
+        self.model = model_class(
             max_iter=rounds,
             learning_rate=RATE,
             max_leaf_nodes=LEAVES,
@@ -52,23 +54,23 @@ class SklearnStages:
         ).fit(x, y)
         if regression:
             self.base = np.array([y.mean()])
-        else:  # where its rounds begin: the shares of the classes
+        else:  # boosting starts from the shares of the classes
             log_share = np.log(np.bincount(y) / len(y))
-            two = len(log_share) == 2
-            self.base = np.diff(log_share) if two else log_share - log_share.mean()
+            binary = len(log_share) == 2
+            self.base = np.diff(log_share) if binary else log_share - log_share.mean()
 
     def increments(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        """Give what each round adds, by difference of the staged margins."""
-        before: Any = self.base
-        staged = getattr(self.model, "staged_decision_function", None)
-        for margin in (staged or self.model.staged_predict)(x):
-            now = margin.reshape(len(x), -1)
-            yield now - before
-            before = now
+        """Yield what each round adds, as the difference of successive staged margins."""
+        previous: Any = self.base
+        staged_margins = getattr(self.model, "staged_decision_function", None)
+        for margin in (staged_margins or self.model.staged_predict)(x):
+            current = margin.reshape(len(x), -1)
+            yield current - previous
+            previous = current
 
 
 class XGBoostStages:
-    """XGBoost, one round's margins at a time."""
+    """XGBoost, with the margins of one round at a time."""
 
     def __init__(self, model: Any, x: np.ndarray, y: np.ndarray, rounds: int, seed: int) -> None:
         self.xgboost, self.rounds = import_module("xgboost"), rounds
@@ -76,47 +78,51 @@ class XGBoostStages:
             n_estimators=rounds, random_state=seed, n_jobs=1, early_stopping_rounds=None
         )
         self.booster = model.fit(x, y).get_booster()
-        rows = self.xgboost.DMatrix(x[:1], nthread=1)
-        whole = self._margin(rows, 0)
-        self.base = (whole - self._margin(self._rows(x[:1], whole.shape[1]), 0))[0].astype(float)
+        row = self.xgboost.DMatrix(x[:1], nthread=1)
+        with_base = self._margin(row, 0)
+        self.base = (with_base - self._margin(self._rows(x[:1], with_base.shape[1]), 0))[0].astype(
+            float
+        )
 
     def increments(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        """Give what each round adds: its margins from a base of 0."""
+        """Yield what each round adds: its margins on a base of 0."""
         rows = self._rows(x, len(self.base))
         for round_ in range(self.rounds):
             yield self._margin(rows, round_)
 
     def _rows(self, x: np.ndarray, k: int) -> Any:
-        """Hand rows over with a base of 0 for each margin."""
+        """Convert rows for XGBoost, with a base of 0 for each margin."""
         return self.xgboost.DMatrix(x, base_margin=np.zeros((len(x), k)), nthread=1)
 
     def _margin(self, rows: Any, round_: int) -> np.ndarray:
-        found = self.booster.predict(rows, output_margin=True, iteration_range=(round_, round_ + 1))
-        return np.asarray(found).reshape(rows.num_row(), -1)
+        margin = self.booster.predict(
+            rows, output_margin=True, iteration_range=(round_, round_ + 1)
+        )
+        return np.asarray(margin).reshape(rows.num_row(), -1)
 
 
 class NoStages:
-    """The model of a single class: nothing to learn."""
+    """The model for a single class, which has nothing to learn."""
 
     base = np.zeros(1)
 
     def increments(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        """Give nothing."""
+        """Yield nothing."""
         del x
         return iter(())
 
 
 def xgboost_model(model: Any, regression: bool) -> Any:
-    """Make the XGBoost model that ``model`` stands for: "xgboost", a class, or one to copy.
+    """Return a new XGBoost model from ``model``: "xgboost", a class, or an instance to copy.
 
-    MissingDependencyError if there is no XGBoost.
+    MissingDependencyError if XGBoost is not installed.
     """
     if model == "xgboost":
         try:
             xgboost = import_module("xgboost")
         except ImportError as error:
             raise MissingDependencyError(
-                'model="xgboost" needs XGBoost: pip install xgboost (or take model="trees")'
+                'model="xgboost" needs XGBoost: pip install xgboost (or use model="trees")'
             ) from error
         kind = xgboost.XGBRegressor if regression else xgboost.XGBClassifier
         return kind(
@@ -137,7 +143,7 @@ def train(
     epochs: int,
     streams: list[np.random.SeedSequence],
 ) -> Boosted:
-    """Grow one ensemble of ``epochs * ROUNDS`` rounds for each stream."""
+    """Train one ensemble of ``epochs * ROUNDS`` rounds for each stream."""
     rounds = epochs * ROUNDS
     regression = y.dtype.kind == "f"
     present, coded = (np.arange(1), y) if regression else np.unique(y, return_inverse=True)
@@ -149,16 +155,16 @@ def train(
             elif model == "trees":
                 stages.append(SklearnStages(x, coded, rounds, int_seed(stream)))
             else:
-                fresh = xgboost_model(model, regression)
-                stages.append(XGBoostStages(fresh, x, coded, rounds, int_seed(stream)))
+                new_model = xgboost_model(model, regression)
+                stages.append(XGBoostStages(new_model, x, coded, rounds, int_seed(stream)))
     return Boosted(tuple(stages), rounds, present, n_outputs, len(x))
 
 
 @dataclass(frozen=True)
 class Boosted:
-    """S ensembles of trees, and what they say of rows.
+    """S ensembles of trees, with the outputs and similarities that they give rows.
 
-    ``present`` are the classes that the m training rows had, of ``n_outputs``.
+    ``present`` are those of the ``n_outputs`` classes that the m training rows contain.
     """
 
     stages: tuple[Staged, ...]
@@ -168,24 +174,24 @@ class Boosted:
     m: int
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
-        """Give the outputs of rows (n, w) after every epoch, (S, E, n, C) float32."""
+        """Return the outputs for rows (n, w) after every epoch, (S, E, n, C) float32."""
         shape = (len(self.stages), self.rounds // ROUNDS, len(x), self.n_outputs)
-        found = np.empty(shape, dtype=np.float32)
+        outputs = np.empty(shape, dtype=np.float32)
         with one_thread():
             for seed, stage in enumerate(self.stages):
                 margin = np.tile(stage.base, (len(x), 1)).astype(np.float64)
-                found[seed] = self._widen(margin)  # where there is no round
+                outputs[seed] = self._widen(margin)  # for models without rounds
                 for round_, increment in enumerate(stage.increments(x)):
                     margin += increment
                     if (round_ + 1) % ROUNDS == 0:
-                        found[seed, round_ // ROUNDS] = self._widen(margin)
-        return found
+                        outputs[seed, round_ // ROUNDS] = self._widen(margin)
+        return outputs
 
     def _widen(self, margin: np.ndarray) -> np.ndarray:
-        """Turn margins (..., k) into one output a class, (..., C).
+        """Turn margins (..., k) into one output per class, (..., C).
 
-        Two classes have the outputs 0 and F. A class that was not there to be learned gets the
-        share 1/(m+1) beside the others.
+        Two classes have the outputs 0 and F. A class without training rows gets 1/(m+1) of
+        the total weight of the others.
         """
         if self.n_outputs == 1:
             return margin
@@ -199,20 +205,20 @@ class Boosted:
     def class_similarity(
         self, x: np.ndarray, y: np.ndarray, x_ref: np.ndarray, y_ref: np.ndarray
     ) -> np.ndarray:
-        """Cosine of a row's leaves and the mean ones of its class among reference rows, (S, n).
+        """Return the cosine of a row's leaves and the mean leaves of its class, (S, n).
 
-        A row's embedding has a 1 for its leaf in each tree. A leaf is known by what it adds.
-        A class without reference rows is like nothing: 0.
+        The mean is over reference rows. A row's embedding has a 1 for its leaf in each tree. A leaf
+        is identified by what it adds. A class without reference rows has similarity 0.
         """
         count = np.bincount(y_ref, minlength=self.n_outputs)
-        found = np.zeros((len(self.stages), len(x)))
+        similarity = np.zeros((len(self.stages), len(x)))
         with one_thread():
             for seed, stage in enumerate(self.stages):
                 trees, dot = 0, np.zeros(len(x))
                 square = np.zeros(self.n_outputs)
-                pairs = zip(stage.increments(x), stage.increments(x_ref), strict=True)
-                for increment, reference in pairs:
-                    for own, other in zip(increment.T, reference.T, strict=True):
+                increments = zip(stage.increments(x), stage.increments(x_ref), strict=True)
+                for added, added_ref in increments:
+                    for own, other in zip(added.T, added_ref.T, strict=True):
                         leaf = _leaves(np.concatenate([own, other]))
                         share = np.zeros((self.n_outputs, leaf.max() + 1))
                         np.add.at(share, (y_ref, leaf[len(x) :]), 1.0)
@@ -221,28 +227,28 @@ class Boosted:
                         square += (share**2).sum(axis=1)
                         trees += 1
                 length = np.sqrt(trees * square)[y]
-                np.divide(dot, length, out=found[seed], where=length > 0)
-        return found
+                np.divide(dot, length, out=similarity[seed], where=length > 0)
+        return similarity
 
     def thinned(self, x: np.ndarray, passes: int, stream: np.random.SeedSequence) -> np.ndarray:
-        """Mean class probabilities over random parts of the rounds, (n, C).
+        """Return the mean class probabilities over random subsets of the rounds, (n, C).
 
-        Each round stays with probability KEPT; what stays is scaled by 1/KEPT.
+        Each round is kept with probability KEPT, and scaled by 1/KEPT if kept.
         """
         total = np.zeros((len(x), self.n_outputs))
         with one_thread():
             for seed, stage in enumerate(self.stages):
-                stays = generator(child(stream, seed)).random((self.rounds, passes, 1, 1)) < KEPT
+                kept = generator(child(stream, seed)).random((self.rounds, passes, 1, 1)) < KEPT
                 margin = np.tile(stage.base, (passes, len(x), 1)).astype(np.float64)
-                for stay, increment in zip(stays, stage.increments(x), strict=False):
-                    margin += stay * increment / KEPT
+                for keep, increment in zip(kept, stage.increments(x), strict=False):
+                    margin += keep * increment / KEPT
                 for one in margin:
                     total += softmax(self._widen(one), axis=-1)
         return total / (passes * len(self.stages))
 
 
 def _leaves(added: np.ndarray) -> np.ndarray:
-    """Number the distinct values, equal but for rounding."""
+    """Number the distinct values, treating values that differ only by rounding as equal."""
     scale = np.abs(added).max()
-    places = np.round(added / scale, 9) if scale > 0 else added
-    return np.asarray(np.unique(places, return_inverse=True)[1])
+    rounded = np.round(added / scale, 9) if scale > 0 else added
+    return np.asarray(np.unique(rounded, return_inverse=True)[1])

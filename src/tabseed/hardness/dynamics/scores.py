@@ -1,9 +1,9 @@
-"""Twelve scores of hardness, each a short function of what training said of every row.
+"""Twelve scores of hardness, each a short function of a record of training.
 
 Notation: S seeds, E epochs, n rows, C classes; z are a row's outputs (logits) after an epoch,
-p = softmax(z), y its label, p_y the probability of it. All scores are means over seeds, and larger
-is harder. Definitions are those of the papers named in ``references``; what they call easy is
-turned round.
+p = softmax(z), y is its label and p_y the probability of y. All scores are means over seeds, and
+larger is harder. Definitions are those of the papers in ``references``, with the sign reversed
+where larger means easier.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from tabseed.parameters import SEED, Parameters, Whole, or_none
 class DynamicsScorer(HardnessScorer):
     """A score of :class:`~tabseed.hardness.dynamics.record.TrainingDynamics`.
 
-    A subclass writes :meth:`from_dynamics`. One record serves every score (:func:`score_all`).
-    With one class only, all rows are equally hard: 0.
+    A subclass implements :meth:`from_dynamics`. All scores can be computed from one record
+    (:func:`score_all`). If there is only one class, all rows are equally hard: 0.
 
     Parameters
     ----------
-    model : str, MLP or model of XGBoost
-        What is trained, see :meth:`TrainingDynamics.record`.
+    model : str, MLP or XGBoost model
+        The model to train, see :meth:`TrainingDynamics.record`.
     epochs, n_seeds : int
-        How long, and how many models.
+        Number of epochs and number of models.
     """
 
     in_sample = True
     needs_network: ClassVar[str] = ""
-    """Why trees will not do, where they will not."""
+    """Why the score cannot use trees; empty if it can."""
 
     parameters: ClassVar[Parameters] = {
         "model": MODEL,
@@ -63,9 +63,9 @@ class DynamicsScorer(HardnessScorer):
         self.random_state = random_state
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the hardness (n,) of the rows tracked, whose labels are ``y`` (n,).
+        """Return the hardness (n,) of the tracked rows, with labels ``y`` (n,).
 
-        Class numbers, or float64 targets where the record is of a regression.
+        Labels are class numbers, or float64 targets if the record is of a regression.
         """
         raise NotImplementedError
 
@@ -78,9 +78,9 @@ class DynamicsScorer(HardnessScorer):
         stream: np.random.SeedSequence,
     ) -> Scores:
         if self.needs_network and not is_network(self.model):
-            raise TabseedError(f"{type(self).__name__}: {self.needs_network}; take model='mlp'")
+            raise TabseedError(f"{type(self).__name__}: {self.needs_network}; use model='mlp'")
         if self.task_ == "classification" and len(self.classes_) == 1:
-            return self._sure(len(x))
+            return self._single_class(len(x))
         dynamics = TrainingDynamics.record(
             x,
             y,
@@ -96,8 +96,8 @@ class DynamicsScorer(HardnessScorer):
     def _read(self, dynamics: TrainingDynamics, y: np.ndarray) -> Scores:
         return Scores(self.from_dynamics(dynamics, y))
 
-    def _sure(self, n: int) -> Scores:
-        """Score n rows where there is one class and nothing to learn."""
+    def _single_class(self, n: int) -> Scores:
+        """Return the scores of n rows if there is one class and nothing to learn."""
         return Scores(np.zeros(n))
 
 
@@ -107,7 +107,7 @@ class AUM(DynamicsScorer):
     references = ("arXiv:2001.10528",)
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give minus the mean margin."""
+        """Return minus the mean margin."""
         return np.asarray(-dynamics.margins(y).mean(axis=(0, 1), dtype=np.float64))
 
 
@@ -118,7 +118,7 @@ class SampleLoss(DynamicsScorer):
     references = ("arXiv:2106.00445",)
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the mean loss."""
+        """Return the mean loss."""
         if y.dtype.kind == "f":
             residual = dynamics.outputs[..., 0] - dynamics.standardised(y)
             return np.asarray((residual**2).mean(axis=(0, 1)))
@@ -126,32 +126,32 @@ class SampleLoss(DynamicsScorer):
 
 
 class Forgetting(DynamicsScorer):
-    """How often a row learned is not any more an epoch later; a row never learned counts E times.
+    """How often a learned row is forgotten an epoch later; E for a row that is never learned.
 
-    E is more than any row can be forgotten, so that those never learned come first, and finite
-    where the paper has infinity.
+    No row can be forgotten E times, so rows that are never learned come first. E is finite, where
+    the paper uses infinity.
     """
 
     references = ("arXiv:1812.05159",)
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the mean count over seeds."""
+        """Return the mean count over seeds."""
         learned = dynamics.learned(y)
         forgotten = (learned[:, :-1] & ~learned[:, 1:]).sum(axis=1)
         return np.asarray(np.where(learned.any(axis=1), forgotten, learned.shape[1]).mean(axis=0))
 
 
 class CleanLab(DynamicsScorer):
-    """Want of self-confidence: 1 - p_y, of models that did not see the row.
+    """Lack of confidence in the label: 1 - p_y, from models that did not see the row.
 
-    Out of fold in ``fit``. From a record in sample it is 1 - p_y of the last epoch as it is.
+    ``fit`` scores out of fold. From an in-sample record the score is 1 - p_y of the last epoch.
     """
 
     references = ("arXiv:1911.00068",)
     in_sample = False
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give 1 - p_y after the last epoch."""
+        """Return 1 - p_y after the last epoch."""
         last = dynamics.log_probabilities(y)[:, -1]
         return np.asarray(1 - np.exp(last).mean(axis=0, dtype=np.float64))
 
@@ -159,7 +159,7 @@ class CleanLab(DynamicsScorer):
 class Agreement(DynamicsScorer):
     """Doubt of thinned models: 1 - max_c of the mean p over passes with dropout.
 
-    Of trees, each pass keeps four rounds in five. The label is not looked at.
+    With trees, a pass keeps four of five rounds on average. The label is not used.
     """
 
     finds_wrong_labels = False
@@ -168,7 +168,7 @@ class Agreement(DynamicsScorer):
     passes: ClassVar[int] = 10
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the doubt."""
+        """Return the doubt."""
         del y
         return np.asarray(1 - dynamics.thinned(self.passes).max(axis=1))
 
@@ -184,7 +184,7 @@ class EarlyScorer(DynamicsScorer):
     model, epochs, n_seeds
         As for every score.
     epoch : int or None
-        Of which epoch, from 1; None: the one that ends the first quarter.
+        The epoch to score after, counted from 1; None: the last of the first quarter.
     """
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "regression")
@@ -212,7 +212,7 @@ class EL2N(EarlyScorer):
     """Norm of the error early in training: ||p - onehot(y)||_2, or the absolute residual."""
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the mean norm over seeds."""
+        """Return the mean norm over seeds."""
         errors = dynamics.errors(y, self._epoch(dynamics)).astype(np.float64)
         return np.asarray(np.linalg.norm(errors, axis=-1).mean(axis=0))
 
@@ -220,10 +220,10 @@ class EL2N(EarlyScorer):
 class GraNd(EarlyScorer):
     """Norm of the gradient of a row's loss in all weights, early in training. Networks only."""
 
-    needs_network = "with trees it ranks as EL2N does"
+    needs_network = "with trees it ranks rows as EL2N does"
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the mean norm over seeds."""
+        """Return the mean norm over seeds."""
         return np.asarray(dynamics.gradient_norms(y, self._epoch(dynamics)).mean(axis=0))
 
 
@@ -231,10 +231,10 @@ class GraNd(EarlyScorer):
 
 
 class VoG(DynamicsScorer):
-    """Variance of gradients: how much that of z_y with respect to the row moves over epochs.
+    """Variance of gradients: how much the gradient of z_y in the row varies over epochs.
 
-    The standard deviation over epochs, mean over coordinates, and that as a z-score among the rows
-    of a class. Networks only. It finds where the model bends, which need not be where labels are
+    The standard deviation over epochs, averaged over coordinates, as a z-score among the rows of a
+    class. Networks only. It is high where the model bends, which need not be where labels are
     wrong.
     """
 
@@ -242,31 +242,31 @@ class VoG(DynamicsScorer):
     needs_network = "trees are constant between their cuts and have no gradient"
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the mean z-score over seeds."""
+        """Return the mean z-score over seeds."""
         spread = dynamics.gradient_spread(y)
         return np.asarray(np.mean([within_class(values, y) for values in spread], axis=0))
 
 
 def within_class(values: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Standardise values (n,) among the rows of each class; a class that does not vary has 0."""
+    """Standardise values (n,) among the rows of each class; 0 for a class that does not vary."""
     count = np.maximum(np.bincount(y), 1)
-    away = values - (np.bincount(y, values) / count)[y]
-    spread = np.sqrt(np.bincount(y, away**2) / count)[y]
-    flat = spread <= 1e-9 * np.abs(values)
-    return np.where(flat, 0.0, away / np.where(flat, 1.0, spread))
+    deviation = values - (np.bincount(y, values) / count)[y]
+    spread = np.sqrt(np.bincount(y, deviation**2) / count)[y]
+    constant = spread <= 1e-9 * np.abs(values)
+    return np.where(constant, 0.0, deviation / np.where(constant, 1.0, spread))
 
 
 class Prototypicality(DynamicsScorer):
-    """Unlikeness to the own class: 1 - the cosine of a row's embedding and its class's mean one.
+    """Dissimilarity to the class: 1 - cosine of a row's embedding and the mean one of its class.
 
-    The embedding is the last hidden layer, or the leaves of trees; the mean is over the rows
-    trained on.
+    The embedding is the last hidden layer, or the leaves of trees; the mean is over the training
+    rows.
     """
 
     references = ("arXiv:2206.14486",)
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the mean over seeds."""
+        """Return the mean over seeds."""
         return np.asarray(1 - dynamics.class_similarity(y).mean(axis=0))
 
 
@@ -274,53 +274,53 @@ class Prototypicality(DynamicsScorer):
 
 
 class MapScorer(DynamicsScorer):
-    """A score that puts every row on a map of two coordinates, means over seeds."""
+    """A score that also gives every row two coordinates on a map, which are means over seeds."""
 
     coordinates_: np.ndarray
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the hardness (n,)."""
+        """Return the hardness (n,)."""
         return self._hardness(*self.coordinates(dynamics, y))
 
     def coordinates(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give both coordinates of the rows, (2, n)."""
+        """Return both coordinates of the rows, (2, n)."""
         raise NotImplementedError
 
     def _hardness(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
     def _read(self, dynamics: TrainingDynamics, y: np.ndarray) -> Scores:
-        return self._placed(self.coordinates(dynamics, y))
+        return self._scores(self.coordinates(dynamics, y))
 
-    def _sure(self, n: int) -> Scores:
-        return self._placed(np.repeat([[1.0], [0.0]], n, axis=1))  # p_y is 1
+    def _single_class(self, n: int) -> Scores:
+        return self._scores(np.repeat([[1.0], [0.0]], n, axis=1))  # p_y is 1
 
-    def _placed(self, places: np.ndarray) -> Scores:
-        return Scores(self._hardness(*places), coordinates=places)
+    def _scores(self, coordinates: np.ndarray) -> Scores:
+        return Scores(self._hardness(*coordinates), coordinates=coordinates)
 
 
 class DataIQ(MapScorer):
     """Low confidence with low aleatoric uncertainty: 1 - confidence - aleatoric uncertainty.
 
-    Confidence is the mean over epochs of p_y, aleatoric uncertainty that of p_y(1 - p_y): a row is
-    hard where both are low, easy where the first is high and the second low, ambiguous else. The
-    score is 1 for the hardest row and 0 for the easiest, 1/4 for one whose p_y stays at 1/2, and
-    equals the mean of (1 - p_y)^2: a row that a model is sure to call something else is harder
-    than one that it wavers over, whatever the confidence.
+    Confidence is the mean over epochs of p_y, aleatoric uncertainty that of p_y(1 - p_y). A row is
+    hard if both are low, easy if the first is high and the second low, and ambiguous otherwise. The
+    score equals the mean of (1 - p_y)^2: 1 for the hardest possible row, 0 for the easiest, and 1/4
+    for one whose p_y stays at 1/2. Whatever the confidence, a row that a model surely takes for
+    something else is harder than one that it wavers over.
 
     Attributes
     ----------
     confidence_, aleatoric_ : (n,) float64
         The coordinates.
     groups_ : (n,) str
-        "hard" (confidence up to 0.25), "easy" (0.75 or more), both with aleatoric uncertainty
-        below 0.2, or "ambiguous".
+        "hard" (confidence up to 0.25) or "easy" (0.75 or more), both with aleatoric uncertainty
+        below 0.2; otherwise "ambiguous".
     """
 
     references = ("arXiv:2210.13043",)
 
     def coordinates(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give confidence and aleatoric uncertainty, (2, n)."""
+        """Return confidence and aleatoric uncertainty, (2, n)."""
         p = np.exp(dynamics.log_probabilities(y).astype(np.float64))
         return np.stack([p.mean(axis=(0, 1)), (p * (1 - p)).mean(axis=(0, 1))])
 
@@ -339,26 +339,26 @@ class DataIQ(MapScorer):
 
     @property
     def groups_(self) -> np.ndarray:
-        """Part of the map that each row lies in."""
+        """The part of the map in which each row lies."""
         sure = self.aleatoric_ < 0.2
         hard, easy = sure & (self.confidence_ <= 0.25), sure & (self.confidence_ >= 0.75)
         return np.select([hard, easy], ["hard", "easy"], "ambiguous")
 
 
 class DataMaps(MapScorer):
-    """Low confidence: 1 - the mean over epochs of p_y; its spread over epochs is kept beside.
+    """Low confidence: 1 - the mean over epochs of p_y; also records the spread over epochs.
 
     Attributes
     ----------
     confidence_, variability_ : (n,) float64
-        Mean of p_y and its standard deviation over epochs (ddof 0). High variability is what the
-        paper calls ambiguous.
+        Mean of p_y and its standard deviation over epochs (ddof 0). The paper calls rows with high
+        variability ambiguous.
     """
 
     references = ("arXiv:2009.10795",)
 
     def coordinates(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give confidence and variability, (2, n)."""
+        """Return confidence and variability, (2, n)."""
         p = np.exp(dynamics.log_probabilities(y).astype(np.float64))
         return np.stack([p.mean(axis=(0, 1)), p.std(axis=1).mean(axis=0)])
 
@@ -383,40 +383,40 @@ class DataMaps(MapScorer):
 class Detector(DynamicsScorer):
     """Probability that a row's label is wrong, learned from labels made wrong on purpose.
 
-    A fifth of the labels are changed to another class, and what training then says of the rows,
-    the sequence of p_y over epochs, teaches a logistic regression to tell changed labels. It then
-    judges the sequences of the labels as they are; in five folds, so that no row is judged by
-    what learned from it. The paper's detector is a recurrent network pretrained on images; this
-    one comes from the rows at hand. Rows in sample are trained on twice.
+    A fifth of the labels are changed to another class. From the sequences of p_y over epochs that
+    follow, a logistic regression learns to recognise changed labels. It then judges the sequences
+    of the original labels, in five folds, so that no row is judged by a regression that learned
+    from it. The paper's detector is a recurrent network pretrained on images; this one learns from
+    the given rows. In-sample scoring trains on the rows twice.
     """
 
     references = ("arXiv:2212.09321",)
-    share: ClassVar[float] = 0.2  # of labels changed
+    share: ClassVar[float] = 0.2  # of the labels are changed
     folds: ClassVar[int] = 5
-    fewest: ClassVar[int] = 10  # rows, so that every fold learns from changed labels
+    fewest: ClassVar[int] = 10  # rows: every fold then learns from changed labels
 
     def from_dynamics(self, dynamics: TrainingDynamics, y: np.ndarray) -> np.ndarray:
-        """Give the mean probability over seeds. TooFewRowsError for fewer than ten rows."""
+        """Return the mean probability over seeds. TooFewRowsError for fewer than ten rows."""
         n, classes = len(y), dynamics.outputs.shape[3]
         if n < self.fewest:
-            raise TooFewRowsError(f"Detector needs {self.fewest} rows or more, got {n}")
+            raise TooFewRowsError(f"Detector needs at least {self.fewest} rows, got {n}")
         if classes == 1:
             return np.zeros(n)
         stream = dynamics.stream(FLIP)
         rng = generator(stream)
-        place = dynamics.order(y)  # chance goes by what rows hold, not by where they stand
+        order = dynamics.order(y)  # random choices follow the values of rows, not their order
         changed = np.zeros(n, dtype=bool)
-        changed[place[rng.permutation(n)[: round(self.share * n)]]] = True
+        changed[order[rng.permutation(n)[: round(self.share * n)]]] = True
         shift = np.empty(n, dtype=np.int64)
-        shift[place] = rng.integers(1, classes, n)
+        shift[order] = rng.integers(1, classes, n)
         labels = np.where(changed, (y + shift) % classes, y)
         fold = np.empty(n, dtype=np.int64)
-        dealt = generator(child(stream, FOLDS))
-        fold[place] = deal(changed[place].astype(np.int64), n, self.folds, dealt)
-        # labels that train change what training says; those of rows beside it do not
-        taught = dynamics.again(labels) if dynamics.in_sample else dynamics
+        rng_folds = generator(child(stream, FOLDS))
+        fold[order] = deal(changed[order].astype(np.int64), n, self.folds, rng_folds)
+        # in sample the changed labels are training labels, so the models must be trained again
+        record = dynamics.again(labels) if dynamics.in_sample else dynamics
         return detect(
-            np.exp(taught.log_probabilities(labels)),
+            np.exp(record.log_probabilities(labels)),
             changed,
             np.exp(dynamics.log_probabilities(y)),
             fold,
@@ -424,30 +424,31 @@ class Detector(DynamicsScorer):
 
 
 def detect(
-    taught: np.ndarray, changed: np.ndarray, judged: np.ndarray, fold: np.ndarray
+    known: np.ndarray, changed: np.ndarray, judged: np.ndarray, fold: np.ndarray
 ) -> np.ndarray:
-    """Learn from sequences (S, E, n) which labels were changed, (n,) bool; judge others, (n,).
+    """Return the probability (n,) that the labels behind ``judged`` (S, E, n) are wrong.
 
-    Row i of ``judged`` is judged by what the rows of other folds taught.
+    A regression learns from the sequences ``known`` (S, E, n) which labels were ``changed`` (n,).
+    Each row is judged by the regression on the rows of other folds.
     """
-    seeds, epochs, n = taught.shape
-    found = np.empty(n)
+    seeds, epochs, n = known.shape
+    result = np.empty(n)
     for f in np.unique(fold):
         other, own = fold != f, fold == f
-        sequences = np.moveaxis(taught[..., other], 1, 2).reshape(-1, epochs)
+        sequences = np.moveaxis(known[..., other], 1, 2).reshape(-1, epochs)
         model = LogisticRegression(max_iter=1000).fit(sequences, np.tile(changed[other], seeds))
-        asked = np.moveaxis(judged[..., own], 1, 2).reshape(-1, epochs)
-        found[own] = model.predict_proba(asked)[:, 1].reshape(seeds, -1).mean(axis=0)
-    return found
+        queries = np.moveaxis(judged[..., own], 1, 2).reshape(-1, epochs)
+        result[own] = model.predict_proba(queries)[:, 1].reshape(seeds, -1).mean(axis=0)
+    return result
 
 
 def score_all(dynamics: TrainingDynamics, y: np.ndarray) -> dict[str, np.ndarray]:
-    """Give every score that one record serves, by its name in SCORERS, each (n,).
+    """Return every score that one record allows, by its name in SCORERS, each (n,).
 
-    Those that need a network are left out where the record is of trees, and so are those of
-    classes where it is of a regression. CleanLab is out of fold only if the record is.
-    Cost beside the record: a pass of all rows through every model, for VoG two; the Detector
-    trains once more where rows are in sample.
+    Scores that need a network are left out for records of trees, scores for classes for records of
+    a regression. CleanLab is out of fold only if the record is. Cost in addition to the record: a
+    pass of all rows through every model, two for VoG; the Detector trains once more if the record
+    is in sample.
     """
     task: Task = "regression" if y.dtype.kind == "f" else "classification"
     scores = {}

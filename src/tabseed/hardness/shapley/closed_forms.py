@@ -1,8 +1,8 @@
-"""Shapley values of neighbour games, all ranks at once, for arrays of NumPy or of PyTorch.
+"""Shapley values of neighbour games, all ranks at once, for NumPy or PyTorch arrays.
 
-Notation: B reference rows, n players, ranks r = 1..n by distance. A group of tied players holds
-the ranks a..b; g = b - a + 1; ``first`` is a - 1 and ``last`` is b, for each rank. A sum over all
-orders within a group is taken exactly: of two members each comes first in half of the orders.
+Notation: B reference rows, n players, ranks r = 1..n by distance. A group of tied players has
+the ranks a..b; g = b - a + 1; for each rank, ``first`` is a - 1 and ``last`` is b. Sums over all
+orders within a group are exact: of two members, each comes first in half of the orders.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-Array = Any  # of NumPy or of PyTorch
+Array = Any  # NumPy or PyTorch
 
 
 class Ranks(NamedTuple):
-    """Players by distance to each of B reference rows: (B, n) whole numbers each."""
+    """Players by distance to each of B reference rows; each field is (B, n) whole numbers."""
 
     order: Array
     first: Array
@@ -23,11 +23,11 @@ class Ranks(NamedTuple):
 
 
 class Tie(NamedTuple):
-    """When ranks count as tied, and where exact order ends.
+    """When ranks count as tied, and beyond which rank all are.
 
-    Two neighbours in rank are tied where their keys, half of the squared distance less half of
-    |t|², differ by at most ``width`` (key + |t|²). Ranks beyond ``kept`` are one group.
-    ``stable`` breaks ties by row instead of averaging over them.
+    The key of a player is half its squared distance minus half |t|². Consecutive ranks are tied if
+    their keys differ by at most ``width`` (key + |t|²). Ranks beyond ``kept`` are one group.
+    ``stable`` breaks ties by row index instead of averaging over them.
     """
 
     width: float
@@ -36,16 +36,16 @@ class Tie(NamedTuple):
 
 
 def find_ties(order: Array, keys: Array, squared: Array, tie: Tie) -> Ranks:
-    """Find the groups of tied players, for players in ``order`` and their sorted keys (B, n)."""
+    """Find the groups of tied players, given their ``order`` and their sorted keys (B, n)."""
     xp = of(keys)
     n = keys.shape[1]
     width = tie.width * (keys + squared[:, None])
     starts = xp.full(True, keys)
     starts[:, 1:] = keys[:, 1:] - keys[:, :-1] > width[:, 1:]
-    place = xp.arange(n, keys)[None, :]
+    rank = xp.arange(n, keys)[None, :]
     if tie.kept < n:
         limit = (keys + width)[:, tie.kept - 1 : tie.kept]
-        far = (keys > limit) & (place >= tie.kept)
+        far = (keys > limit) & (rank >= tie.kept)
         starts[:, 1:] = starts[:, 1:] & ~far[:, 1:] | (far[:, 1:] & ~far[:, :-1])
     else:
         far = xp.full(False, keys)
@@ -53,18 +53,18 @@ def find_ties(order: Array, keys: Array, squared: Array, tie: Tie) -> Ranks:
         group = xp.cumsum(xp.where(starts, 1, 0))
         order = xp.take(order, xp.argsort(group * n + order))
         starts = starts | ~far
-    first = xp.running_max(xp.where(starts, place, 0))
+    first = xp.running_max(xp.where(starts, rank, 0))
     ends = xp.full(True, keys)
     ends[:, :-1] = starts[:, 1:]
-    last = n - xp.flip(xp.running_max(xp.flip(xp.where(ends, n - 1 - place, 0))))
+    last = n - xp.flip(xp.running_max(xp.flip(xp.where(ends, n - 1 - rank, 0))))
     return Ranks(order, first, last)
 
 
 def mean_of_nearest(m: Array, ranks: Ranks, k: int, harmonic: Array) -> Array:
-    """Value V(S) = (sum of m over the K nearest members of S) / K, S of any size; m by rank.
+    """Return Shapley values for V(S) = (sum of m over the K nearest members of S) / K; m by rank.
 
-    Without ties s_r = m_r / max(r, K) - sum over j > max(r, K) of m_j / (j (j - 1)), for any K.
-    ``harmonic`` holds H_0..H_n, H_r = 1 + 1/2 + ... + 1/r.
+    S is of any size. Without ties s_r = m_r / max(r, K) - sum over j > max(r, K) of
+    m_j / (j (j - 1)), for any K. ``harmonic`` is H_0..H_n, H_r = 1 + 1/2 + ... + 1/r.
     """
     real = of(m).real  # PyTorch would divide whole numbers in float32
     first, last = ranks.first, ranks.last
@@ -81,10 +81,11 @@ def mean_of_nearest(m: Array, ranks: Ranks, k: int, harmonic: Array) -> Array:
 
 
 def squared_error_of_mean(y: Array, target: Array, ranks: Ranks, k: int, harmonic: Array) -> Array:
-    """Value V(S) = -((sum of y over the K nearest members of S) / K - target)²; y by rank.
+    """Return Shapley values for V(S) = -((sum of y over the K nearest of S) / K - target)².
 
-    The square is a sum over pairs of players. A pair of ranks p < q counts where both are in S and
-    q among the K nearest; that game gives p and q a_q each and every other rank below q b_q:
+    y is by rank. The square is a sum over pairs of players. A pair of ranks p < q counts if both
+    are in S and q is among the K nearest; that game gives a_q to both p and q, and b_q to every
+    other rank below q:
 
         a_q = min(K - 1, q - 1) min(K, q) / (2 q (q - 1)),
         b_q = (1[q <= K] - 2 a_q) / (q - 2)               (from efficiency).
@@ -95,7 +96,7 @@ def squared_error_of_mean(y: Array, target: Array, ranks: Ranks, k: int, harmoni
     pair = q.clip(max=k) * (q - 1).clip(max=k - 1) / (2 * q * (q - 1)).clip(min=1)
     other = -(k - 1) * k * xp.real(q > max(k, 2)) / (q * (q - 1) * (q - 2)).clip(min=1)
     spread = xp.zeros(len(y), y.shape[1], y)
-    nearer = q - 1 - first  # members of its group in front of a rank
+    nearer = q - 1 - first  # members of the group that are nearer than the rank
     pairs, triples = (size * (size - 1)).clip(min=1), (size * (size - 1) * (size - 2)).clip(min=1)
     a = group_sum(pair + spread, ranks) / size
     a_within = 2 * group_sum(nearer * pair, ranks) / pairs
@@ -117,9 +118,10 @@ def squared_error_of_mean(y: Array, target: Array, ranks: Ranks, k: int, harmoni
 
 
 def share_in_ball(match: Array, inside: Array, chance: float, harmonic: Array) -> Array:
-    """Value V(S) = share of matches among the members of S in a ball, ``chance`` if there is none.
+    """Return Shapley values for V(S) = share of matches among the members of S in a ball.
 
-    Players outside change nothing, so the game is that of the B players inside, A of them matches:
+    V is ``chance`` if there is no such member. Players outside change nothing, so the game is that
+    of the B players inside, of whom A match:
     (m - chance) / B + (H_B - 1) / B (m - (A - m) / (B - 1)).
     """
     xp = of(match)
@@ -141,12 +143,12 @@ def group_sum(values: Array, ranks: Ranks) -> Array:
 
 
 def beyond(values: Array, ranks: Ranks) -> Array:
-    """Sum values over the ranks farther away than the group of each rank."""
+    """Sum values over the ranks beyond the group of each rank."""
     return of(values).take(from_far(values), ranks.last)
 
 
 def from_far(values: Array) -> Array:
-    """Sum from the farthest rank on, (B, n + 1); weights fall with rank, so no digits are lost."""
+    """Cumulate from the farthest rank, (B, n + 1); weights fall with rank, so digits are kept."""
     xp = of(values)
     tails = xp.zeros(len(values), values.shape[1] + 1, values)
     tails[:, :-1] = xp.flip(xp.cumsum(xp.flip(values)))
@@ -154,7 +156,7 @@ def from_far(values: Array) -> Array:
 
 
 def by_distance(half: Array, products: Array) -> tuple[Array, Array]:
-    """Give players by distance, and their sorted keys |x|²/2 - x·t: (B, n) each."""
+    """Return the players by distance, and their sorted keys |x|²/2 - x·t: (B, n) each."""
     keys = half - products
     xp = of(keys)
     order = xp.argsort(keys)
@@ -162,15 +164,15 @@ def by_distance(half: Array, products: Array) -> tuple[Array, Array]:
 
 
 def back(values: Array, order: Array) -> Array:
-    """Bring values by rank into the order of players."""
+    """Return values by rank in the order of players."""
     xp = of(values)
-    found = xp.zeros(*values.shape, values)
-    xp.place(found, order, values)
-    return found
+    result = xp.zeros(*values.shape, values)
+    xp.put(result, order, values)
+    return result
 
 
 def to_torch(array: np.ndarray) -> Array:
-    """Hand an array to PyTorch, on a GPU where there is one."""
+    """Return a PyTorch tensor of an array, on a GPU if there is one."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -178,12 +180,12 @@ def to_torch(array: np.ndarray) -> Array:
 
 
 def to_numpy(array: Array) -> np.ndarray:
-    """Bring an array back."""
+    """Return a NumPy array, from either library."""
     return np.asarray(array if isinstance(array, np.ndarray) else array.cpu())
 
 
 class _NumPy:
-    """The few functions that the two libraries name differently, along ranks."""
+    """The few functions with different names in the two libraries; they act along ranks."""
 
     zeros = staticmethod(lambda rows, n, like: np.zeros((rows, n), like.dtype))
     arange = staticmethod(lambda n, like: np.arange(n))
@@ -191,7 +193,7 @@ class _NumPy:
     real = staticmethod(lambda a: a.astype(np.float64))
     where = staticmethod(np.where)
     take = staticmethod(lambda a, order: np.take_along_axis(a, order, 1))
-    place = staticmethod(lambda a, order, values: np.put_along_axis(a, order, values, 1))
+    put = staticmethod(lambda a, order, values: np.put_along_axis(a, order, values, 1))
     argsort = staticmethod(lambda a: np.argsort(a, axis=1))
     cumsum = staticmethod(lambda a: np.cumsum(a, axis=1))
     flip = staticmethod(lambda a: a[:, ::-1])
@@ -208,7 +210,7 @@ class _Torch:
         self.full = lambda value, like: torch.full_like(like, value, dtype=torch.bool)
         self.real = lambda a: a.to(torch.float64)
         self.take = lambda a, order: torch.take_along_dim(a, order, 1)
-        self.place = lambda a, order, values: a.scatter_(1, order, values)
+        self.put = lambda a, order, values: a.scatter_(1, order, values)
         self.argsort = lambda a: torch.argsort(a, dim=1)
         self.cumsum = lambda a: torch.cumsum(a, dim=1)
         self.flip = lambda a: torch.flip(a, (1,))
@@ -216,5 +218,5 @@ class _Torch:
 
 
 def of(array: Array) -> Any:
-    """Give the functions for an array's library."""
+    """Return the functions of an array's library."""
     return _NumPy if isinstance(array, np.ndarray) else _Torch()

@@ -1,6 +1,6 @@
-"""Games of neighbours, played for blocks of reference rows: who computes what, and in which order.
+"""Neighbour games, evaluated for blocks of reference rows by compiled loops or array libraries.
 
-Notation: n players, m reference rows, B of them in a block, C classes; sums are (n, Ks, 2): of
+Notation: n players, m reference rows, B of them in a block, C classes. Sums are (n, Ks, 2): sums of
 values and of their squares, for each K.
 """
 
@@ -16,13 +16,17 @@ import numpy as np
 from tabseed._random import one_thread
 from tabseed.hardness.shapley import closed_forms as closed
 
-CELLS = {"numba": 2**24, "numpy": 2**20, "torch": 2**24}  # pairs in a block; arrays hold 20 of it
-ROWS = 64  # in a block at most: more make the product of points no faster
+CELLS = {
+    "numba": 2**24,
+    "numpy": 2**20,
+    "torch": 2**24,
+}  # pairs in a block; arrays need 20 such blocks
+ROWS = 64  # maximum in a block: more do not make the product of points faster
 
 
 @dataclass(frozen=True)
 class Game:
-    """The players, n points (n, w) with classes or centred targets, and the rules."""
+    """The rules of a game and its n players: points (n, w) with classes or centred targets."""
 
     kind: Literal["accuracy", "soft", "threshold", "likeness", "squared"]
     x: np.ndarray
@@ -31,7 +35,7 @@ class Game:
     neighbours: tuple[int, ...]
     radius: float
     tie: closed.Tie
-    width: float  # of targets that are nothing alike
+    width: float  # distance at which two targets are not alike at all
 
     @cached_property
     def half(self) -> np.ndarray:
@@ -40,11 +44,11 @@ class Game:
 
     @cached_property
     def harmonic(self) -> np.ndarray:
-        """H_0 to H_n."""
+        """The harmonic numbers H_0 to H_n."""
         return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, len(self.x) + 1))])
 
     def shift(self, y_ref: np.ndarray) -> np.ndarray:
-        """What the game adds to values of the accuracy game: (B, Ks, 2), for no match and match."""
+        """Return what to add to accuracy-game values without and with a match: (B, Ks, 2)."""
         shift = np.zeros((len(y_ref), len(self.neighbours), 2))
         if self.kind == "soft":
             n = len(self.x)
@@ -56,7 +60,7 @@ class Game:
 
 
 def sum_part(game: Game, engine: str, x_ref: np.ndarray, y_ref: np.ndarray) -> np.ndarray:
-    """Sum values, and their squares, over some reference rows: (n, Ks, 2)."""
+    """Return the sums of values and of their squares over some reference rows, (n, Ks, 2)."""
     with one_thread():
         if engine == "numba" and game.kind in ("accuracy", "soft"):
             return _sum_compiled(game, x_ref, y_ref)
@@ -65,7 +69,7 @@ def sum_part(game: Game, engine: str, x_ref: np.ndarray, y_ref: np.ndarray) -> n
 
 def _blocks(n: int, m: int, cells: int) -> Iterator[slice]:
     rows = int(np.clip(cells // n, 1, ROWS))
-    return (slice(at, at + rows) for at in range(0, m, rows))
+    return (slice(start, start + rows) for start in range(0, m, rows))
 
 
 def _sum_compiled(game: Game, x_ref: np.ndarray, y_ref: np.ndarray) -> np.ndarray:
@@ -77,13 +81,13 @@ def _sum_compiled(game: Game, x_ref: np.ndarray, y_ref: np.ndarray) -> np.ndarra
     sums = np.zeros((n, len(game.neighbours), 2))
     products = np.empty((ROWS, n))
     for rows in _blocks(n, len(x_ref), CELLS["numba"]):
-        found = np.dot(x_ref[rows], game.x.T, out=products[: len(x_ref[rows])])
-        _kernel.add_block(found, squared[rows], y_ref[rows], shift[rows], players, sums, room)
+        block = np.dot(x_ref[rows], game.x.T, out=products[: len(x_ref[rows])])
+        _kernel.add_block(block, squared[rows], y_ref[rows], shift[rows], players, sums, room)
     return sums
 
 
 def _players(game: Game) -> Any:
-    """Lay the game down for the compiled loops."""
+    """Return the game in the form that the compiled loops need."""
     from tabseed.hardness.shapley import kernel as _kernel
 
     y = np.zeros(len(game.x), dtype=np.int64) if game.y.dtype.kind == "f" else game.y
@@ -93,15 +97,15 @@ def _players(game: Game) -> Any:
 
 
 def _sum_arrays(game: Game, engine: str, x_ref: np.ndarray, y_ref: np.ndarray) -> np.ndarray:
-    """Do the same with arrays of a library, a block at a time."""
-    put = closed.to_torch if engine == "torch" else np.asarray
-    x, half, y, harmonic = (put(a) for a in (game.x, game.half, game.y, game.harmonic))
+    """Return the same sums with arrays of a library, one block at a time."""
+    convert = closed.to_torch if engine == "torch" else np.asarray
+    x, half, y, harmonic = (convert(a) for a in (game.x, game.half, game.y, game.harmonic))
     n, xp = len(x), closed.of(x)
-    shift = put(game.shift(y_ref)) if game.kind == "soft" else None
-    sums = put(np.zeros((n, len(game.neighbours), 2)))
+    shift = convert(game.shift(y_ref)) if game.kind == "soft" else None
+    sums = convert(np.zeros((n, len(game.neighbours), 2)))
     sort = _compiled_sort(game) if engine == "numba" else None
     for rows in _blocks(n, len(x_ref), CELLS["torch" if engine == "torch" else "numpy"]):
-        t, label = put(x_ref[rows]), put(y_ref[rows])
+        t, label = convert(x_ref[rows]), convert(y_ref[rows])
         squared = (t * t).sum(1)
         if game.kind == "threshold":
             keys = half - t @ x.T

@@ -1,7 +1,7 @@
-"""Compiled loops of KNN-Shapley: ranks by radix sort, the closed form in one walk from far to near.
+"""Compiled loops of KNN-Shapley: ranks by radix sort, the closed form in one pass from far to near.
 
-Equal to ``_closed_forms`` but for the order of sums. Needs numba. Compiled code is not kept: numba
-would keep it in pickles.
+Results equal those of ``closed_forms`` except for the order of sums. Needs numba. Compiled code is
+not cached, because numba would cache it in pickles.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-DIGIT = 11  # bits sorted by at a time: 2048 counters stay in the nearest cache
+DIGIT = 11  # bits per pass of the sort: its 2048 counters fit in the fastest cache
 MASK = (1 << DIGIT) - 1
-COARSE = 15  # bits left out of the 31 of a distance where only its neighbourhood counts
+COARSE = 15  # bits, of the 31 of a distance, that are dropped where only its rough size matters
 BUCKETS = 1 << (31 - COARSE)
 
 compiled = njit(nogil=True, error_model="numpy")
@@ -22,9 +22,9 @@ compiled = njit(nogil=True, error_model="numpy")
 class Players(NamedTuple):
     """The n rows of a game and its rules.
 
-    ``half`` (n,) is |x|²/2; ``labels`` (n,) int64; ``sizes`` rows of each class; ``neighbours``
-    the values of K; ``harmonic`` H_0 to H_n; ``width``, ``kept``, ``stable`` as in
-    ``_closed_forms.Tie``.
+    ``half`` (n,) is |x|²/2; ``labels`` (n,) int64; ``sizes`` are the numbers of rows of
+    the classes; ``neighbours`` the values of K; ``harmonic`` H_0 to H_n; ``width``, ``kept`` and
+    ``stable`` are as in ``closed_forms.Tie``.
     """
 
     half: np.ndarray
@@ -38,7 +38,7 @@ class Players(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What is known of one reference row: ``keys`` by rank, and ``codes`` 2 row + match."""
+    """Working memory for one reference row: ``keys`` by rank, and ``codes``, 2 row + match."""
 
     keys: np.ndarray
     codes: np.ndarray
@@ -50,7 +50,7 @@ class Room(NamedTuple):
 
 
 def room_for(n: int) -> Room:
-    """Make room for n players."""
+    """Return working memory for n players."""
     return Room(
         keys=np.empty(n),
         codes=np.empty(n, dtype=np.int64),
@@ -72,36 +72,37 @@ def add_block(
     sums: np.ndarray,
     room: Room,
 ) -> None:
-    """Add the values, and their squares, that B reference rows give to ``sums`` (n, Ks, 2).
+    """Add the values from B reference rows, and their squares, to ``sums`` (n, Ks, 2).
 
-    ``products`` (B, n) are x·t, overwritten; ``squared`` (B,) is |t|²; ``shift`` (B, Ks, 2) is
-    added to the values of players that do not match, and match.
+    ``products`` (B, n) are x·t and are overwritten; ``squared`` (B,) is |t|²; ``shift`` (B, Ks, 2)
+    is added to the values of players that do not match and of those that do.
     """
-    n, kinds = len(players.half), len(players.sizes)
-    far = np.zeros((kinds, len(players.neighbours), 2))  # what every player of a class gets
+    n, n_classes = len(players.half), len(players.sizes)
+    # the values of unranked players by class, added to all; _walk corrects those of ranked ones
+    unranked = np.zeros((n_classes, len(players.neighbours), 2))
     for j in range(len(products)):
-        kept = rank(products[j], squared[j], labels[j], players, room)
-        left = players.sizes[labels[j]]
-        for r in range(kept):
-            left -= room.codes[r] & 1
+        n_ranked = rank(products[j], squared[j], labels[j], players, room)
+        matches_beyond = players.sizes[labels[j]]
+        for r in range(n_ranked):
+            matches_beyond -= room.codes[r] & 1
         for h in range(len(players.neighbours)):
             k = players.neighbours[h]
-            own, within, tail = _group(kept, n, left, k, players.harmonic)
-            miss = shift[j, h, 0] - left * within
-            hit = shift[j, h, 1] + own - (left - 1) * within
-            if kept < n:
-                for c in range(kinds):
+            own, within, tail = _group(n_ranked, n, matches_beyond, k, players.harmonic)
+            miss = shift[j, h, 0] - matches_beyond * within
+            hit = shift[j, h, 1] + own - (matches_beyond - 1) * within
+            if n_ranked < n:
+                for c in range(n_classes):
                     value = hit if c == labels[j] else miss
-                    far[c, h, 0] += value
-                    far[c, h, 1] += value * value
+                    unranked[c, h, 0] += value
+                    unranked[c, h, 1] += value * value
             else:
                 miss = hit = 0.0
-            _walk((kept, tail, miss, hit), (squared[j], k, h), shift[j, h], players, sums, room)
+            _walk((n_ranked, tail, miss, hit), (squared[j], k, h), shift[j, h], players, sums, room)
     if players.kept < n:
         for i in range(n):
             for h in range(len(players.neighbours)):
-                sums[i, h, 0] += far[players.labels[i], h, 0]
-                sums[i, h, 1] += far[players.labels[i], h, 1]
+                sums[i, h, 0] += unranked[players.labels[i], h, 0]
+                sums[i, h, 1] += unranked[players.labels[i], h, 1]
 
 
 @compiled
@@ -113,9 +114,10 @@ def _walk(
     sums: np.ndarray,
     room: Room,
 ) -> None:
-    """Add the values of one reference row, from rank ``last`` to the nearest.
+    """Add the values from one reference row, from rank ``last`` to the nearest.
 
-    Ranks beyond take ``tail`` from each; ``miss`` and ``hit`` were added to all players before.
+    Ranks beyond ``last`` subtract ``tail`` from each value. ``miss`` and ``hit`` were already added
+    to all players, so they are subtracted again.
     """
     last, tail, miss, hit = start
     squared, k, h = game
@@ -124,7 +126,7 @@ def _walk(
         first = last - 1
         while not players.stable and first > 0 and _tied(first, squared, players, room):
             first -= 1
-        if first == last - 1:  # most ranks are alone, and need no table
+        if first == last - 1:  # most ranks are not tied, and need no group
             match = codes[first] & 1
             value = match / max(last, k) - tail + shift[match]
             _add(sums[codes[first] >> 1, h], value, hit if match else miss)
@@ -151,7 +153,7 @@ def _add(sums: np.ndarray, value: float, before: float) -> None:
 
 @compiled
 def _tied(r: int, squared: float, players: Players, room: Room) -> bool:
-    """Whether the players at places r and r - 1 are tied."""
+    """Return whether the players at rank indices r and r - 1 are tied."""
     return bool(room.keys[r] - room.keys[r - 1] <= players.width * (room.keys[r] + squared))
 
 
@@ -159,9 +161,9 @@ def _tied(r: int, squared: float, players: Players, room: Room) -> bool:
 def _group(
     first: int, last: int, matches: int, k: int, harmonic: np.ndarray
 ) -> tuple[float, float, float]:
-    """Give what a tied player gets for its own match, loses to another's; and what nearer ones do.
+    """Return what a tied player gains by its match, loses by another's, and nearer ones lose.
 
-    The formulas of ``_closed_forms.mean_of_nearest``.
+    The formulas are those of ``closed_forms.mean_of_nearest``.
     """
     size = last - first
     counted = min(k, len(harmonic) - 1)
@@ -174,28 +176,28 @@ def _group(
 
 @compiled
 def rank(key: np.ndarray, squared: float, label: int, players: Players, room: Room) -> int:
-    """Rank players by distance to one reference row; give how many, the nearest, are ranked.
+    """Rank the nearest players by distance to one reference row; return how many are ranked.
 
-    ``key`` (n,) holds x·t and is left with |x|²/2 - x·t. Ranked are the players to be kept and
-    those tied with the last of them.
+    These are the first ``players.kept`` ones and those tied with the last of them. ``key`` (n,)
+    contains x·t and is overwritten with |x|²/2 - x·t.
     """
     low = np.inf
     for i in range(len(key)):
         key[i] = players.half[i] - key[i]
         low = min(low, key[i])
-    # what is tied with the nearest differs by rounding only, which float32 near 0 would tell apart
-    none = players.width * (low + squared)
+    # keys tied with the nearest differ only by rounding, which float32 would resolve near 0
+    negligible = players.width * (low + squared)
     for i in range(len(key)):
-        room.narrow[i] = key[i] - low if key[i] - low > none else 0.0
+        room.narrow[i] = key[i] - low if key[i] - low > negligible else 0.0
     bucket = BUCKETS - 1
     if players.kept < len(key):
         bits = room.narrow.view(np.uint32)
         room.buckets[:] = 0
         for i in range(len(key)):
             room.buckets[bits[i] >> COARSE] += 1
-        held = bucket = 0
-        while held < players.kept:
-            held += room.buckets[bucket]
+        n_below = bucket = 0
+        while n_below < players.kept:
+            n_below += room.buckets[bucket]
             bucket += 1
         bucket -= 1
     while True:
@@ -207,24 +209,24 @@ def rank(key: np.ndarray, squared: float, label: int, players: Players, room: Ro
         bucket += 1
         while room.buckets[bucket] == 0:
             bucket += 1
-    kept = players.kept
-    while kept < count and room.keys[kept] <= limit:
-        kept += 1
+    n_ranked = players.kept
+    while n_ranked < count and room.keys[n_ranked] <= limit:
+        n_ranked += 1
     if players.stable:
-        for r in range(1, kept):
+        for r in range(1, n_ranked):
             code, at = room.codes[r], r
             while at > 0 and room.codes[at - 1] > code and _tied(at, squared, players, room):
                 room.codes[at] = room.codes[at - 1]
                 at -= 1
             room.codes[at] = code
-    return kept
+    return n_ranked
 
 
 @compiled
 def _sort(key: np.ndarray, which: tuple[float, int, int], players: Players, room: Room) -> int:
-    """Sort the players whose distance, as float32, lies in the buckets up to one; give how many.
+    """Sort the players whose float32 distance lies in the buckets up to one; return how many.
 
-    A radix sort on float32 keeps the order of rows within what float32 cannot tell apart; there
+    A radix sort on float32 keeps the row order of keys that float32 cannot tell apart. Among these
     the float64 keys decide, unless they are tied.
     """
     squared, label, bucket = which

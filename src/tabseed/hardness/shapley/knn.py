@@ -1,4 +1,4 @@
-"""KNN-Shapley: what each row is worth to the neighbour vote of all (arXiv 1908.08619)."""
+"""KNN-Shapley: how much each row contributes to the vote of neighbours (arXiv 1908.08619)."""
 
 from __future__ import annotations
 
@@ -21,67 +21,68 @@ GameName = Literal["accuracy", "soft", "threshold", "squared"]
 Ties = Literal["average", "stable"]
 Engine = Literal["auto", "numba", "numpy", "torch"]
 TIE = 1e-12
-WORTH_COMPILING = 5e7  # pairs of rows; NumPy takes about two seconds for them, as compiling does
+WORTH_COMPILING = 5e7  # pairs of rows; NumPy takes about two seconds for them, as long as compiling
 
 
 class KNNShapley(HardnessScorer):
-    """Rows that help their neighbours' vote least are the hardest: minus their Shapley value.
+    """Hardness is minus the Shapley value: the rows that help the vote of neighbours least.
 
-    A reference row asks for the vote of its K nearest among any subset S of the n rows; what a row
-    adds to the vote, averaged over all orders in which rows could have come, is its Shapley value
-    for that reference row, and its value is the mean over reference rows. Rows are compared by
-    their points (``features.Features``), so tables of mixed kinds and gaps are valued alike.
+    For a reference row, the K nearest rows in any subset S of the n rows vote. What a row adds to
+    the vote, averaged over all orders in which rows could arrive, is its Shapley value for that
+    reference row; its value is the mean over reference rows. Rows are compared by their points
+    (:class:`~tabseed.coding.points.Features`), so mixed kinds and missing values are treated alike.
 
-    Games, V(S) for one reference row with label y:
+    Games for classes, V(S) for one reference row with label y:
 
-    - ``"accuracy"``: matching labels among the min(K, |S|) nearest, divided by K; none is worth 0.
-      Values add up to the mean soft accuracy of the K-neighbours vote. Exact for any K, K > n too.
-    - ``"soft"``: the same divided by min(K, |S|); none is worth 1/C, C the number of classes
+    - ``"accuracy"``: matching labels among the min(K, |S|) nearest, divided by K; 0 for an empty S.
+      Values add up to the mean soft accuracy of the K-neighbours vote. Exact for any K, also K > n.
+    - ``"soft"``: the same divided by min(K, |S|); 1/C for an empty S, C the number of classes
       (arXiv 2304.04258). Equals accuracy + (H_K - 1) / (n - 1) (m - mean m) - 1 / (n C), with
-      m = 1 for a match, K no larger than n and H_K = 1 + ... + 1/K.
-    - ``"threshold"``: the share of matches among members of S within ``radius``; none is worth
-      1/C (arXiv 2308.15709). ``n_neighbors`` has no part in it.
-    In a regression a target within h of the reference row's counts in part, by its likeness
-    m = max(0, 1 - |difference| / h), with h the interquartile range of the n targets (their
-    standard deviation, if that is 0):
+      m = 1 for a match, K at most n and H_K = 1 + ... + 1/K.
+    - ``"threshold"``: the share of matches among the members of S within ``radius``; 1/C if there
+      are none (arXiv 2308.15709). ``n_neighbors`` is not used.
+
+    Games for a regression. A target within h of the target of the reference row counts in part, by
+    its likeness m = max(0, 1 - |difference| / h), with h the interquartile range of the n targets
+    (their standard deviation if that is 0):
 
     - ``"accuracy"``: as above with these m, so that no single target, however wrong, weighs more
       than others.
-    - ``"squared"``: -(sum of the targets of the min(K, |S|) nearest / K - y)², targets less the
-      mean of all n (arXiv 1908.08619). A neighbour that is not there thus predicts the mean, and
-      a value is a squared error, in squared units of the target: the part that the row takes from
-      it. A wrong target among the reference rows makes its neighbours hard, not itself.
+    - ``"squared"``: -(sum of the targets of the min(K, |S|) nearest / K - y)², with the mean of all
+      n targets subtracted (arXiv 1908.08619). A missing neighbour thus predicts the mean. A value
+      is in squared units of the target: the part of the squared error that the row removes. A
+      wrong target among the reference rows makes its neighbours hard, not itself.
 
-    Distances are float64: two rows are tied if their squared distances D differ by less than
-    1e-12 (D + |t|²), t the reference row's point. Rounding of points and distances stays below
-    that (it grows with the number w of coordinates; beyond w = 640 the bound does too), so that
-    rows that differ by equal amounts in whole numbers are tied on every machine, and no others are.
+    Distances are float64. Two rows are tied if their squared distances D differ by less than
+    1e-12 (D + |t|²), where t is the point of the reference row. Rounding of points and distances
+    stays below that (it grows with the number w of coordinates; beyond w = 640 the bound does too).
+    So rows that differ by equal amounts in whole numbers are tied on every machine, and no others.
 
     Parameters
     ----------
     n_neighbors : int or several
-        K. Several are valued in one pass; ``scores_`` are those of the first.
+        K. Several values are computed in one pass; ``scores_`` are those of the first.
     ties : {"average", "stable"}
-        Give tied rows the exact mean over their orders, or take them in the order of rows.
+        Give tied rows the exact mean over their orders, or rank them in row order.
     game : {"accuracy", "soft", "threshold", "squared"}
     radius : float, optional
-        For the threshold game; a standardised number counts one for each standard deviation.
+        For the threshold game, in units of standardised coordinates: 1 is one standard deviation
+        of a number.
     truncate : float, optional
-        An error eps that no value may exceed, in either direction: only the R = max(K, ceil(1/eps))
-        nearest rows are ranked, all beyond count as tied. A value is then off by at most
-        1/R - 1/n, since any order beyond R keeps it in an interval of that length; the sum of all
-        values is still exact. Not for "threshold" and "squared". Only the compiled engine gains
-        time by it.
+        A bound eps on the error of every value: only the R = max(K, ceil(1/eps)) nearest rows are
+        ranked, and all rows beyond count as tied. A value is then off by at most 1/R - 1/n, because
+        any order beyond R keeps it in an interval of that length; the sum of all values remains
+        exact. Not for "threshold" and "squared". Only the compiled engine becomes faster.
     engine : {"auto", "numba", "numpy", "torch"}
-        "numba" compiles (about four seconds in each process, nothing is kept between processes);
-        "numpy" gives the same values to 1e-12, and takes some eight times as long; "torch" computes
-        on a GPU where there is one, one block of reference rows after another. "auto" takes numba
-        (extra ``fast``) for 5e7 pairs of rows and more.
+        "numba" compiles (about four seconds in each process; nothing is cached between processes);
+        "numpy" gives the same values to 1e-12 and takes about eight times as long; "torch" computes
+        on a GPU if there is one, one block of reference rows after another. "auto" uses numba
+        (extra ``fast``) from 5e7 pairs of rows, if it is installed, and NumPy otherwise.
     n_jobs : int, optional
-        Threads, each with a part of the reference rows, or workers of the
-        ``joblib.parallel_config`` around the call (ray, dask). Any number gives the same bytes.
+        Number of threads, each with a part of the reference rows, or of workers if the call is
+        inside a ``joblib.parallel_config`` (ray, dask). Any number gives the same bytes.
     random_state : int, optional
-        Decides the folds.
+        Determines the folds.
 
     Attributes
     ----------
@@ -90,14 +91,15 @@ class KNNShapley(HardnessScorer):
     values_by_k_ : dict of int to (n,)
         Values for each K; empty for the threshold game.
     standard_errors_ : (n,) float64
-        Standard error of the mean over reference rows; NaN if there is but one.
+        Standard error of the mean over reference rows; NaN if there is only one.
 
-    Without a reference, rows are dealt into F folds. Each fold is the reference once for a game of
-    the other folds' rows; a row's value is the mean over all reference rows outside its own fold,
-    in games of (F - 1) n / F rows, so that values add up to about F / (F - 1) times the accuracy.
+    Without a reference, rows are split into F folds. Each fold is once the reference for a game of
+    the rows in the other folds. The value of a row is the mean over all reference rows outside its
+    own fold, in games of (F - 1) n / F rows, so values add up to about F / (F - 1) times the
+    accuracy.
 
     Cost: m n (w + log n) for m reference rows and w coordinates; memory O(n) and one block of
-    distances a job. Errors: TabseedError for parameters out of range.
+    distances per job. Errors: TabseedError for parameters out of range.
     """
 
     tasks = ("classification", "regression")
@@ -143,67 +145,72 @@ class KNNShapley(HardnessScorer):
         y_ref: np.ndarray,
         stream: np.random.SeedSequence,
     ) -> Scores:
-        return self._keep(self._sums(x, y, x_ref, y_ref), np.full(len(x), len(x_ref)))
+        return self._scores_from(self._sums(x, y, x_ref, y_ref), np.full(len(x), len(x_ref)))
 
     def _cross_fit(
         self, x: np.ndarray, y: np.ndarray, folds: int, stream: np.random.SeedSequence
     ) -> Scores:
-        """Value each row by all rows of other folds, in games that leave those rows' folds out."""
+        """Value each row by all rows of other folds, in games without the reference row's fold."""
         fold = self._deal(y, folds, stream)
         sums = np.zeros((len(x), len(self._neighbours()), 2))
         for f in range(folds):
             own, other = fold == f, fold != f
             sums[other] += self._sums(x[other], y[other], x[own], y[own])
-        return self._keep(sums, len(x) - np.bincount(fold)[fold])
+        return self._scores_from(sums, len(x) - np.bincount(fold)[fold])
 
-    def _keep(self, sums: np.ndarray, count: np.ndarray) -> Scores:
-        """Turn sums (n, Ks, 2) over ``count`` reference rows into values and their errors."""
+    def _scores_from(self, sums: np.ndarray, count: np.ndarray) -> Scores:
+        """Set the values from sums (n, Ks, 2) over ``count`` reference rows; return the scores."""
         values = sums[:, :, 0] / count[:, None]
         spread = np.maximum(sums[:, 0, 1] / count - values[:, 0] ** 2, 0.0)
-        several = np.where(count > 1, count - 1.0, np.nan)
+        degrees = np.where(count > 1, count - 1.0, np.nan)
         self.values_ = values[:, 0].copy()
         neighbours = () if self.game == "threshold" else self._neighbours()
         self.values_by_k_ = {k: values[:, h].copy() for h, k in enumerate(neighbours)}
-        return Scores(-self.values_, np.sqrt(spread / several))
+        return Scores(-self.values_, np.sqrt(spread / degrees))
 
     def _sums(
         self, x: np.ndarray, y: np.ndarray, x_ref: np.ndarray, y_ref: np.ndarray
     ) -> np.ndarray:
-        """Sum values, and their squares, over the reference rows: (n, Ks, 2)."""
+        """Return the sums of values and of their squares over the reference rows, (n, Ks, 2)."""
         if self.task_ == "regression":
             y, y_ref = y - y.mean(), y_ref - y.mean()
         game, m = self._set_up(x, y), len(x_ref)
         engine = self._engine(len(x) * m)
         rows = max(64, -(-m // 64))  # the parts do not depend on the number of jobs
-        parts = [(x_ref[at : at + rows], y_ref[at : at + rows]) for at in range(0, m, rows)]
+        parts = [
+            (x_ref[start : start + rows], y_ref[start : start + rows])
+            for start in range(0, m, rows)
+        ]
         jobs = 1 if engine == "torch" else self.n_jobs
         streams = getattr(get_active_backend()[0], "supports_return_generator", False)
-        spread = Parallel(
-            n_jobs=jobs, prefer="threads", return_as="generator" if streams else "list"
-        )
+        run = Parallel(n_jobs=jobs, prefer="threads", return_as="generator" if streams else "list")
         sums = np.zeros((len(x), len(game.neighbours), 2))
-        with one_thread():  # around all threads: each would otherwise set and reset the others'
-            for part in spread(delayed(sum_part)(game, engine, *part) for part in parts):
+        with (
+            one_thread()
+        ):  # once around all threads, which would otherwise reset each other's limit
+            for part in run(delayed(sum_part)(game, engine, *part) for part in parts):
                 sums += part
         return sums
 
     def _neighbours(self) -> tuple[int, ...]:
-        chosen = self.n_neighbors
-        several = tuple(chosen) if isinstance(chosen, Sequence | np.ndarray) else (chosen,)
-        return tuple(int(k) for k in (several[:1] if self.game == "threshold" else several))
+        value = self.n_neighbors
+        values = tuple(value) if isinstance(value, Sequence | np.ndarray) else (value,)
+        return tuple(int(k) for k in (values[:1] if self.game == "threshold" else values))
 
     def _set_up(self, x: np.ndarray, y: np.ndarray) -> Game:
-        """Check the parameters and lay down the game of these players."""
+        """Check the parameters and return the game of these players."""
         n, regression = len(x), self.task_ == "regression"
         self._check()
         kind = "likeness" if regression and self.game == "accuracy" else self.game
         neighbours = self._neighbours()
-        if self.game == "soft":  # its vote of all n is the largest
+        if self.game == "soft":  # at most all n rows vote
             neighbours = tuple(min(k, n) for k in neighbours)
-        kept = n
+        n_exact = n
         if self.truncate is not None:
-            kept = min(n, max(*neighbours, int(np.ceil(1 / self.truncate))))
-        rounding = 14 * (x.shape[1] + 2) * np.finfo(float).eps / 2  # of two keys, from their sums
+            n_exact = min(n, max(*neighbours, int(np.ceil(1 / self.truncate))))
+        rounding = (
+            14 * (x.shape[1] + 2) * np.finfo(float).eps / 2
+        )  # of two keys, accumulated in their sums
         return Game(
             kind=kind,
             x=x,
@@ -211,7 +218,7 @@ class KNNShapley(HardnessScorer):
             classes=len(self.classes_),
             neighbours=neighbours,
             radius=0.0 if self.radius is None else float(self.radius),
-            tie=closed.Tie(max(TIE, rounding), kept, self.ties == "stable"),
+            tie=closed.Tie(max(TIE, rounding), n_exact, self.ties == "stable"),
             width=_width(y) if regression else 1.0,
         )
 
@@ -219,14 +226,14 @@ class KNNShapley(HardnessScorer):
         """Raise TabseedError for parameters that do not fit each other or the task."""
         of_classes, of_targets = ("soft", "threshold"), ("squared",)
         if self.game in (of_classes if self.task_ == "regression" else of_targets):
-            raise TabseedError(f"the game {self.game!r} is not one of a {self.task_}; leave it out")
+            raise TabseedError(f"game={self.game!r} is not for {self.task_}; leave it out")
         if (self.game == "threshold") != (self.radius is not None):
-            raise TabseedError("radius goes with game='threshold', and that game needs it")
+            raise TabseedError("radius and game='threshold' go together; set both or neither")
         if self.truncate is not None and self.game in ("threshold", "squared"):
-            raise TabseedError(f"truncate has no bound in the game {self.game!r}")
+            raise TabseedError(f"truncate gives no bound for game={self.game!r}; leave it out")
 
     def _engine(self, pairs: int) -> Engine:
-        """Choose what computes; MissingDependencyError if it is not installed."""
+        """Return the engine to use; MissingDependencyError if it is not installed."""
         if self.engine == "auto":
             return "numba" if pairs >= WORTH_COMPILING and find_spec("numba") else "numpy"
         if self.engine != "numpy" and find_spec(self.engine) is None:
@@ -238,6 +245,6 @@ class KNNShapley(HardnessScorer):
 
 
 def _width(y: np.ndarray) -> float:
-    """How far apart targets are nothing alike; 1 where all are equal."""
+    """Return the distance at which targets are not alike at all; 1 if all are equal."""
     low, high = np.quantile(y, [0.25, 0.75])
     return float(high - low) or float(y.std()) or 1.0
