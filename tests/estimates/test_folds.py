@@ -1,12 +1,10 @@
-"""Dealing rows: folds of even size, and quotas of the smallest in each group."""
+"""Dealing rows to folds of even size, and the quota of smallest keys in each group."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tabseed.estimates.folds import deal, smallest
-
-# --- which rows
 
 
 def test_smallest_takes_the_quota_of_each_group() -> None:
@@ -20,9 +18,6 @@ def test_smallest_takes_the_quota_of_each_group() -> None:
             own = [i for i in range(n) if group[i] == g]
             expected += sorted(own, key=lambda i: (key[i], i))[: quota[g]]
         assert smallest(key, group, quota).tolist() == sorted(expected)
-
-
-# --- objectives ----------------------------------------------------------------------------------
 
 
 def test_folds_are_even_in_all_and_in_each_class() -> None:
@@ -40,7 +35,7 @@ def test_without_classes_every_fold_is_a_slice_of_one_permutation() -> None:
         assert np.flatnonzero(fold == k).tolist() == sorted(order[k::5])
 
 
-def test_numbers_are_dealt_in_their_order_so_that_each_run_of_values_meets_every_fold() -> None:
+def test_numbers_are_dealt_in_order_so_that_every_fold_gets_each_range_of_values() -> None:
     y = np.random.default_rng(4).normal(size=20)
     fold = deal(y, 20, 4, np.random.default_rng(5))
     ranked = fold[np.argsort(y)].reshape(5, 4)

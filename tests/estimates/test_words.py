@@ -1,4 +1,4 @@
-"""Numbers as text: signs of what rounds to 0, missing numbers, intervals."""
+"""Numbers as text: signs of numbers that round to 0, missing numbers, intervals."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FORMS = (".3f", "+.4f", ".3g", "+.3g", ".0%", ".2f")
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_number_reads_as_what_it_is_and_0_has_no_minus(form: str) -> None:
+def test_text_reads_back_as_the_number_and_0_has_no_minus(form: str) -> None:
     digits = [m * 10.0**e for m, e in product((0, 1, 2.5, 9.99), range(-12, 6))]
     for value in (sign * d for sign in (1, -1) for d in digits):
         text = number(value, form)
-        shown = float(text.rstrip("%")) / (100 if form.endswith("%") else 1)
-        assert shown == float(format(value, form).rstrip("%")) / (100 if "%" in form else 1)
-        assert text.startswith("-") == (shown < 0)
-        assert text.startswith("+") == (form.startswith("+") and shown >= 0)
+        value_of_text = float(text.rstrip("%")) / (100 if form.endswith("%") else 1)
+        assert value_of_text == float(format(value, form).rstrip("%")) / (100 if "%" in form else 1)
+        assert text.startswith("-") == (value_of_text < 0)
+        assert text.startswith("+") == (form.startswith("+") and value_of_text >= 0)
 
 
 def test_a_number_that_does_not_exist_is_none() -> None:

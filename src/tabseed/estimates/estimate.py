@@ -26,7 +26,7 @@ class Estimate:
     better: Better = "lower"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict."""
+        """Return a JSON-ready dict."""
         return {
             "value": self.value,
             "low": self.low,
@@ -48,7 +48,7 @@ class Estimate:
 
 
 def finite(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Put None in the place of numbers that JSON lacks, at any depth of dicts, lists and tuples.
+    """Replace numbers that JSON lacks by None, at any depth of dicts, lists and tuples.
 
     >>> finite({"a": [1.5, float("nan")], "b": float("inf")})
     {'a': [1.5, None], 'b': None}
@@ -65,7 +65,7 @@ def _finite(value: Any) -> Any:
 
 
 def interval(parts: list[np.ndarray], floor: float, unit: str) -> Estimate:
-    """Add the means of independent samples (repeats, rows): value and 95 % interval."""
+    """Return the sum of the means of independent samples (repeats, rows) with its 95 % interval."""
     repeats = sum(part.mean(axis=1) for part in parts)
     value = float(np.mean(repeats))
     pieces = [(part.mean(axis=0).var(ddof=1) / part.shape[1], part.shape[1] - 1) for part in parts]

@@ -8,9 +8,11 @@ from tabseed.errors import TooFewRowsError
 
 
 def deal(classes: np.ndarray | None, n: int, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """Give each row its fold, 0 to ``folds - 1``: equally many of each class, at random."""
+    """Return the fold of each row, 0 to ``folds - 1``: at random, equally many of each class."""
     if not 2 <= folds <= n:
-        raise TooFewRowsError(f"{folds} folds need 2 folds or more, and no more than the {n} rows")
+        raise TooFewRowsError(
+            f"the number of folds must be at least 2 and at most the {n} rows, got {folds}"
+        )
     order = rng.permutation(n)
     if classes is not None:
         order = order[np.argsort(classes[order], kind="stable")]
@@ -20,12 +22,13 @@ def deal(classes: np.ndarray | None, n: int, folds: int, rng: np.random.Generato
 
 
 def smallest(key: np.ndarray, group: np.ndarray, quota: np.ndarray) -> np.ndarray:
-    """Give the places of the ``quota[g]`` smallest keys in each group g; equal ones by place.
+    """Return the indices of the ``quota[g]`` smallest keys in each group g, in ascending order.
 
-    Rows of group -1 are left out. Fewer where a group has fewer. Ascending places.
+    Of equal keys the lower index comes first. Rows of group -1 are left out. A group with fewer
+    rows than its quota gives them all.
     """
     inside = np.flatnonzero(group >= 0)
-    order = inside[np.lexsort((key[inside], group[inside]))]  # a stable sort: ties by place
+    order = inside[np.lexsort((key[inside], group[inside]))]  # a stable sort: ties by index
     start = np.searchsorted(group[order], np.arange(len(quota)))
     rank = np.arange(len(order)) - start[group[order]]
     return np.sort(order[rank < quota[group[order]]])

@@ -1,4 +1,4 @@
-"""Means over rows, synthetic tables and seeds at once, with an interval that counts each once.
+"""Means over rows, synthetic tables and seeds at once, in an interval that counts each once.
 
 Notation: D synthetic tables (draws), S seeds, h rows that all of them share, k_d rows that only
 table d has; a value u[d, s, i] is mu + row_i + draw_d + seed_s + all their interactions.
@@ -22,13 +22,13 @@ LEVEL = 0.95
 Added = Sequence[tuple[float, float]]  # values and how many rows each stands for
 BALANCED: Added = ((-1.0, 0.5), (1.0, 0.5))  # for values in [-1, 1] that are mostly 0
 SHARE: Added = ((0.0, 2.0), (1.0, 2.0))  # for values in [0, 1]
-FEW_FOR_SKEW = 20  # below it a sample's skewness says nothing
+FEW_FOR_SKEW = 20  # rows: with fewer a sample's skewness says nothing
 DOUBLINGS = 60
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean, its 95 % interval and the standard errors that rows, draws and seeds cause."""
+    """A mean, its 95 % interval and the standard errors that come from rows, draws and seeds."""
 
     value: float
     low: float
@@ -45,27 +45,27 @@ class Mean:
     def estimate(
         self, unit: str, better: Better = "lower", floor: float = -np.inf, ceiling: float = np.inf
     ) -> Estimate:
-        """Give it as an Estimate, the interval cut to what is possible."""
+        """Return the mean as an Estimate, its interval cut to the possible range."""
         return Estimate(self.value, max(self.low, floor), min(self.high, ceiling), unit, better)
 
 
 def mean_over(shared: np.ndarray | None, own: Sequence[np.ndarray] = (), added: Added = ()) -> Mean:
-    """Estimate E[shared] + E[own]: ``shared`` (D, S, h) and, one a table, ``own`` (S, k_d).
+    """Estimate E[shared] + E[own] from ``shared`` (D, S, h) and one ``own`` (S, k_d) per table.
 
-    Variance of the mean, from mean squares: rows' with all interactions of rows, once; that of
-    draws beyond what rows explain; that of seeds beyond rows and draws. With D = 1 (S = 1) the
-    mean is that of this one draw (seed), whose luck the interval does not hold.
+    The variance of the mean comes from mean squares: that of rows with all their interactions,
+    once; that of draws beyond what rows explain; that of seeds beyond rows and draws. With D = 1
+    (S = 1) the mean is that of this one draw (seed), and the interval leaves out its luck.
 
-    Interval: half widths squared add up over the parts (Zou and Donner, Statistics in Medicine
-    27 (2008), doi:10.1002/sim.3095), draws and seeds by Student's t with D - 1 and S - 1 degrees of
-    freedom; for normal parts it covers 95 % or more (Banerjee 1960), at a high price in width for
-    D = 2 or S = 2, where t is 12.7; a skewed effect of few draws is covered less often. Rows by
-    Student's t, the side of a skew lengthened by the transformation of Hall (JRSS B 54 (1992)).
-    ``added`` values are put among the rows for the interval alone, where rows mostly agree: half
-    a row that gains and half a one that loses, after Agresti and Min (Statistics in Medicine 24
-    (2005), doi:10.1002/sim.1781), or two right and two wrong ones (Agresti and Coull 1998).
+    Interval: squared half widths add up over the parts (Zou and Donner, Statistics in Medicine
+    27 (2008), doi:10.1002/sim.3095). Draws and seeds use Student's t with D - 1 and S - 1 degrees
+    of freedom: for normal parts this covers 95 % or more (Banerjee 1960), at a high price in width
+    for D = 2 or S = 2, where t is 12.7; it covers a skewed effect of few draws less often. Rows use
+    Student's t, with the side of a skew lengthened by Hall's transformation (JRSS B 54 (1992)).
+    The values ``added`` join the rows for the interval alone, for data in which most rows agree:
+    half a row that gains and half a row that loses, after Agresti and Min (Statistics in Medicine
+    24 (2005), doi:10.1002/sim.1781), or two right and two wrong rows (Agresti and Coull 1998).
 
-    TooFewRowsError for fewer than 2 rows.
+    Raises TooFewRowsError for fewer than 2 rows.
     """
     parts = [] if shared is None else [_Rows.of(shared.mean(axis=(0, 1)), added)]
     tables = len(own) if shared is None else len(shared)
@@ -87,10 +87,10 @@ def mean_over(shared: np.ndarray | None, own: Sequence[np.ndarray] = (), added: 
 
 
 def ratio(upper: np.ndarray, lower: np.ndarray, added: Added = ()) -> Mean | None:
-    """Estimate E[upper] / E[lower], both (D, S, h) and paired; the interval after Fieller.
+    """Estimate E[upper] / E[lower], both (D, S, h) and paired, with Fieller's interval.
 
-    It holds each r for which 0 lies in the interval of E[upper - r lower]. None where the
-    denominator is not reliably above 0: no bounded interval would cover then.
+    The interval includes each r for which 0 lies in the interval of E[upper - r lower]. Returns
+    None where the denominator is not reliably above 0, since no bounded interval covers then.
     """
     below = mean_over(lower, added=added)
     if not below.low > 0:
@@ -111,7 +111,7 @@ def ratio(upper: np.ndarray, lower: np.ndarray, added: Added = ()) -> Mean | Non
 
 
 def _root(f: Callable[[float], float], start: float, step: float) -> float | None:
-    """Find where f changes its sign, going from ``start`` by doubled steps."""
+    """Return where f changes its sign, searching from ``start`` in doubling steps; else None."""
     at = f(start)
     if at == 0:
         return start
@@ -124,7 +124,7 @@ def _root(f: Callable[[float], float], start: float, step: float) -> float | Non
 
 @dataclass(frozen=True)
 class _Rows:
-    """What rows cause: the variance of their mean, and the half widths of its interval."""
+    """What rows contribute: the variance of their mean, and the half widths of its interval."""
 
     variance: float
     below: float
@@ -134,7 +134,7 @@ class _Rows:
     def of(cls, x: np.ndarray, added: Added) -> _Rows:
         n = len(x)
         if n < 2:
-            raise TooFewRowsError(f"an interval needs at least 2 rows to judge by, got {n}")
+            raise TooFewRowsError(f"an interval needs at least 2 rows, got {n}")
         variance = interaction(x)
         half = math.sqrt(variance) * _quantile(n)
         if added:
@@ -153,7 +153,7 @@ class _Rows:
 
 
 def _skewed(x: np.ndarray, error: float) -> tuple[float, float]:
-    """Give Hall's half widths; a skewed sample misses the tail that moves its mean."""
+    """Return Hall's half widths: a skewed sample misses the tail that moves its mean."""
     n = len(x)
     spread = error * math.sqrt(n)
     if n < FEW_FOR_SKEW or spread <= 1e-12 * float(np.abs(x).max()):
@@ -170,9 +170,9 @@ def _skewed(x: np.ndarray, error: float) -> tuple[float, float]:
 
 
 def interaction(x: np.ndarray) -> float:
-    """Give the mean square of the highest interaction of all axes, over the number of cells.
+    """Return the mean square of the interaction of all axes, divided by the number of cells.
 
-    For one axis that is the variance of a mean, s^2 / n. 0 where an axis has one place.
+    For one axis this is the variance of a mean, s^2 / n. 0 where an axis has length 1.
     """
     if min(x.shape) < 2:
         return 0.0
@@ -185,15 +185,15 @@ def interaction(x: np.ndarray) -> float:
 def _beyond_rows(
     cells: np.ndarray, shared: np.ndarray | None, own: Sequence[np.ndarray]
 ) -> tuple[float, float]:
-    """Give the variances that draws and seeds add; ``cells`` (D, S) are means over rows."""
+    """Return the variances that draws and seeds add; ``cells`` (D, S) are means over rows."""
     tables = len(cells)
     draws, seeds = interaction(cells.mean(axis=1)), interaction(cells.mean(axis=0))
-    both = interaction(cells)  # counted by draws and by seeds
+    both = interaction(cells)  # draws and seeds both count it
     if shared is not None:
         draws -= interaction(shared.mean(axis=1))
         seeds -= interaction(shared.mean(axis=0))
         both -= interaction(shared)
-    # rows of a table vary its own mean: part of the draws' mean square, of both's too if D > 1
+    # the rows of a table vary its mean: part of the mean square of draws, and of `both` if D > 1
     draws -= sum(interaction(v.mean(axis=0)) for v in own) / tables**2
     if tables == 1:
         seeds -= sum(interaction(v) for v in own)

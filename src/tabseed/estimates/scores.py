@@ -11,21 +11,22 @@ from tabseed.estimates.words import DIGITS, THOUSANDTHS
 
 Task = Literal["classification", "regression"]
 SCORES: dict[Task, str] = {"regression": "R2", "classification": "AUC"}
-MIN_SD = 1e-12  # of y: below it nothing is left to explain
+MIN_SD = 1e-12  # of y's variance over its mean square: below it there is nothing to explain
 
 
 def form_of(unit: str) -> str:
-    """Give the form of a number in ``unit``: thousandths of a score, else three digits."""
+    """Return the format of a number in ``unit``: thousandths for a score, else three digits."""
     return THOUSANDTHS if unit in SCORES.values() else DIGITS
 
 
 def score_rows(task: Task, y: np.ndarray, said: np.ndarray) -> np.ndarray | None:
-    """Give AUC or R2 as contributions (..., h) of rows: their mean is the score.
+    """Return AUC or R2 as contributions (..., h) of rows, whose mean is the score.
 
-    ``said`` is (..., h, C) class shares, or (..., h) numbers. Their variance over rows, over h,
-    is that of the score: of DeLong (Biometrics 44 (1988)) for the AUC of two classes, by
-    linearisation for R2. The AUC of more classes is the mean of one against the rest over those
-    that occur. None where no score exists: one class, or a constant.
+    ``said`` holds the predictions: class shares (..., h, C), or numbers (..., h). The variance of
+    the contributions over rows, divided by h, is that of the score: DeLong's (Biometrics 44
+    (1988)) for the AUC of two classes, by linearisation for R2. With more classes the AUC is the
+    mean of one against the rest over the classes that occur. Returns None where no score exists:
+    for a single class or a constant.
     """
     if task == "regression":
         spread = y - y.mean()
@@ -46,7 +47,7 @@ def score_rows(task: Task, y: np.ndarray, said: np.ndarray) -> np.ndarray | None
 
 
 def _auc_rows(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Give contributions (..., h) to the AUC from scores (..., h); see :func:`score_rows`."""
+    """Return contributions (..., h) to the AUC of scores (..., h); see :func:`score_rows`."""
     h, n1 = len(positive), int(positive.sum())
     n0 = h - n1
     rank = rankdata(score, axis=-1)

@@ -1,6 +1,6 @@
 """Paired differences over repeated splits, whose rows overlap: intervals and p-values.
 
-Notation: J splits, each of n1 rows that train and n2 that test; d_j the difference on split j.
+Notation: J splits, each with n1 training and n2 test rows; d_j the difference on split j.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ POWER = 0.8
 class Difference:
     """How much better ``arm`` scores than ``against``: mean over splits, with its interval.
 
-    ``p`` is two-sided; ``p_holm`` adjusted for its family of comparisons, ``p`` where it is alone.
-    ``detectable`` is the difference that would be found with a power of 80 %.
+    ``p`` is two-sided; ``p_holm`` is adjusted for the family of comparisons, or ``p`` without one.
+    ``detectable`` is the difference that the test detects with a power of 80 %.
     """
 
     arm: str
@@ -34,11 +34,11 @@ class Difference:
     detectable: float
 
     def gains(self, level: float) -> bool:
-        """Whether the arm is reliably better, its family's error held to ``level``."""
+        """Return whether the arm is reliably better, at the family's error rate ``level``."""
         return self.mean > 0 and self.p_holm < level
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict."""
+        """Return a JSON-ready dict."""
         return asdict(self)
 
 
@@ -47,12 +47,12 @@ def compare(
 ) -> Difference:
     """Test the mean of paired differences (J,) by the corrected resampled t test.
 
-    The standard error is that of :func:`split_error`, ``ratio`` = n2/n1; t with J - 1 degrees of
-    freedom. Without any spread the interval is the mean itself, and p is 1 if that is 0, else 0.
+    The standard error is that of :func:`split_error`, ``ratio`` = n2/n1; t has J - 1 degrees of
+    freedom. Without any spread the interval is the mean itself, and p is 1 if it is 0, else 0.
     """
     j = len(differences)
     if j < 2:
-        raise TabseedError(f"an interval needs 2 splits or more, got {j}")
+        raise TabseedError(f"an interval needs at least 2 splits, got {j}")
     mean = float(np.mean(differences))
     error = float(split_error(differences, ratio))
     half = float(student.ppf(1 - level / 2, j - 1)) * error
@@ -62,9 +62,9 @@ def compare(
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Adjust p-values (k,) so that a family errs at most at the level (Holm, Scand. J. Stat. 1979).
+    """Return p-values (k,) adjusted for the error rate of a family (Holm, Scand. J. Stat. 1979).
 
-    The i-th smallest becomes the largest of (k - h + 1) p_(h), h <= i, and at most 1.
+    The i-th smallest becomes the largest of (k - h + 1) p_(h) over h <= i, and at most 1.
     """
     order = np.argsort(p, kind="stable")
     steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -74,17 +74,17 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def family(members: list[Difference]) -> tuple[Difference, ...]:
-    """Adjust the p-values of comparisons that are made together."""
+    """Return comparisons made together, with ``p_holm`` adjusted."""
     adjusted = holm(np.array([d.p for d in members]))
     return tuple(replace(d, p_holm=float(p)) for d, p in zip(members, adjusted, strict=True))
 
 
 def split_error(differences: np.ndarray, ratio: float) -> np.ndarray:
-    """Give the standard error (...) of the mean of paired differences (J, ...) over J splits.
+    """Return the standard error (...) of the mean of paired differences (J, ...) over J splits.
 
-    Splits share rows, so that the variance of the mean is not s^2 / J but about (1/J + ratio) s^2,
-    ``ratio`` = rows that test over rows that train (Nadeau and Bengio, Machine Learning 52 (2003),
-    doi:10.1023/A:1024068626366): an approximation, exact only if scores on two splits correlate
-    by n2 / (n1 + n2).
+    Splits share rows, so the variance of the mean is not s^2 / J but about (1/J + ratio) s^2, where
+    ``ratio`` is test rows over training rows (Nadeau and Bengio, Machine Learning 52 (2003),
+    doi:10.1023/A:1024068626366). This is an approximation, exact only if the scores on two splits
+    have correlation n2 / (n1 + n2).
     """
     return np.asarray(np.sqrt((1 / len(differences) + ratio) * np.var(differences, axis=0, ddof=1)))

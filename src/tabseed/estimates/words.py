@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 THOUSANDTHS, DIGITS = ".3f", ".3g"  # forms of numbers between -1 and 1, and of any scale
-WHOLE = 1e15  # below it a whole float is written with all its digits
-NONE = "none"  # in the place of a number that does not exist
+WHOLE = 1e15  # a whole float below it is written with all its digits
+NONE = "none"  # stands for a number that does not exist
 
 
 def number(value: float | None, form: str = THOUSANDTHS) -> str:
     """Write a number by a format specification; one that rounds to 0 has no minus sign.
 
-    NaN and None are "none".
+    NaN and None become "none".
 
     >>> number(-0.0004), number(-0.0004, "+.2f"), number(-0.0004, ".1g"), number(float("nan"))
     ('0.000', '+0.00', '-0.0004', 'none')
@@ -50,7 +50,7 @@ def cell(value: Any, form: str = ".6g") -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write names as people list them.
+    """Write names as a list in a sentence.
 
     >>> listed(["a", "b", "c"]), listed(["a"])
     ('a, b and c', 'a')

@@ -40,17 +40,17 @@ class Heading:
 
     @classmethod
     def text(cls, title: str, key: str) -> Heading:
-        """Give a column of texts."""
+        """Return a column of text."""
         return cls(title, (key,), str, numeric=False)
 
     @classmethod
     def number(cls, title: str, key: str, form: str = words.THOUSANDTHS) -> Heading:
-        """Give a column of numbers, written by a format specification."""
+        """Return a column of numbers, written by a format specification."""
         return cls(title, (key,), lambda value: words.number(value, form))
 
     @classmethod
     def span(cls, title: str, low: str, high: str, form: str = words.THOUSANDTHS) -> Heading:
-        """Give a column of intervals, from the values at two keys."""
+        """Return a column of intervals, from the values at two keys."""
         return cls(title, (low, high), lambda a, b: words.span(a, b, form))
 
     def cell(self, row: Row) -> str:
@@ -87,22 +87,22 @@ class Finding(ABC):
 
     @abstractmethod
     def rows(self) -> list[Row]:
-        """Give the table of the answer: flat, JSON-ready rows, all with the same keys."""
+        """Return the table of the answer: flat, JSON-ready rows, all with the same keys."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready (no NaN, no infinity)."""
+        """Return everything, JSON-ready (no NaN, no infinity)."""
 
     @final
     def cells(self, rows: Sequence[Row] | None = None) -> list[list[str]]:
-        """Give ``rows`` (None: all) as text, a cell for each of :attr:`headings`."""
-        shown = self.rows() if rows is None else rows
+        """Return ``rows`` (None: all) as text, a cell for each of :attr:`headings`."""
+        rows = self.rows() if rows is None else rows
         headings = self.headings
-        return [[heading.cell(row) for heading in headings] for row in shown]
+        return [[heading.cell(row) for heading in headings] for row in rows]
 
     @final
     def to_frame(self, kind: str = "pandas") -> Any:
-        """Give :meth:`rows` as a data frame: "pandas", "polars" or "pyarrow".
+        """Return :meth:`rows` as a data frame: "pandas", "polars" or "pyarrow".
 
         Raises TabseedError for another kind, MissingDependencyError if it is not installed.
         """
@@ -110,9 +110,9 @@ class Finding(ABC):
 
     @final
     def to_json(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
-        """Give :meth:`to_dict` as indented JSON; write it to ``path`` if one is named.
+        """Return :meth:`to_dict` as indented JSON; write it to ``path`` if one is named.
 
-        FileError if a file is there already, unless ``force``.
+        Raises FileError if the file exists already, unless ``force``.
         """
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
         if path is not None:
@@ -121,10 +121,10 @@ class Finding(ABC):
 
     @final
     def to_html(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
-        """Give the answer as one self-contained page; write it to ``path`` if one is named.
+        """Return the answer as one self-contained page; write it to ``path`` if one is named.
 
-        The same answer gives the same text: wall-clock time is left out. FileError if a file is
-        there already, unless ``force``.
+        The same answer gives the same text: wall-clock time is left out. Raises FileError if the
+        file exists already, unless ``force``.
         """
         template = environment().get_template(self._template)
         page = template.render(
@@ -135,16 +135,16 @@ class Finding(ABC):
         return page
 
     def _page(self) -> dict[str, Any]:
-        """Give what the template needs beside the answer."""
+        """Return what the template needs besides the answer."""
         return {}
 
     def _settings(self) -> dict[str, str]:
-        """Give the settings that the foot of the page lists."""
+        """Return the settings that the foot of the page lists."""
         return {}
 
     @final
     def _repr_html_(self) -> str:
-        """Give verdict, notes and the first rows, for a notebook."""
+        """Return the verdict, the notes and the first rows for a notebook."""
         rows = self.rows()
         return (
             environment()
@@ -159,7 +159,7 @@ class Finding(ABC):
 
 
 def settings_of(estimator: Any) -> dict[str, str]:
-    """Give the parameters of an estimator as text, without those that are None or change no figure.
+    """Return an estimator's parameters as text, without those that are None or change no figure.
 
     The random state is named "seed".
     """
@@ -171,25 +171,25 @@ def settings_of(estimator: Any) -> dict[str, str]:
 
 
 def one_line(value: object) -> str:
-    """Give the text of a value on one line: estimators break theirs."""
+    """Return the text of a value on one line: that of an estimator may have line breaks."""
     return " ".join(str(value).split())
 
 
 @cache
 def environment() -> Environment:
-    """Give what fills the templates: everything is escaped, a name left out is an error."""
+    """Return the environment of the templates: it escapes everything and refuses unknown names."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    made = Environment(
+    templates = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
+    templates.filters |= {
         "number": words.number,
         "visible": printable,
         "cell": lambda value: "–" if value is None else words.cell(value),
     }
-    return made
+    return templates

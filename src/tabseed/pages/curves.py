@@ -11,10 +11,10 @@ COLOURS = ("#2c6fbb", "#c0504d", "#4f8f3a", "#8064a2", "#d08020", "#3a9a9a", "#7
 
 
 def stopping_picture(curves: Sequence[np.ndarray], best_step: np.ndarray) -> str:
-    """Draw training loss above, what stops below, by step: a line a seed, a dot where kept.
+    """Return training loss above, stopping statistic below, by step: a line for each seed.
 
     ``curves[s]`` is (validations, 3): step, training loss, statistic; ``best_step`` (S,) is the
-    step kept.
+    step kept, drawn as a dot.
     """
     steps = max((curve[-1, 0] for curve in curves if len(curve)), default=1.0)
     parts = [
@@ -35,13 +35,13 @@ def stopping_picture(curves: Sequence[np.ndarray], best_step: np.ndarray) -> str
             f'<text x="{LEFT - 4}" y="{top + HEIGHT:.1f}" text-anchor="end">{low:.3g}</text>',
         ]
         for seed, curve in enumerate(curves):
-            held = curve[np.isfinite(curve[:, 1 + panel])]
-            x = LEFT + WIDTH * held[:, 0] / (steps or 1.0)
-            y = top + HEIGHT * (1 - (held[:, 1 + panel] - low) / span)
+            validations = curve[np.isfinite(curve[:, 1 + panel])]
+            x = LEFT + WIDTH * validations[:, 0] / (steps or 1.0)
+            y = top + HEIGHT * (1 - (validations[:, 1 + panel] - low) / span)
             colour = COLOURS[seed % len(COLOURS)]
             points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
             parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}"/>')
-            kept = held[:, 0] == best_step[seed]
+            kept = validations[:, 0] == best_step[seed]
             parts += [
                 f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{colour}"/>'
                 for a, b in zip(x[kept], y[kept], strict=True)

@@ -13,7 +13,7 @@ AXIS_ENDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 @dataclass(frozen=True)
 class Line:
-    """An interval with its name, and what to say beside it; ``stands_out`` chooses the colour."""
+    """An interval with its name, and the text beside it; ``stands_out`` chooses the colour."""
 
     name: str
     value: float
@@ -25,14 +25,14 @@ class Line:
 
     @classmethod
     def of(cls, name: str, estimate: Estimate) -> Line:
-        """Give the line of an estimate; one that 0 lies outside of stands out."""
+        """Return the line of an estimate; it stands out if its interval excludes 0."""
         low, high = estimate.low, estimate.high
         return cls(name, estimate.value, low, high, not low <= 0 <= high)
 
 
 @dataclass(frozen=True)
 class Placed(Line):
-    """A line, and where it lies on its axis: ``x`` of low, value and high, and of 0."""
+    """A line with its positions on an axis: ``x`` of low, value and high, and ``zero`` of 0."""
 
     x: tuple[float, float, float] = (0.0, 0.0, 0.0)
     zero: float = 0.0
@@ -40,7 +40,7 @@ class Placed(Line):
 
 
 def on_one_axis(lines: Sequence[Line], beside: Sequence[Line] = ()) -> list[Placed]:
-    """Place all lines on one axis that holds 0, and the lines ``beside`` in other plots."""
+    """Return all lines on one axis, which also spans 0 and the lines ``beside`` of other plots."""
     ends = [end for line in (*lines, *beside) for end in (line.low, line.high)]
     at = axis(min([0.0, *ends]), max([0.0, *ends]))
     return [
@@ -50,7 +50,7 @@ def on_one_axis(lines: Sequence[Line], beside: Sequence[Line] = ()) -> list[Plac
 
 
 def axis(start: float, end: float) -> Callable[[float], float]:
-    """Give what turns a value between ``start`` and ``end`` into its position in a plot."""
+    """Return the function from a value between ``start`` and ``end`` to its position in a plot."""
     span = (end - start) or 1.0
 
     def at(value: float) -> float:
@@ -60,5 +60,5 @@ def axis(start: float, end: float) -> Callable[[float], float]:
 
 
 def axis_end(highest: float) -> float:
-    """Give the round number at which an axis ends that holds ``highest``."""
+    """Return the round number at which an axis that includes ``highest`` ends."""
     return next((tick for tick in AXIS_ENDS if tick >= highest), highest)
