@@ -9,7 +9,7 @@ from tabseed.generators.trees.adversarial_forest import _Forest
 
 
 def discrete_table(n: int = 250, seed: int = 0) -> pa.Table:
-    """Four columns with few values each, all hanging together; some numbers missing."""
+    """Return four dependent columns with few values each; some numbers are missing."""
     rng = np.random.default_rng([9_435, seed])
     z = rng.random(n)
     kind = np.array(["a", "b", "c"])[(3 * z).astype(int)]
@@ -25,7 +25,7 @@ def discrete_table(n: int = 250, seed: int = 0) -> pa.Table:
 
 
 def random_forest(seed: int = 0, n: int = 80) -> tuple[_Forest, np.ndarray]:
-    """Trees over three columns of 6, 4 and 5 positions that hang together."""
+    """Return trees over three dependent columns of 6, 4 and 5 positions, and the rows."""
     rng = np.random.default_rng(seed)
     z = rng.random(n)
     columns = [(k * (0.7 * z + 0.3 * rng.random(n))).astype(int) for k in (6, 4, 5)]

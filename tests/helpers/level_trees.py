@@ -16,7 +16,7 @@ def columns(table: pa.Table) -> tuple[TableEncoder, np.ndarray]:
 
 
 def mixed(n: int = 200) -> pa.Table:
-    """Numbers with an atom and missing cells, whole numbers, categories."""
+    """Return numbers with an atom and missing cells, whole numbers, categories."""
     rng = np.random.default_rng(0)
     x = np.where(rng.random(n) < 0.3, 0.0, rng.normal(size=n))
     k = rng.integers(0, 60, n)

@@ -1,4 +1,4 @@
-"""AdversarialForest against sums over all cells, loops, and draws by rejection."""
+"""AdversarialForest against sums over all cells, loops and rejection sampling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FALSE_ALARM = 1e-4  # of each statistical test below, at its fixed seed
 
 
 def all_rows(table: pa.Table) -> pa.Table:
-    """Every combination of the columns' values."""
+    """Return every combination of the columns' values."""
     values = [table[name].unique().to_pylist() for name in table.column_names]
     rows = zip(*product(*values), strict=True)
     fields = zip(table.schema, rows, strict=True)
@@ -53,7 +53,7 @@ def test_probabilities_of_intervals_sum_to_one() -> None:
 
 
 @pytest.mark.parametrize("min_rows", [1, 4, 15])
-def test_boxes_part_the_space_and_hold_enough_rows(min_rows) -> None:
+def test_boxes_partition_the_space_and_hold_enough_rows(min_rows) -> None:
     forest, rows = random_forest()
     sizes = np.array([6, 4, 5])
     trees = forest.trees.pruned(rows, forest.in_bag, min_rows)
@@ -70,7 +70,7 @@ def test_boxes_part_the_space_and_hold_enough_rows(min_rows) -> None:
 
 
 def test_pruning_a_split_keeps_those_below_its_larger_side() -> None:
-    """Root: 1 row against 5; below, 2 against 3. With 2 rows a leaf only the root goes."""
+    """Root: 1 row against 5; below it 2 against 3. With 2 rows in a leaf only the root goes."""
     arrays = ([0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, -1, 3, -1, -1], [2, -1, 4, -1, -1])
     trees = Trees(np.array([0]), *(np.array(a) for a in arrays))
     rows = np.array([[0, 3], [1, 0], [1, 1], [1, 2], [1, 3], [1, 3]])
@@ -81,7 +81,7 @@ def test_pruning_a_split_keeps_those_below_its_larger_side() -> None:
 
 
 def test_smoothed_margins_stay_near_the_real_ones() -> None:
-    """Total variation between each column's margin and the model's, which is known exactly."""
+    """Total variation between each column's margin and the model's, which is exact."""
     model = AdversarialForest(n_trees=30, random_state=0).fit(example_table())
     leaves = model.leaves_
     weights = leaves.sizes / leaves.sizes.sum()
@@ -91,22 +91,22 @@ def test_smoothed_margins_stay_near_the_real_ones() -> None:
 
 
 def counted(table: pa.Table, among: pa.Table) -> np.ndarray:
-    """How often each row of ``among`` occurs in ``table``."""
-    place = {tuple(row.values()): i for i, row in enumerate(among.to_pylist())}
-    rows = [place[tuple(row.values())] for row in table.to_pylist()]
+    """Return how often each row of ``among`` occurs in ``table``."""
+    index = {tuple(row.values()): i for i, row in enumerate(among.to_pylist())}
+    rows = [index[tuple(row.values())] for row in table.to_pylist()]
     return np.bincount(rows, minlength=len(among))
 
 
-def check_law(found: np.ndarray, probability: np.ndarray) -> None:
-    """Chi-square of counts against a law, cells with fewer than 5 expected put together."""
-    assert found[probability == 0].sum() == 0
-    expected = probability * found.sum()
+def check_law(counts: np.ndarray, probability: np.ndarray) -> None:
+    """Compare counts with a law by chi-square; cells with fewer than 5 expected are merged."""
+    assert counts[probability == 0].sum() == 0
+    expected = probability * counts.sum()
     few = expected < 5
-    observed = np.append(found[~few], found[few].sum())
-    wanted = np.append(expected[~few], expected[few].sum())
-    kept = wanted > 0
-    statistic = ((observed - wanted)[kept] ** 2 / wanted[kept]).sum()
-    assert statistic < chi2.isf(FALSE_ALARM, kept.sum() - 1)
+    observed = np.append(counts[~few], counts[few].sum())
+    merged = np.append(expected[~few], expected[few].sum())
+    occurs = merged > 0
+    statistic = ((observed - merged)[occurs] ** 2 / merged[occurs]).sum()
+    assert statistic < chi2.isf(FALSE_ALARM, occurs.sum() - 1)
 
 
 @pytest.mark.parametrize(
@@ -125,28 +125,28 @@ def test_conditions_give_the_conditional_of_the_joint_law(fitted, conditions, me
     everything = all_rows(discrete_table())
     joint = np.exp(fitted.log_likelihood(everything))
     law = joint * [meets(row) for row in everything.to_pylist()]
-    drawn = fitted.sample(6_000, conditions=conditions, random_state=3)
-    check_law(counted(drawn, everything), law / law.sum())
+    synthetic = fitted.sample(6_000, conditions=conditions, random_state=3)
+    check_law(counted(synthetic, everything), law / law.sum())
 
 
 def test_a_range_within_an_interval_gives_what_rejection_gives() -> None:
-    """Two samples of the same law: one drawn given the range, one thinned to it."""
+    """Two samples of the same law: one drawn given the range, one reduced to it."""
     rng = np.random.default_rng(4)
     x = rng.normal(size=300)
     table = pa.table({"x": x, "y": np.digitize(x + 0.5 * rng.normal(size=300), [-0.5, 0.5])})
     model = AdversarialForest(n_trees=20, random_state=0).fit(table)
     low, high = -0.11, 0.83
-    given = model.sample(4_000, conditions={"x": (low, high)}, random_state=1)
+    conditional = model.sample(4_000, conditions={"x": (low, high)}, random_state=1)
     free = model.sample(20_000, random_state=2).to_pandas()
-    thinned = free[(free["x"] >= low) & (free["x"] <= high)]
-    given = given.to_pandas()
+    reduced = free[(free["x"] >= low) & (free["x"] <= high)]
+    conditional = conditional.to_pandas()
     edges = np.linspace(low, high, 6)[1:-1]
     counts = [
         np.bincount(3 * np.digitize(frame["x"], edges) + frame["y"], minlength=15)
-        for frame in (given, thinned)
+        for frame in (conditional, reduced)
     ]
-    kept = np.sum(counts, axis=0) > 0
-    assert chi2_contingency(np.array(counts)[:, kept]).pvalue > FALSE_ALARM
+    occurs = np.sum(counts, axis=0) > 0
+    assert chi2_contingency(np.array(counts)[:, occurs]).pvalue > FALSE_ALARM
 
 
 def test_rare_conditions_are_met_and_impossible_ones_refused(fitted) -> None:
@@ -169,9 +169,9 @@ def test_conditions_on_a_column_that_another_determines() -> None:
     table = pa.table({"name": name, "level": level, "x": level + rng.normal(size=300)})
     model = AdversarialForest(n_trees=10, random_state=0).fit(table)
     assert model.encoder_.dependencies_ == [("name", "level")]
-    drawn = model.sample(200, conditions={"name": "some"})
-    assert set(drawn["name"].to_pylist()) == {"some"}
-    assert set(drawn["level"].to_pylist()) == {1, 2}
+    synthetic = model.sample(200, conditions={"name": "some"})
+    assert set(synthetic["name"].to_pylist()) == {"some"}
+    assert set(synthetic["level"].to_pylist()) == {1, 2}
 
 
 def test_point_masses_and_missing_cells_follow_other_columns() -> None:
@@ -184,29 +184,29 @@ def test_point_masses_and_missing_cells_follow_other_columns() -> None:
     table = pa.table({"group": group, "gain": pa.array(gain, mask=gone)})
     model = AdversarialForest(n_trees=30, random_state=0).fit(table)
     for value in (False, True):
-        drawn = model.sample(2_000, conditions={"group": value})["gain"].to_pylist()
+        values = model.sample(2_000, conditions={"group": value})["gain"].to_pylist()
         here = group == value
-        for share, found in (
-            ((~gone[here] & (gain[here] == 0)).mean(), np.mean([v == 0 for v in drawn])),
-            (gone[here].mean(), np.mean([v is None for v in drawn])),
+        for share, estimate in (
+            ((~gone[here] & (gain[here] == 0)).mean(), np.mean([v == 0 for v in values])),
+            (gone[here].mean(), np.mean([v is None for v in values])),
         ):
             error = max(share * (1 - share), 0.02) / here.sum()
-            assert abs(found - share) < 6 * error**0.5
+            assert abs(estimate - share) < 6 * error**0.5
 
 
 def test_rounds_stop_when_the_forest_cannot_tell() -> None:
-    """Dependent columns: told apart at first, not from draws in the leaves; pairs are kept."""
+    """Dependent columns: the forest tells rows apart at first, not from draws in the leaves."""
     rng = np.random.default_rng(6)
     x = rng.integers(0, 3, 400)
     y = np.where(rng.random(400) < 0.95, x, rng.integers(0, 3, 400))
     table = pa.table({"x": x, "y": y, "z": rng.integers(0, 3, 400)})
     model = AdversarialForest(n_trees=30, random_state=0).fit(table)
     assert model.accuracy_[0] > 0.6 > 0.52 >= model.accuracy_[-1]
-    drawn = model.sample(3_000).to_pandas()
-    assert (drawn["x"] == drawn["y"]).mean() > (x == y).mean() - 0.08  # 1/3 if independent
+    synthetic = model.sample(3_000).to_pandas()
+    assert (synthetic["x"] == synthetic["y"]).mean() > (x == y).mean() - 0.08  # 1/3 if independent
 
 
-def test_out_of_bag_score_by_loops_and_that_climbing_betters_it() -> None:
+def test_the_out_of_bag_score_equals_loops_and_climbing_improves_it() -> None:
     table = Table.from_frame(discrete_table(60))
     encoder = TableEncoder().fit(table)
     blocks = encoder.layout_.free
@@ -216,25 +216,25 @@ def test_out_of_bag_score_by_loops_and_that_climbing_betters_it() -> None:
     synthetic = np.column_stack([rng.permutation(c) for c in rows.T])
     forest = _Forest.grow(rows, synthetic, 8, None, 1)
     smoothing = ((0.0, 0.5), (0.0, 2.0), (0.1, 0.3), (0.0, 1.0))
-    held = _OutOfBag(forest, 3, rows, blocks, np.arange(60))
+    out_of_bag = _OutOfBag(forest, 3, rows, blocks, np.arange(60))
     trees = forest.trees.pruned(rows, forest.in_bag, 3)
     axes = [Axis.learn(b, c, *s) for b, c, s in zip(blocks, rows.T, smoothing, strict=True)]
     leaves = Leaves.learn(trees, axes, rows, forest.in_bag)
     leaf, logs = trees.apply(rows), []
     for i in range(60):
-        found = []
+        probabilities = []
         for t in np.flatnonzero(~forest.in_bag[i]):
             number = leaf[i, t]
             p = leaves.sizes[number] / forest.in_bag[:, t].sum()
             for j in range(4):
                 p *= leaves.law(j, np.array([number]))[0, rows[i, j]]
-            found.append(p)
-        if found:
-            logs.append(np.log(np.mean(found)))
-    assert held.score(smoothing) == pytest.approx(np.mean(logs))
-    better, score = held.climb(smoothing)
-    assert score > held.score(smoothing)
-    assert score == pytest.approx(held.score(better))
+            probabilities.append(p)
+        if probabilities:
+            logs.append(np.log(np.mean(probabilities)))
+    assert out_of_bag.score(smoothing) == pytest.approx(np.mean(logs))
+    better, score = out_of_bag.climb(smoothing)
+    assert score > out_of_bag.score(smoothing)
+    assert score == pytest.approx(out_of_bag.score(better))
 
 
 def test_threads_change_no_byte() -> None:
@@ -274,10 +274,10 @@ def test_parameters_out_of_range_are_refused(wrong) -> None:
         AdversarialForest(**wrong).fit(discrete_table(30))
 
 
-def test_progress_tells_each_round() -> None:
-    told = []
+def test_progress_reports_each_round() -> None:
+    calls = []
     AdversarialForest(n_trees=8, random_state=0).fit(
-        discrete_table(), progress=lambda done, total, message: told.append((done, total, message))
+        discrete_table(), progress=lambda done, total, message: calls.append((done, total, message))
     )
-    assert told[0][:2] == (1, 3)
-    assert "accuracy" in told[0][2]
+    assert calls[0][:2] == (1, 3)
+    assert "accuracy" in calls[0][2]

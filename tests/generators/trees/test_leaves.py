@@ -1,4 +1,4 @@
-"""The law within the leaves of a forest against loops and numbers by hand."""
+"""The law within the leaves of a forest against loops and results by hand."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_law_of_a_forest_computed_by_hand() -> None:
     assert leaves.law(0, np.arange(2)) == pytest.approx(np.eye(2))
     expected = np.array([[1.25, 1.5, 0.25], [0.25, 1.5, 1.25]]) / 3
     assert leaves.law(1, np.arange(2)) == pytest.approx(expected)
-    asked = np.array([[0, 1], [1, 0]])
-    logs = leaves.log_probability(asked, trees.apply(asked))
+    queries = np.array([[0, 1], [1, 0]])
+    logs = leaves.log_probability(queries, trees.apply(queries))
     assert np.exp(logs) == pytest.approx([1 / 4, 1 / 24])
 
 
 def smooth_axis(size: int, column: np.ndarray, bandwidth: float, prior: float) -> Axis:
-    """The kernel of the docstring, written with loops."""
+    """Return the axis of the docstring, computed with loops."""
     margin = np.array([(column == c).mean() for c in range(size)])
     rank = [margin[:c].sum() + margin[c] / 2 for c in range(size)]
     kernel = np.zeros((size, size))
@@ -46,7 +46,7 @@ def smooth_axis(size: int, column: np.ndarray, bandwidth: float, prior: float) -
 
 
 def law_by_loops(axis: Axis, column: np.ndarray, low: int, high: int) -> np.ndarray:
-    """p(c | l) for the rows of one leaf and its box [low, high)."""
+    """Return p(c | l) for the rows of one leaf and its box [low, high)."""
     law = np.zeros(len(axis.margin))
     for c in range(low, high):
         for at in column:
@@ -61,17 +61,17 @@ def test_law_agrees_with_loops() -> None:
     axes = [smooth_axis(k, c, 0.2, 0.7) for k, c in zip((6, 4, 5), rows.T, strict=True)]
     leaves = Leaves.learn(trees, axes, rows, forest.in_bag)
     leaf = trees.apply(rows)
-    asked = np.array([3, 0, len(trees.leaf_nodes) - 1])
+    some = np.array([3, 0, len(trees.leaf_nodes) - 1])
     for j, axis in enumerate(axes):
-        found = leaves.law(j, asked)
-        for number, law in zip(asked, found, strict=True):
+        laws = leaves.law(j, some)
+        for number, law in zip(some, laws, strict=True):
             members = np.nonzero((leaf == number) & forest.in_bag)[0]
             box = leaves.first[number, j], leaves.stop[number, j]
             assert law == pytest.approx(law_by_loops(axis, rows[members, j], *box))
 
 
 def test_kernel_of_an_axis() -> None:
-    """Of numbers as the loops say; missing cells count for themselves only."""
+    """The kernel of numbers is that of the loops; missing cells count only for themselves."""
     table = Table.from_frame(discrete_table())
     encoder = TableEncoder().fit(table)
     block = next(b for b in encoder.layout_.blocks if b.name == "count")

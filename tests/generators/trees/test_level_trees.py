@@ -1,4 +1,4 @@
-"""Trees over levels: laws that lean on ancestors, forests, targets."""
+"""Trees over levels: laws shrunk towards ancestors, forests, targets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helpers.level_trees import columns, mixed
 from tabseed.generators.trees.level_trees import Forest, Rows, Tree, targets
 
 
-def test_laws_lean_on_ancestors_as_the_formula_says() -> None:
+def test_laws_are_shrunk_towards_ancestors_as_the_formula_says() -> None:
     """Root (6, 2), its children (5, 1) and (1, 1), of which the first has (4, 0) and (1, 1)."""
     tree = Tree(
         feature=np.array([0, 0, -1, -1, -1]),
@@ -28,7 +28,7 @@ def test_laws_lean_on_ancestors_as_the_formula_says() -> None:
 
 
 def test_a_forest_gives_each_row_the_shares_of_its_leaf() -> None:
-    """Against counting by brute force; the walk down must end where scikit-learn's does."""
+    """It agrees with counting by brute force; each walk ends where scikit-learn's does."""
     encoder, x = columns(mixed())
     rows = Rows.of(encoder.layout_, x)
     trees, reached, weights = [], [], []
@@ -42,19 +42,19 @@ def test_a_forest_gives_each_row_the_shares_of_its_leaf() -> None:
     size = rows.levels[1].size
     forest = Forest.join([0, 2], trees, 0.0, np.eye(size))
     for t in range(3):
-        found = np.diff(forest.laws(rows, np.full(rows.n, t)), axis=1, prepend=0)
+        law = np.diff(forest.laws(rows, np.full(rows.n, t)), axis=1, prepend=0)
         for i in range(0, rows.n, 17):
             same = reached[t] == reached[t][i]
             count = np.bincount(rows.level[1][same], weights[t][same], size)
-            np.testing.assert_allclose(found[i], count / count.sum(), atol=1e-6)
+            np.testing.assert_allclose(law[i], count / count.sum(), atol=1e-6)
         in_bag = np.bincount(reached[t], weights[t] > 0)
         assert in_bag[in_bag > 0].min() >= 5
 
 
 def test_targets_of_a_number_measure_its_ranked_probability_score() -> None:
-    """Variance of threshold indicators, summed: zero within a value, larger the further apart."""
+    """The summed variance of threshold indicators is 0 for equal values and grows with distance."""
     encoder, x = columns(pa.table({"x": np.arange(200.0)}))
     rows = Rows.of(encoder.layout_, x)
     y, _ = targets(rows.levels[0], rows.level[0], np.random.default_rng(0))
-    spread = [y[places].var(axis=0).sum() for places in ([5, 5], [5, 60], [5, 190])]
+    spread = [y[rows_].var(axis=0).sum() for rows_ in ([5, 5], [5, 60], [5, 190])]
     assert spread[0] == 0 < spread[1] < spread[2]

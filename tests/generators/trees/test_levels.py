@@ -1,4 +1,4 @@
-"""Levels of a column: what lies in each, its share, and its kernel."""
+"""Levels of a column: the values in each, their shares, and the kernel."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ def test_position_increases_with_the_number_and_missing_comes_first() -> None:
     block = layout.blocks[0]
     values = layout.values(block, x)
     levels = Levels(block)
-    place = levels.position(levels.of(layout.cells(x)[0], values), values)
+    position = levels.position(levels.of(layout.cells(x)[0], values), values)
     missing = np.isnan(values)
-    assert missing.any() and (place[missing] == -1).all()
+    assert missing.any() and (position[missing] == -1).all()
     free = ~missing & (values != 0)  # the atom 0 lies before or after all of the part around it
     order = np.argsort(values[free], kind="stable")
-    assert (np.diff(place[free][order]) >= 0).all()
+    assert (np.diff(position[free][order]) >= 0).all()
     gaps = np.diff(values[free][order]) > 1e-3
-    assert (np.diff(place[free][order])[gaps] > 0).all()
-    at_atom = place[values == 0]
-    below, above = place[values < -0.5], place[values > 0.5]
+    assert (np.diff(position[free][order])[gaps] > 0).all()
+    at_atom = position[values == 0]
+    below, above = position[values < -0.5], position[values > 0.5]
     assert below.max() < at_atom.min() == at_atom.max() < above.min()
 
 
-def test_levels_hold_the_shares_that_they_stand_for() -> None:
+def test_levels_hold_equal_shares_of_the_rows() -> None:
     """Parts of intervals are quarters between quantiles: about n / parts rows each."""
     x = np.random.default_rng(0).normal(size=640)
     encoder, _ = columns(pa.table({"x": x}))
     block = encoder.layout_.blocks[0]
     levels = Levels(block)
-    found = levels.of(block.cell_of(x), x)
-    counts = np.bincount(found, minlength=levels.size)
+    level = levels.of(block.cell_of(x), x)
+    counts = np.bincount(level, minlength=levels.size)
     assert levels.size == levels.n_parts
     assert abs(counts - 640 / levels.size).max() <= 2
 
@@ -70,7 +70,7 @@ def test_kernel_moves_between_parts_only_and_loses_nothing() -> None:
     assert len(fixed) == 2
     np.testing.assert_array_equal(kernel[fixed], np.eye(levels.size)[fixed])
     parts = kernel[levels.n_atoms :, levels.n_atoms :][: levels.n_parts, : levels.n_parts]
-    np.testing.assert_allclose(parts.sum(axis=0), 1, atol=1e-6)  # reflection keeps the uniform
+    np.testing.assert_allclose(parts.sum(axis=0), 1, atol=1e-6)  # reflection keeps the uniform law
     middle = parts[levels.n_parts // 2]
     sd = np.sqrt(middle @ (np.arange(levels.n_parts) - levels.n_parts // 2) ** 2)
     assert sd == pytest.approx(1.5, rel=0.02)

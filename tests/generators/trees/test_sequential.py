@@ -1,4 +1,4 @@
-"""Sequential trees: the joint law that is drawn from."""
+"""Sequential trees: the joint law of the drawn rows."""
 
 from __future__ import annotations
 
@@ -24,60 +24,60 @@ def discrete(n: int = 400) -> pa.Table:
     )
 
 
-def test_likelihoods_of_all_rows_there_are_sum_to_one() -> None:
+def test_likelihoods_of_all_possible_rows_sum_to_one() -> None:
     model = SequentialTrees(n_orders=3, n_trees=2, random_state=0).fit(discrete())
     rows = list(product([False, True], ["u", "v", "w"], [False, True, None]))
     everything = pa.table({name: [r[i] for r in rows] for i, name in enumerate("abc")})
     p = np.exp(model.log_likelihood(everything))
     assert p.sum() == pytest.approx(1, abs=1e-6)
-    drawn = model.sample(20_000, random_state=1)
-    key = list(zip(*(drawn[name].to_pylist() for name in "abc"), strict=True))
+    synthetic = model.sample(20_000, random_state=1)
+    key = list(zip(*(synthetic[name].to_pylist() for name in "abc"), strict=True))
     counts = np.array([key.count(row) for row in rows])
-    # one test at false-alarm rate 0.001; orders come in equal parts, which only lowers it
+    # one test at false-alarm rate 0.001; equal parts of the orders only lower it
     assert chisquare(counts, 20_000 * p / p.sum()).pvalue > 1e-3
 
 
 def test_an_interaction_without_main_effects_is_learned() -> None:
-    """Parity of three columns: no column alone, nor pair, tells the third."""
+    """Parity of three columns: one column alone says nothing about another."""
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 2, (2, 300))
     table = pa.table({"a": a == 1, "b": b == 1, "c": (a ^ b) == 1})
-    drawn = SequentialTrees(random_state=0).fit(table).sample(2_000)
-    a, b, c = (np.array(drawn[name]) for name in "abc")
+    synthetic = SequentialTrees(random_state=0).fit(table).sample(2_000)
+    a, b, c = (np.array(synthetic[name]) for name in "abc")
     assert np.mean((a ^ b) == c) > 0.9
 
 
 def test_endless_shrinkage_makes_columns_independent_with_their_margins() -> None:
     table = discrete()
     model = SequentialTrees(shrinkage=1e9, n_orders=200, n_trees=1, random_state=0).fit(table)
-    found = np.exp(model.log_likelihood(pa.table({"a": [True], "b": ["u"], "c": [True]})))
+    probability = np.exp(model.log_likelihood(pa.table({"a": [True], "b": ["u"], "c": [True]})))
     shares = [
         np.mean([v == w for v in table[name].to_pylist()])
         for name, w in zip("abc", (True, "u", True), strict=True)
     ]
     # 600 bags of 400 rows: their mean margin is off by less than 5 standard errors of 0.001
-    assert found[0] == pytest.approx(np.prod(shares), rel=0.05)
+    assert probability[0] == pytest.approx(np.prod(shares), rel=0.05)
 
 
-def test_held_out_likelihood_smooths_noise_and_keeps_what_repeats() -> None:
+def test_held_out_likelihood_smooths_noise_and_keeps_patterns() -> None:
     rng = np.random.default_rng(0)
     noise = pa.table({"x": rng.normal(size=300), "y": rng.normal(size=300)})
     c = np.array(list("abcd"))[rng.integers(0, 4, 300)]
-    copied = pa.table({"c": c, "d": np.where(rng.random(300) < 0.03, "a", c)})
+    patterned = pa.table({"c": c, "d": np.where(rng.random(300) < 0.03, "a", c)})
     model = SequentialTrees(random_state=0).fit(noise)
     assert max(model.gains_.values()) < 0.1
     assert all(a >= 8 for a, _ in model.settings_.values())
-    model = SequentialTrees(random_state=0).fit(copied)
+    model = SequentialTrees(random_state=0).fit(patterned)
     assert min(model.gains_.values()) > 0.5
     assert all(a <= 4 for a, _ in model.settings_.values())
 
 
 def test_numbers_are_not_those_of_the_table() -> None:
     x = np.random.default_rng(0).lognormal(size=(300, 2))
-    drawn = (
+    synthetic = (
         SequentialTrees(random_state=0).fit(pa.table({"x": x[:, 0], "y": x[:, 1]})).sample(3_000)
     )
-    assert np.isin(np.array(drawn["x"]), x[:, 0]).mean() < 0.01
+    assert np.isin(np.array(synthetic["x"]), x[:, 0]).mean() < 0.01
 
 
 def test_proper_synthesis_sees_one_bootstrap_sample_in_each_order() -> None:

@@ -1,1 +1,1 @@
-"""Trees, one column after another, and the adversarial forest."""
+"""Generators of trees: one column after another, and the adversarial forest."""

@@ -1,4 +1,4 @@
-"""Adversarial random forests: leaves in which columns are independent, and their law."""
+"""Adversarial random forests: the law of leaves in which columns are independent."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tabseed.archive import Arrays, under
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Condition, Generator, category_code, number_range
-from tabseed.generators.trees.leaves import Axis, Leaves, Trees, parts, places
+from tabseed.generators.trees.leaves import Axis, Leaves, Trees, cell_positions, parts
 from tabseed.parameters import N_JOBS, SEED, Parameters, Real, Whole, or_none
 from tabseed.space import Choice, Float, Int
 from tabseed.table import Frame, Table
 from tabseed.table.schema import NUMERIC, Column
 
-MIN_LEAVES = (2, 3, 5, 10, 20)  # smallest leaves tried, in rows
+MIN_LEAVES = (2, 3, 5, 10, 20)  # values of min_leaf that are tried, in rows
 BANDWIDTHS = (0.0, 0.04, 0.08, 0.15, 0.3)  # of kernels, in ranks
-PRIORS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # rows that a margin counts for
-MIN_LEAF, SMOOTHING = 5, (0.08, 1.0)  # where the choice of these three starts
-MIN_CHOICE = 20  # rows below which they stay so
-MAX_SCORED, MAX_SCORED_TREES = 2_000, 50  # rows and trees that the choice looks at
+PRIORS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # rows that a margin counts as
+MIN_LEAF, SMOOTHING = 5, (0.08, 1.0)  # from which the choice of these three starts
+MIN_CHOICE = 20  # with fewer rows they keep these values
+MAX_SCORED, MAX_SCORED_TREES = 2_000, 50  # rows and trees that the choice uses, at most
 SWEEPS = 3  # over all columns, in the choice of their smoothing
 ROUND, SCORED = range(2)  # streams below that of a fit
 
@@ -33,16 +33,17 @@ Smoothing = tuple[tuple[float, float], ...]  # bandwidth and prior of each free 
 
 
 class AdversarialForest(Generator):
-    """A forest that tells real rows from synthetic ones until it no longer can; its leaves' law.
+    """Grow forests until none tells real rows from synthetic ones; draw from the leaves.
 
-    Round 0 holds the real rows against rows whose columns are drawn one by one; each further
-    round against rows drawn column by column within the leaves of the round before. Once the
-    out-of-bag accuracy is at most 1/2 + ``delta`` (or no longer falls, or after ``max_rounds``)
-    columns are taken to be independent within the leaves that the last synthetic rows came
-    from. Rows are then drawn by tree, by leaf (by its share of the real rows), and column by
-    column (:class:`~tabseed.generators.trees.leaves.Leaves`): over cells, so that point masses and
-    missing cells have their own probability in each leaf, and the number within its cell by the
-    encoder's quantiles, on the column's grid. Conditions are met exactly, however rare.
+    In round 0 a forest learns to tell the real rows from rows whose columns are drawn
+    independently; in each further round, from rows drawn column by column within the leaves of
+    the round before. Once the out-of-bag accuracy is at most 1/2 + ``delta`` (or no longer falls,
+    or after ``max_rounds``), columns are taken to be independent within the leaves that the last
+    synthetic rows came from. Rows are then drawn by tree, by leaf (by its share of the real rows)
+    and column by column (:class:`~tabseed.generators.trees.leaves.Leaves`): over cells, so that
+    point masses and missing cells have their own probability in each leaf, and a number within
+    its cell by the encoder's quantiles, on the column's grid. Conditions are met exactly, however
+    rare they are.
 
     Parameters
     ----------
@@ -50,17 +51,17 @@ class AdversarialForest(Generator):
         Trees of each round's forest.
     min_leaf : int or None
         Fewest real rows of a leaf; ``None``: the one of 2, 3, 5, 10, 20 with the largest
-        out-of-bag likelihood. Larger leaves keep rows farther from the training rows.
+        out-of-bag likelihood. With larger leaves, drawn rows are further from the training rows.
     delta : float
         How far above 1/2 the accuracy may stay.
     max_rounds : int
-        Forests grown at most.
+        Number of forests, at most.
     n_jobs : int or None
-        Threads that grow trees; changes no byte.
+        Threads that grow trees; the result does not depend on it.
 
-    How wide each column's kernel is and how much its margin weighs is chosen, column after
-    column, by the out-of-bag likelihood of the rows' cells; with fewer than 20 rows it is not.
-    The model file holds the cells of all training rows, though not their numbers.
+    The width of each column's kernel and the weight of its margin are chosen, column after
+    column, by the out-of-bag likelihood of the rows' cells; with fewer than 20 rows they are fixed.
+    The model file holds the cells of all training rows, but not their numbers.
     TabseedError for parameters out of range. Cost: O(n_trees n d log n) a round.
 
     References: Watson, Blesch, Kapar, Wright, AISTATS 2023 (arXiv 2205.09435).
@@ -97,7 +98,7 @@ class AdversarialForest(Generator):
     accuracy_: tuple[float, ...]  # out-of-bag, of each round
     min_leaf_: int
     smoothing_: Smoothing
-    score_: float | None  # mean out-of-bag log-likelihood, nats a row
+    score_: float | None  # mean out-of-bag log-likelihood of a row, in nats
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
@@ -114,20 +115,20 @@ class AdversarialForest(Generator):
     def _play(
         self, rows: np.ndarray, blocks: list[Block], stream: np.random.SeedSequence, aids: Aids
     ) -> tuple[_Forest, tuple[float, ...]]:
-        """Grow forests until one cannot tell; give the one before it, and all accuracies."""
-        alone = _axes(blocks, rows, ((0.0, 0.0),) * len(blocks))  # a leaf's rows as they are
-        kept = self._grown(rows, None, alone, child(stream, 0))
-        accuracy = [kept.accuracy]
+        """Grow forests until one cannot tell; return the one before it, and all accuracies."""
+        alone = _axes(blocks, rows, ((0.0, 0.0),) * len(blocks))  # without smoothing
+        forest = self._grown(rows, None, alone, child(stream, 0))
+        accuracy = [forest.accuracy]
         while len(accuracy) < self.max_rounds and accuracy[-1] > 0.5 + self.delta:
             if aids.progress is not None:
                 message = f"out-of-bag accuracy {accuracy[-1]:.2f}"
                 aids.progress(len(accuracy), self.max_rounds, message)
-            grown = self._grown(rows, kept, alone, child(stream, len(accuracy)))
-            accuracy.append(grown.accuracy)
+            latest = self._grown(rows, forest, alone, child(stream, len(accuracy)))
+            accuracy.append(latest.accuracy)
             if accuracy[-1] <= 0.5 + self.delta or accuracy[-1] >= accuracy[-2]:
                 break
-            kept = grown
-        return kept, tuple(accuracy)
+            forest = latest
+        return forest, tuple(accuracy)
 
     def _grown(
         self,
@@ -136,7 +137,7 @@ class AdversarialForest(Generator):
         alone: list[Axis],
         stream: np.random.SeedSequence,
     ) -> _Forest:
-        """Grow a forest on rows and rows drawn from the leaves of the one before, if any."""
+        """Return a forest of rows against rows drawn from the leaves of the one before, if any."""
         rng = generator(stream)
         if before is None:
             synthetic = np.column_stack([rng.permutation(column) for column in rows.T])
@@ -149,20 +150,20 @@ class AdversarialForest(Generator):
     def _choose(
         self, rows: np.ndarray, blocks: list[Block], forest: _Forest, rng: np.random.Generator
     ) -> None:
-        """Choose the smallest leaf and each column's smoothing by out-of-bag likelihood."""
+        """Choose ``min_leaf`` and each column's smoothing by out-of-bag likelihood."""
         scored = np.sort(rng.permutation(len(rows))[:MAX_SCORED])
         few = forest.first(MAX_SCORED_TREES)
         if few.in_bag[scored].all():
             return
         smoothing = self.smoothing_
         for min_leaf in MIN_LEAVES if self.min_leaf is None else (self.min_leaf,):
-            held = _OutOfBag(few, min_leaf, rows, blocks, scored)
-            smoothing, score = held.climb(smoothing)
+            out_of_bag = _OutOfBag(few, min_leaf, rows, blocks, scored)
+            smoothing, score = out_of_bag.climb(smoothing)
             if self.score_ is None or score > self.score_:
                 self.min_leaf_, self.smoothing_, self.score_ = min_leaf, smoothing, score
 
     def log_likelihood(self, table: Frame) -> np.ndarray:
-        """Give the log-probability of each row's cells (n,), in nats, under the law drawn from.
+        """Return the log-probability of each row's cells (n,), in nats, under the law of draws.
 
         A number's cell is its interval (:class:`~tabseed.coding.encode.Layout`), so that models
         that share an encoder can be compared. SchemaError for values that the encoder does not
@@ -183,22 +184,22 @@ class AdversarialForest(Generator):
         positions = self.leaves_.draw(n, rng, self._allowed(conditions))
         free = [j for j, block in enumerate(layout.blocks) if block.parent < 0]
         cells = {
-            j: np.argsort(places(layout.blocks[j]))[column]
+            j: np.argsort(cell_positions(layout.blocks[j]))[column]
             for j, column in zip(free, positions.T, strict=True)
         }
         return layout.from_cells(layout.all_cells(cells), rng)
 
     def _allowed(self, conditions: dict[str, Condition]) -> dict[int, np.ndarray]:
-        """Say at which positions (K,) of which free columns the conditions can be met."""
+        """Return by free column the positions, (K,) bool, at which the conditions can be met."""
         layout, allowed = self.encoder_.layout_, dict[int, np.ndarray]()
         names = [block.name for block in layout.blocks]
         for name, condition in conditions.items():
             block = layout.blocks[names.index(name)]
-            may = _may_meet(block, self.encoder_.schema_[name], condition)
+            cells = _possible_cells(block, self.encoder_.schema_[name], condition)
             if block.parent_cells is not None:
-                may, block = may[block.parent_cells], layout.blocks[block.parent]
+                cells, block = cells[block.parent_cells], layout.blocks[block.parent]
             column = [b.name for b in layout.free].index(block.name)
-            at_position = may[np.argsort(places(block))]
+            at_position = cells[np.argsort(cell_positions(block))]
             allowed[column] = at_position & allowed.get(column, True)
         return allowed
 
@@ -217,11 +218,11 @@ class AdversarialForest(Generator):
         sizes = np.array([block.n_cells for block in blocks])
         rows = arrays["rows"]
         if rows.ndim != 2 or rows.shape[1] != len(blocks) or not len(rows):
-            raise ValueError(f"rows of {rows.shape}, {len(blocks)} columns")
+            raise ValueError(f"rows of shape {rows.shape}, {len(blocks)} columns")
         if any(a.dtype.kind != "i" for a in arrays.values()):
             raise ValueError("positions and nodes that are not integers")
         if (rows < 0).any() or (rows >= sizes).any():
-            raise ValueError("rows at positions that there are not")
+            raise ValueError("rows at positions that do not exist")
         self.trees_ = Trees(**under("trees.", arrays))
         self.trees_.check(sizes)
         self.smoothing_ = tuple((float(h), float(s)) for h, s in state["smoothing"])
@@ -233,13 +234,13 @@ class AdversarialForest(Generator):
         self.leaves_ = Leaves.learn(self.trees_, _axes(blocks, rows, self.smoothing_), rows)
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
+        """Return a few lines that say what was learned."""
         per_tree = len(self.trees_.leaf_nodes) / len(self.trees_.roots)
-        chosen = "" if self.score_ is None else f", out-of-bag {self.score_:.3f} nats a row"
+        score = "" if self.score_ is None else f", out-of-bag {self.score_:.3f} nats a row"
         rounds = ", ".join(f"{accuracy:.3f}" for accuracy in self.accuracy_)
         return [
             f"real against synthetic rows, out-of-bag accuracy by round: {rounds}",
-            f"{per_tree:.1f} leaves a tree of {self.min_leaf_} or more rows{chosen}",
+            f"{per_tree:.1f} leaves in each tree, of {self.min_leaf_} or more rows{score}",
             *super().summary(),
         ]
 
@@ -283,13 +284,13 @@ class _Forest:
         return cls(trees, in_bag[: len(rows)], float(forest.oob_score_))
 
     def first(self, n_trees: int) -> _Forest:
-        """Give the forest's first trees."""
+        """Return the forest with its first trees only."""
         trees = replace(self.trees, roots=self.trees.roots[:n_trees])
         return replace(self, trees=trees, in_bag=self.in_bag[:, :n_trees])
 
 
 class _OutOfBag:
-    """Rows in the leaves of the trees that did not learn from them, P (row, tree) pairs."""
+    """Rows in the leaves of trees that did not learn from them: P pairs of row and tree."""
 
     def __init__(
         self,
@@ -315,16 +316,16 @@ class _OutOfBag:
         self._sums: dict[tuple[int, float | None], np.ndarray] = {}
 
     def score(self, smoothing: Smoothing) -> float:
-        """Mean log-likelihood of the rows, each under the trees that did not see it."""
+        """Return the mean log-likelihood of the rows, each under the trees that did not see it."""
         return self._mean(self._log_pairs(smoothing))
 
     def climb(self, smoothing: Smoothing) -> tuple[Smoothing, float]:
-        """Better one column's bandwidth and prior after another; give them and their score."""
-        found, best = list(smoothing), self.score(smoothing)
+        """Improve bandwidth and prior of one column after another; return them and their score."""
+        chosen, best = list(smoothing), self.score(smoothing)
         for _ in range(SWEEPS):
-            before, pairs = best, self._log_pairs(tuple(found))
+            previous, pairs = best, self._log_pairs(tuple(chosen))
             for column, block in enumerate(self.blocks):
-                others = pairs - np.log(self._probability(column, found[column]))
+                others = pairs - np.log(self._probability(column, chosen[column]))
                 peak = np.maximum.reduceat(others, self.starts)
                 share = np.exp(others - np.repeat(peak, self.counts))
                 widths = BANDWIDTHS if block.numeric else (0.0,)
@@ -335,12 +336,12 @@ class _OutOfBag:
                     for h in widths
                     for s in PRIORS
                 }
-                found[column] = max(scores, key=scores.__getitem__)
-                pairs = others + np.log(self._probability(column, found[column]))
+                chosen[column] = max(scores, key=scores.__getitem__)
+                pairs = others + np.log(self._probability(column, chosen[column]))
             best = self._mean(pairs)
-            if best - before < 1e-3:
+            if best - previous < 1e-3:
                 break
-        return tuple(found), best
+        return tuple(chosen), best
 
     def _log_pairs(self, smoothing: Smoothing) -> np.ndarray:
         logs = (np.log(self._probability(j, pair)) for j, pair in enumerate(smoothing))
@@ -350,15 +351,15 @@ class _OutOfBag:
         return float((np.logaddexp.reduceat(pairs, self.starts) - np.log(self.counts)).mean())
 
     def _probability(self, column: int, smoothing: tuple[float, float]) -> np.ndarray:
-        """Probability (P,) of each row's position in its leaf."""
+        """Return the probability of each row's position in its leaf, (P,)."""
         bandwidth, prior = smoothing
         spread, margin = self._sum(column, bandwidth), self._sum(column, None)
         return np.asarray((spread + prior * margin) / (self.sizes + prior))
 
     def _sum(self, column: int, bandwidth: float | None) -> np.ndarray:
-        """Sum of kernels (P,) at each row's position; without a bandwidth the margin there."""
+        """Return the summed kernels (P,) at each row's position; without a bandwidth the margin."""
         if (column, bandwidth) not in self._sums:
-            found = np.empty(len(self.slot))
+            sums = np.empty(len(self.slot))
             axis = None
             if bandwidth is not None:
                 axis = Axis.learn(self.blocks[column], self.rows[:, column], bandwidth, 0.0)
@@ -368,15 +369,15 @@ class _OutOfBag:
                     table = self.leaves.margin(column, self.used[part])
                 else:
                     table = self.leaves.spread(column, self.used[part], axis)
-                found[here] = table[self.slot[here] - part[0], self.at[here, column]]
-            self._sums[column, bandwidth] = found
+                sums[here] = table[self.slot[here] - part[0], self.at[here, column]]
+            self._sums[column, bandwidth] = sums
         return self._sums[column, bandwidth]
 
 
 def _positions(layout: Layout, x: np.ndarray) -> np.ndarray:
-    """Give encoded rows (n, w) as positions of the free columns, (n, d)."""
+    """Return encoded rows (n, w) as positions of the free columns, (n, d)."""
     pairs = zip(layout.blocks, layout.cells(x), strict=True)
-    columns = [places(block)[cell] for block, cell in pairs if block.parent < 0]
+    columns = [cell_positions(block)[cell] for block, cell in pairs if block.parent < 0]
     return np.column_stack(columns).astype(np.int32)
 
 
@@ -385,21 +386,21 @@ def _axes(blocks: list[Block], rows: np.ndarray, smoothing: Smoothing) -> list[A
     return [Axis.learn(block, column, *pair) for block, column, pair in columns]
 
 
-def _may_meet(block: Block, column: Column, condition: Condition) -> np.ndarray:
-    """Say from which cells (K,) a value that meets the condition can come."""
+def _possible_cells(block: Block, column: Column, condition: Condition) -> np.ndarray:
+    """Return the cells, (K,) bool, from which a value that meets the condition can come."""
     n_atoms, n_knots = len(block.atoms), len(block.knots)
-    may = np.zeros(block.n_cells, dtype=bool)
+    possible = np.zeros(block.n_cells, dtype=bool)
     if condition is None:
-        may[-1] = block.missing
-        return may
+        possible[-1] = block.missing
+        return possible
     if column.kind in NUMERIC:
         low, high = number_range(condition)
-        may[:n_atoms] = (block.atoms >= low) & (block.atoms <= high)
+        possible[:n_atoms] = (block.atoms >= low) & (block.atoms <= high)
         reach = block.knots[:, [0, -1]] + np.array([-block.step, block.step])  # snapping moves
-        may[n_atoms : n_atoms + n_knots] = (reach[:, 1] >= low) & (reach[:, 0] <= high)
-        return may
+        possible[n_atoms : n_atoms + n_knots] = (reach[:, 1] >= low) & (reach[:, 0] <= high)
+        return possible
     code = category_code(column, condition)
-    may[:n_atoms] = block.atoms == code
+    possible[:n_atoms] = block.atoms == code
     if len(block.group):
-        may[n_atoms + n_knots] = code in block.group
-    return may
+        possible[n_atoms + n_knots] = code in block.group
+    return possible

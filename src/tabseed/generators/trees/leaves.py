@@ -1,9 +1,9 @@
-"""Trees over cells, and the law of rows that their leaves hold.
+"""Trees over cells, and the law of rows within their leaves.
 
 Notation: n rows, d columns, T trees, L leaves of all trees together, K_j cells of column j.
-A row is its *positions* (n, d): for each column, the place of its cell in an order of the
+Rows are *positions* (n, d): for each column, the index of the row's cell in an order of the
 column's cells. A tree asks whether a position is at most a threshold, so each leaf is a box of
-positions, and the boxes of one tree part the space of all rows.
+positions, and the boxes of one tree partition the space of all rows.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from tabseed.coding.cells import KNOTS, Block
 from tabseed.coding.levels import pick
 from tabseed.errors import SchemaError
 
-MAX_TABLE = 4_000_000  # leaf x cell probabilities held at once
-APART = 1e-12  # weight that each cell keeps for itself, so that none has an empty kernel
+MAX_TABLE = 4_000_000  # leaf x cell probabilities in memory at once
+APART = 1e-12  # weight that each cell gives itself, so that no kernel is empty
 
 
 @dataclass(frozen=True)
 class Trees:
-    """T binary trees, their N nodes numbered through, children after their parent."""
+    """T binary trees with N nodes in one sequence, children after their parent."""
 
     roots: np.ndarray  # (T,)
-    feature: np.ndarray  # (N,) the column asked about
+    feature: np.ndarray  # (N,) the column that the node asks about
     threshold: np.ndarray  # (N,) positions up to it go left
     left: np.ndarray  # (N,) -1 at a leaf
     right: np.ndarray  # (N,)
@@ -36,19 +36,19 @@ class Trees:
         """Raise ValueError unless these are trees over columns of ``sizes`` (d,) positions."""
         inner = self.left >= 0
         children = np.concatenate([self.roots, self.left[inner], self.right[inner]])
-        place = np.flatnonzero(inner)
+        node = np.flatnonzero(inner)
         sound = (
             len({len(a) for a in (self.feature, self.threshold, self.left, self.right)}) == 1
             and len(self.roots) > 0
             and np.array_equal(np.sort(children), np.arange(len(self.left)))
-            and (self.left[inner] > place).all()
-            and (self.right[inner] > place).all()
+            and (self.left[inner] > node).all()
+            and (self.right[inner] > node).all()
             and ((self.feature >= 0) & (self.feature < len(sizes))).all()
             and (self.threshold[inner] >= 0).all()
             and (self.threshold[inner] < sizes[self.feature[inner]] - 1).all()
         )
         if not sound:
-            raise ValueError("nodes that do not make trees")
+            raise ValueError("nodes that do not form trees")
 
     @cached_property
     def leaf_nodes(self) -> np.ndarray:
@@ -56,19 +56,19 @@ class Trees:
         return np.flatnonzero(self.left < 0)
 
     def apply(self, positions: np.ndarray) -> np.ndarray:
-        """Give the leaf (0 to L - 1) of each row in each tree, (n, T)."""
-        number = np.cumsum(self.left < 0) - 1
+        """Return the leaf (0 to L - 1) of each row in each tree, (n, T)."""
+        leaf = np.cumsum(self.left < 0) - 1
         node = np.repeat(self.roots, len(positions))  # tree by tree: neighbours in memory
         row = np.tile(np.arange(len(positions)), len(self.roots))
-        place = np.arange(len(node))
-        while len(place := place[self.left[node[place]] >= 0]):
-            at = node[place]
-            goes_left = positions[row[place], self.feature[at]] <= self.threshold[at]
-            node[place] = np.where(goes_left, self.left[at], self.right[at])
-        return np.ascontiguousarray(number[node].reshape(len(self.roots), -1).T)
+        walking = np.arange(len(node))
+        while len(walking := walking[self.left[node[walking]] >= 0]):
+            at = node[walking]
+            goes_left = positions[row[walking], self.feature[at]] <= self.threshold[at]
+            node[walking] = np.where(goes_left, self.left[at], self.right[at])
+        return np.ascontiguousarray(leaf[node].reshape(len(self.roots), -1).T)
 
     def boxes(self, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """First position (L, d) of each leaf's box, and the one after its last, (L, d)."""
+        """Return the first position of each leaf's box, and the one after its last, (L, d) each."""
         first = np.zeros((len(self.left), len(sizes)), dtype=np.int32)
         stop = np.tile(sizes.astype(np.int32), (len(self.left), 1))
         level = self.roots
@@ -81,14 +81,14 @@ class Trees:
         return first[self.leaf_nodes], stop[self.leaf_nodes]
 
     def pruned(self, positions: np.ndarray, learns: np.ndarray, min_rows: int) -> Trees:
-        """Leave out each split that has fewer than ``min_rows`` rows on a side.
+        """Return the trees without the splits that have fewer than ``min_rows`` rows on a side.
 
-        A split left out gives all its rows to its larger side. ``learns`` (n, T) says which
-        rows count in which tree. From the roots down, so that a leaf has at least ``min_rows``
-        rows, unless its tree has fewer.
+        A split that is removed gives all its rows to its larger side. ``learns`` (n, T) says
+        which rows count in which tree. Pruning goes from the roots down, so a leaf has at least
+        ``min_rows`` rows, unless its tree has fewer.
         """
         n_nodes = len(self.left)
-        stands_for = np.arange(n_nodes)  # a node left out: its larger child
+        stands_for = np.arange(n_nodes)  # a removed node: its larger child
         tree, row = np.nonzero(learns.T)
         node = self.roots[tree]
         while (inner := self.left[node] >= 0).any():
@@ -97,7 +97,7 @@ class Trees:
             n_left = np.bincount(node[goes_left], minlength=n_nodes)
             n_right = np.bincount(node[~goes_left], minlength=n_nodes)
             small = np.flatnonzero((n_left < min_rows) | (n_right < min_rows))
-            small = small[n_left[small] + n_right[small] > 0]  # the others are not of this level
+            small = small[n_left[small] + n_right[small] > 0]  # the others are at another depth
             left_is_larger = n_left[small] >= n_right[small]
             stands_for[small] = np.where(left_is_larger, self.left[small], self.right[small])
             child = np.where(goes_left, self.left[node], self.right[node])
@@ -108,20 +108,22 @@ class Trees:
         return Trees(stands_for[self.roots], self.feature, self.threshold, left, right)._compact()
 
     def _compact(self) -> Trees:
-        """Drop the nodes that no root leads to."""
-        kept = np.zeros(len(self.left), dtype=bool)
+        """Return the trees without the nodes that no root leads to."""
+        reached = np.zeros(len(self.left), dtype=bool)
         level = self.roots
         while len(level):
-            kept[level] = True
+            reached[level] = True
             level = level[self.left[level] >= 0]
             level = np.concatenate([self.left[level], self.right[level]])
-        number = np.cumsum(kept) - 1
-        left, right = (np.where(c >= 0, number[c], -1)[kept] for c in (self.left, self.right))
-        return Trees(number[self.roots], self.feature[kept], self.threshold[kept], left, right)
+        number = np.cumsum(reached) - 1
+        left, right = (np.where(c >= 0, number[c], -1)[reached] for c in (self.left, self.right))
+        return Trees(
+            number[self.roots], self.feature[reached], self.threshold[reached], left, right
+        )
 
 
-def places(block: Block) -> np.ndarray:
-    """The position of each cell of a column, (K,): missing first, then numbers by size."""
+def cell_positions(block: Block) -> np.ndarray:
+    """Return the position of each cell of a column, (K,): missing first, then numbers by size."""
     if not block.numeric:
         return np.arange(block.n_cells)
     middle = block.knots[:, KNOTS // 2]
@@ -131,20 +133,20 @@ def places(block: Block) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Axis:
-    """One column's positions, and how the law in a leaf is smoothed along it."""
+    """One column's positions, and how the law in a leaf is smoothed along them."""
 
     margin: np.ndarray  # (K,) shares of the training rows
-    kernel: np.ndarray | None  # (K, K), rows sum to 1; None: a row counts for its own cell only
-    prior: float  # rows that the margin counts for
+    kernel: np.ndarray | None  # (K, K), rows sum to 1; None: a row counts only for its own cell
+    prior: float  # rows that the margin counts as
 
     @classmethod
     def learn(cls, block: Block, column: np.ndarray, bandwidth: float, prior: float) -> Axis:
-        """Take a column's positions (n,).
+        """Return the axis of a column with positions (n,).
 
         Between cells a and b of numbers, at mid-ranks r in [0, 1] of the training rows, the
         kernel is k(b | a) ~ m(b) exp(-(r_a - r_b)^2 / (2 bandwidth^2)), m the margin: a point
-        mass stays where it is, and a wide kernel gives the margin back. Missing cells, and
-        categories, count for themselves only.
+        mass stays where it is, and a wide kernel gives the margin. Missing cells and categories
+        count only for themselves.
         """
         margin = np.bincount(column, minlength=block.n_cells) / len(column)
         if not block.numeric or bandwidth == 0:
@@ -158,19 +160,19 @@ class Axis:
 
     @cached_property
     def upto(self) -> np.ndarray:
-        """Mass of the kernel before each position, (K, K + 1)."""
+        """The mass of each kernel before each position, (K, K + 1)."""
         kernel = np.eye(len(self.margin)) if self.kernel is None else self.kernel
         return np.concatenate([np.zeros((len(kernel), 1)), np.cumsum(kernel, axis=1)], axis=1)
 
     @cached_property
     def margin_upto(self) -> np.ndarray:
-        """Mass of the margin before each position, (K + 1,)."""
+        """The mass of the margin before each position, (K + 1,)."""
         return np.concatenate([[0.0], np.cumsum(self.margin)])
 
 
 @dataclass(frozen=True)
 class Leaves:
-    """The law of rows: a leaf by its share of rows, then each column by itself in the leaf's box.
+    """The law of rows: a leaf by its share of rows, then each column independently in its box.
 
     With n_l rows i of positions c_i in leaf l, and B the box of column j,
 
@@ -181,7 +183,7 @@ class Leaves:
 
     axes: tuple[Axis, ...]
     rows: np.ndarray  # (n, d) positions
-    members: np.ndarray  # rows of leaf 0, then of leaf 1, ...
+    members: np.ndarray  # the rows of leaf 0, then those of leaf 1, ...
     starts: np.ndarray  # (L + 1,) where each leaf's rows start among members
     first: np.ndarray  # (L, d) boxes, see Trees.boxes
     stop: np.ndarray  # (L, d)
@@ -190,7 +192,7 @@ class Leaves:
     def learn(
         cls, trees: Trees, axes: Sequence[Axis], rows: np.ndarray, learns: np.ndarray | None = None
     ) -> Leaves:
-        """Put rows (n, d) into the leaves of each tree, or those that ``learns`` (n, T) names."""
+        """Return the law of rows (n, d), in each tree of all or of those in ``learns`` (n, T)."""
         leaf = trees.apply(rows)
         if learns is None:
             learns = np.ones(leaf.shape, dtype=bool)
@@ -203,11 +205,11 @@ class Leaves:
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """Rows of each leaf, n_l, (L,)."""
+        """The number of rows of each leaf, n_l, (L,)."""
         return np.diff(self.starts)
 
     def law(self, column: int, leaves: np.ndarray) -> np.ndarray:
-        """Probabilities of one column's positions in each of ``leaves`` (u,): (u, K)."""
+        """Return the probabilities (u, K) of a column's positions in each of ``leaves`` (u,)."""
         axis = self.axes[column]
         spread, margin = self.spread(column, leaves), self.margin(column, leaves)
         return np.asarray(
@@ -215,7 +217,7 @@ class Leaves:
         )
 
     def spread(self, column: int, leaves: np.ndarray, axis: Axis | None = None) -> np.ndarray:
-        """Sum of the rows' kernels, sum_i k(c | c_i) / k(B | c_i): (u,) leaves -> (u, K)."""
+        """Return the rows' kernels, summed by leaf: sum_i k(c | c_i) / k(B | c_i), (u, K)."""
         axis = axis or self.axes[column]
         k, sizes = len(axis.margin), self.sizes[leaves]
         slot = np.repeat(np.arange(len(leaves)), sizes)
@@ -229,7 +231,7 @@ class Leaves:
         return np.asarray(np.where(inside, (counts / mass) @ axis.kernel, 0.0))
 
     def margin(self, column: int, leaves: np.ndarray) -> np.ndarray:
-        """The margin within each leaf's box, m(c) / m(B): (u,) leaves -> (u, K)."""
+        """Return the margin within each leaf's box, m(c) / m(B), (u, K), by leaf (u,)."""
         axis = self.axes[column]
         first, stop, inside = self._box(column, leaves)
         mass = axis.margin_upto[stop] - axis.margin_upto[first]
@@ -237,20 +239,20 @@ class Leaves:
 
     def _box(self, column: int, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         first, stop = self.first[leaves, column], self.stop[leaves, column]
-        place = np.arange(len(self.axes[column].margin))
-        return first, stop, (place >= first[:, None]) & (place < stop[:, None])
+        position = np.arange(len(self.axes[column].margin))
+        return first, stop, (position >= first[:, None]) & (position < stop[:, None])
 
     def log_probability(self, positions: np.ndarray, leaf: np.ndarray) -> np.ndarray:
-        """Log-probability (n,) of rows (n, d) in their leaves (n, T), the mean over trees."""
+        """Return the log-probability (n,) of rows (n, d) in leaves (n, T), averaged over trees."""
         n, n_trees = leaf.shape
         total = np.full(n, -np.inf)
         with np.errstate(divide="ignore"):
             for tree in range(n_trees):
                 used, slot = np.unique(leaf[:, tree], return_inverse=True)
-                found = np.log(self.sizes[used] / len(self.rows))[slot]
+                logs = np.log(self.sizes[used] / len(self.rows))[slot]
                 for column in range(positions.shape[1]):
-                    found += np.log(self.law(column, used)[slot, positions[:, column]])
-                total = np.logaddexp(total, found)
+                    logs += np.log(self.law(column, used)[slot, positions[:, column]])
+                total = np.logaddexp(total, logs)
         return np.asarray(total - np.log(n_trees))
 
     def draw(
@@ -258,14 +260,14 @@ class Leaves:
     ) -> np.ndarray:
         """Draw positions (n, d), given that some columns lie at ``allowed`` positions (K,).
 
-        Leaves are weighed again by the probability of what is allowed, so the law is exactly
-        the conditional one. SchemaError if what is allowed has probability 0.
+        Leaves are reweighted by the probability of the allowed positions, so the law is exactly
+        the conditional one. SchemaError if the allowed positions have probability 0.
         """
         allowed = allowed or {}
         weights = self.sizes.astype(float)
-        for column, may in allowed.items():
-            for part in parts(len(weights), len(may)):
-                weights[part] *= self.law(column, part) @ may
+        for column, mask in allowed.items():
+            for part in parts(len(weights), len(mask)):
+                weights[part] *= self.law(column, part) @ mask
         upto = np.cumsum(weights)
         if not upto[-1] > 0:
             raise SchemaError("the model knows no rows that meet the conditions; widen them")
@@ -279,7 +281,7 @@ class Leaves:
 
 
 def parts(n_leaves: int, n_cells: int) -> Iterator[np.ndarray]:
-    """Cut the numbers of leaves into runs whose tables of cells are not too large."""
+    """Yield the indices of leaves in runs whose tables of cells are not too large."""
     step = max(1, MAX_TABLE // n_cells)
     for at in range(0, n_leaves, step):
         yield np.arange(at, min(at + step, n_leaves))

@@ -1,4 +1,4 @@
-"""Trees that predict the levels of a column: grown, joined, kept and walked.
+"""Trees that predict the levels of a column: growing them, joining them, walking down them.
 
 Notation: n rows, K levels of the column (see :class:`~tabseed.generators.trees.levels.Levels`), k
 columns that predict it, T trees, N nodes of a tree.
@@ -18,28 +18,28 @@ from tabseed._random import child, int_seed
 from tabseed.coding.encode import Layout
 from tabseed.generators.trees.levels import Levels
 
-MAX_TARGETS = 12  # numbers that a column is turned into for splitting
-FEW_PREDICTORS = 30  # up to which every split looks at all of them
+MAX_TARGETS = 12  # numbers that represent a column when it is split
+FEW_PREDICTORS = 30  # up to this number, every split considers all predictors
 
 
 def levels_of(layout: Layout) -> dict[int, Levels]:
-    """Levels of the blocks to model, by place: those that none determines and hold anything."""
+    """Return the levels, by index, of blocks that have cells and that no other block determines."""
     free = ((j, b) for j, b in enumerate(layout.blocks) if b.parent < 0 and b.n_cells)
     return {j: Levels(block) for j, block in free}
 
 
 @dataclass
 class Rows:
-    """Rows as trees see them, by place of the block: filled at once, or column by column."""
+    """Rows as trees see them, by index of the block: filled at once or column by column."""
 
     levels: dict[int, Levels]
     n: int
     level: dict[int, np.ndarray]  # (n,) the level of each row
-    place: dict[int, np.ndarray]  # (n,) float32, where it lies along its column
+    position: dict[int, np.ndarray]  # (n,) float32, the position of each row along its column
 
     @classmethod
     def of(cls, layout: Layout, x: np.ndarray) -> Self:
-        """See encoded rows (n, w) as levels and places."""
+        """Return encoded rows (n, w) as levels and positions."""
         rows, cells = cls(levels_of(layout), len(x), {}, {}), layout.cells(x)
         for j, levels in rows.levels.items():
             values = layout.values(levels.block, x)
@@ -49,35 +49,37 @@ class Rows:
     def put(self, j: int, level: np.ndarray, values: np.ndarray) -> None:
         """Fill a column."""
         self.level[j] = level
-        self.place[j] = self.levels[j].position(level, values)
+        self.position[j] = self.levels[j].position(level, values)
 
     def predictors(
         self, before: Sequence[int], contrasts: np.ndarray, tree: np.ndarray
     ) -> np.ndarray:
-        """Put columns side by side, (n, k) float32: numbers by place, categories by contrast.
+        """Return columns side by side, (n, k) float32: positions of numbers, contrasts of levels.
 
-        ``contrasts`` (T, sum of levels of the categorical ones), ``tree`` (n,) which of them.
+        ``contrasts`` is (T, sum of levels of the categorical columns), ``tree`` (n,) selects its
+        row for each row of the result.
         """
-        found, at = np.empty((self.n, len(before)), np.float32), 0
-        for place, i in enumerate(before):
+        columns, at = np.empty((self.n, len(before)), np.float32), 0
+        for k, i in enumerate(before):
             levels = self.levels[i]
             if levels.block.numeric:
-                found[:, place] = self.place[i]
+                columns[:, k] = self.position[i]
             else:
-                found[:, place] = contrasts[tree, at + self.level[i]]
+                columns[:, k] = contrasts[tree, at + self.level[i]]
                 at += levels.size
-        return found
+        return columns
 
 
 def targets(
     levels: Levels, level: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turn a column into numbers (n, q <= MAX_TARGETS + 1) whose variance splits should reduce.
+    """Return numbers (n, q <= MAX_TARGETS + 1) whose variance splits reduce, and weights (q,).
 
-    A number: whether it is at most each of some thresholds of equal shares, and whether it is
-    missing. A category: one-hot levels; many of them by a random projection, which keeps their
-    distances on average (Johnson and Lindenstrauss). And weights (q,) of the contrast by which
-    categories are ordered as predictors: for a number all alike, which is its mean rank.
+    For a number they say whether it is at most each of some thresholds, at equal shares of the
+    rows, and whether it is missing. For a category they are one-hot levels; if there are many, a
+    random projection of these, which keeps their distances on average (Johnson and Lindenstrauss).
+    The weights give the contrast by which categories are ordered as predictors; for a number they
+    are all equal, so that the contrast is its mean rank.
     """
     if not levels.block.numeric:
         if levels.size <= MAX_TARGETS:
@@ -87,25 +89,25 @@ def targets(
         return y, rng.standard_normal(y.shape[1])
     rank = levels.rank[level]
     present = np.sort(rank[rank >= 0])
-    found = []
+    parts = []
     if len(present):
         shares = (np.arange(MAX_TARGETS) + 0.5) / MAX_TARGETS
         at = np.unique(present[(shares * len(present)).astype(int)])
         upto = (rank[:, None] <= at).astype(np.float64)
-        upto[rank < 0] = upto[rank >= 0].mean(axis=0)  # missing: no pull to either side
-        found.append(upto)
+        upto[rank < 0] = upto[rank >= 0].mean(axis=0)  # missing: pulls to neither side
+        parts.append(upto)
     if levels.block.missing:
-        found.append((rank < 0)[:, None].astype(np.float64))
-    y = np.hstack(found)
+        parts.append((rank < 0)[:, None].astype(np.float64))
+    y = np.hstack(parts)
     return y, np.ones(y.shape[1])
 
 
 @dataclass
 class Tree:
-    """A tree as it was grown, with the rows of its bag counted by level in every node."""
+    """A tree with the number of rows of its bag at each level in every node."""
 
-    feature: np.ndarray  # (N,) place among the predictors; -1 in a leaf
-    threshold: np.ndarray  # (N,) at most this: left
+    feature: np.ndarray  # (N,) index among the predictors; -1 in a leaf
+    threshold: np.ndarray  # (N,) values up to it go left
     left: np.ndarray  # (N,) -1 in a leaf
     right: np.ndarray
     contrasts: np.ndarray  # (sum of levels of categorical predictors,)
@@ -122,9 +124,9 @@ class Tree:
         min_leaf: int,
         stream: np.random.SeedSequence,
     ) -> tuple[Self, np.ndarray]:
-        """Predict column ``j`` from those ``before``, on the rows of positive weight (n,).
+        """Grow a tree of column ``j`` on the columns ``before``, from rows of positive weight (n,).
 
-        Gives the tree, and the node (n,) that each row reaches, in the bag or not.
+        Returns the tree, and the node (n,) that each row reaches, in the bag or not.
         """
         levels, level = rows.levels[j], rows.level[j]
         y, contrast = targets(levels, level, np.random.default_rng(child(stream, 0)))
@@ -133,7 +135,7 @@ class Tree:
         bag, k = np.flatnonzero(weight), len(before)
         if k == 0:
             leaf = np.array([-1])
-            found = cls(leaf, np.zeros(1), leaf, leaf, contrasts, np.empty(0))
+            tree = cls(leaf, np.zeros(1), leaf, leaf, contrasts, np.empty(0))
             reached = np.zeros(rows.n, dtype=np.int64)
         else:
             model = DecisionTreeRegressor(
@@ -145,38 +147,38 @@ class Tree:
             t = model.fit(x[bag], y[bag], sample_weight=bagged, check_input=False).tree_
             feature = np.where(t.children_left < 0, -1, t.feature)
             sides = t.children_left.copy(), t.children_right.copy()
-            found = cls(feature, t.threshold.copy(), *sides, contrasts, np.empty(0))
+            tree = cls(feature, t.threshold.copy(), *sides, contrasts, np.empty(0))
             reached = t.apply(x)
-        size = len(found.feature), levels.size
+        size = len(tree.feature), levels.size
         at = reached * levels.size + level
         counts = np.bincount(at, weight, size[0] * size[1]).reshape(size)
-        parent = found.parent
-        for nodes in found.generations[:0:-1]:
+        parent = tree.parent
+        for nodes in tree.generations[:0:-1]:
             np.add.at(counts, parent[nodes], counts[nodes])
-        found.counts = counts.astype(np.float32)  # whole numbers: exact
-        return found, reached
+        tree.counts = counts.astype(np.float32)  # whole numbers: exact
+        return tree, reached
 
     @cached_property
     def parent(self) -> np.ndarray:
-        """The node above each, (N,); -1 for the root."""
+        """The parent of each node, (N,); -1 for the root."""
         parent, inner = np.full(len(self.feature), -1), np.flatnonzero(self.feature >= 0)
         parent[self.left[inner]] = parent[self.right[inner]] = inner
         return parent
 
     @cached_property
     def generations(self) -> list[np.ndarray]:
-        """Nodes by depth."""
-        found = [np.array([0])]
+        """The nodes at each depth, from the root down."""
+        nodes = [np.array([0])]
         while True:
-            inner = found[-1][self.feature[found[-1]] >= 0]
+            inner = nodes[-1][self.feature[nodes[-1]] >= 0]
             if not len(inner):
-                return found
-            found.append(np.concatenate([self.left[inner], self.right[inner]]))
+                return nodes
+            nodes.append(np.concatenate([self.left[inner], self.right[inner]]))
 
     def laws(self, shrinkages: Sequence[float]) -> np.ndarray:
-        """Probabilities (A, N, K): p_v = (counts_v + a p_parent) / (rows_v + a), for each a.
+        """Return probabilities (A, N, K): p_v = (counts_v + a p_parent) / (rows_v + a), for each a.
 
-        From the root down: a leaf leans on the nodes above it, the more the fewer rows it has.
+        From the root down: a leaf is shrunk towards the nodes above it, more if it has few rows.
         """
         a, parent = np.array(shrinkages)[:, None, None], self.parent
         total = self.counts.sum(axis=1, keepdims=True, dtype=np.float64)
@@ -190,28 +192,29 @@ class Tree:
 def _contrasts(
     rows: Rows, before: Sequence[int], score: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Place the levels of each categorical predictor by their mean score in the bag, one line.
+    """Return the mean score, in the bag, of each level of the categorical predictors, in one array.
 
-    Means lean on that of all by one row, so a level of few rows stays near the middle.
+    Each mean is shrunk towards that of all rows by one row, so a level of few rows stays near it.
     """
     score = weight * (score - weight @ score / weight.sum())
-    found = [np.empty(0)]
+    means = [np.empty(0)]
     for i in before:
         if not rows.levels[i].block.numeric:
             level, size = rows.level[i], rows.levels[i].size
             count = np.bincount(level, weight, size)
-            found.append(np.bincount(level, score, size) / (count + 1))
-    return np.concatenate(found)
+            means.append(np.bincount(level, score, size) / (count + 1))
+    return np.concatenate(means)
 
 
 @dataclass
 class Forest:
     """T trees for one column: nodes in one array, and the law of the column in each leaf.
 
-    ``predictors`` (k,) are the columns before, by block; ``contrasts`` (T, sum of levels of the
-    categorical ones) place their levels along a line, for each tree; ``roots`` (T,) are the nodes
-    that trees begin with. ``feature``, ``threshold``, ``left``, ``right`` as in :class:`Tree`;
-    ``leaf`` (nodes,) is the row of ``upto`` (leaves, K), the cumulated probabilities of levels.
+    ``predictors`` (k,) are the blocks of the columns before; ``contrasts`` (T, sum of levels of
+    the categorical ones) orders their levels along a line, for each tree; ``roots`` (T,) are the
+    first nodes of the trees. ``feature``, ``threshold``, ``left``, ``right`` are as in
+    :class:`Tree`; ``leaf`` (nodes,) is the row of ``upto`` (leaves, K), the cumulative
+    probabilities of the levels.
     """
 
     predictors: np.ndarray
@@ -228,7 +231,7 @@ class Forest:
     def join(
         cls, before: Sequence[int], trees: Sequence[Tree], shrinkage: float, kernel: np.ndarray
     ) -> Self:
-        """Join trees; keep of each leaf the law that leans on its ancestors, blurred (K, K)."""
+        """Join trees; each leaf keeps its law (:meth:`Tree.laws`), blurred by a kernel (K, K)."""
         starts = np.cumsum([0, *(len(tree.feature) for tree in trees)])
         pairs = list(zip(trees, starts.tolist(), strict=False))
         feature = np.concatenate([tree.feature for tree in trees])
@@ -247,25 +250,25 @@ class Forest:
         )
 
     def laws(self, rows: Rows, tree: np.ndarray) -> np.ndarray:
-        """Cumulated probabilities (n, K) for rows whose predictors are filled, by tree (n,)."""
+        """Return cumulative probabilities (n, K) given the rows' predictors, by trees (n,)."""
         x = rows.predictors(self.predictors.tolist(), self.contrasts, tree)
         node = self.roots[tree]
-        on_way = np.flatnonzero(self.feature[node] >= 0)
-        while len(on_way):
-            at = node[on_way]
-            goes_left = x[on_way, self.feature[at]] <= self.threshold[at]
-            node[on_way] = np.where(goes_left, self.left[at], self.right[at])
-            on_way = on_way[self.feature[node[on_way]] >= 0]
+        walking = np.flatnonzero(self.feature[node] >= 0)
+        while len(walking):
+            at = node[walking]
+            goes_left = x[walking, self.feature[at]] <= self.threshold[at]
+            node[walking] = np.where(goes_left, self.left[at], self.right[at])
+            walking = walking[self.feature[node[walking]] >= 0]
         return np.asarray(self.upto[self.leaf[node]])
 
     def check(self, levels: dict[int, Levels], before: Sequence[int], size: int) -> None:
-        """Refuse arrays that do not fit together, or ways that do not end: ValueError."""
+        """Raise ValueError for arrays that do not fit together or a walk that does not end."""
         nodes, inner = len(self.feature), self.feature >= 0
         after = np.arange(nodes)[inner]
-        wide = sum(levels[i].size for i in before if not levels[i].block.numeric)
+        n_levels = sum(levels[i].size for i in before if not levels[i].block.numeric)
         sound = (
             self.predictors.tolist() == list(before)
-            and self.contrasts.shape == (len(self.roots), wide)
+            and self.contrasts.shape == (len(self.roots), n_levels)
             and len(self.roots) > 0
             and (self.feature < max(1, len(before))).all()
             and (self.left[inner] > after).all()
@@ -279,4 +282,4 @@ class Forest:
             and bool((self.upto[:, -1] > 0).all())
         )
         if not sound:
-            raise ValueError("trees whose parts do not fit together")
+            raise ValueError("trees with arrays that do not fit together")

@@ -1,8 +1,8 @@
-"""Column by column with trees: each drawn from the leaf that the columns before it lead to.
+"""Trees column by column: each column is drawn from the leaf that the earlier columns lead to.
 
 Notation: n rows, c columns, K levels of a column (see
-:class:`~tabseed.generators.trees.levels.Levels`), O orders of the columns, T trees a column and
-order, N nodes of a tree.
+:class:`~tabseed.generators.trees.levels.Levels`), O orders of the columns, T trees for each
+column and order, N nodes of a tree.
 """
 
 from __future__ import annotations
@@ -26,48 +26,50 @@ from tabseed.parameters import FLAG, N_JOBS, SEED, Parameters, Real, Whole, or_n
 from tabseed.space import Int
 from tabseed.table import Frame, Table
 
-SHRINKAGES = (1.0, 2.0, 4.0, 8.0, 16.0)  # rows; tried by held-out likelihood
-WIDTHS = (0.0, 0.7, 1.5, 3.0, 6.0)  # parts of intervals
-FLOOR = 1e-3  # share of the margin in what is scored: no row is impossible
+SHRINKAGES = (1.0, 2.0, 4.0, 8.0, 16.0)  # rows; compared by held-out likelihood
+WIDTHS = (0.0, 0.7, 1.5, 3.0, 6.0)  # parts of intervals; compared likewise
+FLOOR = 1e-3  # share of the margin in the scored law, so that no row is impossible
 BAG_ROWS = 10_000  # rows that a tree learns from, at most
 JUDGED_ROWS = 2_000  # rows that choose shrinkage and width, at most
-ALONE = 2_000  # rows below which threads cost more than they gain
+ALONE = 2_000  # rows below which threads cost more time than they save
 
 
 class SequentialTrees(Generator):
-    """Draw column by column, each from the leaf of a tree grown on the columns before.
+    """Draw column by column, each from the leaf of a tree grown on the columns before it.
 
-    The idea is that of synthpop. What differs, for few rows: the law is a mixture over several
-    random orders of the columns, and in each order over trees grown on bootstrap samples, so no
-    single cut decides; a leaf leans on its ancestors (p = (counts + a p_parent) / (rows + a));
-    numbers are drawn in levels, parts of the column's intervals, blurred by a kernel of width h
-    and then spread within their level on the column's own grid. No row of the table is kept, only
-    counts. a and h are chosen for each column by the likelihood of rows out of the bag. Splits
-    reduce the variance of a column's levels: of indicators of thresholds for a number (so the
-    continuous ranked probability score), of one-hot levels for a category (so the Gini impurity).
-    Categories among the predictors are placed along a random contrast of what is predicted.
+    The idea is that of synthpop, adapted to few rows. The law is a mixture over several random
+    orders of the columns, and in each order over trees grown on bootstrap samples, so no single
+    split decides. A leaf is shrunk towards its ancestors (p = (counts + a p_parent) / (rows + a)).
+    Numbers are drawn as levels, parts of the column's intervals, blurred by a kernel of width h
+    and then spread within their level on the column's own grid. The model keeps counts only, no
+    row of the table. a and h are chosen for each column by the likelihood of out-of-bag rows.
+    Splits reduce the variance of a column's levels: of indicators of thresholds for a number (so
+    the continuous ranked probability score), of one-hot levels for a category (so the Gini
+    impurity). Categorical predictors are ordered along a random contrast of the predicted column.
 
     Parameters
     ----------
     n_orders, n_trees : int or None
-        O and T; None: 12 and 2, fewer where rows times columns are many.
+        O and T; None: 12 and 2, with fewer orders for large tables.
     min_leaf : int
-        Rows a leaf has at least. Larger: further from the training rows, less like them.
+        Fewest rows of a leaf. Larger leaves draw rows further from the training rows, and less
+        like them.
     shrinkage : float or None
         a, in rows; None: chosen for each column.
     width : float or None
         h, in quarters of an interval; None: chosen for each column.
     proper : bool
         Draw one bootstrap sample of the rows for each order before anything is learned, so that
-        different orders (and seeds) also show how unsure the law itself is ("proper" synthesis).
+        different orders (and seeds) also show the uncertainty of the law itself ("proper"
+        synthesis).
     n_jobs : int or None
-        Threads; the rows drawn do not depend on it.
+        Threads; the drawn rows do not depend on it.
     random_state : int, numpy Generator, SeedSequence or None
 
-    Learned: ``gains_`` by column, the mean log-likelihood of rows out of the bag over that of the
-    column's margin, in nats; ``settings_`` by column, (a, h).
+    Learned: ``gains_``, by column the mean log-likelihood of out-of-bag rows less that under the
+    column's margin, in nats; ``settings_``, by column (a, h).
 
-    Cost: O T c trees of at most 10,000 rows; drawing: O c passes down the trees.
+    Cost: learning O T c trees of at most 10,000 rows; drawing O c passes down the trees.
 
     References: Reiter, Journal of Official Statistics 21 (2005); Nowok, Raab and Dibben,
     doi:10.18637/jss.v074.i11; Gneiting and Raftery, doi:10.1198/016214506000001437 (scores).
@@ -77,8 +79,8 @@ class SequentialTrees(Generator):
     >>> import numpy as np, pyarrow as pa
     >>> x = np.random.default_rng(0).normal(size=200)
     >>> model = SequentialTrees(random_state=0).fit(pa.table({"x": x, "up": x > 0}))
-    >>> drawn = model.sample(1000).to_pydict()
-    >>> bool(np.mean((np.array(drawn["x"]) > 0) == drawn["up"]) > 0.95)
+    >>> synthetic = model.sample(1000).to_pydict()
+    >>> bool(np.mean((np.array(synthetic["x"]) > 0) == synthetic["up"]) > 0.95)
     True
     """
 
@@ -116,7 +118,7 @@ class SequentialTrees(Generator):
 
     gains_: dict[str, float]
     settings_: dict[str, tuple[float, float]]
-    orders_: list[list[int]]  # places of the blocks, in the order they are drawn
+    orders_: list[list[int]]  # indices of the blocks, in the order they are drawn
     forests_: list[dict[int, Forest]]  # for each order, by block
 
     def _fit(
@@ -140,10 +142,10 @@ class SequentialTrees(Generator):
         n_jobs = 1 if rows.n < ALONE else self.n_jobs
         grown: list[list[Tree]] = []
         scores: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {j: [] for j in rows.levels}
-        found = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(work)
-        for (*_, j), (trees, seen) in zip(jobs, found, strict=True):
+        results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(work)
+        for (*_, j), (trees, sums) in zip(jobs, results, strict=True):
             grown.append(trees)
-            scores[j].append(seen)
+            scores[j].append(sums)
             if aids.progress is not None:
                 aids.progress(len(grown), len(jobs), "columns, in all orders")
         self._choose(rows, scores, judged)
@@ -161,7 +163,7 @@ class SequentialTrees(Generator):
         return self.settings_[self._levels[j].block.name][0]
 
     def _size(self, rows: Rows) -> tuple[int, int]:
-        """O and T: as many trees as a moderate time allows, at least four a column."""
+        """Return O and T: as many trees as moderate time allows, at least four for each column."""
         work = min(rows.n, BAG_ROWS) * len(rows.levels) ** 2
         trees = int(np.clip(3e7 / max(work, 1), 4, 24))
         n_trees = self.n_trees or 2
@@ -183,14 +185,15 @@ class SequentialTrees(Generator):
         judged: np.ndarray,
         stream: np.random.SeedSequence,
     ) -> tuple[list[Tree], tuple[np.ndarray, np.ndarray]]:
-        """Grow the trees of the last of ``columns`` on those before.
+        """Grow the trees of the last of ``columns`` on the others.
 
-        Gives them, and for the judged rows (m,) the sum over trees whose bag lacks the row of the
-        probabilities of its level, for each shrinkage and width (A, H, m), and their number (m,).
+        Returns them and, for the judged rows (m,), over the trees whose bag lacks the row: the sum
+        of the probabilities of its level, for each shrinkage and width (A, H, m), and the number
+        of these trees (m,).
         """
         *before, j = columns
         levels, level = rows.levels[j], rows.level[j][judged]
-        # probability to be moved into the level of each judged row, (m, K, H)
+        # probability to move from a level to that of each judged row, (m, K, H)
         kernels = np.stack([levels.kernel(h)[:, level].T for h in self._widths], axis=2)
         total = np.zeros((len(self._shrinkages), len(self._widths), len(judged)))
         times = np.zeros(len(judged))
@@ -218,18 +221,18 @@ class SequentialTrees(Generator):
         scores: dict[int, list[tuple[np.ndarray, np.ndarray]]],
         judged: np.ndarray,
     ) -> None:
-        """Choose shrinkage and width of each column by the likelihood out of the bag.
+        """Choose shrinkage and width of each column by the out-of-bag likelihood.
 
-        The probability of a row's level is the mean over the trees of all orders, as it is drawn.
+        The probability of a row's level is the mean over the trees of all orders, as in draws.
         """
         self.gains_, self.settings_ = {}, {}
-        for j, seen in scores.items():
+        for j, sums in scores.items():
             levels, level = rows.levels[j], rows.level[j]
-            total = sum(found for found, _ in seen)
-            times = np.asarray(sum(found for _, found in seen))
+            total = sum(probabilities for probabilities, _ in sums)
+            times = np.asarray(sum(counts for _, counts in sums))
             out = np.flatnonzero(times)
             name = levels.block.name
-            if not len(out):  # too few rows for any to be out of a bag
+            if not len(out):  # so few rows that none is out of a bag
                 self.gains_[name] = 0.0
                 self.settings_[name] = (self._shrinkages[-1], self._widths[0])
                 continue
@@ -247,7 +250,7 @@ class SequentialTrees(Generator):
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         layout = self.encoder_.layout_
         which = rng.permutation(np.arange(n) % len(self.orders_))  # equal parts, mixed
-        # a block without cells holds nothing but missing values
+        # a block without cells has only missing values
         values = {j: np.full(n, np.nan) for j, b in enumerate(layout.blocks) if b.parent < 0}
         for o, order in enumerate(self.orders_):
             mine = np.flatnonzero(which == o)
@@ -255,22 +258,22 @@ class SequentialTrees(Generator):
             for j in order:
                 levels, forest = self._levels[j], self.forests_[o][j]
                 upto = forest.laws(rows, rng.integers(0, len(forest.roots), rows.n))
-                drawn = levels.draw(pick(upto, rng.random(rows.n)), rng)
+                draws = levels.draw(pick(upto, rng.random(rows.n)), rng)
                 # the grid may have moved a number to the next level
-                rows.put(j, levels.of(levels.block.cell_of(drawn), drawn), drawn)
-                values[j][mine] = drawn
+                rows.put(j, levels.of(levels.block.cell_of(draws), draws), draws)
+                values[j][mine] = draws
         return layout.from_free(values, rng)
 
     def log_likelihood(self, table: Frame) -> np.ndarray:
-        """Log-probability of each row's cells (n,), in nats, exact.
+        """Return the exact log-probability of each row's cells (n,), in nats.
 
         log 1/O sum_o prod_j 1/T sum_t p_t(x_j | x_before). A number's cell is its interval, as in
         :meth:`~tabseed.generators.neural.base.NeuralGenerator.log_likelihood`. SchemaError for
-        values that the encoder does not know; -inf where the law has none.
+        values that the encoder does not know; -inf for rows of probability 0.
         """
         x = self.encoder_.transform(Table.from_frame(table))
         rows, at = Rows.of(self.encoder_.layout_, x), np.arange(len(x))
-        found = np.zeros((len(self.orders_), rows.n))
+        logs = np.zeros((len(self.orders_), rows.n))
         for o, forests in enumerate(self.forests_):
             for j, forest in forests.items():
                 levels = rows.levels[j]
@@ -282,16 +285,16 @@ class SequentialTrees(Generator):
                     starts = levels.cell_starts
                     p += upto[at, starts[cell + 1]] - upto[at, starts[cell]]
                 with np.errstate(divide="ignore"):
-                    found[o] += np.log(p / len(forest.roots))
-        return np.asarray(logsumexp(found, axis=0) - np.log(len(found)))
+                    logs[o] += np.log(p / len(forest.roots))
+        return np.asarray(logsumexp(logs, axis=0) - np.log(len(logs)))
 
     # -- files
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         arrays = {
             f"{o}.{j}.{f.name}": getattr(forest, f.name)
-            for o, found in enumerate(self.forests_)
-            for j, forest in found.items()
+            for o, forests in enumerate(self.forests_)
+            for j, forest in forests.items()
             for f in fields(Forest)
         }
         return {"orders": self.orders_, "gains": self.gains_, "settings": self.settings_}, arrays
@@ -304,16 +307,16 @@ class SequentialTrees(Generator):
         self.forests_ = []
         for o, order in enumerate(self.orders_):
             if sorted(order) != sorted(levels):
-                raise ValueError("an order that is not one of the columns")
+                raise ValueError("an order that does not hold each column once")
             self.forests_.append({j: Forest(**under(f"{o}.{j}.", arrays)) for j in order})
             for at, j in enumerate(order):
                 self.forests_[o][j].check(levels, order[:at], levels[j].size)
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
+        """Return a few lines that say what was learned."""
         trees = len(next(iter(self.forests_[0].values())).roots) if self.forests_[0] else 0
         ranked = sorted(self.gains_.items(), key=lambda pair: -pair[1])
         best = ", ".join(f"{name!r} {gain:+.2f}" for name, gain in ranked[:3] if gain > 0)
         line = f"{len(self.orders_)} orders of the columns, {trees} trees for each column"
-        found = [line + (f"; best predicted (nats a row): {best}" if best else "")]
-        return [*found, *super().summary()]
+        lines = [line + (f"; best predicted (nats a row): {best}" if best else "")]
+        return [*lines, *super().summary()]
