@@ -1,4 +1,4 @@
-"""Two-stage synthesis: which column is the target, files, refusals."""
+"""Two-stage synthesis: the target's column, files, and what is refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tabseed.errors import FileError, SchemaError, TabseedError
 from tabseed.generators.two_stage.feature_response import FeatureResponse, encoder_of
 from tabseed.testing.tables import example_table
 
-# --- which column, and columns that follow others -----------------------------------------------
+# --- the target, and columns that follow others -------------------------------------------------
 
 
 def test_the_last_column_is_the_target_if_none_is_named() -> None:
@@ -41,10 +41,11 @@ def test_a_target_alone_has_its_own_law(tmp_path) -> None:
     for columns in ({}, {"k": np.full(100, 3)}):
         for values, mean in ((y, 0.8), (y.astype(str), [0.6, 0.3, 0.1])):
             model = FeatureResponse(random_state=0).fit(pa.table({**columns, "y": values}))
-            drawn = np.array(model.sample(4_000)["y"].to_pylist())
+            synthetic = np.array(model.sample(4_000)["y"].to_pylist())
             for value, share in zip(np.unique(values), (0.6, 0.3, 0.1), strict=True):
                 assert (
-                    abs(np.mean(drawn == value) - share) < 5 * (share * (1 - share) / 4_000) ** 0.5
+                    abs(np.mean(synthetic == value) - share)
+                    < 5 * (share * (1 - share) / 4_000) ** 0.5
                 )
             rows = pa.table({**columns, "y": values}).slice(0, 2)
             assert np.allclose(model.response_mean(rows), mean)
@@ -52,7 +53,7 @@ def test_a_target_alone_has_its_own_law(tmp_path) -> None:
             assert ts.load(tmp_path / "m").sample(50).equals(model.sample(50))
 
 
-def test_dependencies_hold_whichever_column_is_the_target() -> None:
+def test_dependencies_hold_for_any_target() -> None:
     rng = np.random.default_rng(0)
     code = rng.integers(0, 6, 120)
     name = np.array(["zero", "one", "two", "three", "four", "five"])[code]
@@ -75,7 +76,7 @@ def test_dependencies_hold_whichever_column_is_the_target() -> None:
         model.sample_response(pa.table({"name": ["seven"], "x": [0.0]}))
 
 
-def test_an_encoder_of_some_columns_is_that_part() -> None:
+def test_an_encoder_of_some_columns_encodes_only_them() -> None:
     table = ts.Table.from_frame(example_table(50))
     encoder = TableEncoder().fit(table)
     part = encoder_of(encoder, [3, 0])
@@ -122,7 +123,7 @@ def test_files_hold_no_other_estimator(tmp_path) -> None:
     x, y, _ = uneven(40)
     piped = make_pipeline(StandardScaler(), LinearRegression())
     weighted = KNeighborsRegressor(3, weights=lambda d: np.exp(-d))
-    for response, why in ((piped, "Pipeline"), (weighted, "no plain value")):
+    for response, why in ((piped, "Pipeline"), (weighted, "not a plain value")):
         model = FeatureResponse(SMOOTH, response, random_state=0).fit(frame(x, y=y))
         assert len(model.sample(3)) == 3
         with pytest.raises(TabseedError, match=why):
@@ -137,7 +138,7 @@ def test_files_hold_no_other_estimator(tmp_path) -> None:
     with zipfile.ZipFile(tmp_path / "bad", "w") as archive:
         for name, data in members.items():
             archive.writestr(name, data)
-    with pytest.raises(FileError, match="no response that a file may hold"):
+    with pytest.raises(FileError, match="not a response that a file may hold"):
         ts.load(tmp_path / "bad")
 
 
@@ -154,6 +155,6 @@ def test_files_hold_no_other_estimator(tmp_path) -> None:
 )
 def test_what_does_not_fit_is_refused(settings, why) -> None:
     x, y, _ = uneven(40)
-    with pytest.raises(TabseedError, match=why) as told:
+    with pytest.raises(TabseedError, match=why) as caught:
         FeatureResponse(**{"features": SMOOTH, **settings}).fit(frame(x, y=y))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)

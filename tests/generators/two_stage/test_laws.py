@@ -1,7 +1,7 @@
-"""The response's law of two-stage synthesis against laws that are known.
+"""The law of the response in two-stage synthesis against known laws.
 
 Statistical tests fix the seed; their bars are 4 standard errors (5 where many numbers are compared
-at once), so each would fail by chance once in 15,000 seeds.
+at once), so each would fail by chance for one seed in 15,000.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tabseed.generators.two_stage.laws import calibrated, on_grid
 
 
 def logistic(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points (n, 4), y, and P(y = 1 | x) = 1 / (1 + exp(-x_1 + x_2))."""
+    """Return points (n, 4), y, and P(y = 1 | x) = 1 / (1 + exp(-x_1 + x_2))."""
     rng = np.random.default_rng([10_015, seed])
     x = rng.normal(size=(n, 4))
     eta = 1 / (1 + np.exp(x[:, 1] - x[:, 0]))
@@ -29,45 +29,47 @@ def logistic(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 # --- numbers ------------------------------------------------------------------------------------
 
 
-def test_residuals_are_as_large_as_errors_on_fresh_rows_and_those_in_fold_are_not() -> None:
-    """Mean squares over 1,000 training and 20,000 fresh rows; bar of 4 standard errors of both."""
+def test_out_of_fold_residuals_are_as_large_as_errors_on_fresh_rows_and_others_are_smaller() -> (
+    None
+):
+    """Mean squares over 1,000 training and 20,000 fresh rows; bar: 4 standard errors of both."""
     x, y, _ = uneven(1_000)
     model = FeatureResponse(SMOOTH, "forest", "global", random_state=0)
     law = model.fit(frame(x, y=y), target="y").law_
     fresh, answers, _ = uneven(20_000, seed=1)
-    errors = answers - law.mu(model._given(frame(fresh)))
-    inside = y - law.mu(model._given(frame(x)))
-    found = law.residuals**2
-    bar = 4 * np.hypot(found.std() / 1_000**0.5, (errors**2).std() / 20_000**0.5)
-    assert abs(found.mean() - (errors**2).mean()) < bar
+    errors = answers - law.mu(model._points_of(frame(fresh)))
+    inside = y - law.mu(model._points_of(frame(x)))
+    squares = law.residuals**2
+    bar = 4 * np.hypot(squares.std() / 1_000**0.5, (errors**2).std() / 20_000**0.5)
+    assert abs(squares.mean() - (errors**2).mean()) < bar
     assert (inside**2).mean() < (errors**2).mean() - 2 * bar
 
 
-def test_local_residuals_have_the_spread_of_their_place() -> None:
-    """Var(y~ | x) = s(x)^2 (1 + 1/k) in eight bins; of global residuals it is the same anywhere."""
+def test_local_residuals_have_the_spread_of_their_neighbourhood() -> None:
+    """Var(y~ | x) = s(x)^2 (1 + 1/k) in eight bins; with global residuals it is constant."""
     n = 3_000
     x, y, _ = uneven(n)
     at, _, s = uneven(40_000, seed=1)
     bins = np.digitize(at, np.linspace(-2, 2, 9)[1:-1])
-    found = {}
+    variances = {}
     for kind in ("local", "global"):
         model = FeatureResponse(SMOOTH, "knn", kind, random_state=0).fit(frame(x, y=y))
-        drawn = model.sample_response(frame(at), random_state=1)
-        found[kind] = np.array([np.mean((drawn - at**2)[bins == b] ** 2) for b in range(8)])
+        responses = model.sample_response(frame(at), random_state=1)
+        variances[kind] = np.array([np.mean((responses - at**2)[bins == b] ** 2) for b in range(8)])
     expected = np.array([np.mean(s[bins == b] ** 2) for b in range(8)]) * (1 + 1 / round(n**0.5))
     # each bin's variance rests on n / 8 training rows of kurtosis about 3
     bar = 5 * expected * (2 / (n / 8)) ** 0.5
-    assert (np.abs(found["local"] - expected) < bar).all()
-    assert (found["global"][3:5] > 2 * expected[3:5]).all()
-    assert found["global"][0] < expected[0] - bar[0]
+    assert (np.abs(variances["local"] - expected) < bar).all()
+    assert (variances["global"][3:5] > 2 * expected[3:5]).all()
+    assert variances["global"][0] < expected[0] - bar[0]
 
 
-def test_mean_of_the_rows_drawn_is_that_of_the_law_in_every_part() -> None:
+def test_the_mean_of_drawn_rows_is_that_of_the_law_in_every_bin() -> None:
     """E[y | x] by bins of x, 1,500 rows in, 20,000 out; 5 standard errors of training and draw."""
     x, y, s = uneven(1_500)
     model = FeatureResponse(SMOOTH, "knn", random_state=0).fit(frame(x, y=y), target="y")
-    drawn = model.sample(20_000, random_state=2).to_pydict()
-    a, b = (np.array(drawn[name]) for name in ("x0", "y"))
+    synthetic = model.sample(20_000, random_state=2).to_pydict()
+    a, b = (np.array(synthetic[name]) for name in ("x0", "y"))
     for low in np.linspace(-1.5, 1.0, 6):
         mine = (a >= low) & (a < low + 0.5)
         near = (x >= low) & (x < low + 0.5)
@@ -76,18 +78,18 @@ def test_mean_of_the_rows_drawn_is_that_of_the_law_in_every_part() -> None:
 
 
 def test_calibrated_numbers_keep_the_variance_of_a_noisy_regressor() -> None:
-    """One neighbour follows noise: y~ would vary by sigma^2 too much; the slope takes that back.
+    """One neighbour follows noise: the variance of y~ would be sigma^2 too large but for the slope.
 
-    Var y = 4/3 + 1 of 2,000 rows, 40,000 drawn at fresh rows; 4 standard errors of the former.
+    Var y = 4/3 + 1 of 2,000 rows, 40,000 drawn at fresh rows; 4 standard errors of Var y.
     """
     rng = np.random.default_rng(5)
     x = rng.uniform(-2, 2, 2_000)
     y = x + rng.normal(size=2_000)
     model = FeatureResponse(SMOOTH, KNeighborsRegressor(1), "global", random_state=0)
     model.fit(frame(x, y=y))
-    drawn = model.sample_response(frame(rng.uniform(-2, 2, 40_000)), random_state=0)
+    responses = model.sample_response(frame(rng.uniform(-2, 2, 40_000)), random_state=0)
     assert 0.4 < model.law_.slope < 0.75  # 4/3 / (4/3 + 1) = 0.571
-    assert abs(drawn.var() / y.var() - 1) < 4 * (2 / 2_000) ** 0.5
+    assert abs(responses.var() / y.var() - 1) < 4 * (2 / 2_000) ** 0.5
 
 
 @pytest.mark.parametrize("kind", ["local", "global", "gaussian", "none"])
@@ -98,33 +100,33 @@ def test_response_mean_is_the_mean_of_what_is_drawn(kind) -> None:
     y = rng.poisson(np.exp(x)) * 3
     model = FeatureResponse(SMOOTH, "linear", kind, random_state=0).fit(frame(x, y=y))
     at = np.repeat([-1.9, -1.0, 0.0, 1.0, 1.9], 40_000)
-    drawn = model.sample_response(frame(at), random_state=3).reshape(5, -1)
-    assert (drawn % 3 == 0).all() and drawn.min() >= 0 and drawn.max() <= y.max()
-    error = 5 * drawn.std(axis=1) / 200 + 1e-9
-    assert (np.abs(model.response_mean(frame(at[::40_000])) - drawn.mean(axis=1)) < error).all()
-    assert kind != "none" or (drawn == drawn[:, :1]).all()
+    responses = model.sample_response(frame(at), random_state=3).reshape(5, -1)
+    assert (responses % 3 == 0).all() and responses.min() >= 0 and responses.max() <= y.max()
+    error = 5 * responses.std(axis=1) / 200 + 1e-9
+    assert (np.abs(model.response_mean(frame(at[::40_000])) - responses.mean(axis=1)) < error).all()
+    assert kind != "none" or (responses == responses[:, :1]).all()
     assert any("clipped" in line for line in model.summary()) or kind == "none"
 
 
-def test_kinds_of_numbers_come_back() -> None:
-    """Days stay days within the range seen; few numbers stay those; missing depends on x."""
+def test_kinds_of_numbers_are_kept() -> None:
+    """Days stay days in their range; few numbers stay these numbers; missing depends on x."""
     rng = np.random.default_rng(2)
     x = rng.normal(size=300)
     day = np.datetime64("1700-01-01", "D") + (100 * (x + 3)).astype("timedelta64[D]")
     few = rng.choice([1.5, 2.25, 9.0], 300)
-    gaps = pa.array(x, mask=(x > 0) & (rng.random(300) < 0.8))
-    for values in (pa.array(day), pa.array(few), gaps):
+    gappy = pa.array(x, mask=(x > 0) & (rng.random(300) < 0.8))
+    for values in (pa.array(day), pa.array(few), gappy):
         table = frame(x, y=values)
         model = FeatureResponse(SMOOTH, "knn", random_state=0).fit(table, target="y")
-        drawn = model.sample(500)
-        assert drawn.schema == table.schema
-        assert pa.compute.min_max(drawn["y"]).as_py()["min"] >= min(
+        synthetic = model.sample(500)
+        assert synthetic.schema == table.schema
+        assert pa.compute.min_max(synthetic["y"]).as_py()["min"] >= min(
             v for v in values.to_pylist() if v
         )
     known = model.response_mean(frame(np.array([-2.0, 2.0])))
     assert known[0] < -0.5 < 0.5 < known[1]
-    lost = np.isnan(model.sample_response(frame(np.repeat([-1.5, 1.5], 2_000))))
-    assert lost[:2_000].mean() < 0.1 and 0.6 < lost[2_000:].mean() < 0.95
+    missing = np.isnan(model.sample_response(frame(np.repeat([-1.5, 1.5], 2_000))))
+    assert missing[:2_000].mean() < 0.1 and 0.6 < missing[2_000:].mean() < 0.95
     block = FeatureResponse(SMOOTH, "knn").fit(frame(x, y=few)).law_.block
     assert on_grid(block, np.array([-5.0, 1.9, 99.0])).tolist() == [1.5, 2.25, 9.0]
 
@@ -157,7 +159,7 @@ def loss(p: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def test_noise_gives_the_base_rates() -> None:
-    """Features that tell nothing cost little: on average under 0.02 nats a row, five tables."""
+    """Uninformative features cost little: on average under 0.02 nats a row, over five tables."""
     costs = []
     for seed in range(5):
         rng = np.random.default_rng([7, seed])
@@ -171,7 +173,7 @@ def test_noise_gives_the_base_rates() -> None:
     assert 0 <= np.mean(costs) < 0.02
 
 
-def test_calibration_is_the_maximum_and_knows_the_truth() -> None:
+def test_calibration_is_the_maximum_and_recovers_the_truth() -> None:
     rng = np.random.default_rng(3)
     base = np.array([0.5, 0.3, 0.2])
     k = rng.choice(3, 4_000, p=base)
@@ -205,8 +207,8 @@ def test_hard_takes_the_likeliest_class() -> None:
     assert np.array_equal(hard.response_mean(at), np.stack([~likeliest, likeliest], 1))
     for seed in (0, 1):
         assert np.array_equal(hard.sample_response(at, random_state=seed), likeliest)
-    drawn = [soft.sample_response(at, random_state=seed) for seed in (0, 1)]
-    assert (drawn[0] != drawn[1]).mean() > 0.1
+    responses = [soft.sample_response(at, random_state=seed) for seed in (0, 1)]
+    assert (responses[0] != responses[1]).mean() > 0.1
 
 
 def test_classes_are_drawn_as_often_as_their_probabilities_say() -> None:
@@ -221,8 +223,8 @@ def test_classes_are_drawn_as_often_as_their_probabilities_say() -> None:
     eta = model.response_mean(at)
     assert eta.shape == (2, 4) and np.allclose(eta.sum(axis=1), 1)
     assert eta[0, 3] > 0.25 and eta[1, 3] < 0.1
-    drawn = model.sample_response(at.take(np.repeat([0, 1], 30_000)))
-    for i, part in enumerate(np.split(drawn, 2)):
+    responses = model.sample_response(at.take(np.repeat([0, 1], 30_000)))
+    for i, part in enumerate(np.split(responses, 2)):
         share = np.array([np.mean([v is c or v == c for v in part]) for c in model.classes_])
         assert (np.abs(share - eta[i]) <= 5 * (eta[i] * (1 - eta[i]) / 30_000) ** 0.5).all()
 
@@ -232,5 +234,5 @@ def test_classes_of_one_or_two_rows(response) -> None:
     rng = np.random.default_rng(6)
     y = np.array(["often"] * 57 + ["twice"] * 2 + ["once"])
     model = FeatureResponse(SMOOTH, response, random_state=0)
-    drawn = model.fit(frame(rng.normal(size=(60, 2)), y=y)).sample(6_000)["y"].to_pylist()
-    assert 0 < drawn.count("once") < 600 and 0 < drawn.count("twice") < 600
+    values = model.fit(frame(rng.normal(size=(60, 2)), y=y)).sample(6_000)["y"].to_pylist()
+    assert 0 < values.count("once") < 600 and 0 < values.count("twice") < 600

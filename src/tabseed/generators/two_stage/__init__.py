@@ -1,1 +1,1 @@
-"""Features by one generator, the response by another model."""
+"""Features from one generator, the response from another model."""

@@ -1,7 +1,7 @@
 """Synthesis in two stages: any generator draws the features, a fitted law the response to them.
 
 Notation: n rows, x a row's features as a point (w,), y its response, C classes, mu(x) = E[y | x],
-eta(x) = P(y = k | x) over the classes, a tilde for what is drawn, a hat for what is fitted.
+eta(x) = P(y = k | x) over the classes, ~ marks draws, ^ marks fitted quantities.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ from tabseed.table import MISSING, Frame, Table
 from tabseed.table.schema import Schema
 
 FEATURES, RESPONSE = 0, 1  # streams below that of a fit
-ANSWER = 2  # stream below a generator's own, beside FIT and SAMPLE: responses to rows given
+ANSWER = 2  # stream below that of a generator, beside FIT and SAMPLE: responses to the user's rows
 
-# modules and classes that a model file may name: parameters are plain, none reads or runs a file
+# modules and classes that a model file may name: their parameters are plain values, and none of
+# them reads or runs a file
 _NAMES = {
     "sklearn.dummy": "DummyClassifier DummyRegressor",
     "sklearn.ensemble": "ExtraTreesClassifier ExtraTreesRegressor GradientBoostingClassifier "
@@ -72,50 +73,50 @@ ESTIMATORS = tuple((home, name) for home, names in _NAMES.items() for name in na
 class FeatureResponse(Generator):
     """Draw features by any generator, then the response from a law fitted to y given x.
 
-    What is fitted is calibrated, and its noise learned, on rows that it did not see (in folds:
-    residuals of rows seen are too small, votes too sure). A number is y~ = mu^(x~) + e, a class
-    (missing among them) is drawn from eta^(x~),
+    The fitted law is calibrated, and its noise learned, on rows that it did not see (in folds:
+    on rows that it saw, residuals are too small and votes too certain). A number is
+    y~ = mu^(x~) + e, a class (missing is one of them) is drawn from eta^(x~),
 
         mu^(x) = m + a f(x),    eta^_k(x) ~ pi_k exp(b_k + a log(p_k(x) / pi_k)),
 
-    f a regressor of y less its mean m, a >= 0 from least squares with a ridge of one row; e one of
-    the residuals y - mu^. p are a classifier's probabilities mixed with 1/(n+1) of the base rates
-    pi; a and b maximise the likelihood less (a^2 + |b|^2) / 2. So few rows that say little give
-    the base rates.
+    f a regressor of y less its mean m, a >= 0 from least squares with a ridge of one row; e is one
+    of the residuals y - mu^. p are a classifier's probabilities mixed with 1/(n+1) of the base
+    rates pi; a and b maximise the log-likelihood less (a^2 + |b|^2) / 2. So few and uninformative
+    rows give the base rates.
 
     Parameters
     ----------
     features : Generator or None
-        Learns the other columns, alone; None: ``SequentialTrees()``. Its ``random_state`` plays
-        no part.
+        Learns the other columns, without the response; None: ``SequentialTrees()``. Its
+        ``random_state`` is ignored.
     response : "forest", "knn", "linear", "mlp" or a scikit-learn regressor or classifier
-        Learns y from points (:class:`~tabseed.coding.points.Features`); numbers are standardised
-        for it. "knn" takes k = max(3, round(sqrt n)) neighbours. Its ``random_state`` is set here.
+        Learns y from points (:class:`~tabseed.coding.points.Features`), numbers standardised.
+        "knn" takes k = max(3, round(sqrt n)) neighbours. Its ``random_state`` is set here.
     residuals : "local", "global", "gaussian" or "none"
-        e drawn from the max(3, round(sqrt n)) training rows nearest to x~, less their mean, so
-        that noise may grow with x; from all rows; normal of their variance; or 0.
+        e is drawn from the max(3, round(sqrt n)) training rows nearest to x~, less their mean, so
+        that noise may depend on x; from all rows; from a normal law of their variance; or is 0.
     hard : bool
-        Take the likeliest class instead of drawing one: no noise, for contrast.
+        Take the likeliest class instead of drawing one: no noise, for comparison.
     folds : int
-        Folds of the cross-fitting, at least 2; fewer where there are fewer rows.
+        Folds of the cross-fitting, at least 2; fewer if there are fewer rows.
     random_state : int, numpy Generator, SeedSequence or None
 
     Attributes
     ----------
-    target_ : the response's column: what ``fit`` named, or else the last that is modelled
-    features_ : Generator or None, the fitted one (None: no column beside the target)
+    target_ : the response's column: the one named in ``fit``, or else the last modelled one
+    features_ : the fitted Generator, or None without columns beside the target
     task_ : "classification" or "regression"
     classes_ : list of the classes, in the order of the schema, None for missing; empty for numbers
 
-    A drawn number is moved to the column's grid and clipped to the range seen (``summary`` says
-    how often); of a column of few numbers it is the nearest one. Missing numbers are drawn given
-    x~ by a classifier of their own. Columns that the target determines are no features and follow
-    it; a target that a feature determines follows that. Values that occur often among many others
-    (a price of 0) are not kept apart.
+    A drawn number is moved to the column's grid and clipped to the training range (``summary``
+    says how often); in a column of few numbers it becomes the nearest one. A separate classifier
+    draws, given x~, whether a number is missing. Columns that the target determines are not
+    features and follow it; a target that a feature determines follows that feature. Values that
+    occur often among many others (a price of 0) are not treated separately.
 
-    Cost: ``folds`` + 1 fits of the response beside one of the features. The model file holds the
-    training rows, from which the response is learned anew when it is read (the same rows are
-    drawn under the same scikit-learn): it hides nobody, whatever ``features`` is.
+    Cost: ``folds`` + 1 fits of the response besides one of the features. The model file holds the
+    training rows, and reading it learns the response again from them (with the same version of
+    scikit-learn it draws the same rows): it does not protect privacy, whatever ``features`` is.
 
     References: the two stages of Xu, Sun and Cheng (arXiv 2305.10015); calibration after Platt
     (Advances in Large Margin Classifiers, 1999), for several classes and shrunk.
@@ -125,8 +126,8 @@ class FeatureResponse(Generator):
     >>> import numpy as np, pyarrow as pa
     >>> x = np.random.default_rng(0).normal(size=200)
     >>> model = FeatureResponse(response="linear", random_state=0)
-    >>> drawn = model.fit(pa.table({"x": x, "y": 3 * x + 1}), target="y").sample(1_000)
-    >>> bool(np.abs(3 * drawn["x"].to_numpy() + 1 - drawn["y"].to_numpy()).max() < 0.1)
+    >>> rows = model.fit(pa.table({"x": x, "y": 3 * x + 1}), target="y").sample(1_000)
+    >>> bool(np.abs(3 * rows["x"].to_numpy() + 1 - rows["y"].to_numpy()).max() < 0.1)
     True
     """
 
@@ -163,7 +164,7 @@ class FeatureResponse(Generator):
     features_: Generator | None
     task_: Task
     classes_: list[Any]
-    named_: bool  # whether fit named the target
+    named_: bool  # whether the call of fit named the target
     rows_: np.ndarray  # (n, columns) training values, NaN missing
     points_: Features  # how features become points
     law_: Law  # of the target's block given points
@@ -195,35 +196,39 @@ class FeatureResponse(Generator):
         self._learn_response(stream)
 
     @property
-    def _at(self) -> int:
-        """The place of the target's block."""
+    def _target_index(self) -> int:
+        """The index of the target's block."""
         return self.encoder_.schema_.names.index(str(self.target_))
 
     @property
-    def _feature_places(self) -> list[int]:
-        """Places of the features' blocks: all but the target's and those that it determines."""
+    def _feature_indices(self) -> list[int]:
+        """The indices of the features' blocks: all but the target's and those it determines."""
         blocks = self.encoder_.layout_.blocks
-        return [j for j, b in enumerate(blocks) if j != self._at and b.parent != self._at]
+        return [
+            j
+            for j, b in enumerate(blocks)
+            if j != self._target_index and b.parent != self._target_index
+        ]
 
     def _inner(self) -> Generator | None:
-        """Give the generator of the features, knowing its columns; None if there are none."""
-        places = self._feature_places
-        if not places:
+        """Return the generator of the features with its columns set; None without features."""
+        indices = self._feature_indices
+        if not indices:
             return None
         model: Generator = clone(SequentialTrees() if self.features is None else self.features)
-        model.encoder_ = encoder_of(self.encoder_, places)
+        model.encoder_ = encoder_of(self.encoder_, indices)
         model.schema_ = model.encoder_.schema_
         model.target_, model.n_rows_ = None, self.n_rows_
         return model
 
     def _learn_response(self, stream: np.random.SeedSequence) -> None:
-        """Fit the law of the target to ``rows_``: a function of them and the stream alone."""
-        layout, at, leader = self.encoder_.layout_, self._at, self._leader
+        """Fit the law of the target to ``rows_``; it depends only on them and on the stream."""
+        layout, at, leader = self.encoder_.layout_, self._target_index, self._leader
         block, y = layout.blocks[at], self.rows_[:, at]
         codes = np.empty(0, int)
         if not block.numeric:
             codes = np.unique(np.nan_to_num(y, nan=MISSING)).astype(int)
-            codes = np.concatenate([codes[codes >= 0], codes[codes < 0]])  # missing comes last
+            codes = np.concatenate([codes[codes >= 0], codes[codes < 0]])  # missing is last
         categories = self.encoder_.schema_[block.name].categories
         self.classes_ = [None if k == MISSING else categories[k] for k in codes]
         self.task_ = "regression" if block.numeric else "classification"
@@ -245,11 +250,11 @@ class FeatureResponse(Generator):
     def _leader(self) -> Block | None:
         """The block that determines the target, if one does."""
         blocks = self.encoder_.layout_.blocks
-        parent = blocks[self._at].parent
+        parent = blocks[self._target_index].parent
         return blocks[parent] if parent >= 0 else None
 
     def _points(self, rows: Table) -> np.ndarray:
-        """Give what the law is given of each row, (n, w): its point, or the leader's cell."""
+        """Return what the law uses of each row, (n, w): its point, or the leader's cell."""
         leader = self._leader
         if leader is not None:
             value = rows.numbers(leader.name) if leader.numeric else _codes(rows, leader.name)
@@ -258,7 +263,7 @@ class FeatureResponse(Generator):
                 row = int(np.flatnonzero(cell < 0)[0])
                 raise SchemaError(
                     f"column {leader.name!r}, row {row + 1}: not seen in training, and "
-                    f"{self.target_!r} follows it"
+                    f"{self.target_!r} depends on it"
                 )
             return cell[:, None].astype(float)
         if self.features_ is None:
@@ -272,44 +277,45 @@ class FeatureResponse(Generator):
         points = np.empty((n, 0))
         if self.features_ is not None:
             encoder, z = self.features_.encoder_, self.features_._sample(n, rng)
-            for j, block in zip(self._feature_places, encoder.layout_.blocks, strict=True):
+            for j, block in zip(self._feature_indices, encoder.layout_.blocks, strict=True):
                 values[j] = encoder.layout_.values(block, z)
             points = self._points(encoder.inverse_transform(z))
-        values[self._at] = self.law_.draw(points, rng)
+        values[self._target_index] = self.law_.draw(points, rng)
         return layout.from_free(values, rng)
 
     @renamed(frame="table")
     def sample_response(self, table: Frame, *, random_state: RandomState = None) -> np.ndarray:
-        """Draw a response (n,) to the features of each row given.
+        """Draw a response (n,) to the features of each row of ``table``.
 
-        Numbers as :meth:`~tabseed.table.Table.numbers` gives them (dates in microseconds, NaN
-        missing), or class labels (object array, None missing). Columns beside the features are
-        not looked at; a category that was never seen is like none. Without ``random_state`` the
-        generator's own seed decides. SchemaError for columns that are missing.
+        Returns numbers as :meth:`~tabseed.table.Table.numbers` does (dates in microseconds, NaN
+        missing), or class labels (object array, None missing). Other columns than the features
+        are ignored; a category that was not seen in training is like no category at all. Without
+        ``random_state`` the generator's own seed decides. SchemaError for missing columns.
         """
-        points = self._given(table)
+        points = self._points_of(table)
         stream = child(self._stream, ANSWER) if random_state is None else random_state
         with one_thread():
-            drawn = self.law_.draw(points, generator(stream))
+            values = self.law_.draw(points, generator(stream))
         if self.task_ == "regression":
-            return drawn
+            return values
         categories = self.encoder_.schema_[str(self.target_)].categories
         labels = np.empty(len(categories) + 1, dtype=object)
-        labels[:-1] = categories  # and the last, None, for missing
-        return np.asarray(labels[np.nan_to_num(drawn, nan=MISSING).astype(int)])
+        labels[:-1] = categories  # the last one stays None, for missing
+        return np.asarray(labels[np.nan_to_num(values, nan=MISSING).astype(int)])
 
     @renamed(frame="table")
     def response_mean(self, table: Frame) -> np.ndarray:
-        """Give E[y~ | x] for the features of each row: of what :meth:`sample_response` draws.
+        """Return E[y~ | x], the mean of what :meth:`sample_response` draws, for each row.
 
-        (n,) for numbers, rounding and clipping included, of those not missing; for classes their
-        probabilities (n, C), in the order of ``classes_``. Rows as in :meth:`sample_response`.
+        For numbers (n,): the mean of those that are not missing, with rounding and clipping. For
+        classes their probabilities (n, C), in the order of ``classes_``. Rows are as in
+        :meth:`sample_response`.
         """
-        points = self._given(table)
+        points = self._points_of(table)
         with one_thread():
             return self.law_.mean(points)
 
-    def _given(self, table: Frame) -> np.ndarray:
+    def _points_of(self, table: Frame) -> np.ndarray:
         schema = None if self.features_ is None else self.features_.schema_
         return self._points(Table.from_frame(table, schema=schema))
 
@@ -317,7 +323,7 @@ class FeatureResponse(Generator):
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         if isinstance(self.response, BaseEstimator):
-            _refuse_unkept(self.response)
+            _refuse_unsaveable(self.response)
         arrays = {"rows": self.rows_}
         state: dict[str, Any] = {"named": self.named_, "features": None}
         if self.features_ is not None:
@@ -339,29 +345,32 @@ class FeatureResponse(Generator):
     def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
         response = estimator_from_plain(plain["response"], ESTIMATORS)
         if isinstance(response, dict):
-            raise ValueError(f"{response.get('class')!r} is no response that a file may hold")
+            raise ValueError(f"{response.get('class')!r} is not a response that a file may hold")
         return {**plain, "response": response}
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
-        unnamed = "" if self.named_ else ", the last column: none was named"
+        """Return a few lines that say what was learned."""
+        unnamed = "" if self.named_ else ", the last column because none was named"
         lines = [f"features, then {self.target_!r} given them{unnamed}", *self.law_.says()]
         if self.features_ is not None:
             lines += [
                 f"features by {type(self.features_).__name__}",
                 *self.features_.summary(),
             ]
-        lines += super().summary()  # the features' dependencies among them
-        return [*dict.fromkeys(lines), "the model keeps the training rows and hides nobody"]
+        lines += super().summary()  # includes the dependencies of the features
+        return [
+            *dict.fromkeys(lines),
+            "the model keeps the training rows and does not protect privacy",
+        ]
 
 
-def encoder_of(encoder: TableEncoder, places: list[int]) -> TableEncoder:
-    """Give the same encoder for the blocks at ``places`` alone, the blocks they follow included."""
+def encoder_of(encoder: TableEncoder, indices: list[int]) -> TableEncoder:
+    """Return the encoder of the blocks at ``indices``, which include the blocks they follow."""
     part = TableEncoder(**encoder.get_params())
     blocks, start = [], 0
-    for j in places:
+    for j in indices:
         block = encoder.layout_.blocks[j]
-        parent = places.index(block.parent) if block.parent >= 0 else -1
+        parent = indices.index(block.parent) if block.parent >= 0 else -1
         blocks.append(replace(block, start=start, parent=parent))
         start += 1 + block.n_cells
     part.layout_ = Layout(tuple(blocks))
@@ -375,8 +384,8 @@ def _codes(rows: Table, name: str) -> np.ndarray:
     return np.where(codes == MISSING, np.nan, codes)
 
 
-def _refuse_unkept(response: BaseEstimator) -> None:
-    """Refuse to save a model that could not be read again."""
+def _refuse_unsaveable(response: BaseEstimator) -> None:
+    """Raise TabseedError for an estimator that could not be read from a file."""
     known = {getattr(import_module(module), name) for module, name in ESTIMATORS}
     if type(response) not in known:
         raise TabseedError(
@@ -387,5 +396,6 @@ def _refuse_unkept(response: BaseEstimator) -> None:
         json.dumps(estimator_to_plain(response), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise TabseedError(
-            f"a file cannot hold {type(response).__name__}: a parameter is no plain value ({error})"
+            f"a file cannot hold {type(response).__name__}: a parameter is not a plain value "
+            f"({error})"
         ) from error

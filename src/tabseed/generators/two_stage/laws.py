@@ -1,7 +1,7 @@
 """Laws of one column given points: what a two-stage generator draws its response from.
 
-Notation: n rows, a point (w,) for each, w = 0 where there is nothing to go by; C classes; values
-as a column's block holds them (numbers, or codes of categories), NaN missing.
+Notation: n rows, a point (w,) for each, w = 0 if there are no features; C classes; values
+as in a column's block (numbers, or codes of categories), NaN missing.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ from tabseed.table import MISSING
 
 Residuals = Literal["local", "global", "gaussian", "none"]
 RESPONSES = ("forest", "knn", "linear", "mlp")
-FOLDS, FITS, GAPS = range(3)  # streams below a response's
-NODES = 201  # normal quantiles over which the mean of a rounded Gaussian response is taken
-BLOCK_CELLS = 2_000_000  # rows times residuals held at once
-CLIPPED_ROWS = 500  # training rows at which the share of clipped responses is counted
+FOLDS, FITS, GAPS = range(3)  # streams below that of a response
+NODES = 201  # normal quantiles that give the mean of a rounded Gaussian response
+BLOCK_CELLS = 2_000_000  # rows times residuals in memory at once
+CLIPPED_ROWS = 500  # training rows that give the share of clipped responses, at most
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """How responses are fitted: by which estimator, in how many folds, from which stream."""
+    """How responses are fitted: the estimator, the number of folds, the random stream."""
 
     response: str | BaseEstimator
     folds: int
     stream: np.random.SeedSequence
 
     def make(self, task: Task, n: int, part: int) -> BaseEstimator:
-        """Give a fresh estimator for n rows; all its seeds come from child ``part``."""
+        """Return a fresh estimator for n rows; all its seeds come from child ``part``."""
         if isinstance(self.response, str):
             estimator = _named(self.response, task, n)
         elif (is_classifier if task == "classification" else is_regressor)(self.response):
             estimator = clone(self.response)
         else:
             raise TabseedError(
-                f"the target is one of {task}, {type(self.response).__name__} is not"
+                f"the target needs a model for {task}; {type(self.response).__name__} is not one"
             )
         if task == "classification" and not hasattr(estimator, "predict_proba"):
             raise TabseedError(f"{type(estimator).__name__} gives no probabilities to draw from")
@@ -64,13 +64,13 @@ class Fitting:
         return estimator.set_params(**{k: int_seed(child(stream, i)) for i, k in enumerate(seeds)})
 
     def learned(self, task: Task, points: np.ndarray, y: np.ndarray, part: int = 0) -> Any:
-        """Give an estimator that learned y (n,) from points (n, w)."""
-        if len(np.unique(y)) < 2:  # not all estimators take what holds one value only
+        """Return an estimator that has learned y (n,) from points (n, w)."""
+        if len(np.unique(y)) < 2:  # not all estimators accept a single value
             constant = DummyClassifier() if task == "classification" else DummyRegressor()
             return constant.fit(points, y)
         estimator: Any = self.make(task, len(y), part)
         with _refusals(estimator, len(y)), warnings.catch_warnings():
-            if isinstance(self.response, str):  # its number of steps is the choice made here
+            if isinstance(self.response, str):  # the number of steps is chosen here
                 warnings.simplefilter("ignore", ConvergenceWarning)
             return estimator.fit(points, y)
 
@@ -81,10 +81,10 @@ class Fitting:
         y: np.ndarray,
         predict: Callable[[Any, np.ndarray], np.ndarray],
     ) -> np.ndarray:
-        """Give ``predict(model, points)`` for each row by a model that did not see it, (n, ...).
+        """Return ``predict(model, points)`` for each row by a model that did not see it, (n, ...).
 
-        Rows are shuffled, then dealt to the folds in order of y: classes and sizes are spread
-        evenly.
+        Rows are shuffled, then dealt to the folds in order of y, so that classes and sizes are
+        spread evenly.
         """
         n = len(y)
         folds = min(self.folds, n)
@@ -94,15 +94,15 @@ class Fitting:
             model = self.learned(task, points[fold != k], y[fold != k], part=1 + k)
             with _refusals(model, int((fold != k).sum())):
                 parts.append(predict(model, points[fold == k]))
-        found = np.empty((n, *parts[0].shape[1:]))
+        predictions = np.empty((n, *parts[0].shape[1:]))
         for k, part in enumerate(parts):
-            found[fold == k] = part
-        return found
+            predictions[fold == k] = part
+        return predictions
 
 
 @contextmanager
 def _refusals(estimator: Any, n: int) -> Iterator[None]:
-    """Say in one line what an estimator will not do with n rows."""
+    """Turn an estimator's refusal of n rows into a TabseedError of one line."""
     try:
         yield
     except ValueError as error:
@@ -111,7 +111,7 @@ def _refusals(estimator: Any, n: int) -> Iterator[None]:
 
 
 def _named(name: str, task: Task, n: int) -> Any:
-    """Make the estimator of that name for n rows."""
+    """Return the estimator of that name for n rows."""
     classes = task == "classification"
     if name == "knn":
         return (KNeighborsClassifier if classes else KNeighborsRegressor)(near(n))
@@ -129,7 +129,7 @@ def _named(name: str, task: Task, n: int) -> Any:
 
 
 def near(n: int) -> int:
-    """Say how many of n rows are near a point: about sqrt(n), 3 at least."""
+    """Return how many of n rows count as near a point: about sqrt(n), at least 3."""
     return int(min(n, max(3, round(n**0.5))))
 
 
@@ -140,43 +140,43 @@ class Law(Protocol):
     """The law of one column given points (n, w)."""
 
     def mean(self, points: np.ndarray) -> np.ndarray:
-        """Give E[y~ | x] (n,), or the probabilities of the classes (n, C)."""
+        """Return E[y~ | x] (n,), or the probabilities of the classes (n, C)."""
 
     def draw(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw values (n,) of the column's block, NaN missing."""
 
     def says(self) -> list[str]:
-        """Say in a few lines what was learned."""
+        """Return a few lines that say what was learned."""
 
 
 @dataclass(frozen=True)
 class Determined:
-    """A target that follows another column: points are that column's cells (n, 1)."""
+    """A target that another column determines: points are that column's cells (n, 1)."""
 
     leader: str
     block: Block
     codes: np.ndarray  # (C,) of the classes; empty for numbers
 
     def draw(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Give the value that follows."""
+        """Return the values that the leaders determine."""
         assert self.block.parent_cells is not None
         return self.block.draw(self.block.parent_cells[points[:, 0].astype(int)], rng)
 
     def mean(self, points: np.ndarray) -> np.ndarray:
-        """Give the value itself, or probability 1."""
-        value = self.draw(points, np.random.default_rng(0))  # nothing is left to chance
+        """Return the value itself, or probability 1."""
+        value = self.draw(points, np.random.default_rng(0))  # a determined value is not random
         if self.block.numeric:
             return value
         return np.asarray((np.nan_to_num(value, nan=MISSING)[:, None] == self.codes).astype(float))
 
     def says(self) -> list[str]:
-        """Say whom it follows."""
+        """Return a line that names the leader."""
         return [f"no response was fitted: {self.block.name!r} follows {self.leader!r}"]
 
 
 @dataclass(frozen=True)
 class MarginLaw:
-    """Numbers with nothing to predict them by: cells as often as in the training rows."""
+    """Numbers without features: cells as often as in the training rows."""
 
     block: Block
     counts: np.ndarray  # rows in each cell
@@ -188,18 +188,18 @@ class MarginLaw:
         return self.block.draw(cell, rng)
 
     def mean(self, points: np.ndarray) -> np.ndarray:
-        """Give the mean of the training rows; NaN where all are missing."""
+        """Return the mean of the training rows; NaN if all are missing."""
         known = self.y[~np.isnan(self.y)]
         return np.full(len(points), known.mean() if len(known) else np.nan)
 
     def says(self) -> list[str]:
-        """Say that nothing was to be learned."""
+        """Return a line that says that there was nothing to learn."""
         return ["no response was fitted: nothing to learn one from"]
 
 
 @dataclass(frozen=True)
 class ClassLaw:
-    """Classes by calibrated probabilities; see :class:`FeatureResponse` for the formula."""
+    """Classes from calibrated probabilities; see :class:`FeatureResponse` for the formula."""
 
     model: Any
     codes: np.ndarray  # (C,)
@@ -208,7 +208,7 @@ class ClassLaw:
     intercept: np.ndarray  # (C,)
     floor: float  # share of the base rates in p
     hard: bool
-    gain: float  # mean out-of-fold log-likelihood over that of the base rates, nats a row
+    gain: float  # mean out-of-fold log-likelihood less that of the base rates, nats a row
 
     @classmethod
     def fit(
@@ -220,7 +220,7 @@ class ClassLaw:
         *,
         hard: bool = False,
     ) -> ClassLaw:
-        """Learn from values y (n,), NaN missing, each of which is among ``codes``."""
+        """Learn from values y (n,), NaN missing, all of them among ``codes``."""
         n, c = len(y), len(codes)
         k = (np.nan_to_num(y, nan=MISSING)[:, None] == codes).argmax(axis=1)
         base, floor = np.bincount(k, minlength=c) / n, 1 / (n + 1)
@@ -237,11 +237,11 @@ class ClassLaw:
         return replace(law, model=model, slope=slope, intercept=intercept, gain=gain)
 
     def _evidence(self, p: np.ndarray) -> np.ndarray:
-        """Turn probabilities (n, C) into log(p / pi), p mixed with some of the base rates."""
+        """Return log(p / pi) of probabilities (n, C), mixed with ``floor`` of the base rates."""
         return np.asarray(np.log((1 - self.floor) * p / self.base + self.floor))
 
     def mean(self, points: np.ndarray) -> np.ndarray:
-        """Give eta^(x), (n, C); under ``hard`` 1 for the class taken."""
+        """Return eta^(x), (n, C); with ``hard`` 1 for the likeliest class."""
         scores = np.tile(np.log(self.base) + self.intercept, (len(points), 1))
         if self.model is not None:
             p = votes(self.model, points, len(self.codes))
@@ -259,18 +259,18 @@ class ClassLaw:
         return np.where(code == MISSING, np.nan, code)
 
     def says(self) -> list[str]:
-        """Say how much the features tell."""
+        """Return a line that says how well the features predict."""
         if self.model is None:
             return ["no response was fitted: nothing to learn one from"]
-        taken = ", the likeliest class taken" if self.hard else ""
+        choice = ", always the likeliest class" if self.hard else ""
         return [
             f"response by {type(self.model).__name__}: {self.gain:+.2f} nats a row over the base "
-            f"rates on rows it did not see, calibrated with slope {self.slope:.2f}{taken}"
+            f"rates on rows that it did not see, calibrated with slope {self.slope:.2f}{choice}"
         ]
 
 
 def votes(model: Any, points: np.ndarray, n_classes: int) -> np.ndarray:
-    """Give a classifier's probabilities (n, C); 0 for classes that it did not see."""
+    """Return a classifier's probabilities (n, C); 0 for classes that it did not see."""
     p = np.zeros((len(points), n_classes))
     if len(points):
         p[:, model.classes_] = model.predict_proba(points)
@@ -278,7 +278,7 @@ def votes(model: Any, points: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def calibrated(evidence: np.ndarray, k: np.ndarray, base: np.ndarray) -> tuple[float, np.ndarray]:
-    """Give slope a and intercepts b (C,) of classes k (n,) from evidence l (n, C).
+    """Return slope a and intercepts b (C,) of classes k (n,) from evidence l (n, C).
 
     They maximise sum_i log softmax(log pi + b + a l_i)_{k_i} - (a^2 + |b|^2) / 2, which is concave.
     """
@@ -291,47 +291,49 @@ def calibrated(evidence: np.ndarray, k: np.ndarray, base: np.ndarray) -> tuple[f
         gradient = np.concatenate([[(off * evidence).sum()], off.sum(axis=0)])
         return float(theta @ theta / 2 - logs[np.arange(n), k].sum()), gradient + theta
 
-    found = minimize(loss, np.zeros(1 + c), jac=True, method="L-BFGS-B")
-    return float(found.x[0]), np.asarray(found.x[1:])
+    optimum = minimize(loss, np.zeros(1 + c), jac=True, method="L-BFGS-B")
+    return float(optimum.x[0]), np.asarray(optimum.x[1:])
 
 
 @dataclass(frozen=True)
 class NumberLaw:
-    """Numbers: mu^(x) and a residual, moved onto the column's grid; perhaps missing."""
+    """Numbers: mu^(x) plus a residual, moved onto the column's grid; possibly missing."""
 
     block: Block
     model: Any
-    centre: float  # of y, and its spread: what the model learned is standardised
+    centre: float  # of y, and its spread: the model learned standardised values
     spread: float
     slope: float
-    residuals: np.ndarray  # (n,) of y out of fold, their mean 0
+    residuals: np.ndarray  # (n,) of y out of fold, with mean 0
     kind: Residuals
     search: NearestNeighbors  # among the training points
-    gaps: ClassLaw | None  # whether missing; None where none was
+    gaps: ClassLaw | None  # whether missing; None if none was
     skill: float  # R2 out of fold
-    clipped: float = 0.0  # share of responses drawn beyond the range seen
+    clipped: float = 0.0  # share of responses drawn beyond the training range
 
     @classmethod
     def fit(
         cls, points: np.ndarray, y: np.ndarray, block: Block, fitting: Fitting, kind: Residuals
     ) -> NumberLaw:
-        """Learn from y (n,), NaN missing but not all."""
-        gone, gaps = np.isnan(y), None
-        if gone.any():
+        """Learn from y (n,), NaN missing; not all are missing."""
+        missing, gaps = np.isnan(y), None
+        if missing.any():
             named = isinstance(fitting.response, str)
             own = Fitting(
                 fitting.response if named else "forest", fitting.folds, child(fitting.stream, GAPS)
             )
-            gaps = ClassLaw.fit(points, gone.astype(float), np.array([0, 1]), own)
-        points, y = points[~gone], y[~gone]
+            gaps = ClassLaw.fit(points, missing.astype(float), np.array([0, 1]), own)
+        points, y = points[~missing], y[~missing]
         centre, spread = y.mean(), y.std() or 1.0
         z = (y - centre) / spread
-        seen = np.zeros(len(y))
+        predictions = np.zeros(len(y))
         if len(y) > 1:
-            seen = fitting.out_of_fold("regression", points, z, lambda m, x: m.predict(x).ravel())
-            seen -= seen.mean()
-        slope = max(0.0, float(seen @ z / (seen @ seen + 1)))
-        error = z - slope * seen
+            predictions = fitting.out_of_fold(
+                "regression", points, z, lambda m, x: m.predict(x).ravel()
+            )
+            predictions -= predictions.mean()
+        slope = max(0.0, float(predictions @ z / (predictions @ predictions + 1)))
+        error = z - slope * predictions
         law = cls(
             block=block,
             model=fitting.learned("regression", points, z),
@@ -344,13 +346,13 @@ class NumberLaw:
             gaps=gaps,
             skill=float(1 - (error**2).mean()),
         )
-        few = points[:: -(-len(points) // CLIPPED_ROWS)]
+        sample = points[:: -(-len(points) // CLIPPED_ROWS)]
         ends = np.concatenate([block.atoms, block.knots.ravel()])
-        beyond = law._averaged(few, lambda v: (v < ends.min()) | (v > ends.max()))
+        beyond = law._averaged(sample, lambda v: (v < ends.min()) | (v > ends.max()))
         return replace(law, clipped=float(beyond.mean()))
 
     def mu(self, points: np.ndarray) -> np.ndarray:
-        """Give mu^(x), (n,)."""
+        """Return mu^(x), (n,)."""
         if not len(points):
             return np.empty(0)
         return np.asarray(
@@ -358,7 +360,7 @@ class NumberLaw:
         )
 
     def noise(self, points: np.ndarray) -> np.ndarray:
-        """Give residuals that are equally likely at each point: (n, r), or (1, r) for all."""
+        """Return equally likely residuals at each point, (n, r), or (1, r) for all points."""
         if self.kind == "none":
             return np.zeros((1, 1))
         if self.kind == "global":
@@ -386,11 +388,11 @@ class NumberLaw:
         return y
 
     def mean(self, points: np.ndarray) -> np.ndarray:
-        """Give the mean (n,) of what is drawn, where it is not missing."""
+        """Return the mean (n,) of the draws that are not missing."""
         return self._averaged(points, lambda values: on_grid(self.block, values))
 
     def _averaged(self, points: np.ndarray, f: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Give E[f(mu^(x) + e)] (n,), e over the residuals at x; f takes and gives (m,)."""
+        """Return E[f(mu^(x) + e)] (n,), e over the residuals at x; f maps (m,) to (m,)."""
         if not len(points):
             return np.empty(0)
         mu, noise = self.mu(points), self.noise(points)
@@ -403,16 +405,16 @@ class NumberLaw:
         return np.concatenate(parts)
 
     def says(self) -> list[str]:
-        """Say how well the features predict, and what is clipped."""
+        """Return lines that say how well the features predict and how much is clipped."""
         line = (
-            f"response by {type(self.model).__name__}: R2 {self.skill:.2f} on rows it did not see, "
-            f"calibrated with slope {self.slope:.2f}; residuals {self.kind}"
+            f"response by {type(self.model).__name__}: R2 {self.skill:.2f} on rows that it did not "
+            f"see, calibrated with slope {self.slope:.2f}; residuals {self.kind}"
         )
-        share = f"{self.clipped:.1%} of the responses lie beyond the range seen and are clipped"
+        share = f"{self.clipped:.1%} of the responses lie beyond the training range and are clipped"
         return [line, *([share] if self.clipped >= 5e-4 else [])]
 
 
 def on_grid(block: Block, values: np.ndarray) -> np.ndarray:
-    """Move numbers (n,) into the range seen and onto the grid; of few numbers, to the nearest."""
+    """Return numbers (n,) moved into range and onto the grid, or to the nearest of few numbers."""
     values = block.snap(values)
     return block.atoms[block.cell_of(values)] if block.is_discrete else values
