@@ -39,7 +39,7 @@ def arms_of(augmenter: TargetedAugmenter) -> tuple[Rows, Arms]:
 
 def test_controls_have_as_many_rows_of_each_class_as_the_hard_ones() -> None:
     rows, arms = arms_of(AUGMENTER)
-    learned = {arm: arms._learned_by(arm) for arm in ("hardest", "easiest", "random", "full")}
+    learned = {arm: arms._rows_to_learn(arm) for arm in ("hardest", "easiest", "random", "full")}
     counts = {arm: np.bincount(rows.y[at]).tolist() for arm, at in learned.items()}
     assert counts["hardest"] == counts["easiest"] == counts["random"]
     assert sum(counts["hardest"]) == 40 and len(learned["full"]) == 200

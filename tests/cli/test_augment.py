@@ -78,7 +78,7 @@ def test_numbers_are_augmented_without_a_verdict(people: Path, tmp_path: Path) -
         (("--target", "köln", "--skip", "dull"), "mislabelled"),
         (("--target", "köln", "--provenance", "who"), "already"),
         (("--target", "köln", "--splits", "1"), "2 splits"),
-        (("--target", "köln", "--hardest", "0.001"), "hold none"),
+        (("--target", "köln", "--hardest", "0.001"), "include none"),
     ],
 )
 def test_errors_are_one_line_and_write_nothing(

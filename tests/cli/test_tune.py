@@ -93,7 +93,7 @@ def test_what_is_pasted_makes_the_same() -> None:
         (("--target", "köln", "--generator", "dull"), "there are trees"),
         (("--target", "köln", "--generator", "arf", "--generator", "arf"), "once"),
         (("--target", "köln", "--test-share", "1"), "between 0 and 1"),
-        (("--target", "köln", "--test-share", "0.001"), "none to test by"),
+        (("--target", "köln", "--test-share", "0.001"), "none to test on"),
         (("--for", "synth", "--test-share", "0.02"), "too few"),
         (("--target", "köln", "--minutes", "0"), "more than 0"),
         (("--target", "köln", "--method", "dull"), "knn-shapley"),

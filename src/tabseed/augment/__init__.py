@@ -1,1 +1,1 @@
-"""Augmentation: hard rows, more like them, and an honest answer to whether they help."""
+"""Augmentation: add rows like the hard ones, and test honestly whether they help."""

@@ -1,4 +1,4 @@
-"""What an augmentation is compared with: the arms, each with equally many rows added."""
+"""The arms of a comparison: augmentation and its controls, with the same number of added rows."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ ARMS = {
     "full": "drawn by the generator from all training rows",
     "smote": "drawn by SMOTE from all training rows",
 }
-INNER, SCORE, CONTROL, LEARN, DRAW, MODEL = range(1, 7)  # streams below that of a split
-PATIENCE = 50  # rounds without gain
+INNER, SCORE, CONTROL, LEARN, DRAW, MODEL = range(1, 7)  # child streams of the stream of a split
+PATIENCE = 50  # rounds without gain before boosting stops
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Arms:
-    """What all arms of a split share: training rows, the hard ones, the model with its rounds."""
+    """What all arms of a split share: training rows, hard rows, the model with its rounds."""
 
     train: Rows
     augmenter: Any
@@ -58,23 +58,27 @@ class Arms:
         validation: float,
         stream: np.random.SeedSequence,
     ) -> Arms:
-        """Score the training rows, keep the hard ones, find the model's number of rounds.
+        """Score the training rows, choose the hard ones and the model's number of rounds.
 
-        ``validation`` is the share of the training rows held out for that.
+        ``validation`` is the share of the training rows held out to choose the rounds.
         """
         points = Features().fit(train.features)
-        held = held_out(train, validation, child(stream, INNER), testing=False)
+        is_validation = held_out(train, validation, child(stream, INNER), testing=False)
         x = points.transform(train.features)
         model = seeded(model, child(stream, MODEL))
-        model = with_rounds(model, (x[~held], train.y[~held]), (x[held], train.y[held]))
-        began = time.perf_counter()
+        model = with_rounds(
+            model,
+            (x[~is_validation], train.y[~is_validation]),
+            (x[is_validation], train.y[is_validation]),
+        )
+        start = time.perf_counter()
         hard = augmenter.choose(train, child(stream, SCORE))
-        scoring = time.perf_counter() - began
+        scoring = time.perf_counter() - start
         m = augmenter.n_drawn(len(hard.places))
         return cls(train, augmenter, model, points, hard, m, scoring, stream)
 
     def models(self, arm: str, draws: int) -> Iterator[Any]:
-        """Train the model with what the arm adds, once a draw."""
+        """Train the model with the rows or weights that the arm adds, once per draw."""
         x = self.points.transform(self.train.features)
         generator = self._generator(arm)
         for g in range(draws):
@@ -89,23 +93,23 @@ class Arms:
             yield model.fit(np.concatenate([x, more]), np.concatenate([self.train.y, added.y]))
 
     def _generator(self, arm: str) -> Any:
-        """Let the generator of an arm learn the rows of the arm."""
+        """Return the generator of an arm, fitted to the rows of the arm; None if it has none."""
         stream = child(self.stream, LEARN)
         if arm == "smote":
             return SMOTE(random_state=stream).fit(self.train.table, target=self.train.label)
         if arm in ("none", "weighted", "duplicated"):
             return None
-        return self.augmenter.learned(self.train.take(self._learned_by(arm)), stream)
+        return self.augmenter.learned(self.train.take(self._rows_to_learn(arm)), stream)
 
     def _added(self, arm: str, generator: Any, stream: np.random.SeedSequence) -> Rows:
         if generator is not None:
             return self.train.draw(generator, self.m, stream)
         size = self.m if arm == "duplicated" else 0
         order = np.random.default_rng(stream).permutation(self.hard.places)
-        return self.train.take(np.resize(order, size))  # each as often as the others, or once more
+        return self.train.take(np.resize(order, size))  # counts differ by at most one
 
-    def _learned_by(self, arm: str) -> np.ndarray:
-        """Give the rows that the generator learns; controls match the hard rows' classes."""
+    def _rows_to_learn(self, arm: str) -> np.ndarray:
+        """Return the indices of the rows to learn from; controls match the hard rows' classes."""
         if arm == "hardest":
             return self.hard.places
         if arm == "full":
@@ -117,71 +121,75 @@ class Arms:
         if arm == "easiest":
             assert self.hard.hardness is not None
             return smallest(self.hard.hardness, group, quota)
-        lots = np.random.default_rng(child(self.stream, CONTROL)).random(len(group))
-        return smallest(lots, group, quota)
+        random_order = np.random.default_rng(child(self.stream, CONTROL)).random(len(group))
+        return smallest(random_order, group, quota)
 
 
 def held_out(
     rows: Rows, share: float, stream: np.random.SeedSequence, *, testing: bool = True
 ) -> np.ndarray:
-    """Say which rows are set aside, (n,) bool: ``share`` of each class, leaving one or more.
+    """Return which rows to set aside, (n,) bool: ``share`` of each class, leaving at least one row.
 
-    With ``testing`` TooFewRowsError where a class has no row to test by.
+    With ``testing``, TooFewRowsError if a class has no row to test on.
     """
     classes = rows.y if rows.task == "classification" else np.zeros(len(rows))
     group = classes.astype(np.int64)
-    held = np.bincount(group)
-    quota = np.minimum(np.rint(share * held).astype(int), np.maximum(held - 1, 0))
+    counts = np.bincount(group)
+    quota = np.minimum(np.rint(share * counts).astype(int), np.maximum(counts - 1, 0))
     if testing and (quota == 0).any():
-        which = int(np.flatnonzero(quota == 0)[0])
-        what = f"class {rows.classes[which]!r}" if len(rows.classes) else "the table"
+        empty = int(np.flatnonzero(quota == 0)[0])
+        name = f"class {rows.classes[empty]!r}" if len(rows.classes) else "the table"
         raise TooFewRowsError(
-            f"{what} has {held[which]} rows, of which a share of {share:g} is none to test by"
+            f"{name} has {counts[empty]} rows, and a share of {share:g} of them leaves "
+            "none to test on; add rows or raise the share"
         )
-    # a share of each class, not one of equal folds: lots and quotas, as folds.deal has none
-    lots = np.random.default_rng(stream).random(len(rows))
-    return np.isin(np.arange(len(rows)), smallest(lots, group, quota))
+    # random numbers and quotas, because folds.deal makes equal folds, not a share of each class
+    random_order = np.random.default_rng(stream).random(len(rows))
+    return np.isin(np.arange(len(rows)), smallest(random_order, group, quota))
 
 
 def default_model(task: str) -> Any:
-    """Give the model that arms are compared by if none is named."""
-    kind = (
+    """Return the default model for comparing arms."""
+    model_class = (
         HistGradientBoostingClassifier
         if task == "classification"
         else HistGradientBoostingRegressor
     )
-    return kind(learning_rate=0.05, max_iter=1_000)
+    return model_class(learning_rate=0.05, max_iter=1_000)
 
 
-def with_rounds(model: Any, train: Pair, held: Pair) -> Any:
-    """Give the model with the number of rounds at which it does best on the rows held out.
+def with_rounds(model: Any, train: Pair, validation: Pair) -> Any:
+    """Return the model with the number of rounds that is best on held-out rows.
 
-    Known are scikit-learn's histogram boosting and XGBoost; another model comes back as it is.
+    This works for scikit-learn's histogram boosting and for XGBoost; any other model is returned as
+    a copy.
     """
     parameters = model.get_params()
-    made = clone(model)
+    copy = clone(model)
     if isinstance(model, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
-        made.set_params(early_stopping=True, n_iter_no_change=PATIENCE, scoring="loss")
-        made.fit(*train, X_val=held[0], y_val=held[1])
-        best = max(1, int(np.argmax(made.validation_score_)))  # the first is of no round
+        copy.set_params(early_stopping=True, n_iter_no_change=PATIENCE, scoring="loss")
+        copy.fit(*train, X_val=validation[0], y_val=validation[1])
+        best = max(
+            1, int(np.argmax(copy.validation_score_))
+        )  # the first score is that of zero rounds
         return clone(model).set_params(early_stopping=False, max_iter=best)
     if {"early_stopping_rounds", "n_estimators"} <= parameters.keys():
-        made.set_params(early_stopping_rounds=PATIENCE)
-        made.fit(*train, eval_set=[held], verbose=False)
-        best = int(made.best_iteration) + 1
+        copy.set_params(early_stopping_rounds=PATIENCE)
+        copy.fit(*train, eval_set=[validation], verbose=False)
+        best = int(copy.best_iteration) + 1
         return clone(model).set_params(early_stopping_rounds=None, n_estimators=best)
-    return made
+    return copy
 
 
 def score_name(rows: Rows) -> str:
-    """Name what :func:`model_score` gives."""
+    """Return the name of the score that :func:`model_score` returns."""
     if rows.task == "regression":
         return "R2"
     return "Gini" if len(rows.classes) == 2 else "AUC"
 
 
 def model_score(model: Any, x: np.ndarray, test: Rows) -> float:
-    """Gini of two classes, mean one-vs-rest AUC of more, R2 of a regression."""
+    """Return Gini for two classes, mean one-vs-rest AUC for more, R2 for a regression."""
     regression = test.task == "regression"
     rows = score_rows(test.task, test.y, model.predict(x) if regression else model.predict_proba(x))
     score = float("nan") if rows is None else float(rows.mean())

@@ -1,6 +1,6 @@
-"""Targeted augmentation: score rows, learn the hardest, append rows drawn from what was learned.
+"""Targeted augmentation: score rows, learn the hardest ones, append rows drawn from that model.
 
-Notation: n rows, C classes, tau the share of hard rows, k their number, m rows drawn.
+Notation: n rows, C classes, tau the share of hard rows, k their number, m drawn rows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from tabseed.parameters import (
 from tabseed.table import Table
 from tabseed.table.frames import is_frame
 
-SCORE, GENERATE, DRAW = range(3)  # streams below that of an augmenter
+SCORE, GENERATE, DRAW = range(3)  # child streams of the stream of an augmenter
 SKIPPED = OneOf(tuple(hint for hint in HINTS if hint))
 
 
@@ -48,8 +48,9 @@ SKIPPED = OneOf(tuple(hint for hint in HINTS if hint))
 class HardSet:
     """Which of n rows are hard.
 
-    ``hardness`` (n,), larger is harder, None where all rows are taken unscored; ``allowed`` (n,)
-    bool, the rows that no hint left out; ``places`` (k,) ascending, the hard ones among them.
+    ``hardness`` (n,), larger is harder, or None if all rows are taken without scores; ``allowed``
+    (n,) bool, the rows that no hint excludes; ``places`` (k,), the indices of the hard ones among
+    them, ascending.
     """
 
     hardness: np.ndarray | None
@@ -58,7 +59,7 @@ class HardSet:
 
 
 class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
-    """What augmenters of classes and of numbers share."""
+    """The common part of the augmenters for classes and for numeric targets."""
 
     task: ClassVar[Task]
 
@@ -99,12 +100,12 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Score the rows, choose the hard ones, and let the generator learn them."""
+        """Score the rows, choose the hard ones, and fit the generator to them."""
         self._learn(X, y)
         return self
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """Give features and labels, of the kinds that came in, with m rows appended."""
+        """Return features and labels, of the same types as the input, with m rows appended."""
         rows, stream = self._learn(X, y)
         m = self.n_drawn(int(self.hard_.sum()))
         drawn = rows.draw(self.generator_, m, child(stream, DRAW))
@@ -133,14 +134,14 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
         if isinstance(X, Table) or is_frame(X):
             self.feature_names_in_ = np.array(names, dtype=object)
 
-    # -- the steps, which evaluate_augmentation takes one by one
+    # -- the single steps, which evaluate_augmentation also uses
 
     def n_drawn(self, k: int) -> int:
-        """Give m, the rows to draw for k hard ones."""
+        """Return m, the number of rows to draw for k hard ones."""
         return round(self.amount * k)
 
     def choose(self, rows: Rows, stream: np.random.SeedSequence) -> HardSet:
-        """Score the rows by one another and take the hardest; TooFewRowsError for too few."""
+        """Score the rows by one another and return the hardest; TooFewRowsError for too few."""
         n, allowed = len(rows), self._allowed(rows)
         if self.hardest == 1:
             return self._checked(rows, HardSet(None, allowed, np.flatnonzero(allowed)))
@@ -149,37 +150,39 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
         hardness = scorer.fit_score(rows.features, rows.y, task=rows.task)
         by_class = self.per_class and rows.task == "classification"
         group = rows.y if by_class else np.zeros(n, dtype=np.int64)
-        held = np.bincount(group[allowed], minlength=int(group.max()) + 1)
-        quota = np.maximum(1, np.rint(self.hardest * held).astype(int))
-        places = smallest(-hardness, np.where(allowed, group, -1), quota)
-        return self._checked(rows, HardSet(hardness, allowed, places))
+        counts = np.bincount(group[allowed], minlength=int(group.max()) + 1)
+        quota = np.maximum(1, np.rint(self.hardest * counts).astype(int))
+        indices = smallest(-hardness, np.where(allowed, group, -1), quota)
+        return self._checked(rows, HardSet(hardness, allowed, indices))
 
     def learned(self, rows: Rows, stream: np.random.SeedSequence) -> Generator:
-        """Give a generator that has learned the rows, labels included."""
-        made: Generator = clone(self.generator).set_params(random_state=stream)
-        return made.fit(rows.table, target=rows.label)
+        """Return a generator fitted to the rows, including their labels."""
+        generator: Generator = clone(self.generator).set_params(random_state=stream)
+        return generator.fit(rows.table, target=rows.label)
 
     def _allowed(self, rows: Rows) -> np.ndarray:
-        chosen = (self.skip,) if isinstance(self.skip, str) else tuple(self.skip or ())
-        if not chosen:
+        skipped = (self.skip,) if isinstance(self.skip, str) else tuple(self.skip or ())
+        if not skipped:
             return np.ones(len(rows), dtype=bool)
-        return ~np.isin(hints(rows.features, rows.y, task=rows.task).astype(str), chosen)
+        return ~np.isin(hints(rows.features, rows.y, task=rows.task).astype(str), skipped)
 
     def _checked(self, rows: Rows, hard: HardSet) -> HardSet:
-        k, need = len(hard.places), max(1, getattr(self.generator, "min_rows", 1))
-        if k < need:
+        k, minimum = len(hard.places), max(1, getattr(self.generator, "min_rows", 1))
+        if k < minimum:
             raise TooFewRowsError(
                 f"{k} hard rows of {len(rows)} are too few for {type(self.generator).__name__}, "
-                f"which needs {need}: raise hardest"
+                f"which needs {minimum}; raise hardest"
             )
         if rows.task == "classification":
             if len(rows.classes) < 2:
-                raise LabelError("the labels are of one class only; there is nothing to tell apart")
-            held = np.bincount(rows.y[hard.places], minlength=len(rows.classes))
-            if (held == 0).any():
-                lost = rows.classes[int(np.flatnonzero(held == 0)[0])]
+                raise LabelError(
+                    "all labels are of one class; augmentation needs at least two classes"
+                )
+            counts = np.bincount(rows.y[hard.places], minlength=len(rows.classes))
+            if (counts == 0).any():
+                absent = rows.classes[int(np.flatnonzero(counts == 0)[0])]
                 raise TooFewRowsError(
-                    f"the {k} hard rows of {len(rows)} hold none of class {lost!r}: "
+                    f"the {k} hard rows of {len(rows)} include none of class {absent!r}; "
                     "raise hardest, or set per_class=True"
                 )
         return hard
@@ -192,48 +195,50 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
 class TargetedAugmenter(_Augmenter):
     """Append synthetic rows like those that are hardest to classify (arXiv 2410.00759).
 
-    Rows are scored by one another, the hardest share tau is kept, a generator learns these rows
-    with their labels as one more column, and rows drawn from it go below the table. Works as a
-    step of imbalanced-learn's Pipeline, and without imbalanced-learn.
+    The rows are scored by one another. A generator learns the hardest share tau of them, with their
+    labels as one more column, and rows drawn from it are appended to the table. The augmenter works
+    as a step of imbalanced-learn's Pipeline, but does not need imbalanced-learn.
 
     Parameters
     ----------
     generator : Generator
-        Any; a copy learns, with a seed below ``random_state``. It sees the label as its target.
+        Any generator; a copy is fitted, with a stream derived from ``random_state`` and the label
+        as its target.
     scorer : HardnessScorer, optional
-        Of the rows by one another, nothing else: in folds, or in sample for scorers that follow
-        a training (``HardnessScorer.in_sample``). None: ``KNNShapley()``.
+        Scores the rows by one another only: in folds, or in sample for scorers that record
+        training (``HardnessScorer.in_sample``). None: ``KNNShapley()``.
     hardest : float
-        tau, above 0. 1 is the untargeted rival: the generator learns all rows, unscored.
+        tau, above 0. With 1 there is no targeting: the generator learns all rows, without scores.
     amount : float
-        Rows drawn for each hard row, m = amount * k; 1 as in the paper. To compare values of
-        ``hardest`` with the same number of drawn rows, let ``amount`` fall as ``hardest`` grows.
+        Number of rows to draw for each hard row, m = amount * k; 1 as in the paper. To compare
+        values of ``hardest`` at the same number of drawn rows, lower ``amount`` as ``hardest``
+        grows.
     per_class : bool
-        Keep the hardest share of each class, at least one row of it, rather than of all rows.
+        Take the hardest share of each class, at least one row, instead of the hardest of all rows.
     skip : str or several, optional
         Hints of :func:`~tabseed.hardness.hints.hints`, such as "mislabelled" and "out of
-        support": rows with one of them are no candidates, and tau is a share of the others.
+        support". Rows with one of these hints are not learned, and tau is a share of the others.
         They stay in the table.
     provenance : str, optional
-        Name of a further column of the frame that is true for drawn rows.
+        Name of an additional column of the frame that is true for drawn rows.
     random_state : int, numpy Generator, SeedSequence or None
 
     Attributes
     ----------
-    hardness_ : (n,) float64, larger is harder; None where ``hardest`` is 1
+    hardness_ : (n,) float64, larger is harder; None if ``hardest`` is 1
     hard_ : (n,) bool, the rows that the generator learned
-    generator_ : the generator that learned them; more rows can be drawn from it
-    sample_indices_ : (n + m,) place of each row among those that came in, -1 for drawn rows
-    sampling_strategy_ : dict of class to number of rows drawn
+    generator_ : the fitted generator; more rows can be drawn from it
+    sample_indices_ : (n + m,) index of each row in the input, -1 for drawn rows
+    sampling_strategy_ : dict of class to number of drawn rows
 
     Original rows come first and stay as they are. Features are a pandas, polars or pyarrow frame,
-    a Table, or an array or list (n, d); the result is of that kind, with its dtypes. Columns that
-    no generator draws (ids, free text) are refused. Class shares of the rows drawn are those
-    that the generator learned from the hard rows.
+    a Table, or an array or list (n, d); the result is of the same type, with the same dtypes.
+    Columns that no generator draws (ids, free text) are refused. Class shares of the drawn rows
+    are those that the generator learned from the hard rows.
 
-    Errors: SchemaError for rows or labels that do not fit; TooFewRowsError where the hard rows
-    are fewer than the generator needs, or hold no row of some class. Cost: that of the scorer, of
-    the generator's fit on k rows, and of drawing m.
+    Errors: SchemaError for unsuitable rows or labels; TooFewRowsError if there are fewer hard rows
+    than the generator needs, or none of some class. Cost: that of the scorer, of fitting the
+    generator to k rows, and of drawing m.
 
     Examples
     --------
@@ -253,9 +258,9 @@ class TargetedAugmenter(_Augmenter):
 class TargetedRegressionAugmenter(_Augmenter):
     """Append synthetic rows like those whose numeric target is hardest to predict.
 
-    As :class:`TargetedAugmenter`, with the numbers of a regression as labels: ``y`` keeps its
-    dtype, and drawn targets lie on its grid. ``per_class`` has no meaning here. A scorer must
-    know regressions (``HardnessScorer.tasks``).
+    Like :class:`TargetedAugmenter`, with the numbers of a regression as labels: ``y`` keeps its
+    dtype, and drawn targets lie on its grid. ``per_class`` has no effect. The scorer must support
+    regression (``HardnessScorer.tasks``).
 
     Examples
     --------
@@ -263,13 +268,10 @@ class TargetedRegressionAugmenter(_Augmenter):
     >>> from tabseed import Resample, TargetedRegressionAugmenter
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(100, 2))
-    >>> made = TargetedRegressionAugmenter(Resample(), hardest=0.3, random_state=0)
-    >>> x2, y2 = made.fit_resample(x, x[:, 0] + rng.normal(size=100))
+    >>> augmenter = TargetedRegressionAugmenter(Resample(), hardest=0.3, random_state=0)
+    >>> x2, y2 = augmenter.fit_resample(x, x[:, 0] + rng.normal(size=100))
     >>> x2.shape, y2.shape
     ((130, 2), (130,))
     """
 
     task = "regression"
-
-
-# --- tags that samplers of imbalanced-learn carry, without imbalanced-learn -----------------------

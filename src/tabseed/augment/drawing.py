@@ -1,4 +1,4 @@
-"""The intervals that the page of an augmentation shows."""
+"""The intervals on the page of an augmentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabseed.pages.intervals import Line, Placed, on_one_axis
 
 
 def against_none(rows: Sequence[Row]) -> list[Placed]:
-    """Place the gains of all arms but "none" itself, from the rows of an evaluation."""
+    """Return the gains of all arms except "none" on one axis, from the rows of an evaluation."""
     return on_one_axis(
         [
             Line(
@@ -30,7 +30,7 @@ def against_none(rows: Sequence[Row]) -> list[Placed]:
 
 
 def over_controls(differences: Sequence[Difference], level: float) -> list[Placed]:
-    """Place the gains of "hardest" over each control."""
+    """Return the gains of "hardest" over each control on one axis."""
     return on_one_axis(
         [
             Line(

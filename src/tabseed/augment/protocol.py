@@ -1,6 +1,6 @@
-"""Does augmentation help on this table? Arms side by side on repeated splits, and a verdict.
+"""Does augmentation help on this table? Compare arms on repeated splits and give a verdict.
 
-Notation: J splits, n1 rows that train, n2 that test, k hard rows, m rows added, A arms, G draws.
+Notation: J splits, n1 training rows, n2 test rows, k hard rows, m added rows, A arms, G draws.
 """
 
 from __future__ import annotations
@@ -27,21 +27,27 @@ from tabseed.estimates.words import listed, number, span
 from tabseed.pages import Finding, Heading, Row, settings_of
 from tabseed.parameters import Each, OneOf, Parameters, Real, Whole, check_parameters
 
-GAIN = "+.4f"  # form of a gain
-GAIN_KEYS = {"gain": "mean", "low": "low", "high": "high", "p_holm": "p_holm"}  # by attribute
-LABEL = "the label"  # where it has no name
+GAIN = "+.4f"  # format of a gain
+GAIN_KEYS = {
+    "gain": "mean",
+    "low": "low",
+    "high": "high",
+    "p_holm": "p_holm",
+}  # key: attribute of a Difference
+LABEL = "the label"  # name of a label that has none
 FEW_SPLITS = 5
-SPLIT = 0  # stream below that of a split, as those of arms
+SPLIT = 0  # child stream of the stream of a split, beside those in arms.py
 
 
 @dataclass(frozen=True)
 class AugmentationProtocol:
-    """How arms are compared.
+    """How to compare arms.
 
-    ``splits`` J outer splits, each with a share ``test`` of the rows to test by; ``draws`` G, the
-    draws (and seeds of the model) that an arm's score is the mean of; ``validation``, the share of
-    the training rows that tells when boosting stops; ``arms`` beside "none" and "hardest", of
-    ARMS; ``level``, the error that each family of comparisons is held to.
+    ``splits``: the number J of outer splits. ``test``: the share of the rows to test on in each.
+    ``draws``: the number G of draws (and seeds of the model) over which an arm's score is averaged.
+    ``validation``: the share of the training rows that determines when boosting stops. ``arms``:
+    keys of ARMS, in addition to "none" and "hardest". ``level``: the error rate of each family of
+    comparisons.
     """
 
     splits: int = 10
@@ -65,18 +71,19 @@ class AugmentationProtocol:
 
     @property
     def names(self) -> list[str]:
-        """All arms, in the order of ARMS."""
+        """The names of all arms, in the order of ARMS."""
         return [a for a in ARMS if a in (*self.arms, "none", "hardest")]
 
 
 @dataclass(frozen=True, repr=False)
 class AugmentationEvaluation(Finding):
-    """What each arm scores, and how surely arms differ.
+    """The scores of the arms, and how surely they differ.
 
-    ``scores`` (J, A, G), larger is better; ``against_none``, a Difference for each other arm;
-    ``over_controls``, of "hardest" against each other arm but "none"; ``n_hard`` k and ``n_added``
-    m of each split, (J,); ``seconds`` by arm, of all splits, the scorer's among them where an arm
-    needs hardness; ``settings`` of the augmenter, with the seed, as text.
+    ``scores`` (J, A, G), larger is better; ``against_none``, a Difference from "none" for each
+    other arm; ``over_controls``, the Difference of "hardest" from each arm other than "none";
+    ``n_hard`` k and ``n_added`` m of each split, (J,); ``seconds`` by arm, over all splits,
+    including the scorer if the arm needs hardness; ``settings`` of the augmenter and the seed, as
+    text.
     """
 
     title = "Do more hard rows help?"
@@ -97,12 +104,12 @@ class AugmentationEvaluation(Finding):
     settings: dict[str, str] = field(compare=False)
 
     def mean(self, arm: str) -> float:
-        """Give the mean score of an arm over splits and draws."""
+        """Return the mean score of an arm over splits and draws."""
         return float(self.scores[:, self.arms.index(arm)].mean())
 
     @property
     def gaining(self) -> tuple[str, ...]:
-        """Arms that reliably beat none, Holm's adjustment over all arms."""
+        """Arms that reliably beat "none", with Holm's adjustment over all arms."""
         return tuple(d.arm for d in self.against_none if d.gains(self.level))
 
     @property
@@ -129,21 +136,21 @@ class AugmentationEvaluation(Finding):
         if hardest.mean < 0 and hardest.p_holm < self.level:
             return f"Rows like the hardest make the model worse: {gain}."
         return (
-            f"No reliable gain: {gain}; a gain of {hardest.detectable:.4f} would have been found "
+            f"No reliable gain: {gain}; a gain of {hardest.detectable:.4f} would be detected "
             "with a power of 80 %."
         )
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Whether the splits are too few to see small gains."""
+        """A warning if there are too few splits to detect small gains."""
         splits = len(self.scores)
         if splits >= FEW_SPLITS:
             return ()
-        return (f"With {splits} splits intervals are wide; 10 splits see smaller gains.",)
+        return (f"With {splits} splits intervals are wide; 10 splits detect smaller gains.",)
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """Each arm, its score, and its gain over none with interval and p-value."""
+        """The columns: arm, score, and gain over "none" with its interval and p-value."""
         return (
             Heading.text("training rows", "arm"),
             Heading.number(self.score, "score"),
@@ -153,7 +160,7 @@ class AugmentationEvaluation(Finding):
         )
 
     def rows(self) -> list[Row]:
-        """Give each arm with its mean score, and its gain over "none", which has none itself."""
+        """Return each arm with its mean score and its gain over "none" (None for "none" itself)."""
         gains = {d.arm: d for d in self.against_none}
         return [
             {
@@ -171,7 +178,7 @@ class AugmentationEvaluation(Finding):
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything, JSON-ready."""
         return {
             "verdict": self.verdict,
             "notes": list(self.notes),
@@ -220,44 +227,46 @@ def evaluate_augmentation(
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> AugmentationEvaluation:
-    """Say whether rows like the hardest improve a model of this table, and by how much.
+    """Estimate whether rows like the hardest improve a model of this table, and by how much.
 
-    On each of J splits (stratified by class), from its n1 training rows alone: the model's number
-    of rounds is chosen, rows are scored by one another, the k hardest are kept, and each arm of
-    ARMS trains the model, with m rows added in all arms but "none" and "weighted". Test rows are
-    used once, for the score. Differences are paired, over splits, with intervals that know that
-    splits share rows (:func:`~tabseed.estimates.splits.compare`); p-values are Holm's within
-    two families, every arm against none and "hardest" against every other arm.
+    Each of J splits (stratified by class) uses its n1 training rows only: it chooses the model's
+    number of rounds, scores the rows by one another, takes the k hardest, and trains the model in
+    each arm of ARMS, with m added rows in all arms except "none" and "weighted". Test rows are used
+    once, for the score. Differences are paired over splits, with intervals that take into account
+    that splits share rows (:func:`~tabseed.estimates.splits.compare`). p-values are Holm's within
+    two families: every arm against "none", and "hardest" against every other arm.
 
-    - "random" and "easiest" take as many rows of each class as the hard rows have, so that they
-      differ from "hardest" in hardness alone, not in the balance of classes.
-    - No row is given up on the way: hardness is cross-fitted, and once the rounds are known the
-      rows that told them train too. So "none" already has every row that the other arms use.
-    - Rounds are those best without added rows, the same in all arms; no arm is tuned further. A
-      generator that tunes itself does so in every arm, on that arm's rows.
-    - The score is Gini, 2 AUC - 1, for two classes; the mean one-vs-rest AUC for more; R2 of a
-      regression. Of an arm on a split it is the mean over G draws from one fit of the generator,
-      each with another seed of the model; the generator is fitted anew on each split.
+    - "random" and "easiest" take as many rows of each class as there are among the hard rows, so
+      they differ from "hardest" only in hardness, not in the balance of classes.
+    - No training row is lost: hardness is cross-fitted, and the rows that determine the number of
+      rounds train afterwards. So "none" already has every row that the other arms use.
+    - The number of rounds is the best one without added rows, the same in all arms; no arm is tuned
+      further. A generator that tunes itself does so in every arm, on that arm's rows.
+    - The score is Gini, 2 AUC - 1, for two classes; the mean one-vs-rest AUC for more; R2 for a
+      regression. The score of an arm on a split is the mean over G draws from one fit of the
+      generator, each with another seed of the model. The generator is fitted anew on each split.
 
-    ``model`` is a classifier with ``predict_proba``, or a regressor, of points (n, w) as
-    :class:`~tabseed.coding.points.Features` gives them; None: scikit-learn's histogram
-    boosting. Rounds are chosen for it and for XGBoost's; another model trains as it is.
-    The same bytes for any ``n_jobs``, ``seconds`` apart. ``progress(done, total, message)`` is
+    ``model`` is a classifier with ``predict_proba``, or a regressor, for points (n, w) as returned
+    by :class:`~tabseed.coding.points.Features`; None: scikit-learn's histogram boosting. Rounds are
+    chosen for scikit-learn's and XGBoost's boosting; any other model trains as it is. Any
+    ``n_jobs`` gives the same bytes, except in ``seconds``. ``progress(done, total, message)`` is
     called after each split. Cost: J times the scorer, 5 fits of generators, A G fits of the model.
 
-    Raises TabseedError for settings that do not fit, SchemaError for rows that do not, and
-    TooFewRowsError where a class cannot be tested by, or hard rows are too few.
+    Raises TabseedError for unsuitable settings, SchemaError for unsuitable rows, and
+    TooFewRowsError if a class has no test rows or there are too few hard rows.
     """
     check_parameters(augmenter)
     if augmenter.hardest == 1:
-        raise TabseedError("hardest=1 takes all rows: there is no share of them to compare")
+        raise TabseedError(
+            "hardest=1 takes all rows, so there is no share to compare; lower hardest"
+        )
     rows = Rows.of(X, y, augmenter.task)
     model = default_model(augmenter.task) if model is None else model
     _check_model(model, rows, protocol)
     stream = seed_sequence(random_state)
     job = delayed(_run_split)
     jobs = (job(rows, augmenter, model, protocol, child(stream, j)) for j in range(protocol.splits))
-    splits = list(_reported(_spread(n_jobs)(jobs), protocol.splits, progress))
+    splits = list(_with_progress(_parallel(n_jobs)(jobs), protocol.splits, progress))
     target = getattr(y, "name", None)
     return _evaluation(
         rows,
@@ -270,7 +279,7 @@ def evaluate_augmentation(
 
 @dataclass(frozen=True)
 class _Split:
-    """What one split gives: scores (A, G), seconds (A,), and numbers of rows."""
+    """The results of one split: scores (A, G), seconds (A,), and numbers of rows."""
 
     scores: np.ndarray
     seconds: np.ndarray
@@ -290,7 +299,7 @@ def _evaluation(
 ) -> AugmentationEvaluation:
     names, scores = protocol.names, np.stack([split.scores for split in splits])
     mean = dict(zip(names, scores.mean(axis=2).T, strict=True))
-    n_train, n_test = splits[0].n_train, splits[0].n_test  # shares of classes: all splits alike
+    n_train, n_test = splits[0].n_train, splits[0].n_test  # the same in all splits
     ratio, level = n_test / n_train, protocol.level
 
     def against(arm: str, other: str) -> Difference:
@@ -315,15 +324,15 @@ def _evaluation(
     )
 
 
-def _spread(n_jobs: int | None) -> Parallel:
+def _parallel(n_jobs: int | None) -> Parallel:
     streams = getattr(get_active_backend()[0], "supports_return_generator", False)
     return Parallel(n_jobs=n_jobs, return_as="generator" if streams else "list")
 
 
-def _reported(results: Any, total: int, progress: Progress | None) -> Iterator[_Split]:
-    for done, split in enumerate(results, 1):
+def _with_progress(results: Any, total: int, progress: Progress | None) -> Iterator[_Split]:
+    for count, split in enumerate(results, 1):
         if progress is not None:
-            progress(done, total, f"{done} of {total} splits")
+            progress(count, total, f"{count} of {total} splits")
         yield split
 
 
@@ -337,18 +346,18 @@ def _run_split(
     protocol: AugmentationProtocol,
     stream: np.random.SeedSequence,
 ) -> _Split:
-    held = held_out(rows, protocol.test, child(stream, SPLIT))
-    train, test = rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held))
+    is_test = held_out(rows, protocol.test, child(stream, SPLIT))
+    train, test = rows.take(np.flatnonzero(~is_test)), rows.take(np.flatnonzero(is_test))
     with one_thread():
         arms = Arms.on(train, augmenter, model, protocol.validation, stream)
         x_test = arms.points.transform(test.features)
         scores, seconds = [], []
         for name in protocol.names:
-            began = time.perf_counter()
+            start = time.perf_counter()
             models = arms.models(name, protocol.draws)
             scores.append([model_score(fitted, x_test, test) for fitted in models])
             needs = name in ("weighted", "duplicated", "easiest", "hardest")
-            seconds.append(time.perf_counter() - began + needs * arms.scoring)
+            seconds.append(time.perf_counter() - start + needs * arms.scoring)
     return _Split(
         np.array(scores), np.array(seconds), len(train), len(test), len(arms.hard.places), arms.m
     )
@@ -360,6 +369,8 @@ def _run_split(
 def _check_model(model: Any, rows: Rows, protocol: AugmentationProtocol) -> None:
     name = type(model).__name__
     if rows.task == "classification" and not hasattr(model, "predict_proba"):
-        raise TabseedError(f"{name} has no predict_proba, by which arms are scored")
+        raise TabseedError(
+            f"{name} has no predict_proba, which scoring needs; choose another model"
+        )
     if "weighted" in protocol.arms and not has_fit_parameter(model, "sample_weight"):
-        raise TabseedError(f"{name} takes no weights; leave the arm 'weighted' out")
+        raise TabseedError(f"{name} takes no sample weights; leave the arm 'weighted' out")

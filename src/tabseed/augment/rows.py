@@ -1,6 +1,6 @@
-"""Rows with labels as one table, whatever kinds came in; the same kinds out, rows appended.
+"""Labelled rows of any input type as one table, and results of the same type with rows appended.
 
-Notation: n rows, d features, C classes, m rows drawn.
+Notation: n rows, d features, C classes, m drawn rows.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from tabseed.table.schema import NUMERIC, Column, Schema
 
 
 class LabelError(SchemaError, ValueError):
-    """Labels that do not fit the task; a ValueError too, which samplers of classes raise."""
+    """Labels that do not fit the task; also a ValueError, as is usual for samplers."""
 
 
 @dataclass(frozen=True)
 class Rows:
     """Features and label as one table.
 
-    ``y`` (n,) holds class numbers 0, 1, ..., places in ``classes``, or the targets of a
-    regression (float64); ``label`` is the name of its column, which no feature has.
+    ``y`` (n,) contains class numbers 0, 1, ..., which are indices of ``classes``, or the targets
+    of a regression (float64). ``label`` is the name of its column; no feature has that name.
     """
 
     table: Table
@@ -50,11 +50,13 @@ class Rows:
 
     @classmethod
     def of(cls, X: Any, y: Any, task: Task) -> Self:
-        """Join features and labels; SchemaError where they do not fit each other or the task."""
+        """Join features and labels; SchemaError if they do not fit each other or the task."""
         features = features_of(X)
         classes, coded = labels_of(y, task)
         if len(features) != len(coded):
-            raise SchemaError(f"X and y differ in length: {len(features)} rows, {len(coded)}")
+            raise SchemaError(
+                f"X and y differ in length: {len(features)} rows, {len(coded)} labels"
+            )
         label = "label"
         while label in features.schema:
             label += "_"
@@ -77,14 +79,14 @@ class Rows:
             Schema(tuple(c for c in self.table.schema if c.name != self.label))
         )
 
-    def take(self, places: np.ndarray) -> Self:
-        """Give the rows at these places."""
-        return replace(self, table=self.table.take(places), y=self.y[places])
+    def take(self, indices: np.ndarray) -> Self:
+        """Return the rows with these indices."""
+        return replace(self, table=self.table.take(indices), y=self.y[indices])
 
     def draw(self, generator: Any, m: int, random_state: np.random.SeedSequence) -> Self:
-        """Draw m rows, labels included, from a generator that learned from rows of this table."""
-        drawn = generator.sample(m, random_state=random_state)
-        table = Table.from_frame(drawn, schema=self.table.schema)
+        """Draw m rows, with labels, from a generator that learned from rows of this table."""
+        synthetic = generator.sample(m, random_state=random_state)
+        table = Table.from_frame(synthetic, schema=self.table.schema)
         return replace(self, table=table, y=table.cells(self.label))
 
 
@@ -92,64 +94,64 @@ class Rows:
 
 
 def features_of(X: Any) -> Table:
-    """Take a frame, a Table, or an array or list (n, d); SchemaError for columns not modelled."""
+    """Return a frame, array or list (n, d) as a Table; SchemaError for unmodelled columns."""
     if isinstance(X, Table) or is_frame(X):
         table = Table.from_frame(X if isinstance(X, Table) else dense(X))
     elif issparse(X):
-        raise SchemaError("a sparse matrix is no table; pass X.toarray()")
+        raise SchemaError("X is a sparse matrix; pass X.toarray()")
     else:
         table = _table_of_array(np.asarray(X))
     for column in table.schema.left_out:
         raise SchemaError(
-            f"column {column.name!r} cannot be drawn anew ({column.reason}); leave it out, or pass "
-            "a Table that sets another kind"
+            f"column {column.name!r} cannot be generated ({column.reason}); leave it out, or pass "
+            "a Table in which it has another kind"
         )
     return table
 
 
 def _table_of_array(array: np.ndarray) -> Table:
-    """Take an array as a table; all that numbers hold is numbers, whole or not."""
+    """Return an array as a table; numeric columns become integer or continuous, never ids."""
     if array.ndim != 2 or array.shape[1] == 0:
-        raise SchemaError(f"rows are a table or an array (n, d), got shape {array.shape}")
+        raise SchemaError(f"X must be a table or an array (n, d), not one of shape {array.shape}")
     names = [f"x{j}" for j in range(array.shape[1])]
     if array.dtype.kind not in "iufb":
         cells = [pa.array(column.tolist(), from_pandas=True) for column in array.T]
         return Table.from_frame(pa.table(cells, names=names))
     kinds = {}
     for name, column in zip(names, array.T, strict=True):
-        held = column[~np.isnan(column)] if column.dtype.kind == "f" else column
-        if column.dtype.kind != "b" and len(held):
-            kinds[name] = "integer" if (held == np.round(held)).all() else "continuous"
+        present = column[~np.isnan(column)] if column.dtype.kind == "f" else column
+        if column.dtype.kind != "b" and len(present):
+            kinds[name] = "integer" if (present == np.round(present)).all() else "continuous"
     plain = [pa.array(np.ascontiguousarray(column)) for column in array.T]
     return Table.from_frame(pa.table(plain, names=names), kinds=kinds)
 
 
 def append_features(X: Any, drawn: Table, provenance: str | None) -> Any:
-    """Put drawn features below those that came in: of the same kind, which stay as they are.
+    """Return X, unchanged and of the same type, with the drawn features appended.
 
-    ``provenance`` names a further column that is true for drawn rows.
+    ``provenance`` names an additional column that is true for drawn rows.
     """
     if isinstance(X, Table):
         return _append_to_table(X, drawn, provenance)
     if is_frame(X):
         table = Table.from_frame(dense(X))
-        below = Table.from_columns(table.schema, table.frame_kind, _columns(drawn)).to_frame()
-        full = stacked(X, below)
+        new_rows = Table.from_columns(table.schema, table.frame_kind, _columns(drawn)).to_frame()
+        joined = stacked(X, new_rows)
         if provenance is None:
-            return full
+            return joined
         _refuse_taken(provenance, table.schema)
-        return with_flags(full, provenance, np.arange(len(X) + len(drawn)) >= len(X))
+        return with_flags(joined, provenance, np.arange(len(X) + len(drawn)) >= len(X))
     if provenance is not None:
-        raise SchemaError("an array has no named columns to keep the provenance in; pass a frame")
+        raise SchemaError("provenance needs named columns, which an array lacks; pass a frame")
     array = np.asarray(X)
-    found = [_cells(drawn, c, array.dtype) for c in drawn.schema]
-    full = np.concatenate([array, np.column_stack(found).astype(array.dtype)])
-    return full if isinstance(X, np.ndarray) else full.tolist()
+    columns = [_cells(drawn, c, array.dtype) for c in drawn.schema]
+    joined = np.concatenate([array, np.column_stack(columns).astype(array.dtype)])
+    return joined if isinstance(X, np.ndarray) else joined.tolist()
 
 
 def _append_to_table(X: Table, drawn: Table, provenance: str | None) -> Table:
-    below = Table.from_columns(X.schema, X.frame_kind, _columns(drawn)).to_arrow()
-    arrow, schema = pa.concat_tables([X.to_arrow(), below]), X.schema
+    new_rows = Table.from_columns(X.schema, X.frame_kind, _columns(drawn)).to_arrow()
+    arrow, schema = pa.concat_tables([X.to_arrow(), new_rows]), X.schema
     if provenance is None:
         return Table(arrow, schema, X.frame_kind)
     _refuse_taken(provenance, schema)
@@ -162,20 +164,22 @@ def _append_to_table(X: Table, drawn: Table, provenance: str | None) -> Table:
 
 def _refuse_taken(provenance: str, schema: Schema) -> None:
     if provenance in schema:
-        raise SchemaError(f"provenance: the table has a column {provenance!r} already")
+        raise SchemaError(
+            f"provenance: the table already has a column {provenance!r}; choose another name"
+        )
 
 
 def _columns(table: Table) -> dict[str, np.ndarray]:
-    """Give numbers or codes by column."""
+    """Return numbers or codes by column."""
     return {name: table.cells(name) for name in table.schema.names}
 
 
 def _cells(table: Table, column: Column, dtype: np.dtype) -> np.ndarray:
-    """Give a column as cells of an array of this type, NaN where missing."""
+    """Return a column as cells of an array of this type, NaN where missing."""
     if dtype.kind in "iuf":
         if column.kind in NUMERIC:
             return table.numbers(column.name)
-        return np.full(len(table), np.nan)  # no value was ever present
+        return np.full(len(table), np.nan)  # the column has no values at all
     values = table.values(column.name)
     cells = np.empty(len(values), dtype=object)
     cells[:] = [np.nan if v is None else v for v in values]
@@ -186,9 +190,9 @@ def _cells(table: Table, column: Column, dtype: np.dtype) -> np.ndarray:
 
 
 def labels_of(y: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Give the classes (empty in a regression) and class numbers or float64 targets, (n,).
+    """Return the classes (empty in a regression) and class numbers or float64 targets, (n,).
 
-    ``y`` is an array, list, column, or frame of one column; of classes also indicators (n, C).
+    ``y`` is an array, list, series or frame of one column; for classes also indicators (n, C).
     """
     array = _plain_labels(y)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -197,16 +201,18 @@ def labels_of(y: Any, task: Task) -> tuple[np.ndarray, np.ndarray]:
         _, classes, (targets,) = code_labels([array], task)
         bad = np.flatnonzero(~np.isfinite(targets))
         if len(bad):
-            raise LabelError(f"row {bad[0] + 1} has no finite label")
+            raise LabelError(
+                f"row {bad[0] + 1} has no finite label; give it one or leave the row out"
+            )
         return classes, targets
     if array.ndim == 2:
         if not (np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()):
-            raise LabelError("labels are one a row, or indicators of one class a row")
+            raise LabelError("y must have one label per row, or indicators of one class per row")
         array = array.argmax(axis=1)
     _, classes, (coded,) = code_labels([array], "classification")
     if any(isinstance(c, float) and not c.is_integer() for c in classes.tolist()):
         raise LabelError(
-            "these labels are the numbers of a regression; take TargetedRegressionAugmenter"
+            "these labels are the numbers of a regression; use TargetedRegressionAugmenter"
         )
     return classes, coded
 
@@ -223,22 +229,22 @@ def _plain_labels(y: Any) -> np.ndarray:
 
 
 def append_labels(y: Any, rows: Rows, new: np.ndarray) -> Any:
-    """Put labels (class numbers, or targets) below those that came in, of the same kind."""
+    """Return y, of the same type, with new labels (class numbers, or targets) appended."""
     n = len(rows)
     if rows.task == "classification":
-        example = np.empty(len(rows.classes), dtype=np.int64)  # a row of each class
+        example = np.empty(len(rows.classes), dtype=np.int64)  # index of a row of each class
         example[rows.y[::-1]] = np.arange(n)[::-1]
-        places = np.concatenate([np.arange(n), example[new]])
+        indices = np.concatenate([np.arange(n), example[new]])
         if is_frame(y) or is_series(y):
-            return rows_at(y, places)
-        return _like(y, np.asarray(y)[places])
+            return rows_at(y, indices)
+        return _like(y, np.asarray(y)[indices])
     if is_frame(y) or is_series(y):
         frame = as_frame(y) if is_series(y) else y
         table = Table.from_frame(frame)
         column = Column(table.schema.names[0], rows.table.schema[rows.label].kind)
-        below = Table.from_columns(Schema((column,)), table.frame_kind, {column.name: new})
-        full = stacked(frame, below.to_frame())
-        return as_series(full, y) if is_series(y) else full
+        new_rows = Table.from_columns(Schema((column,)), table.frame_kind, {column.name: new})
+        joined = stacked(frame, new_rows.to_frame())
+        return as_series(joined, y) if is_series(y) else joined
     array = np.asarray(y)
     return _like(y, np.concatenate([array, new.reshape(-1, *array.shape[1:]).astype(array.dtype)]))
 

@@ -1,4 +1,4 @@
-"""When a generator of augmenting rows has learned enough: distances of columns, by importance.
+"""Stop training a generator by the distances of its columns, weighted by their importance.
 
 Notation: n rows, d features, D_c distance of column c, w_c its weight, S seeds.
 """
@@ -27,16 +27,16 @@ from tabseed.parameters import MAPPING, SEED, InstanceOf, Parameters, or_none
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.schema import DISCRETE, NUMERIC, Schema
 
-SPLIT, MODEL, PERMUTE = range(3)  # streams of the importances
-INNER = 1  # stream below that of a KSStopped, of the generator inside
-LISTED = 5  # columns named in a summary
+SPLIT, MODEL, PERMUTE = range(3)  # child streams for the importances
+INNER = 1  # child stream of a KSStopped for its inner generator
+LISTED = 5  # number of columns in a summary
 REPEATS = 5  # permutations of each column
-MOST_LEVELS = 254  # that scikit-learn's boosting takes as categories
+MOST_LEVELS = 254  # maximum number of categories for scikit-learn's boosting
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What a monitor saw of a seed: W at a step, and each column's distance."""
+    """What a monitor measured of a seed at a step: W and each column's distance."""
 
     step: int
     seed: int
@@ -45,37 +45,37 @@ class Watched:
 
 
 class ImportanceKS:
-    """Mean distance of single columns, weighted by what they tell of the target.
+    """Mean distance of single columns, weighted by their importance for the target.
 
-    W = sum_c w_c D_c / sum_c w_c, in [0, 1], over all columns but the target, if one is named; D_c
-    is the distance of Kolmogorov and Smirnov for a number, total variation for a category
+    W = sum_c w_c D_c / sum_c w_c, in [0, 1], over all columns except the target, if one is named.
+    D_c is the Kolmogorov-Smirnov distance for a number and total variation for a category
     (:class:`~tabseed.metrics.marginal.MarginalDistance`). Smaller is better: arXiv 2410.00759,
-    section 4, maximises the complement sum w (1 - D) = 1 - W, which is the same.
+    section 4, maximises the complement sum w (1 - D) = 1 - W, which is equivalent.
 
-    W sees single columns only: neither dependence among them nor with the target. Rows drawn from
-    the law itself have W of about 0.9 sqrt(2/n), not 0.
+    W measures single columns only, not the dependence among them or with the target. Rows from the
+    true distribution have W of about 0.9 sqrt(2/n), not 0.
 
     Parameters
     ----------
     real : frame or Table
-        Rows that drawn ones are compared with. Held out ones say more than those that train.
+        Rows to compare drawn rows with. Held-out rows are more informative than training rows.
     target : str or None
-        The column that the others predict; None: there is none, and no importances to measure.
+        The column that the others predict; None: no target, so importances are not measured.
     importances : mapping of column name to number >= 0, optional
-        Such as the total gain of boosted trees; matched by name, a column that is not named
-        weighs nothing. None: permutation importances (:func:`permutation_weights`). All 0, or None
-        without a target: every column weighs the same.
+        For example the total gain of boosted trees. A column that is not named has weight 0. None:
+        permutation importances (:func:`permutation_weights`). If all are 0, or None without a
+        target, every column has the same weight.
     random_state : int, numpy Generator, SeedSequence or None
-        Of the permutation importances.
+        For the permutation importances.
 
     Attributes
     ----------
     weights : dict of column name to weight; they sum to 1
     history : list of Watched, in the order of steps
 
-    A generator takes it as ``fit(..., watch=monitor)``; its ``ensemble_.curves`` then have W in
-    the place of the validation loss, and the best weights by W are kept. Each validation costs a
-    draw of as many rows as ``real`` has from every seed, and what the latent law takes to learn.
+    Pass it to a generator as ``fit(..., watch=monitor)``: its ``ensemble_.curves`` then contain W
+    instead of the validation loss, and it keeps the weights with the smallest W. Each validation
+    costs a draw of as many rows as ``real`` has from every seed, and the fit of the latent law.
     """
 
     def __init__(
@@ -90,8 +90,8 @@ class ImportanceKS:
             table.schema[target]  # an unknown name raises, with the nearest one
         features = Schema(tuple(c for c in table.schema.modelled if c.name != target))
         if not len(features):
-            beside = "" if target is None else f" beside {target!r}"
-            raise SchemaError(f"no column{beside} to compare")
+            besides = "" if target is None else f" besides {target!r}"
+            raise SchemaError(f"there is no column{besides} to compare")
         if importances is None:
             stream = seed_sequence(random_state)
             importances = {} if target is None else permutation_weights(table, target, stream)
@@ -100,34 +100,34 @@ class ImportanceKS:
         self._real = table.select(features)
 
     def __call__(self, step: int, seeds: np.ndarray, draw: Draw) -> np.ndarray:
-        """Give W of each seed at this step, (S,)."""
+        """Return W of each seed at this step, (S,)."""
         return np.array([self._watch(step, int(seed), draw) for seed in seeds])
 
     def statistic(self, drawn: Frame) -> float:
-        """Give W of rows drawn."""
+        """Return W of drawn rows."""
         distances = self._distances(drawn)
         return sum(w * distances[name] for name, w in self.weights.items())
 
     def picture(self, generator: Any) -> str:
-        """Draw training loss and W by step, a line a seed, as SVG; dots are what was kept.
+        """Return a plot (SVG) of training loss and W by step, one line per seed.
 
-        ``generator`` is what was fitted with this monitor.
+        Dots mark the weights that were kept. ``generator`` is the one fitted with this monitor.
         """
         ensemble = generator.ensemble_
         return stopping_picture(ensemble.curves, ensemble.best_step)
 
     def _distances(self, drawn: Frame) -> dict[str, float]:
         table = Table.from_frame(drawn, schema=self._real.schema)
-        # its interval, which resampling gives, is of no use here: the fewest resamples
-        found = MarginalDistance(n_bootstrap=2).evaluate(self._real, table, random_state=0)
-        columns: dict[str, float] = found.columns
+        # the resampled interval is not used, so take the minimum number of resamples
+        result = MarginalDistance(n_bootstrap=2).evaluate(self._real, table, random_state=0)
+        columns: dict[str, float] = result.columns
         return columns
 
     def _watch(self, step: int, seed: int, draw: Draw) -> float:
         distances = self._distances(draw(seed, len(self._real)))
-        found = sum(w * distances[name] for name, w in self.weights.items())
-        self.history.append(Watched(step, seed, found, distances))
-        return found
+        statistic = sum(w * distances[name] for name, w in self.weights.items())
+        self.history.append(Watched(step, seed, statistic, distances))
+        return statistic
 
 
 class KSStopped(Generator):
@@ -136,15 +136,15 @@ class KSStopped(Generator):
     Parameters
     ----------
     generator : NeuralGenerator
-        Its ``random_state`` plays no part.
+        Its ``random_state`` is not used.
     importances : mapping of column name to number, optional
-        As of :class:`ImportanceKS`; measured on the whole table they are less noisy than on a few
-        hard rows, which is what None does, by the ``target`` of :meth:`fit`. Without a target all
-        columns weigh the same.
+        As for :class:`ImportanceKS`. None measures them on the rows to learn from, with the
+        ``target`` of :meth:`fit`; importances from the whole table are less noisy than those from
+        a few hard rows. Without a target all columns have the same weight.
     random_state : int, numpy Generator, SeedSequence or None
 
-    Learned: ``generator_``, from which rows are drawn, and ``weights_`` of the columns. Not kept
-    in a model file: ``monitor_``, with the history of the statistic and the rows compared with.
+    Fitted attributes: ``generator_``, from which rows are drawn, and ``weights_`` of the columns.
+    ``monitor_``, with the history of the statistic and the real rows, is not saved in model files.
 
     References: arXiv:2410.00759.
     """
@@ -172,7 +172,7 @@ class KSStopped(Generator):
 
     @property
     def min_rows(self) -> int:  # type: ignore[override]
-        """The fewest rows to learn from: those of the generator."""
+        """The minimum number of rows to learn from: that of the generator."""
         return self.generator.min_rows
 
     def _fit(
@@ -181,16 +181,18 @@ class KSStopped(Generator):
         table = self.encoder_.inverse_transform(x)
         self.monitor_ = ImportanceKS(table, self.target_, self.importances, stream)
         self.weights_ = self.monitor_.weights
-        self._stream = child(self._stream, INNER)  # rows are drawn by that of the generator
+        self._stream = child(self._stream, INNER)  # the inner generator draws rows with it
         self.generator_ = self._inner()
-        inside = Aids(aids.progress, aids.checkpoint, self.monitor_)
-        self.generator_._fit(x, layout, child(self._stream, FIT), inside)
+        inner_aids = Aids(aids.progress, aids.checkpoint, self.monitor_)
+        self.generator_._fit(x, layout, child(self._stream, FIT), inner_aids)
 
     def _inner(self) -> Generator:
-        """Give the generator inside, knowing what this one knows of the table."""
+        """Return the inner generator, with the schema and encoder of this one."""
         if not self.generator.watchable:
             name = type(self.generator).__name__
-            raise TabseedError(f"KSStopped: {name} trains no network whose rows can be watched")
+            raise TabseedError(
+                f"KSStopped: {name} trains no network that can be watched; use a neural generator"
+            )
         inner: Generator = clone(self.generator).set_params(random_state=self._stream)
         inner.schema_, inner.encoder_, inner._stream = self.schema_, self.encoder_, self._stream
         inner.target_, inner.n_rows_ = self.target_, self.n_rows_
@@ -198,7 +200,7 @@ class KSStopped(Generator):
 
     @property
     def ensemble_(self) -> Any:
-        """The seeds of the generator, a SeedEnsemble; W stands for their validation losses."""
+        """The seeds of the generator, a SeedEnsemble with W instead of validation losses."""
         return self.generator_.ensemble_
 
     def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
@@ -218,35 +220,35 @@ class KSStopped(Generator):
         self.generator_._restore(state["inner"], arrays)
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
-        top = sorted(self.weights_.items(), key=lambda item: -item[1])[:LISTED]
-        named = ", ".join(f"{name!r} {weight:.2f}" for name, weight in top)
+        """Return lines of text on what was learned."""
+        largest = sorted(self.weights_.items(), key=lambda item: -item[1])[:LISTED]
+        names = ", ".join(f"{name!r} {weight:.2f}" for name, weight in largest)
         more = f" and {len(self.weights_) - LISTED} more" if len(self.weights_) > LISTED else ""
-        stopped = f"stopped by distances of columns, weighing {named}{more}"
-        return [stopped, *self.generator_.summary()]
+        line = f"stopped by distances of columns, weighing {names}{more}"
+        return [line, *self.generator_.summary()]
 
 
 def _normalised(features: Schema, importances: Mapping[str, float]) -> dict[str, float]:
-    """Weights of the features, by name, that sum to 1."""
+    """Return weights of the features, by name, that sum to 1."""
     for name, value in importances.items():
         features[name]  # an unknown name raises, with the nearest one
         if not (np.isfinite(value) and value >= 0):
-            raise TabseedError(f"importances: {name!r} has {value!r}; they are 0 or more")
-    found = {name: float(importances.get(name, 0.0)) for name in features.names}
-    total = sum(found.values())
+            raise TabseedError(f"importances: {name!r} has {value!r}, but they must be 0 or more")
+    weights = {name: float(importances.get(name, 0.0)) for name in features.names}
+    total = sum(weights.values())
     if total == 0:
-        return dict.fromkeys(found, 1 / len(found))
-    return {name: value / total for name, value in found.items()}
+        return dict.fromkeys(weights, 1 / len(weights))
+    return {name: value / total for name, value in weights.items()}
 
 
 def permutation_weights(
     table: Table, target: str, stream: np.random.SeedSequence
 ) -> dict[str, float]:
-    """Give each feature's permutation importance for boosted trees, 0 where it is negative.
+    """Return each feature's permutation importance for boosted trees, 0 if it is negative.
 
-    Half of the rows train, the others are judged by log likelihood (R2 of a regression) before
-    and after a column is shuffled (Breiman, Machine Learning 45 (2001)). Cost: a fit and
-    5 d predictions.
+    Half of the rows train. The other half give the log likelihood (R2 for a regression) before and
+    after a column is shuffled (Breiman, Machine Learning 45 (2001)). Cost: a fit and 5 d
+    predictions.
     """
     features = [c for c in table.schema.modelled if c.name != target]
     columns, categorical = [], []
@@ -261,27 +263,29 @@ def permutation_weights(
     classes = table.schema[target].kind in DISCRETE
     y = table.codes(target) if classes else table.numbers(target)
     if len(y) < 4:
-        raise TooFewRowsError(f"{len(y)} rows are too few to weigh columns by: 4 are needed")
-    held = (
+        raise TooFewRowsError(
+            f"{len(y)} rows are too few for importances of columns; at least 4 are needed"
+        )
+    held_out = (
         deal(y - y.min() if classes else None, len(y), 2, generator(child(stream, SPLIT, 0))) == 1
     )
     if classes:
-        held &= np.isin(y, y[~held])  # a class of a single row cannot be judged
-    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+        held_out &= np.isin(y, y[~held_out])  # a class without training rows cannot be judged
+    model_class = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     seed = int_seed(child(stream, MODEL))
-    model = kind(categorical_features=categorical, early_stopping=False, random_state=seed)
+    model = model_class(categorical_features=categorical, early_stopping=False, random_state=seed)
     with one_thread():
-        model.fit(x[~held], y[~held])
-        found = permutation_importance(
+        model.fit(x[~held_out], y[~held_out])
+        importance = permutation_importance(
             model,
-            x[held],
-            y[held],
+            x[held_out],
+            y[held_out],
             scoring=_log_likelihood if classes else "r2",
             n_repeats=REPEATS,
             random_state=int_seed(child(stream, PERMUTE)),
         )
     names = [c.name for c in features]
-    return dict(zip(names, np.maximum(found.importances_mean, 0.0).tolist(), strict=True))
+    return dict(zip(names, np.maximum(importance.importances_mean, 0.0).tolist(), strict=True))
 
 
 def _log_likelihood(model: Any, x: np.ndarray, y: np.ndarray) -> float:

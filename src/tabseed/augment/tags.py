@@ -1,4 +1,4 @@
-"""What scikit-learn and imbalanced-learn ask of a sampler."""
+"""The tags that scikit-learn and imbalanced-learn expect of a sampler."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from sklearn.utils import Tags as _Tags
 
 @dataclass(slots=True)
 class SamplerTags:
-    """What a sampler says of itself."""
+    """Tags of a sampler."""
 
     sample_indices: bool = True
 
 
 @dataclass(slots=True)
 class InputTags(_InputTags):
-    """What goes in, frames included."""
+    """Tags of the input, including frames."""
 
     dataframe: bool = True
 
 
 @dataclass(slots=True)
 class Tags(_Tags):
-    """What an estimator says of itself, a sampler included."""
+    """Tags of an estimator, including those of a sampler."""
 
     sampler_tags: SamplerTags = field(default_factory=SamplerTags)
