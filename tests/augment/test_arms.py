@@ -34,7 +34,7 @@ def test_rows_set_aside_keep_the_shares_of_classes_and_leave_some() -> None:
 def arms_of(augmenter: TargetedAugmenter) -> tuple[Rows, Arms]:
     x, y = table(200)
     rows = Rows.of(x, y, "classification")
-    return rows, Arms.on(rows, augmenter, LogisticRegression(), BRIEF, seed_sequence(0))
+    return rows, Arms.on(rows, augmenter, LogisticRegression(), BRIEF.validation, seed_sequence(0))
 
 
 def test_controls_have_as_many_rows_of_each_class_as_the_hard_ones() -> None:
@@ -61,7 +61,7 @@ def test_duplicates_are_the_hard_rows_in_equal_parts_and_weights_as_much() -> No
     x, y = table(200)
     rows = Rows.of(x, y, "classification")
     augmenter = TargetedAugmenter(Resample(), hardest=0.2, amount=2.5)
-    arms = Arms.on(rows, augmenter, Kept(), BRIEF, seed_sequence(0))
+    arms = Arms.on(rows, augmenter, Kept(), BRIEF.validation, seed_sequence(0))
     seen = {arm: next(iter(arms.models(arm, 1))).seen_ for arm in ARMS}
     assert len(seen["none"][0]) == len(seen["weighted"][0]) == 200
     assert {len(seen[a][0]) for a in ARMS if a not in ("none", "weighted")} == {300}
