@@ -89,7 +89,7 @@ def test_what_is_pasted_makes_the_same() -> None:
         (("--target", "who"), "id"),
         (("--for", "fun"), "augment, synth"),
         (("--for", "synth", "--hardest", "0.2"), "leave it out"),
-        (("--target", "köln", "--hardest", "2"), "share of the rows"),
+        (("--target", "köln", "--hardest", "2"), "hardest=2.0 is not a number"),
         (("--target", "köln", "--generator", "dull"), "there are trees"),
         (("--target", "köln", "--generator", "arf", "--generator", "arf"), "once"),
         (("--target", "köln", "--test-share", "1"), "between 0 and 1"),

@@ -24,7 +24,7 @@ from tabseed.errors import TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.generators.base import Generator
 from tabseed.metrics import DiscriminatorDivergence, Metric, check_leakage
-from tabseed.parameters import Whole, check
+from tabseed.parameters import Whole, check, check_parameters
 from tabseed.table import Table
 from tabseed.table.schema import DISCRETE
 
@@ -95,6 +95,7 @@ class AugmentationGain:
         fewer rows than there are folds, or hard rows are too few.
         """
         _check(cls.__name__, folds, draws)
+        check_parameters(augmenter)
         stream = seed_sequence(random_state)
         group = rows.y if rows.task == "classification" else np.zeros(len(rows))
         fold = deal(group, len(group), folds, generator(child(stream, DEAL, 0)))

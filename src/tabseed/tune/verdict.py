@@ -28,6 +28,7 @@ from tabseed.generators.base import Generator
 from tabseed.metrics import Estimate, Metric
 from tabseed.pages import Finding, Heading, Row
 from tabseed.pages.intervals import Line, on_one_axis
+from tabseed.parameters import check_parameters
 from tabseed.table import Table
 from tabseed.tune.objectives import judge, judged
 
@@ -153,6 +154,7 @@ def gain_verdict(
 
     Cost: a fit of each generator, and G of the model for each.
     """
+    check_parameters(augmenter)
     stream = seed_sequence(random_state)
     model = default_model(train.task) if model is None else model
     with one_thread():
