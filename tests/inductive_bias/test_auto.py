@@ -1,4 +1,4 @@
-"""The choice of a bias: on rows that no candidate saw, and wrong as seldom as stated."""
+"""The choice of a bias: on rows that no candidate saw, and as rarely wrong as stated."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tabseed.inductive_bias.maml import MetaTraining
 from tabseed.testing import example_table
 from tabseed.testing.biases import example_bench
 
-# averages of seeds that share nothing say so
+# averages of seeds that share nothing warn
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 
 
-def test_a_bias_that_wrecks_is_not_chosen() -> None:
-    """An average left as it is: nats worse on held-out rows."""
+def test_a_harmful_bias_is_not_chosen() -> None:
+    """An average that is negated and not trained again: nats worse on held-out rows."""
     bias = ts.AutoBias(n_seeds=2, candidates=[Wrecking(n_seeds=2)], folds=2)
     table = example_table(60)
     model = tuned(bias).fit(table)
     assert isinstance(model.bias_, ts.StageOne)
     text = "\n".join(model.summary())
-    assert "none is surely better than no bias: none is used" in text and "Wrecking: -" in text
+    assert "none is reliably better than no bias: none is used" in text and "Wrecking: -" in text
     assert model.sample(30).equals(vaebgm(random_state=0).fit(table).sample(30))
 
 
@@ -38,12 +38,12 @@ class Wrecking(ts.WeightAveraging):
         return replace(super().plan(), last="judge")
 
     def _initial_weights(self, ensemble, bench):
-        found = super()._initial_weights(ensemble, bench)
-        return {k: -v for k, v in found.items()}
+        weights = super()._initial_weights(ensemble, bench)
+        return {k: -v for k, v in weights.items()}
 
 
-def test_a_bias_that_surely_helps_is_chosen() -> None:
-    """Networks stopped after 10 steps gain by going on; the one chosen is then as if given."""
+def test_a_bias_that_reliably_helps_is_chosen() -> None:
+    """Networks stopped after 10 steps gain by more; the result is that of the bias chosen."""
     bench = example_bench()
     bench.model.training = Training(steps=10, warm_up=10)
     more = Training(steps=150, warm_up=10)
@@ -53,22 +53,22 @@ def test_a_bias_that_surely_helps_is_chosen() -> None:
     assert isinstance(bias, ts.Continued) and auto.chosen_ == 1
     assert auto.gains_.shape == (80, 2) and np.isfinite(auto.gains_).all()
     assert auto.gains_[:, 1].mean() > 0 > auto.gains_[:, 0].mean()
-    given, _ = learn(ts.Continued(n_seeds=2), bench)
-    assert_equal_weights(model.weights_, given.weights_)
+    direct, _ = learn(ts.Continued(n_seeds=2), bench)
+    assert_equal_weights(model.weights_, direct.weights_)
 
 
-def test_what_was_chosen_says_what_it_found() -> None:
+def test_the_summary_includes_that_of_the_chosen_bias() -> None:
     bias = ts.AutoBias(candidates=[ts.WeightAveraging(n_seeds=2)], folds=2)
     early = Training(steps=10, warm_up=10)
     model = ts.FineTuned(
         vaebgm(training=early), bias, fine_tuning=Training(steps=150), random_state=0
     )
-    said = "\n".join(model.fit(example_table(80)).summary())
-    assert "WeightAveraging is used" in said and "average of 2 seeds" in said
+    text = "\n".join(model.fit(example_table(80)).summary())
+    assert "WeightAveraging is used" in text and "average of 2 seeds" in text
 
 
 def test_gains_are_of_rows_that_no_candidate_saw() -> None:
-    """Another row in the place of one moves all gains but those of rows held out with it."""
+    """Replacing one row changes all gains except those of rows held out with it."""
     gains = []
     for row in (3, 40):
         bench = example_bench()
@@ -82,19 +82,19 @@ def test_gains_are_of_rows_that_no_candidate_saw() -> None:
     assert same.sum() == 39 and not same[3]
 
 
-def test_a_candidate_that_is_no_bias_gains_nothing() -> None:
+def test_a_candidate_that_changes_nothing_gains_nothing() -> None:
     """A mixture of one seed is the generator itself: the same noise, so 0 in every row."""
-    made = example_bench()
-    made.model.n_seeds = 1
+    bench = example_bench()
+    bench.model.n_seeds = 1
     bias = ts.AutoBias(candidates=[ts.SeedMixture(n_seeds=1, rotate=False)], folds=2)
-    learn(bias, made)
+    learn(bias, bench)
     assert not bias.gains_.any() and bias.chosen_ is None
 
 
 def test_a_candidate_that_learns_nothing_is_not_chosen() -> None:
     wild = MetaTraining(20, 20, inner_steps=1, steps=2, check_every=1, rate=100.0)
-    few = [maml(n_seeds=2, meta=wild), ts.SmallInit(n_seeds=2)]
-    bias = ts.AutoBias(candidates=few, folds=2)
+    candidates = [maml(n_seeds=2, meta=wild), ts.SmallInit(n_seeds=2)]
+    bias = ts.AutoBias(candidates=candidates, folds=2)
     learn(bias, example_bench())
     assert "MAML: learns nothing here" in bias.summary()
 
@@ -112,14 +112,14 @@ def test_candidates_of_one_class_are_told_apart(candidates: list[InductiveBias])
     learn(bias, example_bench())
     distinct = {column.tobytes() for column in bias.gains_.T}
     assert len(distinct) == len(candidates)
-    assert bias.gains_.any(axis=0).all()  # nor are they taken for no bias
+    assert bias.gains_.any(axis=0).all()  # and none is mistaken for no bias
 
 
-def test_choice_errs_as_seldom_as_stated() -> None:
-    """Gains that are none, 2,000 times: any bias is chosen in at most 5 %, 4 standard errors.
+def test_choice_errs_as_rarely_as_stated() -> None:
+    """No true gain, 2,000 times: a bias is chosen in at most 5 %, within 4 standard errors.
 
-    Among six biases, the best of which is looked at; gains with the tails of Student's t.
-    False alarm below 1e-4. A gain of a standard deviation is found always.
+    The best of six biases is tested; gains have the tails of Student's t. False alarm below
+    1e-4. A gain of one standard deviation is always found.
     """
     rng = np.random.default_rng(0)
     bias = ts.AutoBias()

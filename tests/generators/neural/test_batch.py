@@ -1,4 +1,4 @@
-"""Splits of the rows: disjoint, rotating, and each seed as if alone."""
+"""Splits of the rows: disjoint and rotating; each seed trains as if it were alone."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_rotating_splits_follow_one_another_and_treat_all_rows_alike() -> None:
     ):
         stream = seed_sequence(4)
         split = Split.draw(n, share, stream, n_seeds=n_seeds)
-        held = split.validation.shape[1]
-        assert split.train.shape == (n_seeds, n - held)
-        order = np.resize(np.random.default_rng(stream).permutation(n), n_seeds * held)
+        n_held = split.validation.shape[1]
+        assert split.train.shape == (n_seeds, n - n_held)
+        order = np.resize(np.random.default_rng(stream).permutation(n), n_seeds * n_held)
         for seed, (train, validation) in enumerate(zip(split.train, split.validation, strict=True)):
             assert sorted([*train, *validation]) == list(range(n))
-            assert set(validation) == set(order[seed * held : (seed + 1) * held])
+            assert set(validation) == set(order[seed * n_held : (seed + 1) * n_held])
         times = np.bincount(split.validation.ravel(), minlength=n)
-        assert np.ptp(times) <= (n_seeds * held % n > 0)
+        assert np.ptp(times) <= (n_seeds * n_held % n > 0)
         alone = Split.draw(n, share, stream)
         assert np.array_equal(alone.train, split.train[:1])
         assert np.array_equal(alone.validation, split.validation[:1])
@@ -53,12 +53,12 @@ def test_seeds_of_a_rotating_split_are_as_if_alone() -> None:
     network = CellNetwork(encoder.layout_, 2, 8, 0.3)
     rows = network.rows(encoder.transform(table))
     split = Split.draw(len(rows), 0.2, seed_sequence(0), n_seeds=3)
-    how = Training(steps=80, warm_up=10, patience=2)
+    training = Training(steps=80, warm_up=10, patience=2)
     streams = [seed_sequence(seed) for seed in (5, 6, 7)]
-    together = train_ensemble(network, rows, split, how, streams)
+    together = train_ensemble(network, rows, split, training, streams)
     for seed, stream in enumerate(streams):
         own = Split(split.train[[seed]], split.validation[[seed]])
-        alone = train_ensemble(network, rows, own, how, [stream])
+        alone = train_ensemble(network, rows, own, training, [stream])
         np.testing.assert_allclose(together.curves[seed], alone.curves[0], atol=1e-4)
         assert together.best_step[seed] == alone.best_step[0]
         for name, value in alone.weights.items():

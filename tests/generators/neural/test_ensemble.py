@@ -1,4 +1,4 @@
-"""Training seeds together: Adam's course, a monitor, ranking, arrays."""
+"""Training seeds together: the steps of Adam, a monitor, ranking, arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tabseed.generators.neural.stopping import Training
 
 
 class Bowl(Network):
-    """Loss (w - target_s)^2 / 2 with its target in the noise's stead: a known course of Adam."""
+    """Loss (w - mean of the rows)^2 / 2, for which the steps of Adam are known."""
 
     noise_width = 1
 
@@ -28,12 +28,12 @@ class Bowl(Network):
 
 
 def test_adam_against_torch_optim() -> None:
-    """60 steps of our loop and of torch.optim.Adam on the same loss."""
+    """60 steps of the loop and of torch.optim.Adam on the same loss."""
     rows = np.random.default_rng(0).normal(size=(10, 1)).astype(np.float32)
     split = Split(np.arange(8)[None], np.arange(8, 10)[None])
-    how = Training(steps=60, batch_size=8, learning_rate=0.05, patience=10**6, stopper="paper")
+    training = Training(steps=60, batch_size=8, learning_rate=0.05, patience=10**6, stopper="paper")
     stream = seed_sequence(3)
-    found = train_ensemble(Bowl(), rows, split, how, [stream])
+    ensemble = train_ensemble(Bowl(), rows, split, training, [stream])
     start = Bowl().initial_weights(np.random.default_rng(child(stream, 1)))["w"]
     w = torch.from_numpy(start.copy())[None].requires_grad_()
     optimizer = torch.optim.Adam([w], lr=0.05)
@@ -41,31 +41,31 @@ def test_adam_against_torch_optim() -> None:
         optimizer.zero_grad()
         Bowl().loss({"w": w}, torch.from_numpy(rows[:8])[None], None, train=True).sum().backward()
         optimizer.step()
-    np.testing.assert_allclose(found.weights["w"], w.detach().numpy(), atol=1e-6)
+    np.testing.assert_allclose(ensemble.weights["w"], w.detach().numpy(), atol=1e-6)
 
 
 def test_a_monitor_decides_when_to_stop_and_what_is_kept() -> None:
     from tabseed.generators.neural.ensemble import Options
 
     rows = np.ones((10, 1), np.float32)
-    seen: list[int] = []
+    steps: list[int] = []
 
     def monitor(step, seeds, weights):
-        seen.append(step)
+        steps.append(step)
         assert len(weights["w"]) == len(seeds)
         return np.abs(step - np.array([30.0, 50.0])[seeds])
 
-    how = Training(steps=500, validate_every=10, patience=3, warm_up=0)
-    found = train_ensemble(
-        Bowl(), rows, Split.draw(10, 0.2, seed_sequence(0)), how,
+    training = Training(steps=500, validate_every=10, patience=3, warm_up=0)
+    ensemble = train_ensemble(
+        Bowl(), rows, Split.draw(10, 0.2, seed_sequence(0)), training,
         [seed_sequence(1), seed_sequence(2)], options=Options(monitor=monitor),
     )  # fmt: skip
-    assert found.best_step.tolist() == [30, 50]
-    assert seen[-1] == 80 and len(found.curves[0]) < len(found.curves[1])
+    assert ensemble.best_step.tolist() == [30, 50]
+    assert steps[-1] == 80 and len(ensemble.curves[0]) < len(ensemble.curves[1])
 
 
 def test_ensembles_are_ranked_and_survive_as_arrays() -> None:
-    """Seeds that diverged come last, equal ones keep their order; everything comes back."""
+    """Seeds that diverged come last, equal ones keep their order; arrays restore everything."""
     losses = np.array([2.0, np.inf, 1.0, np.nan, 1.0, -3.0])
     curves = [np.full((seed, 3), float(seed)) for seed in range(6)]
     weights = {"a.b": np.arange(6.0)[:, None], "n": np.arange(6)[:, None]}
@@ -79,7 +79,7 @@ def test_ensembles_are_ranked_and_survive_as_arrays() -> None:
     assert ranked.best_step.tolist() == [10 * seed for seed in order]
     assert [len(curve) for curve in ranked.curves] == order
     np.testing.assert_array_equal(ranked.best_loss, losses[order])
-    assert weights["n"].ravel().tolist() == list(range(6))  # what came in stays
+    assert weights["n"].ravel().tolist() == list(range(6))  # the input is unchanged
     again = SeedEnsemble.from_arrays(ranked.to_arrays())
     assert set(again.weights) == {"a.b", "n"}
     for one, two in zip(

@@ -1,4 +1,4 @@
-"""Layers, steps, the likelihood of cells and the KL divergence: against numpy and torch."""
+"""Layers, steps, the likelihood of cells and the KL divergence, compared with numpy and torch."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ def blocks_of(sizes: list[int]) -> torch.Tensor:
 
 
 def test_cell_likelihood_is_log_softmax_by_block() -> None:
-    """Value and gradient against torch's log_softmax of each block."""
+    """Value and gradient, compared with torch's log_softmax of each block."""
     sizes = [3, 1, 5]
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 7, 9, generator=generator, dtype=torch.float64) * 5
-    places = [torch.randint(0, k, (2, 7), generator=generator) for k in sizes]
+    indices = [torch.randint(0, k, (2, 7), generator=generator) for k in sizes]
     hot = torch.cat(
-        [torch.nn.functional.one_hot(p, k) for p, k in zip(places, sizes, strict=True)], -1
+        [torch.nn.functional.one_hot(p, k) for p, k in zip(indices, sizes, strict=True)], -1
     ).double()
     ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
-    found = CellLogLikelihood.apply(ours, hot, blocks_of(sizes))
+    result = CellLogLikelihood.apply(ours, hot, blocks_of(sizes))
     pieces = theirs.split(sizes, -1)
     expected = sum(
         piece.log_softmax(-1).gather(-1, p[..., None])[..., 0]
-        for piece, p in zip(pieces, places, strict=True)
+        for piece, p in zip(pieces, indices, strict=True)
     )
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(result, expected)
     weights = torch.rand(2, 7, generator=generator, dtype=torch.float64)
-    (found * weights).sum().backward()
+    (result * weights).sum().backward()
     (expected * weights).sum().backward()
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
-def test_cell_likelihood_stays_finite_and_finds_back_from_huge_logits() -> None:
+def test_cell_likelihood_stays_finite_and_huge_logits_can_return() -> None:
     logits = torch.tensor([[[1e4, -1e4, 0.0]]], requires_grad=True)
     hot = torch.tensor([[[0.0, 1.0, 0.0]]])
-    found = CellLogLikelihood.apply(logits, hot, torch.ones(3, 1))
-    found.sum().backward()
-    assert torch.isfinite(found).all()
+    result = CellLogLikelihood.apply(logits, hot, torch.ones(3, 1))
+    result.sum().backward()
+    assert torch.isfinite(result).all()
     assert logits.grad[0, 0, 1] > 0.9 and logits.grad[0, 0, 0] < -0.9
 
 
-def test_cell_likelihood_has_right_second_derivatives() -> None:
-    """MAML of second order differentiates the gradient: finite differences of both."""
+def test_cell_likelihood_has_correct_second_derivatives() -> None:
+    """MAML of second order differentiates the gradient: check both by finite differences."""
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(1, 2, 4, generator=generator, dtype=torch.float64, requires_grad=True)
     hot = torch.tensor([[[1.0, 0, 0, 1], [0, 0, 1, 1]]], dtype=torch.float64)
@@ -84,7 +84,7 @@ def test_a_dense_layer_is_one_product_for_each_seed() -> None:
 
 
 def test_only_the_weights_named_follow_a_loss() -> None:
-    """Adam's first step is the rate in each direction, whatever the slope."""
+    """Adam's first step has the size of the rate, whatever the slope."""
     weights = {k: torch.ones(2, 1, requires_grad=True) for k in ("a", "b")}
     moments = [{k: torch.zeros(2, 1) for k in weights} for _ in range(2)]
     losses = (torch.tensor([3.0, -0.1]) * weights["a"][:, 0]) * weights["b"][:, 0]

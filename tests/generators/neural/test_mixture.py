@@ -12,21 +12,21 @@ from tabseed.generators.neural.mixture import LatentMixture
 
 
 def test_mixture_has_the_moments_of_the_aggregated_posterior() -> None:
-    """Mean and covariance of 200,000 draws: 5 standard errors, 5 figures, one seed."""
+    """Mean and covariance of 200,000 draws: 5 numbers, each within 5 standard errors; one seed."""
     rng = np.random.default_rng(0)
     n, d = 400, 2
     means = np.concatenate([rng.normal(size=(n // 2, d)) - 4, rng.normal(size=(n // 2, d)) + 4])
     log_variances = np.log(rng.uniform(0.05, 0.5, size=(n, d)))
     mixture = LatentMixture.fit(means, log_variances, seed=0)
-    drawn = mixture.sample(200_000, rng)
+    codes = mixture.sample(200_000, rng)
     expected = np.cov(means.T, bias=True) + np.diag(np.exp(log_variances).mean(axis=0))
-    assert np.allclose(drawn.mean(axis=0), means.mean(axis=0), atol=5 * 4.2 / 200_000**0.5 + 0.02)
-    assert np.allclose(np.cov(drawn.T), expected, rtol=0.02)
-    close = np.abs(drawn[:, None] - np.array([[-4, -4], [4, 4]])).max(-1).min(-1)
-    assert (close < 4).mean() > 0.99  # two clusters, nothing between
+    assert np.allclose(codes.mean(axis=0), means.mean(axis=0), atol=5 * 4.2 / 200_000**0.5 + 0.02)
+    assert np.allclose(np.cov(codes.T), expected, rtol=0.02)
+    close = np.abs(codes[:, None] - np.array([[-4, -4], [4, 4]])).max(-1).min(-1)
+    assert (close < 4).mean() > 0.99  # two clusters with nothing between them
 
 
-def test_mixture_of_few_and_equal_codes() -> None:
+def test_mixture_of_few_or_equal_codes() -> None:
     for means in (np.zeros((5, 3)), np.ones((1, 2)).repeat(40, 0), np.eye(5)):
         mixture = LatentMixture.fit(means, np.full(means.shape, -3.0), seed=1)
         assert np.isfinite(mixture.sample(10, np.random.default_rng(0))).all()
@@ -49,10 +49,10 @@ def test_mixture_density_against_scipy(d: int, extra: float) -> None:
         np.log(w) + multivariate_normal(m, f @ f.T + np.diag(mixture.extra**2)).logpdf(z)
         for w, m, f in zip(mixture.weights, mixture.means, mixture.factors, strict=True)
     ]
-    found = mixture.log_density(z)
-    np.testing.assert_allclose(found, logsumexp(parts, axis=0), rtol=1e-9)
+    density = mixture.log_density(z)
+    np.testing.assert_allclose(density, logsumexp(parts, axis=0), rtol=1e-9)
     doubled = LatentMixture(2 * mixture.weights, mixture.means, mixture.factors, mixture.extra)
-    np.testing.assert_allclose(doubled.log_density(z), found, rtol=1e-12)
+    np.testing.assert_allclose(doubled.log_density(z), density, rtol=1e-12)
 
 
 @pytest.mark.parametrize("extra", [0.0, 0.7])
@@ -67,8 +67,8 @@ def test_mixture_density_integrates_to_one(extra: float) -> None:
 
 @pytest.mark.parametrize("extra", [0.0, 0.7])
 def test_mixture_draws_from_its_density(extra: float) -> None:
-    """Kolmogorov-Smirnov on 20,000 draws, refused at p < 1e-6; one seed."""
+    """Kolmogorov-Smirnov on 20,000 draws, rejected at p < 1e-6; one seed."""
     mixture, line = mixture_of(1, extra), np.linspace(-15, 15, 3_001)
-    upto = cumulative_trapezoid(np.exp(mixture.log_density(line[:, None])), line, initial=0)
-    drawn = mixture.sample(20_000, np.random.default_rng(2))[:, 0]
-    assert kstest(drawn, lambda z: np.interp(z, line, upto)).pvalue > 1e-6
+    cumulative = cumulative_trapezoid(np.exp(mixture.log_density(line[:, None])), line, initial=0)
+    codes = mixture.sample(20_000, np.random.default_rng(2))[:, 0]
+    assert kstest(codes, lambda z: np.interp(z, line, cumulative)).pvalue > 1e-6

@@ -1,4 +1,4 @@
-"""Modes of a column: what they are, and rows that come back."""
+"""Modes of a column: where they lie, and rows that survive the coding."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def test_modes_of_two_distant_normals_are_theirs() -> None:
     encoder = TableEncoder().fit(ts.Table.from_frame(pa.table({"x": x})))
     column = ModeCoding(encoder.layout_, 10).numbers[0]
     mean = column.means[column.mode_of(x)]
-    # the interval that holds the gap between the normals is neither's
+    # the interval with the gap between the normals belongs to neither
     assert (np.abs(mean[:600]) < 3).mean() > 0.95 and (np.abs(mean[600:] - 50) < 6).mean() > 0.95
-    assert np.median(column.widths[column.mode_of(x[:600])]) < 5  # of all: 25
+    assert np.median(column.widths[column.mode_of(x[:600])]) < 5  # that of all rows: 25
 
 
-def test_coding_gives_rows_back(encoded) -> None:
-    """Atoms, categories, missing and dependent cells exactly, numbers to a 50th of their scale."""
+def test_coding_restores_rows(encoded) -> None:
+    """Atoms, categories, missing and dependent cells exactly, numbers to a 50th of the scale."""
     x, encoder = encoded
     coding = ModeCoding(encoder.layout_, 10)
-    hot, places = coding.encode(x)
-    assert (hot @ coding.member == 1).all() and np.abs(places).max() < 4
+    hot, scores = coding.encode(x)
+    assert (hot @ coding.member == 1).all() and np.abs(scores).max() < 4
     levels = [hot[:, c.levels].argmax(axis=1) for c in coding.columns]
-    back = coding.decode(levels, places.astype(float), np.random.default_rng(0))
+    back = coding.decode(levels, scores.astype(float), np.random.default_rng(0))
     for block in encoder.layout_.blocks:
-        real, found = (encoder.layout_.values(block, t) for t in (x, back))
-        assert np.array_equal(np.isnan(real), np.isnan(found)), block.name
-        gap = np.nan_to_num(np.abs(found - real))
+        real, decoded = (encoder.layout_.values(block, t) for t in (x, back))
+        assert np.array_equal(np.isnan(real), np.isnan(decoded)), block.name
+        gap = np.nan_to_num(np.abs(decoded - real))
         if block.is_discrete:
             assert gap.max() == 0, block.name
         else:
@@ -43,12 +43,12 @@ def test_coding_gives_rows_back(encoded) -> None:
             assert gap[~ends].max() < block.scale / 50 + block.step, block.name
 
 
-def test_normal_places_give_back_the_law_of_a_mode(encoded) -> None:
+def test_normal_scores_reproduce_the_law_of_a_mode(encoded) -> None:
     _, encoder = encoded
     column = ModeCoding(encoder.layout_, 10).numbers[0]
-    level = (np.arange(1_000) + 0.5) / 1_000
+    probability = (np.arange(1_000) + 0.5) / 1_000
     for k, law in enumerate(column.laws):
-        values = column.restored(np.full(1_000, k), norm.ppf(level))
+        values = column.restored(np.full(1_000, k), norm.ppf(probability))
         assert np.allclose(np.quantile(values, [0.1, 0.5, 0.9]), np.quantile(law, [0.1, 0.5, 0.9]),
                            rtol=0.02, atol=0.02 * column.block.scale)  # fmt: skip
 

@@ -23,9 +23,9 @@ from tabseed.testing import example_table
 DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the real tables are not here")
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real tables are missing")
 def test_paper_network_has_the_size_of_the_authors() -> None:
-    """On their coding of Adult their network has 39,552 parameters (facts of their code)."""
+    """For their coding of Adult the authors' network has 39,552 parameters (from their code)."""
     frame = pq.read_table(DATA / "paper1_processed" / "adult.parquet")
     frame = frame.filter(pc.equal(frame["split"], "n")).drop_columns("split")
     whole = [
@@ -40,7 +40,7 @@ def test_paper_network_has_the_size_of_the_authors() -> None:
 
 
 def test_paper_likelihoods_against_torch_distributions() -> None:
-    """Loss of a table with one column of each family, recomputed by torch.distributions."""
+    """Loss of a table with one column of each family, computed again with torch.distributions."""
     rng = np.random.default_rng(0)
     table = Table.from_frame(
         pa.table({"x": rng.normal(size=50), "b": rng.integers(0, 2, 50), "c": list("abcde") * 10})
@@ -61,28 +61,28 @@ def test_paper_likelihoods_against_torch_distributions() -> None:
         + d.Categorical(logits=10 * outputs[..., 3:].tanh()).log_prob(rows[..., 2])
     )
     expected = (kl_to_standard_normal(mean, log_variance) - likelihood).mean()
-    found = network.loss(weights, rows, noise, train=False)[0]
-    torch.testing.assert_close(found, expected)
+    loss = network.loss(weights, rows, noise, train=False)[0]
+    torch.testing.assert_close(loss, expected)
 
 
 def test_paper_dropout_drops_a_fifth() -> None:
-    """Kept shares over 200,000 units: 5 standard errors."""
+    """The share kept of 200,000 units, within 5 standard errors."""
     noise = np.random.default_rng(0).standard_normal(200_000)
     from scipy.special import ndtri
 
-    kept = (noise > float(ndtri(0.2))).mean()
-    assert abs(kept - 0.8) < 5 * (0.16 / 200_000) ** 0.5
+    share = (noise > float(ndtri(0.2))).mean()
+    assert abs(share - 0.8) < 5 * (0.16 / 200_000) ** 0.5
 
 
-def test_vaebgm_hands_over_to_the_authors() -> None:
-    """Their epochs of 256 rows of the 0.8 n that train, whenever ``paper`` is set; else ours."""
+def test_vaebgm_uses_the_authors_settings() -> None:
+    """With ``paper`` their epochs, in batches of 256 of the 0.8 n rows that train; else ours."""
     model = ts.VAEBGM()
     ours = model._training(1_000)
     model.set_params(paper=True)
     assert model._training(1_000) == Training(40_000, 256, 1e-3, 0.2, 150, 15, 2.0, None, "paper")
     assert model._training(10).steps == 10_000
-    given = Training(steps=7)
-    assert model.set_params(training=given)._training(1_000) is given
+    own = Training(steps=7)
+    assert model.set_params(training=own)._training(1_000) is own
     layout = TableEncoder().fit(Table.from_frame(example_table(30))).layout_
     assert isinstance(model._network(layout), PaperNetwork)
     model.set_params(paper=False, training=None)

@@ -1,4 +1,4 @@
-"""Two-player networks: gradient penalty, conditions, energy distance, the mean over steps."""
+"""Two-player networks: gradient penalty, conditions, energy distance, averaged weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def networks(encoder: TableEncoder, pac: int = 2, matching: float = 1.0) -> Adve
 
 
 def critic_by_hand(network, weights, rows, condition, masks):
-    """Score of packs, layer by layer, to be differentiated by whoever wants."""
+    """Scores of packs, layer by layer, which torch can differentiate."""
     inner = (
         rows @ weights["critic.rows.weight"]
         + condition @ weights["critic.condition.weight"]
@@ -38,7 +38,7 @@ def critic_by_hand(network, weights, rows, condition, masks):
 
 
 def test_gradient_penalty_is_that_of_double_differentiation(encoded) -> None:
-    """Critic's loss, and its slope by every weight, against torch's own second derivatives."""
+    """The critic's loss and its gradient, compared with torch's own second derivatives."""
     _, encoder = encoded
     network = networks(encoder)
     weights = {k: v for k, v in stacked(network, 2).items() if k.startswith("critic.")}
@@ -77,14 +77,14 @@ def test_rows_are_sampled_to_match_conditions_by_log_frequency(encoded) -> None:
     """
     x, encoder = encoded
     network = networks(encoder)
-    rows, places = network.rows(x), np.arange(0, len(x), 2)
+    rows, indices = network.rows(x), np.arange(0, len(x), 2)
     size = 20_000
-    picks = network.picks(network.index(rows, places), size, np.random.default_rng(3))
-    found = network.gather(torch.from_numpy(rows), torch.from_numpy(picks)[None])[0].numpy()
-    own, condition = found[:, : network.n_visible], found[:, network.n_visible :]
+    picks = network.picks(network.index(rows, indices), size, np.random.default_rng(3))
+    sample = network.gather(torch.from_numpy(rows), torch.from_numpy(picks)[None])[0].numpy()
+    own, condition = sample[:, : network.n_visible], sample[:, network.n_visible :]
     assert (condition.sum(axis=1) == 1).all()
     assert ((own[:, network.places] * condition).sum(axis=1) == 1).all()  # the row has that level
-    counts = rows[places][:, network.places].sum(axis=0)
+    counts = rows[indices][:, network.places].sum(axis=0)
     member = network.condition_member.numpy()
     weight = np.log1p(counts) * member
     share = (weight / weight.sum(axis=1, keepdims=True)).sum(axis=0) / len(member)
@@ -92,11 +92,11 @@ def test_rows_are_sampled_to_match_conditions_by_log_frequency(encoded) -> None:
     assert (times[counts == 0] == 0).all()
     assert chisquare(times[counts > 0], size * share[counts > 0]).pvalue > 1e-4
     level = int(np.argmax(counts))
-    drawn = picks[condition[:, level] == 1] // len(member)
-    with_it = places[rows[places][:, network.places[level]] == 1]
-    assert set(drawn) <= set(with_it)
-    each = np.array([(drawn == place).sum() for place in with_it])
-    assert chisquare(each).pvalue > 1e-4
+    picked = picks[condition[:, level] == 1] // len(member)
+    candidates = indices[rows[indices][:, network.places[level]] == 1]
+    assert set(picked) <= set(candidates)
+    times = np.array([(picked == index).sum() for index in candidates])
+    assert chisquare(times).pvalue > 1e-4
 
 
 def test_energy_distance_is_that_of_all_pairs() -> None:
@@ -106,22 +106,22 @@ def test_energy_distance_is_that_of_all_pairs() -> None:
     assert float(_within(torch.zeros(1, 1, 5))[0]) == 0
 
 
-def test_kept_generator_is_the_mean_over_steps(encoded) -> None:
-    """After one step the average has moved a hundredth of the way that the generator went."""
+def test_averaged_generator_is_the_mean_over_steps(encoded) -> None:
+    """After one step the average has moved a hundredth of the way of the generator."""
     x, encoder = encoded
     network = networks(encoder)
     rows, split = network.rows(x), Split.draw(len(x), 0.2, seed_sequence(0))
 
     def after(steps: int):
-        how = replace(HOW, steps=steps, warm_up=steps, validate_every=1)
-        return train_ensemble(network, rows, split, how, [seed_sequence(1)]).weights
+        training = replace(HOW, steps=steps, warm_up=steps, validate_every=1)
+        return train_ensemble(network, rows, split, training, [seed_sequence(1)]).weights
 
-    before, found = after(0), after(1)
+    before, result = after(0), after(1)
     for name, start in before.items():
         if name.startswith("generator."):
-            assert name == "generator.bias" or not np.array_equal(start, found[name])
-            mean = found[name.replace("generator.", "average.")]
-            assert np.allclose(mean - start, (found[name] - start) / 100, atol=1e-7), name
+            assert name == "generator.bias" or not np.array_equal(start, result[name])
+            mean = result[name.replace("generator.", "average.")]
+            assert np.allclose(mean - start, (result[name] - start) / 100, atol=1e-7), name
 
 
 def test_rows_drawn_do_not_depend_on_their_neighbours(encoded) -> None:
@@ -142,13 +142,14 @@ def test_a_monitor_chooses_and_stops_both_players(encoded) -> None:
     x, encoder = encoded
     network = networks(encoder)
     rows, split = network.rows(x), Split.draw(len(x), 0.2, seed_sequence(0))
-    how = ts.Training(steps=500, warm_up=0, validate_every=5, patience=3)
+    training = ts.Training(steps=500, warm_up=0, validate_every=5, patience=3)
 
     def monitor(step, seeds, weights):
         assert {name.partition(".")[0] for name in weights} == {"generator", "average", "critic"}
         return np.array([1.0 + abs(step - 5 * (1 + seed)) for seed in seeds])
 
     streams = [child(seed_sequence(0), seed) for seed in range(2)]
-    found = train_ensemble(network, rows, split, how, streams, options=Options(monitor=monitor))
-    assert found.best_step.tolist() == [5, 10]
-    assert [curve[-1, 0] for curve in found.curves] == [20, 25]
+    options = Options(monitor=monitor)
+    ensemble = train_ensemble(network, rows, split, training, streams, options=options)
+    assert ensemble.best_step.tolist() == [5, 10]
+    assert [curve[-1, 0] for curve in ensemble.curves] == [20, 25]

@@ -1,4 +1,4 @@
-"""Stopping rules by hand: what is validated when, what is kept."""
+"""Stopping rules by hand: when losses are computed, which weights are kept."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tabseed.generators.neural.stopping import Record, Training
 from tabseed.testing import example_table
 
 
-def replay(losses: list[float], how: Training) -> tuple[int, int, list[float]]:
-    """Feed losses; give the step of the stop, the step kept, and the loss kept."""
-    record, rule, seed = Record.fresh(1), how.rule(), np.array([0])
+def replay(losses: list[float], training: Training) -> tuple[int, int, list[float]]:
+    """Return the step at which a run of losses stops, the step kept and the loss kept."""
+    record, rule, seed = Record.fresh(1), training.rule(), np.array([0])
     for step, loss in enumerate(losses, start=1):
         rule.see(record, seed, np.array([loss]), step)
         if record.stopped[0]:
@@ -22,25 +22,25 @@ def replay(losses: list[float], how: Training) -> tuple[int, int, list[float]]:
 
 
 def test_relative_stopper_by_hand() -> None:
-    """Gains below 1 % use up patience but the best weights are kept all the same."""
-    how = Training(patience=3, tolerance=0.01, warm_up=0)
+    """Gains below 1 % use up patience, but the best weights are kept all the same."""
+    training = Training(patience=3, tolerance=0.01, warm_up=0)
     losses = [10.0, 9.0, 8.95, 8.94, 8.93, 1.0]
-    assert replay(losses, how) == (5, 5, [8.93])
-    assert replay([10.0, 9.0, 9.5, 8.0, 9.0, 9.0, 9.0, 0.0], how) == (7, 4, [8.0])
-    assert replay([float("nan")] * 9, how)[0] == 3
+    assert replay(losses, training) == (5, 5, [8.93])
+    assert replay([10.0, 9.0, 9.5, 8.0, 9.0, 9.0, 9.0, 0.0], training) == (7, 4, [8.0])
+    assert replay([float("nan")] * 9, training)[0] == 3
     late = Training(patience=3, tolerance=0.01, warm_up=4)
     assert replay([1.0, 9.0, 8.0, 7.0, 8.0, 8.0, 8.0, 0.0], late) == (7, 4, [7.0])
 
 
 def test_paper_stopper_by_hand() -> None:
-    """Above best + 2 counts, between stays, a new best resets; the last weights are kept."""
-    how = Training(patience=2, tolerance=2.0, stopper="paper")
-    assert replay([10, 11.9, 11.9, 12.1, 9.9, 12.0, 11.8, 12.0, 12.5], how) == (8, 8, [12.0])
-    assert replay([10, 12.5, 11, 12.5, 1], how) == (4, 4, [12.5])
+    """A loss above best + 2 uses patience, a new best resets it; the last weights are kept."""
+    training = Training(patience=2, tolerance=2.0, stopper="paper")
+    assert replay([10, 11.9, 11.9, 12.1, 9.9, 12.0, 11.8, 12.0, 12.5], training) == (8, 8, [12.0])
+    assert replay([10, 12.5, 11, 12.5, 1], training) == (4, 4, [12.5])
 
 
 class Line(Network):
-    """Only the order that it inherits matters here."""
+    """A network of which only the inherited order of rows is used."""
 
     noise_width = 1
 
@@ -55,22 +55,22 @@ class Line(Network):
 
 
 def validations(training: Training, steps: int, n: int) -> list[tuple[int, int | None]]:
-    """Steps at which losses are taken, each with the step whose noise it is on."""
+    """Return the steps at which losses are computed, each with the step of its noise."""
     rule = training.rule()
-    taken: list[tuple[int, int | None]] = []
+    losses: list[tuple[int, int | None]] = []
     for step in range(1, steps + 1):
 
         def validate(noise: int | None, step: int = step) -> np.ndarray:
-            taken.append((step, noise))
+            losses.append((step, noise))
             return np.array([2.0])
 
         added = rule.held_loss(validate, step, last=step % rule.period(n) == 0)
-        assert np.all(added == (2.0 if taken and taken[-1][0] == step else 0.0))
-    return taken
+        assert np.all(added == (2.0 if losses and losses[-1][0] == step else 0.0))
+    return losses
 
 
-def test_losses_are_taken_where_each_rule_says() -> None:
-    """100 rows in batches of 25: an epoch is 4 steps; half of one, but at least 10, if relative."""
+def test_losses_are_computed_when_each_rule_says() -> None:
+    """100 rows in batches of 25: an epoch is 4 steps; relative: half of that, but at least 10."""
     relative = Training(batch_size=25)
     assert validations(relative, 25, 100) == [(10, None), (20, None)]
     assert validations(Training(batch_size=1), 110, 100) == [(50, None), (100, None)]
@@ -80,7 +80,7 @@ def test_losses_are_taken_where_each_rule_says() -> None:
     assert validations(paper, 6, 100) == [(step, step) for step in range(1, 7)]
 
 
-def test_the_start_is_validated_where_it_may_be_kept() -> None:
+def test_the_start_is_validated_if_it_may_be_kept() -> None:
     assert Training().rule().validates_start
     assert not Training(stopper="paper").rule().validates_start
     assert Training(stopper="paper", steps=0).rule().validates_start
@@ -101,7 +101,7 @@ def test_rows_are_shuffled_or_keep_their_order() -> None:
 
 
 def test_a_generator_that_samples_its_rows_refuses_a_fixed_order() -> None:
-    how = Training(steps=5, stopper="paper")
-    model = ts.CTGAN(hidden_dim=8, n_seeds=1, training=how, device="cpu")
-    with pytest.raises(ts.TabseedError, match=r'CTGAN .* stopper must be "relative"'):
+    training = Training(steps=5, stopper="paper")
+    model = ts.CTGAN(hidden_dim=8, n_seeds=1, training=training, device="cpu")
+    with pytest.raises(ts.TabseedError, match=r'CTGAN .* use stopper="relative"'):
         model.fit(example_table(60))

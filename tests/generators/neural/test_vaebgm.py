@@ -1,4 +1,4 @@
-"""VAEBGM: its network, its law over all rows, its latent mixtures."""
+"""VAEBGM: its network, its likelihoods of all rows, its latent mixtures."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_stable_network_begins_at_the_product_of_marginals() -> None:
     assert loss == pytest.approx(entropy, rel=0.1)
 
 
-def test_curves_alone_give_a_parabola_over_numbers_and_nothing_elsewhere() -> None:
-    """With free cell weights at 0 the logits of a number are a quadratic of its cells' scores."""
+def test_curves_alone_give_a_parabola_over_numbers_and_0_elsewhere() -> None:
+    """With free weights 0 the logits of a number are a parabola in the scores of its cells."""
     table = Table.from_frame(example_table(300))
     encoder = TableEncoder().fit(table)
     x, layout = encoder.transform(table), encoder.layout_
@@ -61,15 +61,15 @@ def test_curves_alone_give_a_parabola_over_numbers_and_nothing_elsewhere() -> No
     at = 0
     for block in layout.free:
         size = len(block.atoms) + len(block.knots)
-        found = logits[:, at : at + size]
+        own = logits[:, at : at + size]
         if block.numeric:
             score = block.score(np.concatenate([block.atoms, block.knots.mean(axis=1)]))
-            for row in found:
+            for row in own:
                 fitted = np.polynomial.Polynomial.fit(score, row, 2)(score)
                 assert np.abs(fitted - row).max() < 1e-4
-            assert found.std() > 0.01
+            assert own.std() > 0.01
         else:
-            assert not found.any()
+            assert not own.any()
         assert not logits[:, at + size : at + block.n_cells].any()  # missing
         at += block.n_cells
 
@@ -77,20 +77,20 @@ def test_curves_alone_give_a_parabola_over_numbers_and_nothing_elsewhere() -> No
 # --- the generator ------------------------------------------------------------------------------
 
 
-def test_dependencies_hold_in_every_row() -> None:
+def test_every_row_respects_dependencies() -> None:
     rng = np.random.default_rng(0)
     code = rng.integers(0, 6, 120)
     name = np.array(["zero", "one", "two", "three", "four", "five"])[code]
     table = pa.table({"code": code, "name": name, "x": rng.normal(size=120)})
-    drawn = ts.VAEBGM(n_seeds=2, training=BRIEF, random_state=0).fit(table).sample(500)
+    synthetic = ts.VAEBGM(n_seeds=2, training=BRIEF, random_state=0).fit(table).sample(500)
     names = dict(zip(code.tolist(), name.tolist(), strict=True))
-    pairs = zip(drawn["code"].to_pylist(), drawn["name"].to_pylist(), strict=True)
+    pairs = zip(synthetic["code"].to_pylist(), synthetic["name"].to_pylist(), strict=True)
     assert all(names[c] == n for c, n in pairs)
 
 
 @pytest.fixture(scope="module")
 def tiny() -> ts.VAEBGM:
-    """Three seeds on a table of 3 x 2 x 2 categories that hang together."""
+    """Three seeds on a table of 3 x 2 x 2 categories that depend on each other."""
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 3, 90), rng.random(90) < 0.3
     c = np.where(rng.random(90) < 0.8, (a > 0) & b, ~b)
@@ -100,26 +100,26 @@ def tiny() -> ts.VAEBGM:
 
 
 def every_row(model: ts.VAEBGM) -> np.ndarray:
-    """All rows of cells that the encoding of a table of categories has."""
+    """Return all possible rows of a table of categories, encoded."""
     layout = model.encoder_.layout_
     cells = [range(block.n_cells) for block in layout.free]
-    places = np.array(list(itertools.product(*cells)))
-    return layout.from_cells(list(places.T), np.random.default_rng(0))
+    rows = np.array(list(itertools.product(*cells)))
+    return layout.from_cells(list(rows.T), np.random.default_rng(0))
 
 
 def drawing_from(model: ts.VAEBGM, seeds: tuple[int, ...], x: np.ndarray) -> ts.VAEBGM:
-    found = copy.copy(model)
+    result = copy.copy(model)
     split = Split(np.arange(len(x))[None], np.arange(0)[None])
-    found._settle(model.ensemble_, seeds, model.network_.rows(x), split, seed_sequence(3))
-    return found
+    result._settle(model.ensemble_, seeds, model.network_.rows(x), split, seed_sequence(3))
+    return result
 
 
 @pytest.mark.parametrize("seeds", [(1,), (0, 1, 2)])
 def test_likelihoods_are_those_of_the_rows_drawn(tiny, seeds, monkeypatch) -> None:
-    """Over all possible rows they sum to 1, and each is the share of that row among draws.
+    """They sum to 1 over all possible rows, and each is the share of its row among the rows drawn.
 
-    100,000 draws; 5 standard errors for each of 12 rows (7e-6 in all), and 2 % for the noise of
-    the importance sampling. One seed.
+    100,000 rows; within 5 standard errors for each of 12 (false alarm 7e-6 in all) and 2 % for
+    the noise of the importance sampling. One seed.
     """
     monkeypatch.setattr("tabseed.generators.neural.vaebgm.PRIOR_CODES", 20_000)
     x = every_row(tiny)
@@ -128,34 +128,36 @@ def test_likelihoods_are_those_of_the_rows_drawn(tiny, seeds, monkeypatch) -> No
     rows = model.network_.rows(x)
     p = np.exp(model._log_likelihood(rows, np.random.default_rng(1)))
     assert p.sum() == pytest.approx(1, abs=0.01)
-    drawn = model._sample(100_000, np.random.default_rng(2))
-    found = np.array([(drawn == row).all(axis=1).mean() for row in x])
-    assert found.sum() == pytest.approx(1)
-    assert (np.abs(found - p) < 5 * np.sqrt(p / len(drawn)) + 0.02 * p).all()
+    synthetic = model._sample(100_000, np.random.default_rng(2))
+    shares = np.array([(synthetic == row).all(axis=1).mean() for row in x])
+    assert shares.sum() == pytest.approx(1)
+    assert (np.abs(shares - p) < 5 * np.sqrt(p / len(synthetic)) + 0.02 * p).all()
 
 
 def test_few_importance_draws_understate_likelihoods(tiny, monkeypatch) -> None:
-    """The estimate with 2 codes lies below that with 2,100, in the mean over 60 repetitions."""
+    """The mean of 60 estimates with 2 codes lies below an estimate with 2,100."""
     x = every_row(tiny)
     rng = np.random.default_rng(0)
-    found = []
+    estimates = []
     for own, prior, times in ((1, 1, 60), (100, 2_000, 1)):
         monkeypatch.setattr("tabseed.generators.neural.vaebgm.OWN_CODES", own)
         monkeypatch.setattr("tabseed.generators.neural.vaebgm.PRIOR_CODES", prior)
         rows = tiny.network_.rows(x)
-        found.append(np.mean([tiny._log_likelihood(rows, rng) for _ in range(times)], axis=0))
-    assert (found[0] < found[1]).mean() > 0.7 and found[0].mean() < found[1].mean()
+        repeated = [tiny._log_likelihood(rows, rng) for _ in range(times)]
+        estimates.append(np.mean(repeated, axis=0))
+    few, many = estimates
+    assert (few < many).mean() > 0.7 and few.mean() < many.mean()
 
 
 def test_narrow_codes_do_not_hide_what_the_mixture_puts_elsewhere(tiny) -> None:
-    """Posteriors made far too narrow, and in the wrong place: the law drawn from is the same."""
+    """Posteriors far too narrow and far from the codes: the likelihood is still the same."""
     x = every_row(tiny)
     model = drawing_from(tiny, (0,), x)
     rows = model.network_.rows(x)
     true = model._log_likelihood(rows, np.random.default_rng(0))
     model._codes = lambda at, rows: (np.full((len(rows), 3), 9.0), np.full((len(rows), 3), -8.0))
-    found = model._log_likelihood(rows, np.random.default_rng(0))
-    np.testing.assert_allclose(found, true, atol=0.1)
+    estimate = model._log_likelihood(rows, np.random.default_rng(0))
+    np.testing.assert_allclose(estimate, true, atol=0.1)
 
 
 @pytest.mark.parametrize("paper", [False, True])
@@ -169,14 +171,14 @@ def test_likelihoods_of_all_pairs_are_those_of_each(paper) -> None:
         for k, v in network.initial_weights(np.random.default_rng(0)).items()
     }
     z = torch.randn(5, network.latent_dim, generator=torch.Generator().manual_seed(0))
-    found = network.log_likelihoods(weights, rows, z)
+    pairs = network.log_likelihoods(weights, rows, z)
     for k, code in enumerate(z):
         each = network.log_likelihood(weights, rows[None], code.expand(1, 30, -1))[0]
-        torch.testing.assert_close(found[:, k], each, rtol=1e-4, atol=1e-3)
+        torch.testing.assert_close(pairs[:, k], each, rtol=1e-4, atol=1e-3)
 
 
 def test_rows_come_from_several_seeds_in_equal_parts(tiny) -> None:
-    """Seeds that each know one category only give it away."""
+    """Each seed draws a single category, which shows the seed that a row comes from."""
     x = every_row(tiny)
     model = drawing_from(tiny, (0, 1, 2), x)
     model.weights_ = {k: np.zeros_like(v) for k, v in model.weights_.items()}
@@ -184,15 +186,15 @@ def test_rows_come_from_several_seeds_in_equal_parts(tiny) -> None:
     assert block.n_cells == 3
     model.weights_["cells.bias"][:, 0, :3] = 60 * np.eye(3) - 30
     for n in (0, 1, 2, 3, 90, 100):
-        drawn = model._sample(n, np.random.default_rng(n))
-        parts = np.bincount(model.encoder_.layout_.cells(drawn)[0], minlength=3)
-        assert parts.sum() == len(drawn) == n and np.ptp(parts) <= (n % 3 > 0)
-    first = model.encoder_.layout_.cells(drawn)[0][:20]
+        rows = model._sample(n, np.random.default_rng(n))
+        parts = np.bincount(model.encoder_.layout_.cells(rows)[0], minlength=3)
+        assert parts.sum() == len(rows) == n and np.ptp(parts) <= (n % 3 > 0)
+    first = model.encoder_.layout_.cells(rows)[0][:20]
     assert len(set(first.tolist())) == 3  # seeds are mixed
 
 
 def test_latent_laws_are_learned_from_the_rows_of_their_seed(tiny) -> None:
-    """Each from its row of the split; the fitted model's from all rows, the paper's from most."""
+    """Each from its own part of the split; in a fitted model from all rows, with ``paper`` 80 %."""
     rows = tiny.network_.rows(np.repeat(every_row(tiny), 5, axis=0))
     split = Split.draw(60, 0.4, seed_sequence(1), n_seeds=3)
     several, alone = copy.copy(tiny), copy.copy(tiny)
@@ -202,11 +204,11 @@ def test_latent_laws_are_learned_from_the_rows_of_their_seed(tiny) -> None:
         alone._settle(tiny.ensemble_, (seed,), rows, own, seed_sequence(3))
         assert np.array_equal(several.mixtures_[at].means, alone.mixtures_[0].means)
     assert not np.array_equal(several.mixtures_[0].means, several.mixtures_[1].means)
-    how = Training(steps=5, stopper="paper")
+    training = Training(steps=5, stopper="paper")
     for paper, share in ((False, 1.0), (True, 0.8)):
         table = Table.from_frame(example_table(50))
-        model = ts.VAEBGM(n_seeds=1, paper=paper, training=how, random_state=0).fit(table)
-        seen = model.network_.rows(model.encoder_.transform(table))
+        model = ts.VAEBGM(n_seeds=1, paper=paper, training=training, random_state=0).fit(table)
+        rows = model.network_.rows(model.encoder_.transform(table))
         stream = child(model._stream, 0)
         split = Split.draw(50, 0.2, child(stream, 0))
         assert split.train.size == 40
@@ -214,12 +216,12 @@ def test_latent_laws_are_learned_from_the_rows_of_their_seed(tiny) -> None:
         assert train.size == 50 * share
         again = copy.copy(model)
         own = Split(train, split.validation)
-        again._settle(model.ensemble_, (0,), seen, own, child(stream, 2))
+        again._settle(model.ensemble_, (0,), rows, own, child(stream, 2))
         assert np.array_equal(again.mixtures_[0].means, model.mixtures_[0].means)
 
 
 def test_a_single_row_comes_from_any_of_several_seeds(tiny) -> None:
-    """40 rows drawn one by one from three seeds: all from one at 3 (1/3)^40."""
+    """40 rows drawn one by one from three seeds: all from one with probability 3 (1/3)^40."""
     x = every_row(tiny)
     model = drawing_from(tiny, (0, 1, 2), x)
     model.weights_ = {k: np.zeros_like(v) for k, v in model.weights_.items()}
@@ -232,12 +234,12 @@ def test_a_single_row_comes_from_any_of_several_seeds(tiny) -> None:
 
 
 def test_log_likelihood_of_a_frame(tiny) -> None:
-    """That of its encoded rows; the real law is likelier than a flat one; strangers are refused."""
+    """That of its encoded rows; rows drawn beat a uniform law; unknown values are refused."""
     frame = pa.table({"a": ["x", "y"], "b": [True, False], "c": [False, True]})
-    found = tiny.log_likelihood(frame, random_state=4)
+    estimate = tiny.log_likelihood(frame, random_state=4)
     rows = tiny.network_.rows(tiny.encoder_.transform(Table.from_frame(frame)))
-    np.testing.assert_array_equal(found, tiny._log_likelihood(rows, np.random.default_rng(4)))
-    drawn = tiny.sample(400, random_state=0)
-    assert tiny.log_likelihood(drawn).mean() > -np.log(12)
+    np.testing.assert_array_equal(estimate, tiny._log_likelihood(rows, np.random.default_rng(4)))
+    synthetic = tiny.sample(400, random_state=0)
+    assert tiny.log_likelihood(synthetic).mean() > -np.log(12)
     with pytest.raises(SchemaError, match="not seen"):
         tiny.log_likelihood(pa.table({"a": ["w"], "b": [True], "c": [True]}))

@@ -1,4 +1,4 @@
-"""Generators whose law is a neural network: one encoder, one seed ensemble, one choice of seed."""
+"""Generators that draw rows from neural networks: one encoder, one ensemble, one choice of seed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tabseed.generators.neural.learner import Learner, Weights, to_tensor, torch
 from tabseed.generators.neural.stopping import Training
 from tabseed.table import Frame, Table
 
-SPLIT, SEED, LATENT = range(3)  # streams below that of a fit
-WATCHED = 6  # further: 3 to 5 are those of an inductive bias
+SPLIT, SEED, LATENT = range(3)  # child streams of the stream of a fit
+WATCHED = 6  # another one; an inductive bias uses 3 to 5
 
 
 class NeuralGenerator(Generator):
@@ -30,7 +30,8 @@ class NeuralGenerator(Generator):
     A subclass writes ``_network(layout)``, ``_training(n)``, and, if sampling needs more than
     weights, ``_learn_latent``. Learned: ``ensemble_`` (every seed's weights, loss curves, best
     step), ``network_``, ``drawn_`` (the seeds that rows are drawn from, in equal parts) and
-    ``weights_``, theirs, stacked (len(drawn_), ...). A model file keeps these and all curves.
+    ``weights_`` (the weights of these seeds, stacked (len(drawn_), ...)). A model file keeps
+    these weights and all curves.
     """
 
     min_rows: ClassVar[int] = 5
@@ -46,62 +47,61 @@ class NeuralGenerator(Generator):
     weights_: dict[str, np.ndarray]
 
     def _network(self, layout: Layout) -> Learner:
-        """Make the network for an encoding; its weights' shapes depend on nothing else."""
+        """Return the network for an encoding; its weights' shapes depend on nothing else."""
         raise NotImplementedError
 
     def _network_from(self, layout: Layout, arrays: Arrays) -> Learner:
-        """Make the network of a model file, whose arrays may hold what was fitted to the layout."""
+        """Return the network of a model file; ``arrays`` may have parts fitted to the layout."""
         del arrays
         return self._network(layout)
 
     def _training(self, n: int) -> Training:
-        """Give the settings of training on n rows."""
+        """Return the settings for training on n rows."""
         raise NotImplementedError
 
     def _learn_latent(self, rows: np.ndarray, split: Split, stream: np.random.SeedSequence) -> None:
-        """Learn what the drawn seeds need besides their weights, from rows (n, p).
+        """Learn what the seeds ``drawn_`` need besides their weights, from rows (n, p).
 
-        ``split`` (S, ...) has the places of each seed's rows to learn from in ``train``.
+        ``split.train`` (S, ...) are the indices of the rows that each seed learns from.
         """
 
     def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw encoded rows (n, w) from the network ``drawn_[at]``."""
+        """Return encoded rows (n, w) drawn from the network ``drawn_[at]``."""
         raise NotImplementedError
 
     @property
     def knows_likelihood(self) -> bool:
-        """Whether :meth:`log_likelihood` can be asked for."""
+        """Whether the generator has a :meth:`log_likelihood`."""
         return type(self)._log_likelihood is not NeuralGenerator._log_likelihood
 
     def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
-        """Estimate the log-probability of each row's cells (n,), in nats, under the law drawn from.
+        """Return the estimated log-probability of each row's cells (n,), in nats.
 
-        A number's cell is its interval (:class:`~tabseed.coding.encode.Layout`), so that models
-        that share an encoder can be compared; a lower bound in expectation. SchemaError for values
-        that the encoder does not know.
+        The law is the one that rows are drawn from. A number's cell is its interval
+        (:class:`~tabseed.coding.encode.Layout`), so models that share an encoder can be compared.
+        The estimate is a lower bound in expectation. Raises SchemaError for values that the
+        encoder does not know.
         """
         x = self.encoder_.transform(Table.from_frame(table))
         with one_thread():
-            rows = self._network(self.encoder_.layout_).rows(
-                x
-            )  # it remembers shares of what it saw
-            return self._log_likelihood(rows, generator(random_state))
+            network = self._network(self.encoder_.layout_)  # not network_: rows() changes its state
+            return self._log_likelihood(network.rows(x), generator(random_state))
 
     def _log_likelihood(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Log-probability of each row's cells under the law that is drawn from: (n, p) -> (n,)."""
-        raise TabseedError(f"{type(self).__name__} knows no likelihood of its rows")
+        """Return the log-probability of each row's cells under that law: (n, p) -> (n,)."""
+        raise TabseedError(f"{type(self).__name__} has no likelihood of its rows")
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
         self.network_ = self._network(layout)
-        rows, how = self.network_.rows(x), self._training(len(x))
-        split = Split.draw(len(rows), how.validation, child(stream, SPLIT))
+        rows, training = self.network_.rows(x), self._training(len(x))
+        split = Split.draw(len(rows), training.validation, child(stream, SPLIT))
         ensemble = train_ensemble(
             self.network_,
             rows,
             split,
-            how,
+            training,
             [child(stream, SEED, seed) for seed in range(self.n_seeds)],
             options=Options(
                 resolve_device(self.device),
@@ -110,13 +110,13 @@ class NeuralGenerator(Generator):
                 None if aids.watch is None else self._monitor(aids.watch, rows, split, stream),
             ),
         )
-        settled = self._latent_split(split)
-        self._settle(ensemble, (ensemble.chosen,), rows, settled, child(stream, LATENT))
+        latent_split = self._latent_split(split)
+        self._settle(ensemble, (ensemble.chosen,), rows, latent_split, child(stream, LATENT))
 
     def _monitor(
         self, watch: Watch, rows: np.ndarray, split: Split, stream: np.random.SeedSequence
     ) -> Monitor:
-        """Let ``watch`` see, after each validation, rows that the seeds draw as they are then."""
+        """Return a monitor that shows ``watch``, at each validation, rows drawn from the seeds."""
         split = split.of_seeds(self.n_seeds)
 
         def monitor(step: int, seeds: np.ndarray, weights: Weights) -> np.ndarray:
@@ -136,46 +136,46 @@ class NeuralGenerator(Generator):
         return monitor
 
     def _latent_split(self, split: Split) -> Split:
-        """Give the rows that the latent law is learned from, once stopping needs none: all."""
+        """Return the split for the latent law: all rows, because stopping needs none any more."""
         return split.whole()
 
     def _settle(
         self,
         ensemble: SeedEnsemble,
-        drawn: Sequence[int],
+        seeds: Sequence[int],
         rows: np.ndarray,
         split: Split,
         stream: np.random.SeedSequence,
     ) -> None:
-        """Take the seeds to draw from; from ``split.train`` they learn what weights do not hold."""
-        self.ensemble_, self.drawn_ = ensemble, tuple(drawn)
+        """Set the seeds to draw from; learn the latent laws from the rows ``split.train``."""
+        self.ensemble_, self.drawn_ = ensemble, tuple(seeds)
         self.weights_ = ensemble.of_seeds(self.drawn_)
         self._learn_latent(rows, split.of_seeds(len(ensemble.curves)), stream)
 
     def _stacked(self, at: int) -> Weights:
-        """Weights of the network ``drawn_[at]``, (1, ...)."""
+        """Return the weights of the network ``drawn_[at]``, (1, ...)."""
         return {name: to_tensor(value[at : at + 1]) for name, value in self.weights_.items()}
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         if len(self.drawn_) == 1:
             return self._sample_seed(0, n, rng)
-        order = rng.permutation(len(self.drawn_))  # whoever gives one row more, it is chance
-        seeds = rng.permutation(order[np.arange(n) % len(self.drawn_)])  # equal parts, mixed
+        order = rng.permutation(len(self.drawn_))  # chance decides which seeds give one row more
+        seeds = rng.permutation(order[np.arange(n) % len(self.drawn_)])  # equal parts, shuffled
         sizes = np.bincount(seeds, minlength=len(self.drawn_))
         x = np.concatenate([self._sample_seed(at, int(k), rng) for at, k in enumerate(sizes)])
-        place = np.empty(n, dtype=np.int64)
-        place[np.argsort(seeds, kind="stable")] = np.arange(n)
-        return x[place]
+        index = np.empty(n, dtype=np.int64)
+        index[np.argsort(seeds, kind="stable")] = np.arange(n)
+        return x[index]
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         arrays = replace(self.ensemble_, weights=self.weights_).to_arrays()
         return {"drawn": list(self.drawn_)}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
-        found = SeedEnsemble.from_arrays(arrays)
+        ensemble = SeedEnsemble.from_arrays(arrays)
         self.drawn_ = tuple(int(seed) for seed in state["drawn"])
-        self.weights_ = found.weights
-        self.ensemble_ = replace(found, weights={})
+        self.weights_ = ensemble.weights
+        self.ensemble_ = replace(ensemble, weights={})
         self.network_ = self._network_from(self.encoder_.layout_, arrays)
 
     @classmethod
@@ -183,16 +183,16 @@ class NeuralGenerator(Generator):
         return {**plain, "training": training_from_plain(plain.get("training"))}
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
+        """Return lines of text that say what was learned."""
         loss, steps = self.ensemble_.best_loss, self.ensemble_.best_step
         name, unit = self.criterion
         finite = loss[np.isfinite(loss)]
         if len(self.drawn_) > 1:
-            drawn = list(self.drawn_)
+            seeds = list(self.drawn_)
             line = (
-                f"{len(drawn)} seeds, rows in equal parts from each: {name} "
+                f"{len(seeds)} seeds, rows in equal parts from each: {name} "
                 f"{finite.min():.3f} to {finite.max():.3f}{unit}, "
-                f"{steps[drawn].min()} to {steps[drawn].max()} steps"
+                f"{steps[seeds].min()} to {steps[seeds].max()} steps"
             )
             return [line, *super().summary()]
         chosen = self.drawn_[0]
@@ -205,19 +205,22 @@ class NeuralGenerator(Generator):
 
 
 def resolve_device(name: str) -> str:
-    """Turn "auto" into the best device there is; refuse one that is not."""
+    """Return the name of the device, "auto" as the best one available.
+
+    Raises TabseedError for a device that is not available.
+    """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise TabseedError(f"device {name!r} is not to be had here; use auto or cpu") from error
+        raise TabseedError(f"device {name!r} is not available; use auto or cpu") from error
     return name
 
 
 def training_from_plain(plain: dict[str, Any] | None) -> Training | None:
-    """Take back settings of training as a model file holds them."""
+    """Return the settings of training that a model file stores; unknown names are ignored."""
     if plain is None:
         return None
     known = {f.name for f in fields(Training)}

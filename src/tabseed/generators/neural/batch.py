@@ -15,16 +15,16 @@ from tabseed._random import child
 from tabseed.generators.neural.learner import Learner, Tensor, Weights, to_tensor, torch
 from tabseed.generators.neural.stopping import Training
 
-INITIAL, EPOCH, VALIDATION = range(1, 4)  # streams below that of a seed
+INITIAL, EPOCH, VALIDATION = range(1, 4)  # child streams of the stream of a seed
 MOMENTS = ("first", "second")  # of the gradients, as Adam keeps them
-MAX_NOISE = 400_000  # deviates a seed holds at once
+MAX_NOISE = 400_000  # most deviates that a seed keeps in memory at once
 
 
 @dataclass(frozen=True)
 class Split:
-    """Places of the rows that train, (S, n) or (1, n), and of those that validate.
+    """Indices of the rows that train, (S, n) or (1, n), and of those that validate.
 
-    One row of places serves all seeds; with S of them each seed has its own.
+    All seeds share a single row of indices; with S rows each seed has its own.
     """
 
     train: np.ndarray
@@ -34,31 +34,32 @@ class Split:
     def draw(
         cls, n: int, share: float, stream: np.random.SeedSequence, *, n_seeds: int = 1
     ) -> Split:
-        """Set aside ``share`` of n >= 2 rows, at least one, leaving at least one.
+        """Return a random split that sets aside ``share`` of n >= 2 rows.
 
-        With ``n_seeds`` each seed sets aside the part that follows the one before, going round:
-        all rows train, and all rows validate, equally often or nearly so.
+        At least one row is set aside, and at least one is left. With ``n_seeds`` each seed sets
+        aside the rows that follow those of the seed before it, starting again at the end: all
+        rows train, and all rows validate, equally often or nearly so.
         """
-        held = int(np.clip(round(n * share), 1, n - 1))
+        n_held = int(np.clip(round(n * share), 1, n - 1))
         order = np.random.default_rng(stream).permutation(n)
-        turned = np.stack([np.roll(order, -held * seed) for seed in range(n_seeds)])
-        return cls(np.sort(turned[:, held:], axis=1), np.sort(turned[:, :held], axis=1))
+        orders = np.stack([np.roll(order, -n_held * seed) for seed in range(n_seeds)])
+        return cls(np.sort(orders[:, n_held:], axis=1), np.sort(orders[:, :n_held], axis=1))
 
     def whole(self) -> Split:
-        """Let the rows set aside train too."""
+        """Return the split in which the rows set aside train too."""
         return Split(np.sort(np.hstack([self.train, self.validation]), axis=1), self.validation)
 
     def of_seeds(self, n_seeds: int) -> Split:
-        """Give a row of places to each of ``n_seeds`` seeds."""
+        """Return the split with a row of indices for each of ``n_seeds`` seeds."""
         train, validation = (
-            np.broadcast_to(places, (n_seeds, places.shape[1]))
-            for places in (self.train, self.validation)
+            np.broadcast_to(indices, (n_seeds, indices.shape[1]))
+            for indices in (self.train, self.validation)
         )
         return Split(train, validation)
 
 
 class Work:
-    """What all seeds of a training share: network, rows, settings, each seed's stream."""
+    """What all seeds of a training share: the network, the rows, the settings, the streams."""
 
     def __init__(
         self,
@@ -81,14 +82,14 @@ class Work:
             self.epoch_rows = self.batch * -(-self.n_train // self.batch)
         self.rule = how.rule()
         self.period = self.rule.period(self.n_train)
-        self.ended = threading.Event()  # an interrupt: nobody wants the steps any more
+        self.ended = threading.Event()  # set by an interrupt: the steps still to come are dropped
 
 
 class SeedBatch:
     """Some seeds of a training: stacked weights, moments of their gradients, rows and noise.
 
-    What a seed draws depends on its own stream and the step only, so neither other seeds nor an
-    interruption changes it.
+    The random numbers of a seed depend only on its own stream and the step, so neither other
+    seeds nor an interruption changes them.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class SeedBatch:
         weights: dict[str, np.ndarray],
         moments: dict[str, np.ndarray],
     ) -> None:
-        """Put stacked weights on the device, their gradients' moments too (0 if not given)."""
+        """Copy stacked weights and the moments of their gradients (default 0) to the device."""
         self.work, self.seeds, device = work, seeds, work.device
         self.weights = {
             name: to_tensor(value, device).requires_grad_() for name, value in weights.items()
@@ -110,7 +111,7 @@ class SeedBatch:
             }
             for order in MOMENTS
         ]
-        self.drawn: tuple[int, int] | None = None  # epoch and part that picks and noise are of
+        self.drawn: tuple[int, int] | None = None  # epoch and first batch of picks and noise
         self.held = work.rows[to_tensor(work.split.validation[seeds], device)]
         self.n_draws = work.network.held_draws(work.n_held)
         self.held_noise = self._noise(self.n_draws, VALIDATION)
@@ -118,11 +119,12 @@ class SeedBatch:
     def advance(self, step: int) -> tuple[int, np.ndarray, np.ndarray]:
         """Take steps from ``step`` to the next validation.
 
-        Gives the step then, the mean training loss and the validation loss of each seed, (S,).
+        Returns the step reached, and the mean training loss and the validation loss of each
+        seed, (S,).
         """
         work, first, last = self.work, step, False
         total: Tensor | float = 0.0
-        held = np.zeros(len(self.seeds))
+        held_losses = np.zeros(len(self.seeds))
         while not last and not work.ended.is_set():
             rows, noise = self._batch(step)
             step += 1
@@ -135,59 +137,62 @@ class SeedBatch:
                 rate=work.how.learning_rate,
             )
             last = step % work.period == 0 or step >= work.how.steps
-            held += work.rule.held_loss(self.validate, step, last=last)
+            held_losses += work.rule.held_loss(self.validate, step, last=last)
         mean = np.asarray(torch.as_tensor(total).cpu(), dtype=np.float64) / max(1, step - first)
-        return step, mean, held
+        return step, mean, held_losses
 
     def validate(self, step: int | None = None) -> np.ndarray:
-        """Give each seed's loss on the rows set aside, (S,): on fixed noise, or that of a step."""
+        """Return each seed's loss on the rows set aside, (S,): fixed noise, or that of a step."""
         noise = self.held_noise if step is None else self._noise(self.n_draws, VALIDATION, step)
         with torch.no_grad():
             losses = self.work.network.held_loss(self.weights, self.held, noise)
         return np.asarray(losses.cpu(), dtype=np.float64)
 
     def values(self) -> dict[str, np.ndarray]:
-        """Give the weights, (S, ...)."""
+        """Return the weights, (S, ...)."""
         return _values(self.weights)
 
     def moment_values(self) -> dict[str, np.ndarray]:
-        """Give the moments of the gradients by order and name."""
+        """Return the moments of the gradients by order and name."""
         pairs = zip(MOMENTS, self.moments, strict=True)
-        return {f"{o}.{k}": v for o, found in pairs for k, v in _values(found).items()}
+        return {f"{o}.{k}": v for o, moments in pairs for k, v in _values(moments).items()}
 
     def _noise(self, n: int, *path: int) -> Tensor:
-        """Deviates (S, n, k), each seed's from its own stream."""
-        drawn = [
+        """Return deviates (S, n, k), each seed's from its own stream."""
+        noise = [
             self.work.network.noise(np.random.default_rng(child(self._stream(s), *path)), n)
             for s in self.seeds
         ]
-        return to_tensor(np.stack(drawn), self.work.device)
+        return to_tensor(np.stack(noise), self.work.device)
 
     def _stream(self, seed: int) -> np.random.SeedSequence:
         return self.work.streams[int(seed)]
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Rows (S, b, p') and noise (S, b, k) of a step; a long epoch draws noise in parts."""
+        """Return rows (S, b, p') and noise (S, b, k) of a step.
+
+        The noise of a long epoch is drawn in parts.
+        """
         work = self.work
         n, batch = work.epoch_rows, work.batch
-        epoch, place = divmod(step, -(-n // batch))
+        epoch, index = divmod(step, -(-n // batch))
         part = max(1, MAX_NOISE // (batch * max(1, work.network.noise_width)))
-        start = place - place % part
+        start = index - index % part
         if self.drawn != (epoch, start):
             self.drawn = (epoch, start)
             low, high = start * batch, min((start + part) * batch, n)
             self.noise = self._noise(high - low, EPOCH, epoch, 1 + start)
             self.picks = self._picks(epoch)[:, low:high]
-        at = slice((place - start) * batch, (place - start + 1) * batch)
+        at = slice((index - start) * batch, (index - start + 1) * batch)
         return work.network.gather(work.rows, self.picks[:, at]), self.noise[:, at]
 
     def _picks(self, epoch: int) -> Tensor:
-        """Each seed's rows in the order of this epoch, (S, rows of an epoch)."""
+        """Return the picks of each seed in the order of this epoch, (S, rows of an epoch)."""
         work = self.work
         picks = [
             work.rule.picks(
                 work.network,
-                work.index[int(s) % len(work.index)],  # one for all seeds, or each its own
+                work.index[int(s) % len(work.index)],  # one for all seeds, or one for each
                 work.epoch_rows,
                 np.random.default_rng(child(self._stream(s), EPOCH, epoch, 0)),
             )

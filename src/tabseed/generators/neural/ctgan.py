@@ -19,7 +19,7 @@ from tabseed.generators.neural.stopping import Training
 from tabseed.parameters import SEED, TEXT, InstanceOf, Parameters, Real, Whole, or_none
 from tabseed.space import Choice, Float, Int
 
-SETTLING = 4_000  # rows whose batch statistics rows are drawn with
+SETTLING = 4_000  # rows of the batch whose statistics normalise the rows drawn later
 STATISTICS = ("mean", "variance")
 
 
@@ -28,27 +28,28 @@ class CTGAN(NeuralGenerator):
 
     Numbers are mode-normalised (:class:`~tabseed.generators.neural.modes.ModeCoding`). A
     conditional vector names one level of one discrete column; training rows are sampled to match
-    it, levels by their log frequency. The critic sees ``pac`` rows at once and is held to gradients
-    of norm 1 (WGAN-GP). There is no likelihood: the seed and the step whose rows are nearest to the
-    rows set aside, by energy distance, are kept.
+    it, levels by their log frequency. The critic sees ``pac`` rows at once; a penalty keeps the
+    norm of its gradients near 1 (WGAN-GP). There is no likelihood: the seed and the step are kept
+    whose rows are nearest, by energy distance, to the rows set aside.
 
     Parameters
     ----------
     hidden_dim : int
-        Hidden units of each of two layers of generator and critic; codes have half as many places.
+        Hidden units of each of two layers of generator and critic; codes have half as many
+        dimensions.
     pac : int
         Rows that the critic judges together.
     matching : float
         Weight of the squared distance between the second moments of generated and real rows in
         the generator's loss (moment matching, arXiv:1502.02761). 0 is the paper's loss; with few
-        rows the critic alone finds dependencies slowly and leaves margins off.
+        rows the critic alone learns dependencies slowly and leaves the marginals inaccurate.
     max_modes : int
-        Most modes of a number; the paper's are 10. Few rows are better off with one: places are
-        normal scores, which give back the law of many modes too, and depend smoothly on codes.
+        Largest number of modes of a column; the paper's is 10. One is better for few rows: the
+        normal scores reproduce a law of many modes too, and depend smoothly on codes.
     n_seeds : int
-        Pairs of networks trained at once; the smallest energy distance is drawn from.
+        Pairs of networks trained at once; rows are drawn from the one of smallest energy distance.
     training : Training or None
-        A step is one of the critic and one of the generator; the learning rate is that of both.
+        A step is one of the critic and one of the generator; both have the same learning rate.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda".
     random_state : int, numpy Generator, SeedSequence or None
@@ -77,7 +78,7 @@ class CTGAN(NeuralGenerator):
     criterion: ClassVar[tuple[str, str]] = ("energy distance", "")
 
     network_: AdversarialNetworks
-    laws_: list[Arrays]  # of each seed drawn from: shares of the levels, batch statistics
+    laws_: list[Arrays]  # for each seed in drawn_: shares of the levels, batch statistics
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class CTGAN(NeuralGenerator):
         return AdversarialNetworks(coding, latent_dim, self.hidden_dim, self.pac, self.matching)
 
     def _learn_latent(self, rows: np.ndarray, split: Split, stream: np.random.SeedSequence) -> None:
-        """Learn the frequencies that conditions are drawn by, and the batch statistics."""
+        """Learn the frequencies of the conditions, and the batch statistics."""
         self.laws_ = []
         for at, seed in enumerate(self.drawn_):
             rng = np.random.default_rng(stream)
@@ -121,22 +122,22 @@ class CTGAN(NeuralGenerator):
             noise = self.network_.noise(rng, SETTLING)[:, : self.network_.latent_dim]
             condition = self._conditions(share, SETTLING, rng)
             with torch.no_grad():
-                found = self.network_.statistics(
+                statistics = self.network_.statistics(
                     self._stacked(at), to_tensor(noise)[None], to_tensor(condition)[None]
                 )
-            for layer, pair in enumerate(found):
+            for layer, pair in enumerate(statistics):
                 for name, value in zip(STATISTICS, pair, strict=True):
                     law[f"{name}{layer}"] = value[0].numpy()
             self.laws_.append(law)
 
     def _conditions(self, share: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Conditions (n, D): a discrete column at random, a level by its frequency ``share``."""
+        """Return conditions (n, D): a random discrete column, a level by its share ``share``."""
         member = self.network_.condition_member.numpy()
         condition = np.zeros((n, len(share)), np.float32)
         if len(share):
-            upto = np.cumsum(member * share, axis=1)
+            cumulative = np.cumsum(member * share, axis=1)
             column = rng.integers(0, len(member), n)
-            condition[np.arange(n), pick(upto[column], rng.random(n))] = 1.0
+            condition[np.arange(n), pick(cumulative[column], rng.random(n))] = 1.0
         return condition
 
     def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -155,8 +156,8 @@ class CTGAN(NeuralGenerator):
                 [(mean, variance) for mean, variance in statistics],
             )
         gumbel = noise[..., network.latent_dim : network.latent_dim + network.coding.n_levels]
-        picked = (logits + gumbel)[0].split(network.coding.sizes, dim=-1)
-        levels = [part.argmax(-1).numpy() for part in picked]
+        parts = (logits + gumbel)[0].split(network.coding.sizes, dim=-1)
+        levels = [part.argmax(-1).numpy() for part in parts]
         return network.coding.decode(levels, numbers[0].double().numpy(), rng)
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
@@ -174,7 +175,7 @@ class CTGAN(NeuralGenerator):
             for name, shape in {"share": levels, **shapes}.items():
                 sound = law[name].shape == shape and np.isfinite(law[name]).all()
                 if not sound or (not name.startswith("mean") and (law[name] < 0).any()):
-                    raise ValueError(f"{name}: not what a generator of this table has")
+                    raise ValueError(f"{name}: a generator of this table cannot have these values")
 
     def _network_from(self, layout: Layout, arrays: Arrays) -> AdversarialNetworks:
         return self._of_modes(ModeCoding.from_arrays(layout, arrays))

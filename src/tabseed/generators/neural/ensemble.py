@@ -1,9 +1,10 @@
 """The one training loop: S seeds in batches of stacked weights, each an independent stream.
 
-Notation: S seeds, n training rows, p inputs of a row. Stacked weights have the seed as first
-dimension, so one batched matrix product does the work of several networks. The seeds train in
-GROUPS such batches, a thread each if there are cores: always the same batches, because products
-may round by the size of a batch, and the bytes must not depend on the machine's cores.
+Notation: S seeds, n training rows, p inputs of a row. The seed is the first dimension of stacked
+weights, so one batched matrix product does the work of several networks. The seeds train in
+GROUPS such batches, each in a thread of its own if there are enough cores. The batches are always
+the same, because the rounding of a product may depend on the size of the batch, and the results
+must not depend on the number of cores, to the last bit.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class SeedEnsemble:
     """S trained seeds: weights stacked (S, ...), the loss curves, and which seed is chosen.
 
     ``curves[s]`` is (validations, 3): step, training loss, validation loss, nats a row.
-    ``best_step`` is the step whose weights were kept, ``best_loss`` the loss that chooses.
-    A model read from its file has the records only: ``weights`` is empty.
+    ``best_step`` is the step whose weights were kept, ``best_loss`` the loss by which the seed is
+    chosen. In a model read from its file ``weights`` is empty; the other fields are there.
     """
 
     weights: dict[str, np.ndarray]
@@ -56,15 +57,15 @@ class SeedEnsemble:
         return int(np.nanargmin(self.best_loss))
 
     def of_seeds(self, seeds: Sequence[int]) -> dict[str, np.ndarray]:
-        """Weights of some seeds, stacked: (len(seeds), ...)."""
+        """Return the weights of some seeds, stacked: (len(seeds), ...)."""
         return {name: value[list(seeds)] for name, value in self.weights.items()}
 
     def sound(self) -> list[int]:
-        """Seeds that ever had a finite validation loss."""
+        """Return the seeds that ever had a finite validation loss."""
         return [int(seed) for seed in np.flatnonzero(np.isfinite(self.best_loss))]
 
     def ranked(self) -> SeedEnsemble:
-        """Put the seeds in the order of their losses, the smallest first."""
+        """Return the ensemble with the seeds in the order of their losses, the smallest first."""
         loss = np.where(np.isfinite(self.best_loss), self.best_loss, math.inf)
         order = [int(s) for s in np.argsort(loss, kind="stable")]
         curves = [self.curves[s] for s in order]
@@ -72,14 +73,14 @@ class SeedEnsemble:
         return SeedEnsemble(self.of_seeds(order), curves, *best)
 
     def to_arrays(self) -> Arrays:
-        """Give everything as arrays by name."""
+        """Return all fields as arrays by name."""
         arrays = {f"weights.{name}": value for name, value in self.weights.items()}
         arrays |= {f"curve.{seed}": curve for seed, curve in enumerate(self.curves)}
         return arrays | {"best_step": self.best_step, "best_loss": self.best_loss}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> SeedEnsemble:
-        """Take back what :meth:`to_arrays` gave."""
+        """Return the ensemble whose :meth:`to_arrays` are ``arrays``."""
         curves = [arrays[f"curve.{seed}"] for seed in range(len(arrays["best_step"]))]
         weights = under("weights.", arrays)
         return cls(weights, curves, arrays["best_step"], arrays["best_loss"])
@@ -100,31 +101,31 @@ def train_ensemble(
 ) -> SeedEnsemble:
     """Train one seed for each stream, in batches of seeds; each as if it were alone.
 
-    NothingLearnedError if no seed ever had a finite validation loss.
+    ``rows`` is (n, p) float32. ``how`` are the settings. ``initial`` (S, ...) replaces fresh
+    weights; zero steps return them bit for bit. A seed that has stopped leaves its batch. The
+    noise of a seed depends only on its stream and the epoch, so a run resumed from
+    ``options.checkpoint`` continues exactly, whatever the number of cores. Cost: three times the
+    layers' matrix products for each step, at most ``how.steps`` steps, on up to GROUPS cores.
 
-    ``rows`` is (n, p) float32. ``initial`` (S, ...) replaces fresh weights; zero steps give them
-    back bit for bit. Seeds that have stopped leave. The noise of a seed depends on its stream and
-    the epoch only, so a run resumed from ``options.checkpoint`` continues exactly, whatever the
-    number of cores. Cost: three times the layers' matrix products a step, times at most
-    ``how.steps``, on up to GROUPS cores.
+    Raises NothingLearnedError if no seed ever had a finite validation loss.
     """
     with one_thread():
-        found = _Run(network, rows, split, how, streams, options or Options()).run(initial)
-    if how.steps and not np.isfinite(found.best_loss).any():
+        ensemble = _Run(network, rows, split, how, streams, options or Options()).run(initial)
+    if how.steps and not np.isfinite(ensemble.best_loss).any():
         raise NothingLearnedError(
             f"training diverged in all {len(streams)} seeds; lower the learning rate "
             f"({how.learning_rate:g})"
         )
-    return found
+    return ensemble
 
 
 @dataclass(frozen=True)
 class Options:
     """What surrounds a training: device, progress, a checkpoint, a monitor that may end it.
 
-    ``monitor(step, seeds, weights)`` gets, after each validation, the numbers of the seeds that
-    still learn and their stacked weights; it gives a number for each of them, which then stands
-    in the place of the validation loss (smaller is better).
+    ``monitor(step, seeds, weights)`` gets, after each validation, the indices of the seeds that
+    still learn and their stacked weights. It returns a number for each of them, which replaces
+    the validation loss (smaller is better).
     """
 
     device: str = "cpu"
@@ -141,43 +142,44 @@ class _Run:
         network: Learner,
         rows: np.ndarray,
         split: Split,
-        how: Training,
+        training: Training,
         streams: Sequence[np.random.SeedSequence],
         options: Options,
     ) -> None:
-        self.how, self.streams, self.options = how, streams, options
-        self.work = Work(network, rows, split, how, streams, torch.device(options.device))
+        self.training, self.streams, self.options = training, streams, options
+        self.work = Work(network, rows, split, training, streams, torch.device(options.device))
         self.active = np.arange(len(streams))
         self.record = Record.fresh(len(streams))
         self.curves: list[list[tuple[float, float, float]]] = [[] for _ in streams]
         self.step = 0
-        self.remembered: tuple[int, dict[str, np.ndarray]] | None = None
+        self.latest: tuple[int, dict[str, np.ndarray]] | None = None
 
     def run(self, initial: dict[str, np.ndarray] | None) -> SeedEnsemble:
         if initial is None:
-            drawn = [
+            fresh = [
                 self.work.network.initial_weights(np.random.default_rng(child(s, INITIAL)))
                 for s in self.streams
             ]
-            initial = {name: np.stack([w[name] for w in drawn]) for name in drawn[0]}
-        self.kept = {name: value.copy() for name, value in initial.items()}
+            initial = {name: np.stack([w[name] for w in fresh]) for name in fresh[0]}
+        self.best = {name: value.copy() for name, value in initial.items()}
         if not self._resume():
             self._load(initial, {})
         if self.step == 0 and self.work.rule.validates_start:
             loss = np.concatenate([batch.validate() for batch in self.batches])
             self._note(np.full(len(loss), math.nan), loss)
-        # OpenMP's limit is each thread's own: what one_thread set here does not hold there
-        alone = partial(torch.set_num_threads, 1)
-        with ThreadPoolExecutor(min(GROUPS, joblib.cpu_count()), initializer=alone) as pool:
+        # OpenMP has a limit for each thread: the one that one_thread set does not apply in the pool
+        single = partial(torch.set_num_threads, 1)
+        with ThreadPoolExecutor(min(GROUPS, joblib.cpu_count()), initializer=single) as pool:
             try:
-                while len(self.active) and self.step < self.how.steps:
-                    found = list(pool.map(lambda b: b.advance(self.step), self.batches))
-                    self.step = found[0][0]
-                    stay = self._note(*(np.concatenate([f[k] for f in found]) for k in (1, 2)))
+                while len(self.active) and self.step < self.training.steps:
+                    results = list(pool.map(lambda b: b.advance(self.step), self.batches))
+                    self.step = results[0][0]
+                    losses = (np.concatenate([r[k] for r in results]) for k in (1, 2))
+                    stay = self._note(*losses)
                     if not stay.all():
                         self._leave(stay)
                     self._remember()
-            except BaseException:  # an interrupt too: what was learned so far is kept
+            except BaseException:  # an interrupt too: save what was learned so far
                 self.work.ended.set()
                 self._write()
                 raise
@@ -185,12 +187,12 @@ class _Run:
             self.options.checkpoint.remove()
         curves = [np.array(curve).reshape(-1, 3) for curve in self.curves]
         record = self.record
-        return SeedEnsemble(self.kept, curves, record.kept_step, record.kept_loss)
+        return SeedEnsemble(self.best, curves, record.kept_step, record.kept_loss)
 
     # -- weights and the moments of their gradients, each (S, ...)
 
     def _load(self, weights: dict[str, np.ndarray], moments: dict[str, np.ndarray]) -> None:
-        """Deal the seeds that still learn, with their weights and moments, to batches."""
+        """Distribute the seeds that still learn, with weights and moments, over batches."""
         groups = 1 if self.work.device.type != "cpu" else min(GROUPS, len(self.active))
         self.batches = [
             SeedBatch(
@@ -209,7 +211,7 @@ class _Run:
         return _joined([batch.moment_values() for batch in self.batches])
 
     def _leave(self, stay: np.ndarray) -> None:
-        """Take out the seeds that have stopped."""
+        """Remove the seeds that have stopped."""
         self.active = self.active[stay]
         if len(self.active):
             self._load(
@@ -217,57 +219,57 @@ class _Run:
                 {name: value[stay] for name, value in self._moments().items()},
             )
 
-    def _note(self, train: np.ndarray, held: np.ndarray) -> np.ndarray:
-        """Record a validation; keep weights that deserve it; say which seeds go on."""
+    def _note(self, train_losses: np.ndarray, held_losses: np.ndarray) -> np.ndarray:
+        """Record a validation, keep the weights that the rule chooses; return which seeds go on."""
         if self.options.monitor is not None:
             stacked = {k: to_tensor(v, self.work.device) for k, v in self._values().items()}
-            held = self.options.monitor(self.step, self.active, stacked)
-        for seed, loss, held_loss in zip(self.active, train, held, strict=True):
+            held_losses = self.options.monitor(self.step, self.active, stacked)
+        for seed, loss, held_loss in zip(self.active, train_losses, held_losses, strict=True):
             self.curves[seed].append((float(self.step), float(loss), float(held_loss)))
-        keep = self.work.rule.see(self.record, self.active, held, self.step)
+        keep = self.work.rule.see(self.record, self.active, held_losses, self.step)
         if keep.any():
             for name, value in self._values().items():
-                self.kept[name][self.active[keep]] = value[keep]
+                self.best[name][self.active[keep]] = value[keep]
         if self.options.progress is not None:
-            learning = f"{len(self.active)} of {len(self.streams)} seeds learning"
-            self.options.progress(self.step, self.how.steps, learning)
+            message = f"{len(self.active)} of {len(self.streams)} seeds learning"
+            self.options.progress(self.step, self.training.steps, message)
         return ~self.record.stopped[self.active]
 
     # -- checkpoints
 
     def _remember(self) -> None:
-        """Copy the whole state, which is consistent now; write it if that is due."""
+        """Copy the whole state, which is consistent now; write it to the file if that is due."""
         if self.options.checkpoint is None:
             return
         arrays: dict[str, np.ndarray] = {"active": self.active}
         parts: list[tuple[str, dict[str, Any]]] = [
             ("record", vars(self.record)),
-            ("kept", self.kept),
+            ("kept", self.best),
             ("weights", self._values()),
             ("moments", self._moments()),
         ]
-        for prefix, found in parts:
-            arrays |= {f"{prefix}.{name}": value for name, value in found.items()}
+        for prefix, part in parts:
+            arrays |= {f"{prefix}.{name}": value for name, value in part.items()}
         arrays |= {f"curve.{s}": np.array(c).reshape(-1, 3) for s, c in enumerate(self.curves)}
-        self.remembered = (self.step, {name: value.copy() for name, value in arrays.items()})
+        self.latest = (self.step, {name: value.copy() for name, value in arrays.items()})
         if self.options.checkpoint.due():
             self._write()
 
     def _write(self) -> None:
-        if self.options.checkpoint is not None and self.remembered is not None:
-            step, arrays = self.remembered
+        if self.options.checkpoint is not None and self.latest is not None:
+            step, arrays = self.latest
             self.options.checkpoint.write({"step": step}, arrays)
 
     def _resume(self) -> bool:
-        """Take up what a checkpoint holds, if there is one."""
-        found = self.options.checkpoint.read() if self.options.checkpoint is not None else None
-        if found is None:
+        """Continue from the checkpoint; return whether there is one."""
+        content = self.options.checkpoint.read() if self.options.checkpoint is not None else None
+        if content is None:
             return False
-        state, arrays = found
+        state, arrays = content
         self.step, self.active = int(state["step"]), arrays["active"]
-        self.record, self.kept = Record(**under("record.", arrays)), under("kept.", arrays)
-        found_curves = (arrays[f"curve.{s}"] for s in range(len(self.streams)))
-        self.curves = [[(a, b, c) for a, b, c in curve.tolist()] for curve in found_curves]
+        self.record, self.best = Record(**under("record.", arrays)), under("kept.", arrays)
+        curves = (arrays[f"curve.{s}"] for s in range(len(self.streams)))
+        self.curves = [[(a, b, c) for a, b, c in curve.tolist()] for curve in curves]
         self._load(under("weights.", arrays), under("moments.", arrays))
         return True
 

@@ -1,8 +1,8 @@
-"""What the seeds of an ensemble are: layers of stacked weights, a loss or a step of it, Adam.
+"""What the seeds of an ensemble are: layers of stacked weights, a loss or a step, Adam.
 
 Notation: S seeds, n rows, b rows of a batch, p inputs of a row, k random deviates that a row
-consumes. Stacked weights have the seed as first dimension, so one batched matrix product does the
-work of S networks.
+consumes. The seed is the first dimension of stacked weights, so one batched matrix product does
+the work of S networks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from tabseed.errors import MissingDependencyError
 
 try:
-    import torch as torch  # others take it from here, and with it the message below
+    import torch as torch  # other modules import it from here, and so give the message below
 except ImportError as error:  # pragma: no cover - exercised in an environment of its own
     raise MissingDependencyError(
         'this generator needs PyTorch: pip install "tabseed[neural]" '
@@ -28,23 +28,23 @@ Weights = dict[str, Tensor]  # by name, each (S, ...)
 
 LOG_VARIANCE = (-8.0, 2.0)  # bounds of v(x)
 LOGIT = 30.0  # bound of a cell's logit: exp stays far from the ends of float32
-BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's usual
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # the usual values for Adam
 
 
 def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Copy to memory that torch has aligned: matrix products may round by alignment."""
+    """Return a copy in memory that torch has aligned: rounding may depend on the alignment."""
     return torch.from_numpy(array).clone(memory_format=torch.contiguous_format).to(device)
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) || N(0, I)) in nats: (..., d) -> (...)."""
+    """Return KL(N(mean, exp(log_variance)) || N(0, I)) in nats: (..., d) -> (...)."""
     return (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1) / 2
 
 
 def dense(weights: Weights, layer: str, x: Tensor, bias: str | None = None) -> Tensor:
-    """x W + b of a layer, one product for each seed: (S, b, p) -> (S, b, h).
+    """Return x W + b of a layer, one product for each seed: (S, b, p) -> (S, b, h).
 
-    ``bias`` names b where it does not bear the layer's name.
+    ``bias`` is the name of b if it is not ``layer.bias``.
     """
     return torch.baddbmm(weights[bias or f"{layer}.bias"], x, weights[f"{layer}.weight"])
 
@@ -59,9 +59,9 @@ def adam_step(
 ) -> None:
     """Take step number ``count`` of Adam in place (arXiv 1412.6980, Algorithm 1).
 
-    Only the weights that ``slopes`` names move. ``moments`` are first and second, by name. The
-    kernel is that of torch.optim.Adam(fused=True); that class would import torch's compiler,
-    which takes longer than many a training.
+    Only the weights named in ``slopes``, the gradients, change. ``moments`` are first and second,
+    by name. The kernel is that of torch.optim.Adam(fused=True); using that class would import
+    torch's compiler, which takes longer than many trainings.
     """
     names = list(slopes)
     device = weights[names[0]].device
@@ -98,12 +98,12 @@ def follow(
 class Learner(ABC):
     """What one seed is, and one step of its training.
 
-    :func:`~tabseed.generators.neural.ensemble.train_ensemble` does the rest. Most write a loss
-    (:class:`Network`); two players that follow losses of their own write ``descend`` and
-    ``held_loss`` themselves. ``noise_width`` is k, the deviates that a step consumes for each
-    row. ``pack``: 0, and each row trains once an epoch; or rows are drawn with replacement, a
-    multiple of ``pack`` to a batch. Seeds must not touch each other, and all randomness is in the
-    noise and the picks, so that each seed is as if it were alone.
+    :func:`~tabseed.generators.neural.ensemble.train_ensemble` does the rest. Most subclasses
+    write a loss (:class:`Network`); two players that follow losses of their own write ``descend``
+    and ``held_loss`` themselves. ``noise_width`` is k, the deviates that a step consumes for each
+    row. With ``pack`` 0 each row trains once in an epoch; otherwise rows are drawn with
+    replacement, a multiple of ``pack`` in each batch. Seeds must not influence each other, and
+    all randomness is in the noise and the picks, so each seed trains as if it were alone.
     """
 
     noise_width: int
@@ -111,11 +111,11 @@ class Learner(ABC):
 
     @abstractmethod
     def rows(self, x: np.ndarray) -> np.ndarray:
-        """Turn encoded rows (n, w) into what the network sees, (n, p) float32."""
+        """Return the inputs of the network for encoded rows: (n, w) -> (n, p) float32."""
 
     @abstractmethod
     def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw the weights of one seed, float32."""
+        """Return random weights of one seed, float32."""
 
     @abstractmethod
     def descend(
@@ -128,36 +128,36 @@ class Learner(ABC):
         count: int,
         rate: float,
     ) -> Tensor:
-        """Take step ``count`` for every seed in place; give the losses before it, (S,)."""
+        """Take step ``count`` for every seed in place; return the losses before it, (S,)."""
 
     @abstractmethod
     def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
-        """Loss that chooses and stops: rows set aside (S, n, p), fixed noise -> (S,)."""
+        """Return the loss for stopping and choosing: rows set aside (S, n, p), noise -> (S,)."""
 
     def noise(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Draw the deviates of n rows, (n, k) float32."""
+        """Return the deviates of n rows, (n, k) float32."""
         return rng.standard_normal((n, self.noise_width), dtype=np.float32)
 
     def index(self, rows: np.ndarray, places: np.ndarray) -> Any:
-        """Prepare once what :meth:`picks` needs of the rows that train, ``rows[places]``."""
+        """Return what :meth:`picks` needs to know of the rows that train, ``rows[places]``."""
         del rows
         return places
 
     def picks(self, index: Any, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Say which rows train in an epoch and in which order, (size,) integers."""
+        """Return which rows train in an epoch, and in which order, (size,) integers."""
         del size
         return np.asarray(index[rng.permutation(len(index))])
 
     def in_order(self, index: Any) -> np.ndarray:
-        """Give the picks of an epoch that is not shuffled."""
+        """Return the picks of an epoch that is not shuffled."""
         return np.asarray(index)
 
     def gather(self, rows: Tensor, picks: Tensor) -> Tensor:
-        """Give the rows that ``picks`` (S, b) stand for: (n, p) -> (S, b, p')."""
+        """Return the rows that ``picks`` (S, b) stand for: (n, p) -> (S, b, p')."""
         return rows[picks]
 
     def held_draws(self, n: int) -> int:
-        """How many rows of noise go with n rows set aside."""
+        """Return how many rows of noise :meth:`held_loss` needs for n rows set aside."""
         return n
 
 
@@ -166,7 +166,7 @@ class Network(Learner):
 
     @abstractmethod
     def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
-        """Mean loss a row in nats: (S, b, p) rows, (S, b, k) noise -> (S,)."""
+        """Return the mean loss of a row in nats: (S, b, p) rows, (S, b, k) noise -> (S,)."""
 
     def descend(
         self,
@@ -184,21 +184,21 @@ class Network(Learner):
         return losses.detach()
 
     def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
-        """Give the loss without what training alone does."""
+        """Return the loss without what only training does, such as dropout."""
         return self.loss(weights, rows, noise, train=False)
 
 
 class CellLogLikelihood(torch.autograd.Function):
     """Sum over blocks of the log-probability of the hot cell: (S, b, W) logits -> (S, b).
 
-    log p = sum_w t_w l_w - sum_j log sum_{w in j} exp(l_w), t the one-hot cells. Sums within
-    blocks are one product with the (W, J) membership matrix. Logits are held within LOGIT; the
-    gradient beyond is that at the bound, so that they find back.
+    log p = sum_w t_w l_w - sum_j log sum_{w in j} exp(l_w), where t are the one-hot cells. Sums
+    within blocks are one product with the (W, J) membership matrix. Logits are clamped to LOGIT;
+    beyond the bound the gradient is that at the bound, so that logits can return from there.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, hot: Tensor, member: Tensor) -> Tensor:
-        """Give the log-likelihood of each row."""
+        """Return the log-likelihood of each row."""
         bounded = logits.clamp(-LOGIT, LOGIT)
         total = (exp := bounded.exp()) @ member  # (S, b, J)
         ctx.save_for_backward(logits, exp, total, hot, member)
@@ -206,9 +206,9 @@ class CellLogLikelihood(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        """Give t - p times the incoming gradient."""
+        """Return t - p times the incoming gradient."""
         logits, exp, total, hot, member = ctx.saved_tensors
-        if torch.is_grad_enabled():  # second derivatives are asked for: p as a function of logits
+        if torch.is_grad_enabled():  # for second derivatives p must be a function of the logits
             total = (exp := logits.clamp(-LOGIT, LOGIT).exp()) @ member
         weight = grads[0].unsqueeze(-1)
         share = (weight / total) @ member.T  # times exp: p times the incoming gradient
@@ -216,6 +216,6 @@ class CellLogLikelihood(torch.autograd.Function):
 
 
 def cell_log_likelihood(logits: Tensor, hot: Tensor, member: Tensor) -> Tensor:
-    """Give what :class:`CellLogLikelihood` computes: (S, b, W) logits -> (S, b)."""
+    """Return what :class:`CellLogLikelihood` computes: (S, b, W) logits -> (S, b)."""
     total: Tensor = CellLogLikelihood.apply(logits, hot, member)  # type: ignore[no-untyped-call]
     return total

@@ -1,4 +1,4 @@
-"""A Gaussian mixture on latent codes: fitted, drawn from, kept as arrays."""
+"""A Gaussian mixture on latent codes: fitting, sampling, density."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture
 
-ROWS_A_COMPONENT = 15  # rows that a component needs at least
+ROWS_A_COMPONENT = 15  # fewest rows for each component
 MAX_COMPONENTS = 20
 TRIES = 50  # the authors' code tries other seeds until the fit converges
 
@@ -21,8 +21,8 @@ TRIES = 50  # the authors' code tries other seeds until the fit converges
 class LatentMixture:
     """K Gaussians in d dimensions: ``weights`` (K,), ``means`` (K, d), ``factors`` (K, d, d).
 
-    ``factors`` are Cholesky factors of the covariances; ``extra`` (d,) are standard deviations
-    added to every draw.
+    ``factors`` are Cholesky factors of the covariances; ``extra`` (d,) are the standard deviations
+    of noise added to every draw.
     """
 
     weights: np.ndarray
@@ -32,56 +32,56 @@ class LatentMixture:
 
     @classmethod
     def fit(cls, means: np.ndarray, log_variances: np.ndarray, seed: int) -> Self:
-        """Describe the aggregated posterior, the mean over rows of N(mean_i, exp(v_i)).
+        """Return a mixture for the aggregated posterior, the mean over rows of N(mean_i, exp(v_i)).
 
         The mixture is fitted to the means (n, d) of all rows; the mean posterior variance of
         the rows of a component, by responsibility, is added to its covariance, so that first
         and second moments of the component are those of its rows.
         """
         most = int(np.clip(len(means) // ROWS_A_COMPONENT, 1, MAX_COMPONENTS))
-        found = _fit(means, most, seed, n_init=2, max_iter=500, reg_covar=1e-4)[0]
-        share = found.predict_proba(means)  # (n, K)
+        model = _fit(means, most, seed, n_init=2, max_iter=500, reg_covar=1e-4)[0]
+        share = model.predict_proba(means)  # (n, K)
         weights = share.sum(axis=0)
         used = weights > 1e-3
         share, weights = share[:, used], weights[used]
         width = (share.T @ np.exp(log_variances)) / weights[:, None]  # (K, d)
-        covariances = found.covariances_[used] + width[:, :, None] * np.eye(means.shape[1])
+        covariances = model.covariances_[used] + width[:, :, None] * np.eye(means.shape[1])
         factors = np.linalg.cholesky(covariances)
-        centres, extra = found.means_[used], np.zeros(means.shape[1])
+        centres, extra = model.means_[used], np.zeros(means.shape[1])
         return cls(weights / weights.sum(), centres, factors, extra)
 
     @classmethod
     def of_paper(cls, means: np.ndarray, log_variances: np.ndarray, seed: int) -> Self:
-        """Fit as the authors of arXiv 2407.03080 do: d components, one width for all rows.
+        """Return the mixture of the authors of arXiv 2407.03080: d components, one width.
 
-        Draws then have the mixture's law plus noise of variance exp(mean log-variance). If no
-        try converges the last one is kept (their code gives nothing then).
+        Its draws have noise of variance exp(mean log-variance) added, the same for all rows. If
+        no try converges the last one is kept (their code returns nothing then).
         """
         most = min(means.shape[1], len(means))
         for attempt in range(TRIES):
-            found, converged = _fit(
+            model, converged = _fit(
                 means, most, seed + attempt, n_init=10, max_iter=5000, reg_covar=1e-5
             )
             if converged:
                 break
-        factors = np.linalg.cholesky(found.covariances_)
+        factors = np.linalg.cholesky(model.covariances_)
         extra = np.exp(log_variances.mean(axis=0) / 2)
-        return cls(found.weights_, found.means_, factors, extra)
+        return cls(model.weights_, model.means_, factors, extra)
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw codes (n, d), components mixed."""
+        """Return random codes (n, d), components mixed."""
         k = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
         noise = rng.standard_normal((n, self.means.shape[1]))
         inner = np.einsum("nij,nj->ni", self.factors[k], noise)
         return np.asarray(self.means[k] + inner + self.extra * rng.standard_normal(inner.shape))
 
     def log_density(self, z: np.ndarray) -> np.ndarray:
-        """Log-density of codes: (n, d) -> (n,)."""
+        """Return the log-density of codes: (n, d) -> (n,)."""
         inner = self.factors @ self.factors.transpose(0, 2, 1)
         factors = np.linalg.cholesky(inner + self.extra**2 * np.eye(z.shape[1]))
         log_det = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)  # (K,)
-        away = z[None] - self.means[:, None]  # (K, n, d)
-        white = np.linalg.solve(factors, away.transpose(0, 2, 1))  # (K, d, n)
+        difference = z[None] - self.means[:, None]  # (K, n, d)
+        white = np.linalg.solve(factors, difference.transpose(0, 2, 1))  # (K, d, n)
         constant = log_det + z.shape[1] / 2 * math.log(2 * math.pi)
         log_p = -np.square(white).sum(axis=1) / 2 - constant[:, None]
         shares = self.weights / self.weights.sum()
@@ -100,7 +100,7 @@ def _fit(
         random_state=seed % 2**31,
     )
     with warnings.catch_warnings():
-        # whether it converged is looked at below; fewer distinct codes than components is no harm
+        # callers get converged_; fewer distinct codes than components do no harm
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(means)
     return model, bool(model.converged_)

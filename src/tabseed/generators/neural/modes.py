@@ -1,8 +1,9 @@
-"""Mode-specific normalisation: a number is the mode that it lies in, and its place there.
+"""Mode-specific normalisation: a number becomes the mode that it lies in and a score within it.
 
-Modes are those of the paper (arXiv:1907.00503, 4.2). A place is not (x - mean) / (4 sd), as there,
-but the normal score of x among the numbers of its mode: the same but for the 4 where the mode is
-Gaussian; and where it is not a normal law of places still gives back the numbers' own law.
+The modes are those of the paper (arXiv:1907.00503, 4.2). The mode score is not
+(x - mean) / (4 sd), as there, but the normal score of x among the numbers of its mode. If the mode
+is Gaussian the two differ only by the factor 4; if it is not, normal scores still reproduce the
+law of the numbers.
 
 Notation: n rows, J free columns, L levels of all of them, m columns of numbers that have modes.
 """
@@ -25,17 +26,17 @@ from tabseed.errors import TabseedError
 
 LEAST_WEIGHT = 0.005  # of a mode that is kept
 CONCENTRATION = 1e-3  # of the Dirichlet prior of the modes' weights
-SPREAD = 0.01  # of the prior on variances; all of the column's, as is usual, blurs few points
-REACH = 4.0  # bound of a place: that of generated ones is REACH tanh
-FINE = 32  # points of each interval that the laws inside modes are taken from
+SPREAD = 0.01  # prior variance, as a share of the column's; the usual 1 is too wide for few points
+REACH = 4.0  # bound of a mode score: networks generate REACH tanh
+FINE = 32  # points of each interval from which the laws inside modes are computed
 
 
 @dataclass(frozen=True)
 class ModeColumn:
-    """One free column: its block, its place among all blocks, its modes, its levels' places.
+    """One free column: its block, the index of the block, its modes, the indices of its levels.
 
-    The levels lie as the block's cells do, K modes in the place of the intervals: atoms, modes,
-    the group of rare categories, missing.
+    The levels have the order of the block's cells, with K modes instead of the intervals: atoms,
+    modes, the group of rare categories, missing.
     """
 
     block: Block
@@ -43,11 +44,11 @@ class ModeColumn:
     means: np.ndarray  # (K,)
     widths: np.ndarray  # (K,) standard deviations
     levels: slice
-    number: int  # its place among the m numbers; -1: it has no modes
+    number: int  # its index among the m numbers; -1: it has no modes
 
     @property
     def modes(self) -> slice:
-        """Places of the modes among all levels."""
+        """The indices of the modes among all levels."""
         first = self.levels.start + len(self.block.atoms)
         return slice(first, first + len(self.means))
 
@@ -58,7 +59,7 @@ class ModeColumn:
 
     @cached_property
     def laws(self) -> list[np.ndarray]:
-        """Quantiles of each mode's own numbers, by equal probability, increasing."""
+        """Quantiles of the numbers of each mode, at equal steps of probability, increasing."""
         if self.discrete:
             return []
         t = (np.arange(FINE) + 0.5) / FINE * (KNOTS - 1)
@@ -66,33 +67,33 @@ class ModeColumn:
         low, high = self.block.knots[:, left], self.block.knots[:, left + 1]
         points = np.sort((low + (t - left) * (high - low)).ravel())
         mode = self.mode_of(points)
-        found = [points[mode == k] for k in range(len(self.means))]
-        return [own if len(own) else self.means[k : k + 1] for k, own in enumerate(found)]
+        laws = [points[mode == k] for k in range(len(self.means))]
+        return [law if len(law) else self.means[k : k + 1] for k, law in enumerate(laws)]
 
     def mode_of(self, values: np.ndarray) -> np.ndarray:
-        """The mode of the largest density at each value, (n,)."""
-        away = (values[:, None] - self.means) / self.widths
-        return np.asarray((np.square(away) / 2 + np.log(self.widths)).argmin(axis=1))
+        """Return the mode that has the largest density at each value, (n,)."""
+        scaled = (values[:, None] - self.means) / self.widths
+        return np.asarray((np.square(scaled) / 2 + np.log(self.widths)).argmin(axis=1))
 
     def normalised(self, mode: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Places (n,) of values in their modes: normal scores by the mode's law."""
-        places = np.empty(len(values))
+        """Return the mode scores (n,) of values: normal scores by the law of their mode."""
+        scores = np.empty(len(values))
         for k, law in enumerate(self.laws):
             own = mode == k
-            level = np.interp(values[own], law, _levels(law))
-            places[own] = ndtri(level)
-        return places
+            probability = np.interp(values[own], law, _probabilities(law))
+            scores[own] = ndtri(probability)
+        return scores
 
     def restored(self, mode: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Values (n,) at places in modes, not yet on the column's grid."""
+        """Return the values (n,) whose mode scores are ``places``, not yet on the column's grid."""
         values = np.empty(len(places))
         for k, law in enumerate(self.laws):
             own = mode == k
-            values[own] = np.interp(ndtr(places[own]), _levels(law), law)
+            values[own] = np.interp(ndtr(places[own]), _probabilities(law), law)
         return values
 
     def level_of(self, cell: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Level of each row within the column: (n,) cells and values -> (n,)."""
+        """Return the level of each row within the column: (n,) cells and values -> (n,)."""
         n_atoms, n_knots, k = len(self.block.atoms), len(self.block.knots), len(self.means)
         inside = (cell >= n_atoms) & (cell < n_atoms + n_knots)
         level = np.where(cell < n_atoms, cell, cell - n_knots + k)
@@ -101,7 +102,7 @@ class ModeColumn:
         return level
 
     def draw(self, level: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Values (n,), NaN where missing, from levels and normalised values (n,)."""
+        """Return values (n,), NaN where missing, for levels and mode scores (n,)."""
         n_atoms, n_knots, k = len(self.block.atoms), len(self.block.knots), len(self.means)
         cell = np.where(level < n_atoms, level, level + n_knots - k)
         values = self.block.draw(np.where(level < n_atoms + k, 0, cell), rng)
@@ -112,12 +113,12 @@ class ModeColumn:
 
 
 class ModeCoding:
-    """Rows as one-hot levels and normalised numbers, and back (arXiv:1907.00503, section 4.2).
+    """Turn rows into one-hot levels and mode scores, and back (arXiv:1907.00503, section 4.2).
 
     The modes of a column come from the quantile function that the layout keeps of it, so shapes
     depend on the layout alone. Atoms, the group of rare categories and missing cells are levels
-    beside the modes; columns that another one determines are left out and follow it.
-    ``mixtures``: means and widths of the modes of each number, fitted where they are not given.
+    beside the modes; a column that another one determines is left out and computed from it.
+    ``mixtures``: means and widths of the modes of each number; None: they are fitted.
     """
 
     def __init__(
@@ -127,11 +128,11 @@ class ModeCoding:
         mixtures: list[tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:
         if max_modes < 1:
-            raise TabseedError(f"max_modes={max_modes}: must be at least 1")
+            raise TabseedError(f"max_modes={max_modes} must be at least 1")
         self.layout = layout
         self.columns: list[ModeColumn] = []
         start, m = 0, 0
-        given = iter(mixtures or ())
+        stored = iter(mixtures or ())
         none = np.empty(0)
         for at, block in enumerate(layout.blocks):
             if block.parent >= 0:
@@ -139,7 +140,7 @@ class ModeCoding:
             means, widths = none, none
             if len(block.knots):
                 means, widths = (
-                    next(given) if mixtures is not None else modes_of(block.knots, max_modes)
+                    next(stored) if mixtures is not None else modes_of(block.knots, max_modes)
                 )
             size = block.n_cells - len(block.knots) + len(means)
             levels = slice(start, start + size)
@@ -150,7 +151,7 @@ class ModeCoding:
         self.numbers = [column for column in self.columns if not column.discrete]
         self.n_levels, self.n_numbers = start, len(self.numbers)
         self.sizes = [c.levels.stop - c.levels.start for c in self.columns]
-        # (L, J): which levels are of which column; (L, m): which levels are modes of which number
+        # (L, J): the levels of each column; (L, m): the levels that are modes of each number
         self.member = np.zeros((start, len(self.columns)), np.float32)
         self.mode_member = np.zeros((start, len(self.numbers)), np.float32)
         for j, column in enumerate(self.columns):
@@ -159,10 +160,10 @@ class ModeCoding:
             self.mode_member[column.modes, j] = 1.0
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One-hot levels (n, L) and normalised numbers (n, m), 0 outside of modes: float32."""
+        """Return one-hot levels (n, L) and mode scores (n, m), 0 outside modes: float32."""
         cells = self.layout.cells(x)
         hot = np.zeros((len(x), self.n_levels), np.float32)
-        places = np.zeros((len(x), self.n_numbers), np.float32)
+        scores = np.zeros((len(x), self.n_numbers), np.float32)
         rows = np.arange(len(x))
         for column in self.columns:
             values = self.layout.values(column.block, x)
@@ -171,22 +172,28 @@ class ModeCoding:
             if len(column.means):
                 mode = level - len(column.block.atoms)
                 inside = (mode >= 0) & (mode < len(column.means))
-                places[inside, column.number] = column.normalised(mode[inside], values[inside])
-        return hot, places
+                scores[inside, column.number] = column.normalised(mode[inside], values[inside])
+        return hot, scores
 
     def decode(
         self, levels: list[np.ndarray], places: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Encoded rows (n, w) from each column's level, J arrays (n,), and numbers (n, m)."""
+        """Return encoded rows (n, w) from each column's level, J arrays (n,).
+
+        ``places`` are the mode scores, (n, m).
+        """
         values: dict[int, np.ndarray] = {}
         for column, level in zip(self.columns, levels, strict=True):
-            place = np.zeros(len(level)) if column.discrete else places[:, column.number]
-            values[column.at] = column.draw(level, place, rng)
+            scores = np.zeros(len(level)) if column.discrete else places[:, column.number]
+            values[column.at] = column.draw(level, scores, rng)
         return self.layout.from_free(values, rng)
 
     def scores(self, hot: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Normal scores of the numbers, modes or not, 0 where missing: (n, columns) float32."""
-        found = []
+        """Return normal scores within the whole column, 0 where missing: (n, columns) float32.
+
+        All columns of numbers have one, with modes or without; ``places`` are the mode scores.
+        """
+        scores = []
         for column in self.columns:
             block = column.block
             level = hot[:, column.levels].argmax(axis=1)
@@ -197,14 +204,14 @@ class ModeCoding:
             values[level < n_atoms] = block.atoms[level[level < n_atoms]]
             inside = (level >= n_atoms) & (level < n_atoms + k)
             if k:
-                place = places[inside, column.number]
-                values[inside] = column.restored(level[inside] - n_atoms, place)
-            found.append(block.score(values))
-        table = np.column_stack(found) if found else np.empty((len(hot), 0))
+                own = places[inside, column.number]
+                values[inside] = column.restored(level[inside] - n_atoms, own)
+            scores.append(block.score(values))
+        table = np.column_stack(scores) if scores else np.empty((len(hot), 0))
         return table.astype(np.float32)
 
     def to_arrays(self) -> Arrays:
-        """Give the modes as arrays by name."""
+        """Return the modes as arrays by name."""
         return {
             "modes.means": np.concatenate([c.means for c in self.columns]),
             "modes.widths": np.concatenate([c.widths for c in self.columns]),
@@ -213,33 +220,36 @@ class ModeCoding:
 
     @classmethod
     def from_arrays(cls, layout: Layout, arrays: Arrays) -> ModeCoding:
-        """Take back what :meth:`to_arrays` gave; ValueError for modes that cannot be."""
+        """Return the coding whose :meth:`to_arrays` are ``arrays``.
+
+        Raises ValueError for modes that the columns of the layout cannot have.
+        """
         means, widths = arrays["modes.means"], arrays["modes.widths"]
         counts = arrays["modes.counts"]
         sound = np.isfinite(means).all() and np.isfinite(widths).all() and (widths > 0).all()
         numbers = sum(len(block.knots) > 0 for block in layout.free)
         fits = len(counts) == numbers and (counts > 0).all() and counts.sum() == len(means)
         if not sound or not fits or len(means) != len(widths):
-            raise ValueError("modes that are not those of the columns")
+            raise ValueError("the modes do not match the columns")
         ends = np.cumsum(counts)[:-1]
         parts = zip(np.split(means, ends), np.split(widths, ends), strict=True)
         return cls(layout, max(1, counts.max(initial=1)), list(parts))
 
 
-def _levels(law: np.ndarray) -> np.ndarray:
-    """Probabilities below the points of a law: those of equal parts' middles."""
+def _probabilities(law: np.ndarray) -> np.ndarray:
+    """Return the probability below each point of a law: the middles of equal parts of [0, 1]."""
     return (np.arange(len(law)) + 0.5) / len(law)
 
 
 def modes_of(knots: np.ndarray, max_modes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Means and standard deviations (K,) of the modes of a quantile function (intervals, KNOTS).
+    """Return means and standard deviations (K,) of the modes of a quantile function.
 
-    A Bayesian Gaussian mixture of up to ``max_modes`` components is fitted to points of equal
-    probability; those of weight above 0.005 that some point lies in are kept, in the order of
-    their means.
+    ``knots`` is (intervals, KNOTS). A Bayesian Gaussian mixture of up to ``max_modes`` components
+    is fitted to points of equal probability. Components of weight above 0.005 that are the
+    likeliest for some point are kept, in the order of their means.
     """
-    found = _modes(np.ascontiguousarray(knots, dtype=np.float64).tobytes(), max_modes)
-    return found[0].copy(), found[1].copy()
+    means, widths = _modes(np.ascontiguousarray(knots, dtype=np.float64).tobytes(), max_modes)
+    return means.copy(), widths.copy()
 
 
 @lru_cache(maxsize=1_000)
@@ -260,9 +270,9 @@ def _modes(knots: bytes, max_modes: int) -> tuple[np.ndarray, np.ndarray]:
         random_state=0,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # near enough will do
+        warnings.simplefilter("ignore", ConvergenceWarning)  # approximate modes suffice
         likeliest = model.fit(scaled).predict(scaled)
-    kept = [k for k in np.argsort(model.means_[:, 0]) if model.weights_[k] > LEAST_WEIGHT]
-    kept = [k for k in kept if (likeliest == k).any()]
-    widths = np.sqrt(model.covariances_.reshape(len(model.weights_))[kept])
-    return model.means_[kept, 0] * scale + location, widths * scale
+    modes = [k for k in np.argsort(model.means_[:, 0]) if model.weights_[k] > LEAST_WEIGHT]
+    modes = [k for k in modes if (likeliest == k).any()]
+    widths = np.sqrt(model.covariances_.reshape(len(model.weights_))[modes])
+    return model.means_[modes, 0] * scale + location, widths * scale

@@ -1,8 +1,8 @@
-"""VAEBGM as the code of arXiv 2407.03080 has it, to be shown beside ours: network and training.
+"""VAEBGM as in the code of arXiv 2407.03080, for comparison with ours: network and training.
 
-Numbers go in as they are (z-scored; categories as integer codes), Gaussians with a standard
-deviation between 1e-5 and 0.1 come out. Its weaknesses are part of it; the stable network is
-:class:`~tabseed.generators.neural.vaebgm.CellNetwork`.
+The inputs are the numbers themselves (z-scored; categories as integer codes), the outputs are
+Gaussians with a standard deviation between 1e-5 and 0.1. The weaknesses of that code are
+reproduced too; the stable network is :class:`~tabseed.generators.neural.vaebgm.CellNetwork`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tabseed.generators.neural.stopping import Training
 
 HIDDEN = 256
 DROPOUT = 0.2
-MAX_CODE = 99  # whole numbers from 0 to at most this count as category codes
+MAX_CODE = 99  # whole numbers between 0 and this count as category codes
 CLIP_GRADIENT = 1_000.0
 
 MAX_EPOCHS = 10_000
@@ -40,19 +40,19 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class PaperVAEBGM:
-    """How the authors' code learns: what ``VAEBGM(paper=True)`` hands over to.
+    """How the authors' code learns; ``VAEBGM(paper=True)`` uses it.
 
-    ``latent_dim``: None for 0.7 times the columns, between 2 and 20.
+    ``latent_dim``: None for 0.7 times the number of columns, between 2 and 20.
     """
 
     latent_dim: int | None
 
     def network(self, layout: Layout) -> PaperNetwork:
-        """Make the network for an encoding."""
+        """Return the network for an encoding."""
         return PaperNetwork(layout, self.latent_dim)
 
     def training(self, n: int) -> Training:
-        """Their early stopping, fixed order of rows, Adam at 1e-3, for n rows."""
+        """Return their settings for n rows: their early stopping, rows in order, Adam at 1e-3."""
         return Training(
             steps=MAX_EPOCHS * max(1, math.ceil(0.8 * n / BATCH)),
             batch_size=BATCH,
@@ -63,17 +63,17 @@ class PaperVAEBGM:
         )
 
     def mixture(self, means: np.ndarray, log_variances: np.ndarray, seed: int) -> LatentMixture:
-        """Fit their mixture to the codes (n, d) of the rows that :meth:`latent_split` gives."""
+        """Return their mixture, fitted to the codes (n, d) of the rows of :meth:`latent_split`."""
         return LatentMixture.of_paper(means, log_variances, seed)
 
     def latent_split(self, split: Split) -> Split:
-        """Leave the rows that told when to stop out of the mixture."""
+        """Return the split itself: rows set aside for stopping are left out of the mixture."""
         return split
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One column in the paper's coding, and its places among the P outputs."""
+    """One column in the paper's coding, and the indices of its outputs among P."""
 
     block: Block
     family: str  # "gaussian", "bernoulli", "categorical", or "missing" (a Bernoulli of its own)
@@ -81,7 +81,7 @@ class _Part:
     out: slice
 
     def to_input(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Give what the network sees of values (n,), and whether the likelihood counts it."""
+        """Return the network's inputs for values (n,), and whether the likelihood counts them."""
         missing = np.isnan(values)
         if self.family == "missing":
             return missing.astype(float), np.ones(len(values))
@@ -94,19 +94,19 @@ class _Part:
 
 
 def _parts(layout: Layout) -> list[_Part]:
-    """Choose families by the authors' rule, as far as an encoding tells it.
+    """Return the columns with families by the authors' rule, as far as the encoding allows.
 
-    At most two consecutive whole numbers: Bernoulli. Whole numbers from 0 on: categorical (the
-    authors count distinct values, we look at the largest). Else Gaussian.
+    At most two consecutive whole numbers: Bernoulli. Whole numbers starting at 0: categorical (the
+    authors count distinct values, this code looks at the largest). Otherwise Gaussian.
     """
     parts: list[_Part] = []
     start = 0
     for block in layout.blocks:
         family, levels = _family(block)
-        found = [(family, levels, {"gaussian": 2, "bernoulli": 1}.get(family, len(levels)))]
+        columns = [(family, levels, {"gaussian": 2, "bernoulli": 1}.get(family, len(levels)))]
         if block.missing:
-            found.append(("missing", np.arange(2.0), 1))
-        for kind, values, size in found:
+            columns.append(("missing", np.arange(2.0), 1))
+        for kind, values, size in columns:
             parts.append(_Part(block, kind, values, slice(start, start + size)))
             start += size
     return parts
@@ -129,11 +129,12 @@ def _family(block: Block) -> tuple[str, np.ndarray]:
 
 
 class PaperNetwork(Network):
-    """Linear - ReLU - Linear - 10 tanh in; Linear - ReLU - dropout - Linear - links out.
+    """Encoder Linear - ReLU - Linear - 10 tanh; decoder Linear - ReLU - dropout - Linear - links.
 
     The loss is the sum over columns of -log p(x|z) plus KL(q(z|x) || N(0, I)). As in the
-    original VAE-BGM (arXiv 2404.08434) a missing cell is left out of the likelihood and its
-    being missing is a Bernoulli column of its own; paper 1's tables had none missing.
+    original VAE-BGM (arXiv 2404.08434) a missing cell is left out of the likelihood, and whether
+    it is missing is a Bernoulli column of its own; the tables of arXiv 2407.03080 have no missing
+    cells.
     """
 
     def __init__(self, layout: Layout, latent_dim: int | None) -> None:
@@ -143,12 +144,13 @@ class PaperNetwork(Network):
         self.noise_width = self.latent_dim + HIDDEN
 
     def rows(self, x: np.ndarray) -> np.ndarray:
-        """Give the inputs, then which of them the likelihood counts: (n, w) -> (n, 2C)."""
-        found = [part.to_input(self.layout.values(part.block, x)) for part in self.parts]
-        return np.column_stack([*(f[0] for f in found), *(f[1] for f in found)]).astype(np.float32)
+        """Return the inputs, then which of them the likelihood counts: (n, w) -> (n, 2C)."""
+        pairs = [part.to_input(self.layout.values(part.block, x)) for part in self.parts]
+        columns = [*(values for values, _ in pairs), *(counts for _, counts in pairs)]
+        return np.column_stack(columns).astype(np.float32)
 
     def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw weights as torch.nn.Linear does: uniform within 1/sqrt(inputs)."""
+        """Return random weights as torch.nn.Linear has them: uniform within 1/sqrt(inputs)."""
         weights = {}
         for name, rows, columns in (
             ("encode", len(self.parts), HIDDEN),
@@ -158,12 +160,12 @@ class PaperNetwork(Network):
         ):
             bound = 1 / math.sqrt(rows)
             for kind, size in (("weight", rows), ("bias", 1)):
-                drawn = rng.uniform(-bound, bound, (size, columns))
-                weights[f"{name}.{kind}"] = drawn.astype(np.float32)
+                value = rng.uniform(-bound, bound, (size, columns))
+                weights[f"{name}.{kind}"] = value.astype(np.float32)
         return weights
 
     def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z|x): (S, b, 2C) -> (S, b, d) each."""
+        """Return mean and log-variance of q(z|x): (S, b, 2C) -> (S, b, d) each."""
         inputs = rows[..., : len(self.parts)]
         before = dense(weights, "encode", inputs)
         code = dense(weights, "code", before.relu())
@@ -174,7 +176,7 @@ class PaperNetwork(Network):
         return mean, log_variance
 
     def decode(self, weights: Weights, z: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Outputs before the links: (S, b, d) -> (S, b, P); ``keep`` are units not dropped."""
+        """Return outputs before the links: (S, b, d) -> (S, b, P); ``keep``: units not dropped."""
         hidden = dense(weights, "decode", z).relu()
         if keep is not None:
             hidden = hidden * keep / (1 - DROPOUT)
@@ -183,31 +185,31 @@ class PaperNetwork(Network):
     def log_likelihood(
         self, weights: Weights, rows: Tensor, z: Tensor, keep: Tensor | None = None
     ) -> Tensor:
-        """log p(x|z) in nats, densities of z-scores for numbers: -> (S, b)."""
+        """Return log p(x|z) in nats, for numbers the density of the z-score: -> (S, b)."""
         outputs = self.decode(weights, z, keep)
         values, counts = rows.split(len(self.parts), dim=-1)
         likelihood = torch.zeros_like(values[..., 0])
         for at, part in enumerate(self.parts):
-            found = _log_likelihood(part, outputs[..., part.out], values[..., at])
-            likelihood = likelihood + counts[..., at] * found
+            log_p = _log_likelihood(part, outputs[..., part.out], values[..., at])
+            likelihood = likelihood + counts[..., at] * log_p
         return likelihood
 
     def log_likelihoods(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
-        """log p(x_i|z_k) of every row given every code: (n, 2C), (K, d), one seed -> (n, K)."""
+        """Return log p(x_i|z_k) of all rows and codes: (n, 2C), (K, d), one seed -> (n, K)."""
         outputs = self.decode(weights, z[None])[0]
         values, counts = rows.split(len(self.parts), dim=-1)
         likelihood = torch.zeros(len(rows), len(z))
         for at, part in enumerate(self.parts):
             out, x = outputs[:, part.out], values[:, at]
             if part.family == "categorical":
-                found = (10 * out.tanh()).log_softmax(-1)[:, x.long()].T
+                log_p = (10 * out.tanh()).log_softmax(-1)[:, x.long()].T
             else:
-                found = _log_likelihood(part, out[None], x[:, None])
-            likelihood += counts[:, at, None] * found
+                log_p = _log_likelihood(part, out[None], x[:, None])
+            likelihood += counts[:, at, None] * log_p
         return likelihood
 
     def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
-        """Negative evidence lower bound, mean over rows, nats: -> (S,)."""
+        """Return the negative evidence lower bound, mean over rows, in nats: -> (S,)."""
         mean, log_variance = self.encode(weights, rows)
         z = mean + (log_variance / 2).exp() * noise[..., : self.latent_dim]
         # a normal deviate above its 20 % quantile keeps the unit
@@ -217,21 +219,21 @@ class PaperNetwork(Network):
         return loss
 
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw encoded rows (n, w) from codes (n, d); whole numbers are rounded, no more."""
+        """Return random encoded rows (n, w) for codes (n, d); only whole numbers are rounded."""
         outputs = self.decode(weights, to_tensor(z.astype(np.float32))[None])[0]
         values: list[np.ndarray] = []
         for part in self.parts:
-            drawn = _draw(part, outputs[:, part.out], rng)
+            column = _draw(part, outputs[:, part.out], rng)
             if part.family == "missing":
-                values[-1] = np.where(drawn > 0, np.nan, values[-1])
+                values[-1] = np.where(column > 0, np.nan, values[-1])
             else:
                 only_missing = not len(part.block.atoms) and part.block.is_discrete
-                values.append(np.full(len(z), np.nan) if only_missing else drawn)
+                values.append(np.full(len(z), np.nan) if only_missing else column)
         return self.layout.from_values(values)
 
 
 def _gaussian(outputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean within +-5, standard deviation between 1e-5 and 0.1, of the z-score."""
+    """Return mean, within +-5, and standard deviation, 1e-5 to 0.1, of the z-score."""
     return 5 * outputs[..., 0].tanh(), (0.001 + 9.999 * outputs[..., 1].sigmoid()) / 100
 
 
@@ -240,7 +242,7 @@ def _bernoulli(outputs: Tensor) -> Tensor:
 
 
 def _log_likelihood(part: _Part, outputs: Tensor, x: Tensor) -> Tensor:
-    """log p of one column, (S, b)."""
+    """Return log p of one column, (S, b)."""
     if part.family == "gaussian":
         mean, sd = _gaussian(outputs)
         return -(((x - mean) / sd).square() / 2) - sd.log() - math.log(2 * math.pi) / 2
@@ -252,10 +254,10 @@ def _log_likelihood(part: _Part, outputs: Tensor, x: Tensor) -> Tensor:
 
 
 def _draw(part: _Part, outputs: Tensor, rng: np.random.Generator) -> np.ndarray:
-    """Draw one column's values (n,), back in the table's units."""
+    """Return random values of one column (n,), in the units of the table."""
     n = len(outputs)
     if part.family == "gaussian":
-        mean, sd = (found.double().numpy() for found in _gaussian(outputs))
+        mean, sd = (moment.double().numpy() for moment in _gaussian(outputs))
         values = part.block.location + part.block.scale * (mean + sd * rng.standard_normal(n))
         return part.block.snap(values) if part.block.decimals == 0 else np.asarray(values)
     if part.family == "categorical":

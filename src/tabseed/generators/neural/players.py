@@ -1,8 +1,8 @@
 """The two networks of CTGAN and a step of their training (arXiv:1907.00503, section 4.3).
 
 Notation: S seeds, b rows of a batch in P = b / pac packs, J free columns, L levels of all of them,
-m numbers that have modes, v = L + m visible places of a row, D levels of the discrete columns,
-e latent dimensions, h hidden units.
+m numbers that have modes, v = L + m visible entries of a row, J' discrete columns, D levels of
+these, e latent dimensions, h hidden units.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ SLOPE = 0.2  # of the leaky ReLU below 0
 KEEP = 0.5  # share of the critic's hidden units that a pack keeps
 BETAS = (0.5, 0.9)  # of Adam
 EPSILON = 1e-5  # added to a batch's variances
-MEMORY = 100  # steps that the average of the generator's weights looks back
-DRAWS = 1_000  # rows generated to be held against those set aside
+MEMORY = 100  # steps that the moving average of the generator's weights remembers
+DRAWS = 1_000  # rows generated for comparison with those set aside
 GENERATOR, AVERAGE, CRITIC = "generator.", "average.", "critic."  # prefixes of weights
 Statistics = list[tuple[Tensor, Tensor]]  # mean and variance (S, 1, h) of both hidden layers
 
 
 @dataclass(frozen=True)
 class RowsByLevel:
-    """Rows that train, (n,) places, sorted by level of each discrete column.
+    """The rows that train, sorted by the level of each discrete column.
 
-    ``row_of`` are numbers of rows, level by level, ``counts`` (D,) of each; ``share`` (J', D) the
-    chance of each level within its column.
+    ``places`` (n,) are the indices of the rows. ``row_of`` are positions in ``places``, level by
+    level; ``counts`` (D,) is the number of rows of each level, ``share`` (J', D) the probability
+    of each level within its column.
     """
 
     places: np.ndarray
@@ -55,12 +56,14 @@ class RowsByLevel:
 class AdversarialNetworks(Learner):
     """Generator and critic, one dict of stacked weights; see :meth:`descend`.
 
-    The generator's layers see all earlier ones (residual concatenation): products with the same
-    input are one. Batch normalisation has no running averages: a batch is normalised by itself,
-    and who draws rows gives the statistics of a large batch (:meth:`statistics`).
+    Each layer of the generator sees all earlier ones (residual concatenation); all products with
+    the same input are computed as one. Batch normalisation has no running averages: a batch in
+    training is normalised by its own statistics, rows drawn later by those of a large batch
+    (:meth:`statistics`).
 
-    A row's noise is e normal deviates, L Gumbel ones, and uniform ones that its pack shares: an
-    interpolation weight and dropout masks of both hidden layers of the critic, for each player.
+    The noise of a row is e normal deviates, L Gumbel ones, and uniform ones that its pack shares:
+    an interpolation weight, and dropout masks of both hidden layers of the critic for the step of
+    each player.
     """
 
     def __init__(
@@ -74,11 +77,12 @@ class AdversarialNetworks(Learner):
         self.noise_width = latent_dim + coding.n_levels + self.uniforms
         self.mode_member = torch.from_numpy(coding.mode_member)
         columns = coding.discrete
-        places = [np.arange(c.levels.start, c.levels.stop) for c in columns]
-        self.places = np.concatenate([*places, np.empty(0, np.int64)])  # (D,) of L
+        levels = [np.arange(c.levels.start, c.levels.stop) for c in columns]
+        # (D,): the indices, among all levels, of those of the discrete columns
+        self.places = np.concatenate([*levels, np.empty(0, np.int64)])
         self.condition_member = torch.zeros(max(1, len(columns)), len(self.places))  # (J', D)
         start = 0
-        for j, own in enumerate(places):
+        for j, own in enumerate(levels):
             self.condition_member[j, start : start + len(own)] = 1.0
             start += len(own)
         self.log_share = np.zeros(coding.n_levels, np.float32)
@@ -86,19 +90,19 @@ class AdversarialNetworks(Learner):
     # -- rows, conditions, noise
 
     def rows(self, x: np.ndarray) -> np.ndarray:
-        """Give hot levels and normalised numbers: (n, w) -> (n, v)."""
+        """Return one-hot levels and mode scores: (n, w) -> (n, v)."""
         hot, numbers = self.coding.encode(x)
         self.log_share = np.log((hot.sum(axis=0) + 0.5) / (len(x) + 1)).astype(np.float32)
         return np.hstack([hot, numbers])
 
     def noise(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Draw the deviates of n rows, (n, k) float32."""
+        """Return the deviates of n rows, (n, k) float32."""
         normal = rng.standard_normal((n, self.latent_dim), dtype=np.float32)
         gumbel = -np.log(rng.standard_exponential((n, self.coding.n_levels), np.float32) + 1e-30)
         return np.hstack([normal, gumbel, rng.random((n, self.uniforms), np.float32)])
 
     def index(self, rows: np.ndarray, places: np.ndarray) -> RowsByLevel:
-        """Sort the rows that train by the levels of the discrete columns."""
+        """Return the rows that train, ``rows[places]``, sorted by level."""
         hot = rows[np.ix_(places, self.places)] > 0  # (n, D)
         counts = hot.sum(axis=0)
         weight = np.log1p(counts) * self.condition_member.numpy()  # (J', D)
@@ -107,9 +111,10 @@ class AdversarialNetworks(Learner):
         return RowsByLevel(places, np.nonzero(hot.T)[1], counts, share)
 
     def picks(self, index: RowsByLevel, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw by training-by-sampling: a column, a level by its log frequency, a row with it.
+        """Return random picks (training-by-sampling): a column, a level of it, a row with it.
 
-        A pick is J' times the row's place plus the column, J' discrete columns.
+        Levels are drawn by their log frequency. A pick is J' times the row's index plus the
+        column's.
         """
         u = rng.random((3, size))
         if not len(self.places):
@@ -122,30 +127,30 @@ class AdversarialNetworks(Learner):
         return np.asarray(index.places[index.row_of[at]] * columns + column)
 
     def in_order(self, index: RowsByLevel) -> np.ndarray:
-        """Refuse: rows are drawn by level, they have no order."""
+        """Raise TabseedError: rows are drawn by level and have no order."""
         del index
-        raise TabseedError('CTGAN draws the rows of a batch: its stopper must be "relative"')
+        raise TabseedError('CTGAN draws the rows of a batch at random: use stopper="relative"')
 
     def gather(self, rows: Tensor, picks: Tensor) -> Tensor:
-        """Rows and their conditions, one hot level of one column: -> (S, b, v + D)."""
+        """Return rows and their conditions, one hot level of one column: -> (S, b, v + D)."""
         columns = len(self.condition_member)
         return self._conditioned(rows[picks // columns], picks % columns)
 
     def _conditioned(self, rows: Tensor, column: Tensor) -> Tensor:
-        places = to_tensor(self.places, rows.device)
-        condition = rows[..., places] * self.condition_member.to(rows.device)[column]
+        levels = rows[..., to_tensor(self.places, rows.device)]
+        condition = levels * self.condition_member.to(rows.device)[column]
         return torch.cat([rows, condition], dim=-1)
 
     # -- weights
 
     def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw the weights of one seed; a batch-normalised layer needs no bias before it.
+        """Return random weights of one seed; before batch normalisation a layer needs no bias.
 
-        The generator's output begins near the log shares of the training levels, so rows begin
-        as draws of all columns apart. He's normal law for layers that a ReLU follows.
+        The generator's output begins near the log shares of the training levels, so at first rows
+        are drawn with independent columns. Layers before a ReLU have He's normal law.
         """
-        h, v, given = self.hidden_dim, self.n_visible, len(self.places)
-        inputs = self.latent_dim + given
+        h, v, d = self.hidden_dim, self.n_visible, len(self.places)
+        inputs = self.latent_dim + d
 
         def normal(rows: int, columns: int, scale: float) -> np.ndarray:
             return (scale * rng.standard_normal((rows, columns))).astype(np.float32)
@@ -155,8 +160,8 @@ class AdversarialNetworks(Learner):
 
         numbers = np.zeros((1, self.coding.n_numbers), np.float32)
         fan_in = inputs + h
-        # a one-hot column feeds one unit weight
-        seen = self.pac * (len(self.coding.columns) + self.coding.n_numbers + 1)
+        # a one-hot column has one input of 1, whatever the number of its levels
+        critic_fan_in = self.pac * (len(self.coding.columns) + self.coding.n_numbers + 1)
         generator = {
             "input.weight": np.hstack(
                 [
@@ -177,8 +182,8 @@ class AdversarialNetworks(Learner):
             "shift": filled(0.0, 2 * h),
         }
         critic = {
-            "rows.weight": normal(self.pac * v, h, math.sqrt(2 / seen)),
-            "condition.weight": normal(self.pac * given, h, math.sqrt(2 / seen)),
+            "rows.weight": normal(self.pac * v, h, math.sqrt(2 / critic_fan_in)),
+            "condition.weight": normal(self.pac * d, h, math.sqrt(2 / critic_fan_in)),
             "bias": filled(0.0, h),
             "hidden.weight": normal(h, h, math.sqrt(2 / h)),
             "hidden.bias": filled(0.0, h),
@@ -198,7 +203,10 @@ class AdversarialNetworks(Learner):
         *,
         player: str = AVERAGE,
     ) -> tuple[Tensor, Tensor, Statistics]:
-        """Logits of levels (S, b, L), places of numbers (S, b, m), batch statistics used."""
+        """Return logits of levels (S, b, L), mode scores (S, b, m) and the batch statistics used.
+
+        ``statistics``: None for those of this batch.
+        """
         h, v = self.hidden_dim, self.n_visible
         own = _of(player, weights)
         scale, shift = (own[name].split(h, dim=-1) for name in ("scale", "shift"))
@@ -223,26 +231,29 @@ class AdversarialNetworks(Learner):
         return logits, REACH * numbers.tanh(), used
 
     def soft(self, logits: Tensor, numbers: Tensor, gumbel: Tensor) -> Tensor:
-        """Gumbel-softmax of each column's levels, numbers as far as a mode is hot: (S, b, v)."""
+        """Return the Gumbel-softmax of each column's levels, and mode scores: (S, b, v).
+
+        Mode scores are multiplied by the sum of the column's modes.
+        """
         parts = ((logits + gumbel) / TAU).split(self.coding.sizes, dim=-1)
         levels = torch.cat([part.softmax(-1) for part in parts], dim=-1)
         return self._visible(levels, numbers)
 
     def hard(self, logits: Tensor, numbers: Tensor, gumbel: Tensor) -> Tensor:
-        """The same at temperature 0: levels drawn by their softmax, one hot."""
+        """Return the same at temperature 0: one-hot levels, drawn by their softmax."""
         parts = (logits + gumbel).split(self.coding.sizes, dim=-1)
-        drawn = [
+        levels = [
             torch.nn.functional.one_hot(part.argmax(-1), size)
             for part, size in zip(parts, self.coding.sizes, strict=True)
         ]
-        return self._visible(torch.cat(drawn, dim=-1).to(numbers.dtype), numbers)
+        return self._visible(torch.cat(levels, dim=-1).to(numbers.dtype), numbers)
 
     def _visible(self, levels: Tensor, numbers: Tensor) -> Tensor:
         inside = levels @ self.mode_member.to(levels.device)
         return torch.cat([levels, numbers * inside], dim=-1)
 
-    def _missed(self, logits: Tensor, condition: Tensor) -> Tensor:
-        """Cross-entropy of the conditioned column, mean over rows: -> (S,)."""
+    def _condition_loss(self, logits: Tensor, condition: Tensor) -> Tensor:
+        """Return the cross-entropy of the conditioned column, mean over rows: -> (S,)."""
         if not len(self.places):
             return logits.new_zeros(len(logits))
         parts = logits.split(self.coding.sizes, dim=-1)
@@ -253,18 +264,21 @@ class AdversarialNetworks(Learner):
     # -- critic
 
     def _first(self, weights: Weights, rows: Tensor, condition: Tensor) -> Tensor:
-        """What the critic's first layer is fed, S x packs: rows (S, a P, pac v) -> (S, a P, h)."""
-        given = dense(weights, "critic.condition", condition, bias="critic.bias")
-        fed = rows @ weights["critic.rows.weight"]
-        return fed + given.repeat(1, fed.shape[1] // given.shape[1], 1)
+        """Return the critic's first layer before activation: rows (S, a P, pac v) -> (S, a P, h).
+
+        ``condition`` (S, P, pac D) is repeated a times.
+        """
+        of_condition = dense(weights, "critic.condition", condition, bias="critic.bias")
+        of_rows = rows @ weights["critic.rows.weight"]
+        return of_rows + of_condition.repeat(1, of_rows.shape[1] // of_condition.shape[1], 1)
 
     @staticmethod
     def _slope(before: Tensor, mask: Tensor) -> Tensor:
-        """Slope of leaky ReLU and dropout: what they multiply ``before`` with."""
+        """Return the factor by which leaky ReLU and dropout multiply ``before``."""
         return torch.where(before.detach() > 0, 1.0, SLOPE) * mask
 
     def _score(self, weights: Weights, first: Tensor, masks: tuple[Tensor, Tensor]) -> Tensor:
-        """Scores of packs (S, P): dropout masks are factors (S, P, h)."""
+        """Return the scores of packs (S, P); the dropout masks are factors (S, P, h)."""
         hidden = first * self._slope(first, masks[0])
         second = dense(weights, "critic.hidden", hidden)
         return ((second * self._slope(second, masks[1])) @ weights["critic.last.weight"])[..., 0]
@@ -276,12 +290,12 @@ class AdversarialNetworks(Learner):
         between: Tensor,
         masks: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """Wasserstein loss with gradient penalty, and the gap of scores, each (S,).
+        """Return the Wasserstein loss with gradient penalty, and the gap of scores, each (S,).
 
         ``packs`` are real rows, generated rows (S, P, pac v) and conditions (S, P, pac D). The
-        penalty is on (|d score / d rows| - 1)^2 at between real + (1 - between) generated,
-        ``between`` (S, P, 1), conditions as given. Where the slopes are locally constant the
-        gradient is the product of weights and slopes; no second differentiation is needed.
+        penalty is on (|d score / d rows| - 1)^2 at between real + (1 - between) generated, with
+        ``between`` (S, P, 1) and the same conditions. The slopes are locally constant, so the
+        gradient is the product of weights and slopes and needs no second differentiation.
         """
         real, fake, condition = packs
         first = self._first(weights, torch.cat([real, fake], dim=1), condition)
@@ -289,7 +303,7 @@ class AdversarialNetworks(Learner):
         score = self._score(weights, first, (next(both), next(both)))
         size = real.shape[1]
         gap = score[:, :size].mean(-1) - score[:, size:].mean(-1)
-        with torch.no_grad():  # the first layer is linear: what it is fed can be interpolated
+        with torch.no_grad():  # the first layer is linear, so its outputs can be interpolated
             mixed = between * first[:, :size] + (1 - between) * first[:, size:]
             one = self._slope(mixed, masks[0])
             second = dense(weights, "critic.hidden", mixed * one)
@@ -312,9 +326,9 @@ class AdversarialNetworks(Learner):
         count: int,
         rate: float,
     ) -> Tensor:
-        """Take one step of the critic, then one of the generator; give the gap of scores before.
+        """Take one step of the critic, then one of the generator; return the gap of scores before.
 
-        Both see the same generated rows; the dropout masks are drawn for each.
+        Both see the same generated rows; each has dropout masks of its own.
         """
         real, condition = rows.split([self.n_visible, len(self.places)], dim=-1)
         z, gumbel, uniform = noise.split(
@@ -327,18 +341,18 @@ class AdversarialNetworks(Learner):
             part.reshape(seeds, b // self.pac, -1) for part in (real, fake, condition)
         )
         shared = uniform.reshape(seeds, b // self.pac, -1)
-        between, kept = shared[..., :1], shared[..., 1 : 1 + 4 * self.hidden_dim]
-        masks = ((kept < KEEP).to(noise.dtype) / KEEP).chunk(4, dim=-1)
+        between, dropout = shared[..., :1], shared[..., 1 : 1 + 4 * self.hidden_dim]
+        masks = ((dropout < KEEP).to(noise.dtype) / KEEP).chunk(4, dim=-1)
         losses, gap = self.critic_loss(
             weights, (real, packed.detach(), condition_packs), between, (masks[0], masks[1])
         )
         follow(losses, _named(CRITIC, weights), moments, count, rate, BETAS)
         first = self._first(weights, packed, condition_packs)
         score = self._score(weights, first, (masks[2], masks[3])).mean(-1)
-        wanted = self._missed(logits, condition)
+        loss = self._condition_loss(logits, condition)
         if self.matching:
-            wanted = wanted + self.matching * _apart(rows[..., : self.n_visible], fake)
-        follow(wanted - score, _named(GENERATOR, weights), moments, count, rate, BETAS)
+            loss = loss + self.matching * _moment_distance(rows[..., : self.n_visible], fake)
+        follow(loss - score, _named(GENERATOR, weights), moments, count, rate, BETAS)
         live, mean = (_of(player, weights) for player in (GENERATOR, AVERAGE))
         torch._foreach_lerp_(
             [mean[name].detach() for name in live],
@@ -347,30 +361,30 @@ class AdversarialNetworks(Learner):
         )
         return gap
 
-    # -- what is kept
+    # -- stopping
 
     def held_draws(self, n: int) -> int:
-        """Rows generated for n rows set aside."""
+        """Return how many rows are generated, whatever the number n of rows set aside."""
         del n
         return DRAWS
 
     def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
-        """Squared energy distance between generated rows and rows set aside, (S,).
+        """Return the squared energy distance between generated rows and rows set aside, (S,).
 
         2 E|X - Y| - E|X - X'| - E|Y - Y'|, unbiased (Szekely and Rizzo, 2013), on levels (two
-        that differ are 1 apart) and normal scores of numbers. Conditions are those of the rows
-        set aside, a column of each.
+        different ones have distance 1) and normal scores of numbers. Each condition is one column
+        of a row set aside.
         """
         rows = rows[:, :DRAWS]
         size, columns = rows.shape[1], len(self.condition_member)
-        given = rows[:, torch.arange(DRAWS, device=rows.device) % size]
+        repeated = rows[:, torch.arange(DRAWS, device=rows.device) % size]
         column = (noise[..., -1] * columns).long().clamp(max=columns - 1)
-        condition = self._conditioned(given, column)[..., self.n_visible :]
+        condition = self._conditioned(repeated, column)[..., self.n_visible :]
         z, gumbel, _ = noise.split([self.latent_dim, self.coding.n_levels, self.uniforms], dim=-1)
         logits, numbers, _ = self.outputs(weights, z, condition)
-        drawn = self._features(self.hard(logits, numbers, gumbel))
-        held = self._features(rows)
-        return 2 * torch.cdist(drawn, held).mean((1, 2)) - _within(drawn) - _within(held)
+        fake = self._features(self.hard(logits, numbers, gumbel))
+        real = self._features(rows)
+        return 2 * torch.cdist(fake, real).mean((1, 2)) - _within(fake) - _within(real)
 
     def _features(self, visible: Tensor) -> Tensor:
         levels, numbers = visible.split([self.coding.n_levels, self.coding.n_numbers], dim=-1)
@@ -380,7 +394,7 @@ class AdversarialNetworks(Learner):
         return torch.cat([levels / math.sqrt(2), shaped], dim=-1)
 
     def statistics(self, weights: Weights, z: Tensor, condition: Tensor) -> Statistics:
-        """Batch statistics of a large batch, to draw rows with that do not depend on each other."""
+        """Return the statistics of a large batch; rows normalised by them are independent."""
         return self.outputs(weights, z, condition)[2]
 
 
@@ -392,15 +406,15 @@ def _of(player: str, weights: Weights) -> Weights:
     return {k.removeprefix(player): v for k, v in _named(player, weights).items()}
 
 
-def _apart(real: Tensor, fake: Tensor) -> Tensor:
-    """Squared distance of the first and second moments of two batches (S, b, v): -> (S,)."""
+def _moment_distance(real: Tensor, fake: Tensor) -> Tensor:
+    """Return the squared distance of the moments x'x / b of two batches (S, b, v): -> (S,)."""
     moments = [x.transpose(1, 2) @ x / x.shape[1] for x in (real, fake)]
     return (moments[0] - moments[1]).square().sum((1, 2))
 
 
 def _within(points: Tensor) -> Tensor:
-    """Mean distance between two different points: (S, n, f) -> (S,); 0 for one point."""
+    """Return the mean distance between two different points: (S, n, f) -> (S,); 0 for one point."""
     n = points.shape[1]
-    # not through a matrix product: its rounding leaves points away from themselves
+    # no matrix product: by its rounding the distance of a point to itself would not be 0
     total = torch.cdist(points, points).sum((1, 2))
     return total / max(1, n * (n - 1))

@@ -1,4 +1,4 @@
-"""When a training stops, and which of its weights are kept: two rules behind one interface.
+"""When a training stops and which of its weights are kept: two rules with one interface.
 
 Notation: S seeds, n training rows, b rows of a batch.
 """
@@ -15,10 +15,10 @@ import numpy as np
 
 from tabseed.parameters import OneOf, Parameters, Real, Whole, check_parameters, or_none
 
-if TYPE_CHECKING:  # settings are made where PyTorch is not installed, too
+if TYPE_CHECKING:  # settings can be made without PyTorch
     from tabseed.generators.neural.learner import Learner
 
-# losses (S,) on the rows set aside: on fixed noise, or on the fresh noise of a step
+# returns the losses (S,) on the rows set aside: None for fixed noise, or a step for its fresh noise
 Validate = Callable[[int | None], np.ndarray]
 Stopper = Literal["relative", "paper"]
 
@@ -30,27 +30,27 @@ class Training:
     Parameters
     ----------
     steps : int
-        Most steps (batches) that any seed takes.
+        Largest number of steps (batches) that a seed takes.
     batch_size : int or None
         Rows of a batch; None: half of the training rows, between 16 and 256.
     learning_rate : float
     validation : float
-        Share of the rows set aside, the same for all seeds, to see when to stop.
+        Share of the rows set aside to decide when to stop, the same for all seeds.
     warm_up : int
-        Steps that every seed takes before its validations count. Few held-out rows are too
-        noisy to show the first gains: 57 rows would often be left with untrained weights.
+        Steps that every seed takes before its validations count. The loss on few held-out rows is
+        too noisy to show the first gains: a table of 57 rows would often get untrained weights.
     patience : int
-        Validations without gain after which a seed stops.
+        Number of validations without gain after which a seed stops.
     tolerance : float
-        What counts as a gain: the loss falls by this share of its size ("relative") or by
-        nothing, while a loss this much above the best costs patience ("paper").
+        "relative": a gain is a fall of the loss by more than this share of its size. "paper": any
+        fall is a gain, and a loss more than this above the best uses up patience.
     validate_every : int or None
         Steps between validations; None: half an epoch, at least 10. ("paper": an epoch.)
     stopper : {"relative", "paper"}
-        "relative": mean loss a row on fixed noise, best weights restored (:class:`Relative`).
-        "paper": what the code of arXiv 2407.03080 does: losses after every batch, summed over the
-        epoch, on fresh noise; rows never reshuffled; the last weights are kept, and the last loss
-        chooses (:class:`Paper`).
+        "relative": mean loss of a row on fixed noise; the best weights are kept
+        (:class:`Relative`). "paper": as in the code of arXiv 2407.03080: losses after every batch,
+        summed over the epoch, on fresh noise; rows never reshuffled; the last weights are kept, and
+        the last loss chooses the seed (:class:`Paper`).
     """
 
     steps: int = 3_000
@@ -79,35 +79,35 @@ class Training:
         check_parameters(self)
 
     def batch_rows(self, n: int) -> int:
-        """Rows b of a batch for n training rows."""
+        """Return the rows b of a batch for n training rows."""
         return min(n, self.batch_size or int(np.clip(n // 2, 16, 256)))
 
     def rule(self) -> StoppingRule:
-        """Give the rule that ``stopper`` names."""
+        """Return the rule that ``stopper`` names."""
         return RULES[self.stopper](self)
 
 
 @dataclass
 class Record:
-    """What stopping remembers of each seed, all arrays over S."""
+    """What a stopping rule remembers of each seed; each array is (S,)."""
 
     best: np.ndarray  # smallest loss so far
     since: np.ndarray  # patience used up
-    mark: np.ndarray  # loss from which a gain is counted
+    mark: np.ndarray  # loss with which the next one is compared
     kept_step: np.ndarray
     kept_loss: np.ndarray
     stopped: np.ndarray
 
     @classmethod
     def fresh(cls, size: int) -> Record:
-        """Remember nothing yet of ``size`` seeds."""
+        """Return the record of ``size`` seeds before the first validation."""
         high = np.full(size, math.inf)
         zero = np.zeros(size, dtype=np.int64)
         return cls(high, zero, high.copy(), zero.copy(), high.copy(), np.zeros(size, dtype=bool))
 
 
 class StoppingRule(ABC):
-    """What is validated when, and what each validation means for a seed."""
+    """When losses are computed, and what each validation means for a seed."""
 
     def __init__(self, training: Training) -> None:
         self.training = training
@@ -119,24 +119,24 @@ class StoppingRule(ABC):
 
     @abstractmethod
     def period(self, n: int) -> int:
-        """Steps between validations for n training rows."""
+        """Return the steps between validations for n training rows."""
 
     @abstractmethod
     def picks(
         self, network: Learner, index: object, size: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """Say which rows train in an epoch and in which order, (size,) integers."""
+        """Return which rows train in an epoch, and in which order, (size,) integers."""
 
     @abstractmethod
     def held_loss(self, validate: Validate, step: int, *, last: bool) -> np.ndarray | float:
-        """Give what the weights after ``step`` add to a validation loss, (S,).
+        """Return what the weights after ``step`` add to a validation loss, (S,).
 
         ``last``: the validation is due now.
         """
 
     @abstractmethod
     def see(self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int) -> np.ndarray:
-        """Take a validation of ``seeds``; say which of them must keep their weights now."""
+        """Record the losses of ``seeds``; return which of them must keep their weights now."""
 
     def _note(
         self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int, keep: np.ndarray
@@ -148,27 +148,27 @@ class StoppingRule(ABC):
 
 
 class Relative(StoppingRule):
-    """Keep the best weights; stop when none gained a share of the loss for long enough."""
+    """Keep the best weights; stop after too many validations without a gain."""
 
     validates_start = True
 
     def period(self, n: int) -> int:
-        """Half an epoch, at least 10, if the training says nothing else."""
+        """Return ``validate_every``, by default half an epoch, at least 10."""
         return self.training.validate_every or max(10, _epoch(self.training, n) // 2)
 
     def picks(
         self, network: Learner, index: object, size: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """In the order that the network draws, each epoch another."""
+        """Return the random picks of the network, others in each epoch."""
         return network.picks(index, size, rng)
 
     def held_loss(self, validate: Validate, step: int, *, last: bool) -> np.ndarray | float:
-        """Once for each validation, always on the same noise."""
+        """Return the loss, always on the same noise, if ``last``, otherwise 0."""
         del step
         return validate(None) if last else 0.0
 
     def see(self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int) -> np.ndarray:
-        """Keep every best after the warm-up; only a gain of ``tolerance`` restores patience."""
+        """Keep each new best after the warm-up; only a gain restores patience."""
         if step < min(self.training.warm_up, self.training.steps):
             return np.zeros(len(seeds), dtype=bool)
         loss = np.where(np.isfinite(loss), loss, math.inf)
@@ -187,27 +187,27 @@ class Paper(StoppingRule):
 
     @property
     def validates_start(self) -> bool:
-        """Only where no epoch follows."""
+        """Whether there are no steps."""
         return self.training.steps == 0
 
     def period(self, n: int) -> int:
-        """An epoch."""
+        """Return the steps of an epoch."""
         return _epoch(self.training, n)
 
     def picks(
         self, network: Learner, index: object, size: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """In the order of the table, always."""
+        """Return the rows in the order of the table."""
         del size, rng
         return network.in_order(index)
 
     def held_loss(self, validate: Validate, step: int, *, last: bool) -> np.ndarray | float:
-        """After every batch, each on noise of its own."""
+        """Return the loss after every batch, each time on fresh noise."""
         del last
         return validate(step)
 
     def see(self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int) -> np.ndarray:
-        """A loss ``tolerance`` above the best uses up patience, a new best restores it."""
+        """Keep the weights; a loss far above the best uses patience, a new best restores it."""
         loss = np.where(np.isfinite(loss), loss, math.inf)
         best = record.best[seeds]
         since = record.since[seeds]
@@ -222,5 +222,5 @@ RULES: dict[str, type[StoppingRule]] = {"relative": Relative, "paper": Paper}
 
 
 def _epoch(training: Training, n: int) -> int:
-    """Batches that n training rows make."""
+    """Return the number of batches in an epoch of n training rows."""
     return -(-n // training.batch_rows(n))

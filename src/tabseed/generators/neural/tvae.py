@@ -36,7 +36,7 @@ FIRST_SIGMA = 0.6
 
 
 class ModeNetwork(Network):
-    """Two hidden layers in, two out; levels are categorical, numbers Gaussian about a tanh.
+    """Two hidden layers in, two out; levels are categorical, mode scores Gaussian about a tanh.
 
     A number's standard deviation is a weight. The output biases of the levels begin at the log
     shares of the training rows, as in :class:`~tabseed.generators.neural.vaebgm.CellNetwork`.
@@ -49,21 +49,22 @@ class ModeNetwork(Network):
         self.noise_width = self.latent_dim = latent_dim
         self.hidden_dim = hidden_dim
         self.member = torch.from_numpy(coding.member)
-        # of a single level rounding alone would be the gradient, and Adam would follow it
+        # 0 for a column of one level: its gradient is only rounding, and Adam would follow it
         self.open = torch.from_numpy((coding.member @ coding.member.sum(0) > 1).astype(np.float32))
         self.log_share = np.zeros(coding.n_levels, np.float32)
 
     def rows(self, x: np.ndarray) -> np.ndarray:
-        """Give hot levels, numbers, and which numbers lie in modes: (n, w) -> (n, L + 2 m)."""
-        hot, places = self.coding.encode(x)
+        """Return one-hot levels, mode scores, and which lie in modes: (n, w) -> (n, L + 2 m)."""
+        hot, scores = self.coding.encode(x)
         self.log_share = np.log((hot.sum(axis=0) + 0.5) / (len(x) + 1)).astype(np.float32)
-        return np.hstack([hot, places, hot @ self.coding.mode_member])
+        return np.hstack([hot, scores, hot @ self.coding.mode_member])
 
     def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw the weights of one seed: He's normal law for layers that a ReLU follows."""
+        """Return random weights of one seed: He's normal law for layers before a ReLU."""
         levels, m = self.coding.n_levels, self.coding.n_numbers
         h, d = self.hidden_dim, self.latent_dim
-        fan_in = len(self.coding.columns) + m  # a one-hot column feeds one unit weight
+        # a one-hot column has one input of 1, whatever the number of its levels
+        fan_in = len(self.coding.columns) + m
 
         def normal(rows: int, columns: int, scale: float) -> np.ndarray:
             return (scale * rng.standard_normal((rows, columns))).astype(np.float32)
@@ -88,7 +89,7 @@ class ModeNetwork(Network):
         }
 
     def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z|x): (S, b, L + 2 m) -> (S, b, d) each."""
+        """Return mean and log-variance of q(z|x): (S, b, L + 2 m) -> (S, b, d) each."""
         inputs = rows[..., : self.coding.n_levels + self.coding.n_numbers]
         hidden = dense(weights, "encode", inputs).relu()
         hidden = dense(weights, "encode2", hidden).relu()
@@ -96,7 +97,7 @@ class ModeNetwork(Network):
         return mean, log_variance.clamp(*LOG_VARIANCE)
 
     def decode(self, weights: Weights, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the levels (S, b, L) and means of the numbers (S, b, m)."""
+        """Return the logits of the levels (S, b, L) and the means of the mode scores (S, b, m)."""
         hidden = dense(weights, "decode", z).relu()
         hidden = dense(weights, "decode2", hidden).relu()
         sizes = [self.coding.n_levels, self.coding.n_numbers]
@@ -105,25 +106,28 @@ class ModeNetwork(Network):
 
     @staticmethod
     def sigma(weights: Weights) -> Tensor:
-        """Standard deviations of the normalised numbers, (S, 1, m)."""
+        """Return the standard deviations of the mode scores, (S, 1, m)."""
         return weights["log_sigma"].clamp(*LOG_SIGMA).exp()
 
     def log_likelihood(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
-        """log p(x|z) in nats, densities of normalised numbers: -> (S, b)."""
+        """Return log p(x|z) in nats, for numbers the density of the mode score: -> (S, b)."""
         logits, mean = self.decode(weights, z)
         m = self.coding.n_numbers
-        hot, places, inside = rows.split([self.coding.n_levels, m, m], dim=-1)
-        of_cells = cell_log_likelihood(
+        hot, scores, inside = rows.split([self.coding.n_levels, m, m], dim=-1)
+        of_levels = cell_log_likelihood(
             logits * self.open.to(rows.device), hot, self.member.to(rows.device)
         )
         sigma = self.sigma(weights)
-        density = ((places - mean) / sigma).square() / 2 + (sigma * math.sqrt(2 * math.pi)).log()
-        of_numbers: Tensor = (inside * density).sum(-1)
-        return of_cells - of_numbers
+        minus_log = ((scores - mean) / sigma).square() / 2 + (sigma * math.sqrt(2 * math.pi)).log()
+        of_numbers: Tensor = (inside * minus_log).sum(-1)
+        return of_levels - of_numbers
 
     def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
-        """-E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)), mean over rows, nats: -> (S,)."""
-        del train  # nothing is switched off for validation
+        """Return the loss, mean over rows, in nats: -> (S,).
+
+        -E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)).
+        """
+        del train  # validation has the same loss
         mean, log_variance = self.encode(weights, rows)
         z = mean + (log_variance / 2).exp() * noise
         divergence = kl_to_standard_normal(mean, log_variance)
@@ -131,16 +135,16 @@ class ModeNetwork(Network):
         return loss.mean(-1)
 
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw encoded rows (n, w) from codes (n, d)."""
+        """Return random encoded rows (n, w) for codes (n, d)."""
         logits, mean = self.decode(weights, to_tensor(z.astype(np.float32))[None])
-        places = mean[0] + self.sigma(weights)[0] * to_tensor(
+        scores = mean[0] + self.sigma(weights)[0] * to_tensor(
             rng.standard_normal(mean.shape[1:], dtype=np.float32)
         )
         gumbel = -np.log(rng.standard_exponential(logits.shape[1:], dtype=np.float32) + 1e-30)
-        # the largest of logits plus Gumbel noise is a draw by their softmax
-        picked = (logits[0] + to_tensor(gumbel)).split(self.coding.sizes, dim=-1)
-        levels = [part.argmax(-1).numpy() for part in picked]
-        return self.coding.decode(levels, places.clamp(-REACH, REACH).double().numpy(), rng)
+        # the index of the largest of logits plus Gumbel noise is a draw by their softmax
+        parts = (logits[0] + to_tensor(gumbel)).split(self.coding.sizes, dim=-1)
+        levels = [part.argmax(-1).numpy() for part in parts]
+        return self.coding.decode(levels, scores.clamp(-REACH, REACH).double().numpy(), rng)
 
 
 class TVAE(NeuralGenerator):
@@ -156,13 +160,13 @@ class TVAE(NeuralGenerator):
     hidden_dim : int
         Hidden units of each of two layers of encoder and decoder.
     kl_weight : float
-        1 is the evidence lower bound of the paper; counting the reconstruction twice, as is
-        common, is 0.5.
+        1 is the evidence lower bound of the paper; 0.5 is the same as counting the reconstruction
+        twice, which is common.
     max_modes : int
-        Most modes of a number; the paper's are 10. Few rows are better off with one: places are
-        normal scores, which give back the law of many modes too, and depend smoothly on codes.
+        Largest number of modes of a column; the paper's is 10. One is better for few rows: the
+        normal scores reproduce a law of many modes too, and depend smoothly on codes.
     n_seeds : int
-        Networks trained at once; the smallest validation loss is drawn from.
+        Networks trained at once; rows are drawn from the one of smallest validation loss.
     training : Training or None
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda".

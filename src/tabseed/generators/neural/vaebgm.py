@@ -1,4 +1,4 @@
-"""VAEBGM: a variational autoencoder, its latent codes described by a Bayesian Gaussian mixture.
+"""VAEBGM: a variational autoencoder with a Bayesian Gaussian mixture on its latent codes.
 
 Notation: S seeds, b rows, W cells of all free blocks, J free blocks, d latent dimensions, h
 hidden units; z the latent code of a row, q(z|x) = N(mu(x), diag exp(v(x))).
@@ -36,14 +36,15 @@ from tabseed.generators.neural.stopping import Training
 from tabseed.parameters import FLAG, SEED, TEXT, InstanceOf, Parameters, Real, Whole, or_none
 from tabseed.space import Choice, Float, Int
 
-CODES = 10_000  # rows coded or decoded at once
-OWN_CODES, PRIOR_CODES = 50, 4_000  # drawn for each row's likelihood, and for that of all rows
+CODES = 10_000  # rows encoded at once
+OWN_CODES, PRIOR_CODES = 50, 4_000  # codes for a likelihood: of each row, and shared by all rows
 
 
 def _curves(layout: Layout) -> np.ndarray:
-    """Straight line and parabola over the cells of each free numeric column, (2 m, W).
+    """Return a line and a parabola over the cells of each free numeric column, (2 m, W).
 
-    In normal scores, cell by cell; columns that are no numbers, and missing cells, have 0.
+    They are functions of the normal score of each cell; cells of other columns, and missing
+    cells, have 0.
     """
     rows, at = [], 0
     for block in layout.free:
@@ -65,8 +66,8 @@ class CellNetwork(Network):
     Output biases begin at the log shares of the training cells, so learning begins at the
     product of the marginals; the encoder's last layer begins near 0. The last layer's weights are
     W + A C: free ones for each cell, and for each number a line and a parabola over its cells
-    (rows of C). That is the family of W alone, but neighbouring intervals learn together, which
-    few rows need.
+    (rows of C). W alone gives the same family of functions, but with A C neighbouring intervals
+    learn together, which few rows need.
     """
 
     def __init__(self, layout: Layout, latent_dim: int, hidden_dim: int, kl_weight: float) -> None:
@@ -82,15 +83,15 @@ class CellNetwork(Network):
         self.log_share = np.zeros(self.n_cells, dtype=np.float32)
 
     def rows(self, x: np.ndarray) -> np.ndarray:
-        """Give hot cells, then scores: (n, w) -> (n, p)."""
+        """Return one-hot cells, then normal scores: (n, w) -> (n, p)."""
         cells = x[:, self.layout.cell_places]
         self.log_share = np.log((cells.sum(axis=0) + 0.5) / (len(x) + 1)).astype(np.float32)
         return np.hstack([cells, self.layout.scores(x)]).astype(np.float32)
 
     def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw the weights of one seed: He's normal law for layers that a ReLU follows."""
+        """Return random weights of one seed: He's normal law for layers before a ReLU."""
         p, h, d = self.n_cells + self.n_scores, self.hidden_dim, self.latent_dim
-        # a one-hot block feeds one unit weight: count blocks, not cells
+        # a one-hot block has one input of 1: count blocks, not cells
         fan_in = len(self.layout.free) + self.n_scores
 
         def normal(rows: int, columns: int, scale: float) -> np.ndarray:
@@ -109,33 +110,36 @@ class CellNetwork(Network):
         }
 
     def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z|x): (S, b, p) -> (S, b, d) each."""
+        """Return mean and log-variance of q(z|x): (S, b, p) -> (S, b, d) each."""
         hidden = dense(weights, "encode", rows).relu_()
         mean, log_variance = dense(weights, "code", hidden).split(self.latent_dim, dim=-1)
         return mean, log_variance.clamp(*LOG_VARIANCE)
 
     def decode(self, weights: Weights, z: Tensor) -> Tensor:
-        """Logits of the cells: (S, b, d) -> (S, b, W)."""
+        """Return the logits of the cells: (S, b, d) -> (S, b, W)."""
         hidden = dense(weights, "decode", z).relu_()
         shared = weights["curve.weight"] @ self.curves.to(z.device)
         cells = {**weights, "cells.weight": weights["cells.weight"] + shared}
         return dense(cells, "cells", hidden)
 
     def log_likelihood(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
-        """log p(x|z) in nats: (S, b, p) rows, (S, b, d) codes -> (S, b)."""
+        """Return log p(x|z) in nats: (S, b, p) rows, (S, b, d) codes -> (S, b)."""
         logits = self.decode(weights, z)
         hot = rows[..., : self.n_cells]
         return cell_log_likelihood(logits, hot, self.member.to(rows.device))
 
     def log_likelihoods(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
-        """log p(x_i|z_k) of every row given every code: (n, p), (K, d), one seed -> (n, K)."""
+        """Return log p(x_i|z_k) of all rows and codes: (n, p), (K, d), one seed -> (n, K)."""
         logits = self.decode(weights, z[None])[0].clamp(-LOGIT, LOGIT)
         log_p = logits - (logits.exp() @ self.member).log() @ self.member.T
         return rows[:, : self.n_cells] @ log_p.T
 
     def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
-        """-E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)), mean over rows, nats: -> (S,)."""
-        del train  # nothing is switched off for validation
+        """Return the loss, mean over rows, in nats: -> (S,).
+
+        -E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)).
+        """
+        del train  # validation has the same loss
         mean, log_variance = self.encode(weights, rows)
         z = mean + (log_variance / 2).exp() * noise
         divergence = kl_to_standard_normal(mean, log_variance)
@@ -145,7 +149,7 @@ class CellNetwork(Network):
         return loss
 
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw encoded rows (n, w) from codes (n, d)."""
+        """Return random encoded rows (n, w) for codes (n, d)."""
         logits = self.decode(weights, to_tensor(z.astype(np.float32))[None])[0]
         exp = logits.clamp(-LOGIT, LOGIT).exp()
         probabilities = exp / (exp @ self.member @ self.member.T)
@@ -154,28 +158,28 @@ class CellNetwork(Network):
 
 @dataclass(frozen=True)
 class StableVAEBGM:
-    """How a VAEBGM learns, if not as its authors do (:class:`PaperVAEBGM`)."""
+    """How a VAEBGM learns unless it follows the authors' code (:class:`PaperVAEBGM`)."""
 
     latent_dim: int | None
     hidden_dim: int
     kl_weight: float
 
     def network(self, layout: Layout) -> CellNetwork:
-        """Make the network for an encoding."""
+        """Return the network for an encoding."""
         dim = self.latent_dim or int(np.clip(len(layout.free), 2, 16))
         return CellNetwork(layout, dim, self.hidden_dim, self.kl_weight)
 
     def training(self, n: int) -> Training:
-        """Give the settings of training on n rows."""
+        """Return the settings for training on n rows."""
         del n
         return Training()
 
     def mixture(self, means: np.ndarray, log_variances: np.ndarray, seed: int) -> LatentMixture:
-        """Describe the codes (n, d) of the rows that :meth:`latent_split` gives."""
+        """Return a mixture fitted to the codes (n, d) of the rows of :meth:`latent_split`."""
         return LatentMixture.fit(means, log_variances, seed)
 
     def latent_split(self, split: Split) -> Split:
-        """Let the mixture learn from all rows, once stopping needs none."""
+        """Return the split for the mixture: all rows, because stopping needs none any more."""
         return split.whole()
 
 
@@ -185,25 +189,26 @@ class VAEBGM(NeuralGenerator):
     Every column, of whatever kind, is a choice among cells (see
     :class:`~tabseed.coding.encode.Layout`), so the loss is
     -E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)). Then a mixture of full-covariance
-    Gaussians describes the codes of all training rows (at most a 15th as many components as
-    rows, and 20), the width of their posteriors included; rows are drawn from it.
+    Gaussians is fitted to the codes of all training rows and the width of their posteriors (at
+    least 15 rows for each component, at most 20 components). The codes of synthetic rows are drawn
+    from it.
 
     Parameters
     ----------
     latent_dim : int or None
-        d; None: by the width of the table, between 2 and 16.
+        d; None: the number of free columns, but between 2 and 16.
     hidden_dim : int
         Hidden units of encoder and decoder.
     kl_weight : float
-        1 is the evidence lower bound; less lets codes carry more of a small table, which the
-        mixture then describes.
+        1 is the evidence lower bound; with less the codes carry more of a small table, and the
+        mixture then describes it.
     n_seeds : int
-        Networks trained at once; the smallest validation loss is drawn from.
+        Networks trained at once; rows are drawn from the one of smallest validation loss.
     training : Training or None
     paper : bool
         Use architecture, losses, stopper and mixture of the authors' code
         (:class:`~tabseed.generators.neural.paper.PaperVAEBGM`) instead; ``hidden_dim`` and
-        ``kl_weight`` then play no part.
+        ``kl_weight`` then have no effect.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda".
     random_state : int, numpy Generator, SeedSequence or None
@@ -216,8 +221,8 @@ class VAEBGM(NeuralGenerator):
     >>> x = np.random.default_rng(0).integers(0, 5, 60)
     >>> table = pa.table({"x": x, "even": x % 2 == 0})
     >>> model = VAEBGM(n_seeds=2, random_state=0).fit(table)
-    >>> drawn = model.sample(1000).to_pydict()
-    >>> all((a % 2 == 0) == b for a, b in zip(drawn["x"], drawn["even"]))
+    >>> synthetic = model.sample(1000).to_pydict()
+    >>> all((a % 2 == 0) == b for a, b in zip(synthetic["x"], synthetic["even"]))
     True
     """
 
@@ -254,10 +259,10 @@ class VAEBGM(NeuralGenerator):
         self.random_state = random_state
 
     network_: CellNetwork | PaperNetwork
-    mixtures_: list[LatentMixture]  # one for each seed that is drawn from
+    mixtures_: list[LatentMixture]  # one for each seed in drawn_
 
     def _design(self) -> StableVAEBGM | PaperVAEBGM:
-        """Give whoever knows the network, its training and the latent law."""
+        """Return the design: the network, its training and the latent law."""
         if self.paper:
             return PaperVAEBGM(self.latent_dim)
         return StableVAEBGM(self.latent_dim, self.hidden_dim, self.kl_weight)
@@ -278,7 +283,7 @@ class VAEBGM(NeuralGenerator):
         return self._design().latent_split(split)
 
     def _codes(self, at: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Means and log-variances (n, d) of q(z|x) of the network ``drawn_[at]``."""
+        """Return means and log-variances (n, d) of q(z|x) of the network ``drawn_[at]``."""
         weights = self._stacked(at)
         with torch.no_grad():
             parts = [
@@ -286,7 +291,7 @@ class VAEBGM(NeuralGenerator):
                 for low in range(0, len(rows), CODES)
             ]
         mean, log_variance = (
-            torch.cat(found, dim=1)[0].double().numpy() for found in zip(*parts, strict=True)
+            torch.cat(moment, dim=1)[0].double().numpy() for moment in zip(*parts, strict=True)
         )
         return mean, log_variance
 
@@ -295,13 +300,14 @@ class VAEBGM(NeuralGenerator):
             return self.network_.draw(self._stacked(at), self.mixtures_[at].sample(n, rng), rng)
 
     def _log_likelihood(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Estimate log 1/J sum_j p_j(x) over the J networks, each by importance sampling.
+        """Return estimates of log 1/J sum_j p_j(x) over the J networks, by importance sampling.
 
-        p_j(x) = E_r[p(x|z)], r the latent mixture. Codes are drawn from q(z|x), K_q for each row,
-        and from r, K_r for all rows; each counts p(x|z) r(z) / (K_q q(z|x) + K_r r(z)), the
-        balance heuristic (Veach and Guibas 1995). Draws from q alone are not enough: where q is
-        narrow they miss what r puts elsewhere, by nats. The logarithm is a lower bound in
-        expectation. Cost: (K_q + K_r) decodings, n K_r products with the cells.
+        p_j(x) = E_r[p(x|z)], where r is the latent mixture. Codes are drawn from q(z|x), K_q for
+        each row, and from r, K_r shared by all rows; each contributes
+        p(x|z) r(z) / (K_q q(z|x) + K_r r(z)), the balance heuristic (Veach and Guibas 1995). Codes
+        from q alone are not enough: where q is narrow they miss codes that r makes likely
+        elsewhere, and the error can be several nats. The logarithm is a lower bound in
+        expectation. Cost: n K_q + K_r decodings, n K_r products with the cells.
         """
         parts = [
             logsumexp(
@@ -322,21 +328,21 @@ class VAEBGM(NeuralGenerator):
         constant = (np.square(mean) * precision + log_variance + math.log(2 * math.pi)).sum(axis=1)
 
         def pooled(log_q: np.ndarray, log_r: np.ndarray) -> np.ndarray:
-            """r(z) / (K_q q(z|x) + K_r r(z)), as a logarithm."""
+            """Return log(r(z) / (K_q q(z|x) + K_r r(z)))."""
             both = np.logaddexp(math.log(OWN_CODES) + log_q, math.log(PRIOR_CODES) + log_r)
             return np.asarray(log_r - both)
 
-        found = []
+        terms = []
         with torch.no_grad():
             z = prior.sample(PRIOR_CODES, rng)
-            given = self.network_.log_likelihoods(
+            shared = self.network_.log_likelihoods(
                 weights, to_tensor(rows), to_tensor(z.astype(np.float32))
             )
-            # log q(z_k|x_i) of all pairs, the square multiplied out: (n, K_r)
+            # log q(z_k|x_i) of all pairs, with the square expanded: (n, K_r)
             square = precision @ np.square(z).T - 2 * (mean * precision) @ z.T
             log_q = -(square + constant[:, None]) / 2
             weight = pooled(log_q, prior.log_density(z)[None])
-            found.append(logsumexp(given.double().numpy() + weight, axis=1))
+            terms.append(logsumexp(shared.double().numpy() + weight, axis=1))
             for _ in range(OWN_CODES):
                 noise = rng.standard_normal(mean.shape)
                 z = mean + np.exp(log_variance / 2) * noise
@@ -344,8 +350,8 @@ class VAEBGM(NeuralGenerator):
                     weights, to_tensor(rows)[None], to_tensor(z.astype(np.float32))[None]
                 )[0]
                 log_q = -(np.square(noise) + log_variance + math.log(2 * math.pi)).sum(axis=1) / 2
-                found.append(own.double().numpy() + pooled(log_q, prior.log_density(z)))
-        return np.asarray(logsumexp(found, axis=0))
+                terms.append(own.double().numpy() + pooled(log_q, prior.log_density(z)))
+        return np.asarray(logsumexp(terms, axis=0))
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         state, arrays = super()._state()
@@ -360,9 +366,9 @@ class VAEBGM(NeuralGenerator):
         ]
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
-        used = sorted({int((m.weights > 0.01).sum()) for m in self.mixtures_})
+        """Return lines of text that say what was learned."""
+        counts = sorted({int((m.weights > 0.01).sum()) for m in self.mixtures_})
         size = self.mixtures_[0].means.shape[1]
-        many = f"{used[0]}" if len(used) == 1 else f"{used[0]} to {used[-1]}"
-        mixture = f"mixture of {many} Gaussians on {size} latent dimensions"
+        count = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        mixture = f"mixture of {count} Gaussians on {size} latent dimensions"
         return [*super().summary()[:1], mixture, *super().summary()[1:]]
