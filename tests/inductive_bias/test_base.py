@@ -19,12 +19,12 @@ from tabseed.table import Table
 from tabseed.testing import example_table
 from tabseed.testing.biases import example_bench
 
-# averages of seeds that share nothing say so
+# averages of seeds that share nothing warn
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 
 
 def bench_of(model: ts.FineTuned, table: pa.Table) -> Bench:
-    """The bench that a fitted model had, made by hand."""
+    """Return a bench like that of a fitted model, made by hand."""
     x = model.encoder_.transform(Table.from_frame(table))
     stream = child(model._stream, FIT)
     journal = Journal(Aids(None, None), 1)
@@ -33,7 +33,7 @@ def bench_of(model: ts.FineTuned, table: pa.Table) -> Bench:
 
 @pytest.mark.parametrize("name", ["continued", "average", "pretrain", "small-init"])
 def test_without_a_step_the_initial_weights_stay(name: str) -> None:
-    """Bit for bit, whether the bias is judged by no second training or by one of no steps."""
+    """Bit for bit, without a second training as with one of no steps."""
     table = example_table(60)
     more = {"n_rows": 60} if name == "pretrain" else {}
     bias = bias_class(name)(n_seeds=2, **more)
@@ -48,13 +48,12 @@ def test_without_a_step_the_initial_weights_stay(name: str) -> None:
 
 
 def test_continued_seeds_improve_or_stay() -> None:
-    """Step 0 counts in the second training of weights that have learned."""
+    """In the second training of weights that have learned, step 0 may be the best."""
     table = example_table(60)
     model = tuned(ts.Continued(n_seeds=2)).fit(table)
     bench = bench_of(model, table)
     first = bench.first_seeds(2).ranked()
-    held = bench.split().validation.shape[1]
-    assert held == 12
+    assert bench.split().validation.shape[1] == 12
     for seed, curve in enumerate(model.ensemble_.curves):
         assert curve[0, 0] == 0 and np.isfinite(curve[0, 2])
         assert model.ensemble_.best_loss[seed] <= curve[0, 2]
@@ -62,19 +61,19 @@ def test_continued_seeds_improve_or_stay() -> None:
 
 
 @pytest.mark.parametrize("bias", [ts.StageOne(ts.WeightAveraging(2), 2), ts.Continued(2)])
-def test_the_authors_stopper_serves_every_bias(bias) -> None:
-    """Without a second training, too, rows are drawn."""
-    how = Training(steps=10, stopper="paper", patience=5)
-    model = ts.FineTuned(vaebgm(paper=True, training=how), bias, random_state=0)
+def test_the_authors_stopper_suits_every_bias(bias) -> None:
+    """Rows are drawn, even without a second training."""
+    training = Training(steps=10, stopper="paper", patience=5)
+    model = ts.FineTuned(vaebgm(paper=True, training=training), bias, random_state=0)
     assert len(model.fit(example_table(40)).sample(7)) == 7
 
 
-def test_rotating_seeds_set_aside_other_rows_each() -> None:
+def test_each_rotating_seed_sets_aside_other_rows() -> None:
     bench = example_bench()
     assert ts.SeedMixture(n_seeds=5).plan().first == "rotating"
     assert ts.SeedMixture(ts.WeightAveraging(), n_seeds=5).plan().first == "shared"
-    held = bench.split(5).validation
-    assert sorted(held.ravel()) == list(range(80))
+    validation = bench.split(5).validation
+    assert sorted(validation.ravel()) == list(range(80))
     model, _ = learn(ts.SeedMixture(n_seeds=5), bench)
     assert model.drawn_ == (0, 1, 2, 3, 4) and "5 seeds, rotating" in bench.journal.finished
 

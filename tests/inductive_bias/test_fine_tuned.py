@@ -15,7 +15,7 @@ from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias import BIASES, bias_class
 from tabseed.testing import example_table
 
-# averages of seeds that share nothing say so
+# averages of seeds that share nothing warn
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 
 
@@ -68,13 +68,13 @@ KEPT = {
 
 
 def parameters(estimator) -> dict[str, str]:
-    """All parameters, those of nested estimators too, as text."""
+    """Return all parameters, including those of nested estimators, as text."""
     return {k: repr(v) for k, v in estimator.get_params().items()}
 
 
 @pytest.mark.parametrize("name", KEPT)
 def test_every_bias_survives_its_file(name: str, tmp_path: Path) -> None:
-    """Parameters, nested ones too, what was said, what was used, and the rows."""
+    """Parameters, nested ones too, the summary, the bias used, and the rows."""
     model = tuned(KEPT[name], fine_tuning=Training(steps=10, warm_up=0)).fit(example_table(40))
     model.save(tmp_path / "m.tabseed")
     again = ts.load(tmp_path / "m.tabseed")

@@ -1,4 +1,4 @@
-"""MAML: meta-gradients against double differentiation, and what meta-learning brings."""
+"""MAML: meta-gradients against double differentiation, and the gain of meta-learning."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tabseed.inductive_bias.weights import average
 from tabseed.testing.biases import example_bench
 from tabseed.testing.meta_learning import in_double
 
-# averages of seeds that share nothing say so
+# averages of seeds that share nothing warn
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 
 
@@ -29,18 +29,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning"
 
 
 def tasks(network, rows: np.ndarray, b: int = 12) -> tuple[Batch, Batch]:
-    """Support and query rows of two tasks, with their noise, in float64."""
+    """Return support and query rows of two tasks, with their noise, in float64."""
     rng = np.random.default_rng(5)
-    found = []
+    batches = []
     for _ in range(2):
-        picked = rows[rng.integers(0, len(rows), (2, b))]
+        sample = rows[rng.integers(0, len(rows), (2, b))]
         noise = rng.standard_normal((2, b, network.noise_width))
-        found.append(Batch(torch.from_numpy(picked).double(), torch.from_numpy(noise)))
-    return found[0], found[1]
+        batches.append(Batch(torch.from_numpy(sample).double(), torch.from_numpy(noise)))
+    return batches[0], batches[1]
 
 
 def setting(kind: str):
-    """Network, weights (1, ...), support, query, and a rate that moves the weights well."""
+    """Return a network, weights (1, ...), support, query, and a rate with an effect."""
     bench = example_bench()
     if kind == "paper":
         network = PaperNetwork(bench.layout, 3)
@@ -53,7 +53,7 @@ def setting(kind: str):
 
 
 def after_adaptation(network, theta, support, query, rate, steps) -> float:
-    """What MAML minimises: the summed query losses after adaptation."""
+    """Return what MAML minimises: the sum of the query losses after adaptation."""
     start = {k: v.expand(2, *v.shape[1:]).clone().requires_grad_() for k, v in theta.items()}
     phi, _ = adapt(network, start, support, rate, steps, graph=False)
     return float(network.loss(phi, query.rows, query.noise, train=True).sum().detach())
@@ -61,11 +61,11 @@ def after_adaptation(network, theta, support, query, rate, steps) -> float:
 
 @pytest.mark.parametrize("kind", ["cells", "paper"])
 def test_second_order_is_the_gradient_after_adaptation(kind: str, monkeypatch) -> None:
-    """Central differences, in float64: by each weight, its gradient's direction and a random one.
+    """Central differences, in float64: each weight in its gradient's and a random direction.
 
-    Noise, and with it dropout, is an argument: the loss is a function of the weights alone. Clipped
-    gradients are no gradients, so the paper's clipping is off. The first order is another vector,
-    or the test would show nothing.
+    Noise, and with it dropout, is an argument, so the loss is a function of the weights alone.
+    Clipped gradients are not gradients, so the paper's clipping is off. The first order must be a
+    different vector, or the test would show nothing.
     """
     monkeypatch.setattr("tabseed.generators.neural.paper.CLIP_GRADIENT", 1e30)
     network, theta, support, query, rate = setting(kind)
@@ -111,22 +111,22 @@ def test_adaptation_is_a_loop_over_tasks(kind: str, graph: bool) -> None:
             torch.testing.assert_close(total[name][[task]], summed[name], rtol=1e-9, atol=1e-9)
 
 
-def test_orders_without_inner_steps_and_reptiles_own_formula() -> None:
-    """K = 0: first and second order are one. Reptile: sum_t (theta - phi_t)/(K alpha)."""
+def test_orders_without_inner_steps_and_the_formula_of_reptile() -> None:
+    """K = 0: first and second order are equal. Reptile: sum_t (theta - phi_t)/(K alpha)."""
     network, theta, support, query, rate = setting("cells")
     first, second = (
         meta_gradient(network, theta, support, query, rate=rate, steps=0, order=order)
         for order in ("first", "second")
     )
     torch.testing.assert_close(first, second, rtol=1e-12, atol=1e-14)
-    found, losses = meta_gradient(
+    gradient, losses = meta_gradient(
         network, theta, support, query, rate=rate, steps=4, order="reptile"
     )
     start = {k: v.expand(2, *v.shape[1:]).clone().requires_grad_() for k, v in theta.items()}
     phi, _ = adapt(network, start, support, rate, 4, graph=False)
     for name, value in theta.items():
         expected = (value - phi[name]).sum(0, keepdim=True).detach() / (4 * rate)
-        torch.testing.assert_close(found[name], expected, rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(gradient[name], expected, rtol=1e-8, atol=1e-10)
     whole = after_adaptation(network, theta, support, query, rate, 4)
     assert float(losses.sum()) == pytest.approx(whole, rel=1e-12)
 
@@ -135,7 +135,7 @@ def test_orders_without_inner_steps_and_reptiles_own_formula() -> None:
 
 
 def test_meta_learning_lowers_the_loss_after_adaptation() -> None:
-    """From a barely trained start, on rows set aside; the weights kept are those of the best."""
+    """From fresh weights, on rows set aside; the best weights are kept."""
     meta = MetaTraining(40, 40, inner_steps=2, steps=40, rate=5e-3)
     for order in ("first", "second", "reptile"):
         bench = example_bench()
@@ -146,27 +146,27 @@ def test_meta_learning_lowers_the_loss_after_adaptation() -> None:
         assert f"from {start:.3f} to {best:.3f} nats" in bias.summary()[0]
 
 
-def test_meta_learning_that_wrecks_the_start_is_refused_or_gives_it_back() -> None:
+def test_harmful_meta_learning_is_refused_or_returns_the_start() -> None:
     wild = MetaTraining(30, 30, inner_steps=1, steps=4, check_every=1, rate=100.0)
     for start in ("best", "average"):
         bench = example_bench()
         seeds = bench.first_seeds(3)
         with pytest.raises(TabseedError, match="no weights better than its start in 4 meta-steps"):
             maml(meta=wild, start=start).initial_weights(seeds, bench)
-        found = maml(meta=wild, start=start, must_improve=False).initial_weights(seeds, bench)
+        weights = maml(meta=wild, start=start, must_improve=False).initial_weights(seeds, bench)
         one = seeds.of_seeds([seeds.chosen]) if start == "best" else average(seeds.weights)
-        assert_equal_weights(found, one)
+        assert_equal_weights(weights, one)
 
 
-def test_meta_steps_see_other_rows_each_unless_told_not_to() -> None:
-    """Rows of the first step are the same ones, those of the second are not."""
-    found = []
+def test_each_meta_step_sees_other_rows_unless_told_not_to() -> None:
+    """The rows of the first step are the same, those of the second are not."""
+    weights = []
     for steps, resample in ((1, True), (1, False), (2, True), (2, False)):
         bench = example_bench()
         meta = replace(META, steps=steps, resample=resample, rate=1e-5)
         bias = maml(meta=meta, start="fresh", must_improve=False)
-        found.append(bias.initial_weights(bench.first_seeds(3), bench)["decode.weight"])
-    assert np.array_equal(found[0], found[1]) and not np.array_equal(found[2], found[3])
+        weights.append(bias.initial_weights(bench.first_seeds(3), bench)["decode.weight"])
+    assert np.array_equal(*weights[:2]) and not np.array_equal(*weights[2:])
 
 
 @pytest.mark.parametrize("fault", [{"order": "third"}, {"start": "worst"}, {"n_rows": 9}])
@@ -177,33 +177,33 @@ def test_settings_that_maml_cannot_follow_are_refused(fault: dict) -> None:
 
 
 @pytest.mark.parametrize(("rate", "improves"), [(1e-3, True), (0.03, False)])
-def test_interrupted_meta_learning_goes_on(rate: float, improves: bool, tmp_path: Path) -> None:
-    """Weights and losses of a run cut off in its midst, twice, are those of a whole one."""
+def test_interrupted_meta_learning_continues(rate: float, improves: bool, tmp_path: Path) -> None:
+    """Weights and losses of a run interrupted twice are those of an uninterrupted one."""
     meta = replace(META, rate=rate, patience=9)
-    seen: list[str] = []
+    messages: list[str] = []
 
     def run(stop: int | None) -> tuple[ts.MAML, dict[str, np.ndarray]]:
-        def tell(done: int, total: int, message: str) -> None:
+        def report(done: int, total: int, message: str) -> None:
             if message.startswith("MAML"):
-                seen.append(message)
-                if len(seen) == stop:
+                messages.append(message)
+                if len(messages) == stop:
                     raise KeyboardInterrupt
 
-        seen.clear()
+        messages.clear()
         start = "fresh" if improves else "best"
         bench, bias = example_bench(), maml(meta=meta, start=start, must_improve=False)
-        bench.journal = Journal(Aids(tell, Checkpoint(tmp_path / "state", "one", seconds=0)), 3)
+        bench.journal = Journal(Aids(report, Checkpoint(tmp_path / "state", "one", seconds=0)), 3)
         return bias, bias.initial_weights(bench.first_seeds(3), bench)
 
     whole, weights = run(None)
     assert (whole.losses_[:, 1].argmin() == 6) == improves
-    steps = len(seen)
+    steps = len(messages)
     assert steps == 7  # the start and six meta-steps
     (tmp_path / "state").unlink()
     for stop in (3, 2):
         with pytest.raises(KeyboardInterrupt):
             run(stop)
     resumed, again = run(None)
-    assert len(seen) == steps - 3  # each cut cost the validation that was not yet written
+    assert len(messages) == steps - 3  # each interrupt lost the validation not yet written
     assert_equal_weights(weights, again)
     assert np.array_equal(whole.losses_, resumed.losses_)

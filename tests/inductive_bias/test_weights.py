@@ -12,12 +12,12 @@ from tabseed.inductive_bias.base import Plan
 from tabseed.inductive_bias.weights import average, geometry
 from tabseed.testing.biases import example_bench
 
-# averages of seeds that share nothing say so
+# averages of seeds that share nothing warn
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 
 
 def test_geometry_of_equal_and_of_random_seeds() -> None:
-    """Cosines of 2,000 normal numbers err by 1/sqrt(2000): 5 standard errors, 28 pairs."""
+    """Cosines of 2,000 normal numbers have standard error 1/sqrt(2000): 5 of them, 28 pairs."""
     rng = np.random.default_rng(0)
     many = rng.standard_normal((8, 40, 50)).astype(np.float32)
     unlike = geometry({"w": many, "w.bias": np.ones((8, 1, 50), np.float32)})
@@ -32,7 +32,7 @@ def test_geometry_of_equal_and_of_random_seeds() -> None:
     assert (alone.cosine, alone.norm_ratio) == (1, pytest.approx(1))
 
 
-def test_averages_of_strangers_warn_and_of_branches_do_not() -> None:
+def test_averages_of_unrelated_seeds_warn_and_of_branches_do_not() -> None:
     bench = example_bench()
     seeds = bench.first_seeds(3)
     bias = ts.WeightAveraging(n_seeds=3)
@@ -47,43 +47,43 @@ def test_averages_of_strangers_warn_and_of_branches_do_not() -> None:
 
 
 def test_branches_share_their_first_steps() -> None:
-    """Branches that take no step are the trunk, which took as many as asked for."""
+    """Branches that take no step are equal to the trunk, which took as many steps as asked."""
     bench = example_bench()
     bench.training = NONE
-    found = ts.WeightAveraging(n_seeds=3, branches=20).initial_weights(None, bench)
+    weights = ts.WeightAveraging(n_seeds=3, branches=20).initial_weights(None, bench)
     trunk = bench.journal.finished["trunk of 20"]
     assert trunk["best_step"].tolist() == [20]
-    assert_equal_weights(found, {k: trunk[f"weights.{k}"] for k in found})
+    assert_equal_weights(weights, {k: trunk[f"weights.{k}"] for k in weights})
 
 
 def test_average_of_the_best() -> None:
     bench = example_bench()
     seeds = bench.first_seeds(3)
-    found = ts.WeightAveraging(n_seeds=3, top=2).initial_weights(seeds, bench)
+    weights = ts.WeightAveraging(n_seeds=3, top=2).initial_weights(seeds, bench)
     best = np.argsort(seeds.best_loss)[:2]
-    assert_equal_weights(found, average(seeds.of_seeds(best)))
-    for name, value in found.items():
+    assert_equal_weights(weights, average(seeds.of_seeds(best)))
+    for name, value in weights.items():
         expected = seeds.weights[name][best].astype(np.float64).mean(axis=0)
         np.testing.assert_allclose(value[0], expected, rtol=1e-6, atol=1e-8)
     for top in (0, 4):
-        with pytest.raises(TabseedError, match="between 1 and n_seeds=3"):
+        with pytest.raises(TabseedError, match=f"top={top} is"):
             ts.WeightAveraging(n_seeds=3, top=top).initial_weights(seeds, bench)
 
 
 def test_small_init_shrinks_what_is_random_and_nothing_else() -> None:
-    """Norms fall by sqrt(n_averaged): 5 standard errors of each matrix' norm."""
+    """Norms fall by sqrt(n_averaged), within 5 standard errors of the norm of each matrix."""
     bench = example_bench()
     network = bench.model.network_
     fresh = network.initial_weights(np.random.default_rng(0))
     for n_averaged in (1, 10):
-        found = ts.SmallInit(n_seeds=4, n_averaged=n_averaged).initial_weights(None, bench)
-        assert np.array_equal(found["cells.bias"], np.stack([network.log_share[None]] * 4))
+        weights = ts.SmallInit(n_seeds=4, n_averaged=n_averaged).initial_weights(None, bench)
+        assert np.array_equal(weights["cells.bias"], np.stack([network.log_share[None]] * 4))
         for name in ("encode.weight", "code.weight", "decode.weight", "cells.weight"):
-            norms = np.linalg.norm(found[name].reshape(4, -1), axis=1)
+            norms = np.linalg.norm(weights[name].reshape(4, -1), axis=1)
             ratio = norms.mean() / np.linalg.norm(fresh[name]) * n_averaged**0.5
-            error = (1.25 / (2 * fresh[name].size)) ** 0.5
-            assert abs(ratio - 1) < 5 * error, name
-        assert not np.array_equal(found["encode.weight"][0], found["encode.weight"][1])
+            standard_error = (1.25 / (2 * fresh[name].size)) ** 0.5
+            assert abs(ratio - 1) < 5 * standard_error, name
+        assert not np.array_equal(weights["encode.weight"][0], weights["encode.weight"][1])
     with pytest.raises(TabseedError, match="n_averaged=0"):
         ts.SmallInit(n_averaged=0).initial_weights(None, bench)
 
@@ -103,5 +103,5 @@ def test_small_init_shrinks_what_is_random_and_nothing_else() -> None:
     ],
 )
 def test_a_wrapper_changes_only_its_own_part_of_a_plan(bias, expected) -> None:
-    """Written down by hand: what is left out, mixed or rotated."""
+    """Plans written by hand: what is left out, mixed or rotated."""
     assert bias.plan() == expected

@@ -1,6 +1,6 @@
-"""Inductive bias for small tables: weights to start from, learned from several seeds.
+"""Inductive bias for small tables: initial weights for training, learned from several seeds.
 
-Import none before it is used: all need PyTorch.
+A bias is imported only when it is used, because every one needs PyTorch.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ BIASES: dict[str, tuple[str, str]] = {
 
 
 def bias_class(name: str) -> type[InductiveBias]:
-    """Give the class of that name.
+    """Return the class of the bias of that name.
 
-    TabseedError for an unknown name, MissingDependencyError if PyTorch is not installed.
+    Raises TabseedError for an unknown name, MissingDependencyError if PyTorch is not installed.
     """
     if name not in BIASES:
-        raise TabseedError(f"no bias {name!r}; there are {', '.join(BIASES)}")
-    module, cls = BIASES[name]
-    found: type[InductiveBias] = getattr(import_module(module), cls)
-    return found
+        raise TabseedError(f"no bias is called {name!r}; choose one of {', '.join(BIASES)}")
+    module, class_name = BIASES[name]
+    bias: type[InductiveBias] = getattr(import_module(module), class_name)
+    return bias
 
 
 __all__ = ["BIASES", "bias_class"]

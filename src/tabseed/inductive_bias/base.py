@@ -1,4 +1,4 @@
-"""What an inductive bias is: from seeds trained on the real rows to weights to start again from.
+"""What an inductive bias is: it turns seeds trained on the real rows into new initial weights.
 
 Notation: S seeds, n real rows, w their encoded width, p inputs of the network.
 """
@@ -24,30 +24,30 @@ from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias.journal import Journal
 from tabseed.parameters import Parameters, check_parameters
 
-FINE, BIAS, CHOICE = 3, 4, 5  # streams below that of a fit, beside those of a NeuralGenerator
+FINE, BIAS, CHOICE = 3, 4, 5  # child streams of a fit's, besides those of a NeuralGenerator
 Stacked = dict[str, np.ndarray]  # weights by name, each (S, ...)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a bias asks of the two trainings that its weights lie between.
+    """The two trainings that a bias needs: one before it makes weights, one after.
 
     Parameters
     ----------
     n_seeds : int
         Seeds of the first training, on the real rows.
     first : {"shared", "rotating", "none"}
-        All seeds set aside the same rows to see when to stop, or each sets aside others; "none":
-        the bias needs no seeds, and nothing is trained before it.
+        "shared": all seeds set aside the same rows to decide when to stop; "rotating": each sets
+        aside others; "none": the bias needs no seeds, and nothing is trained before it.
     last : {"tune", "train", "judge", "none"}
-        What becomes of the bias's weights on the real rows. "tune": trained, without warm-up, for
-        weights that have learned may turn out best as they are; "train": trained like fresh ones;
-        "judge": not moved, the validation loss chooses among them. "none": the bias makes no
-        weights, the first seeds serve as they are.
+        What happens to the bias's weights on the real rows. "tune": they are trained, without
+        warm-up, because weights that have learned may already be the best; "train": they are
+        trained like fresh ones; "judge": they stay, and the validation loss chooses among them;
+        "none": the bias makes no weights, and the first seeds are used as they are.
     mixes : bool
-        Rows are drawn from all seeds, in equal parts, or from the best one.
+        Whether rows are drawn from all seeds, in equal parts, or from the best one.
     stages : int
-        How many stages there are to show progress of, these trainings among them.
+        Number of stages whose progress is shown, including these trainings.
     """
 
     n_seeds: int
@@ -58,10 +58,11 @@ class Plan:
 
 
 class InductiveBias(BaseEstimator):
-    """Weights for a second training on the same few rows, made from the seeds of a first.
+    """Makes weights for a second training on the same few rows from the seeds of a first one.
 
-    A subclass writes ``_initial_weights(ensemble, bench)``, and ``plan`` where it is not that of
-    two plain trainings. ``n_seeds`` is S, the seeds of the first training, which all biases share.
+    A subclass writes ``_initial_weights(ensemble, bench)``, and ``plan`` if it needs anything but
+    two plain trainings. ``n_seeds`` is S, the number of seeds of the first training, which is the
+    same for all biases.
     """
 
     references: ClassVar[tuple[str, ...]] = ("arXiv:2407.03080",)
@@ -71,38 +72,38 @@ class InductiveBias(BaseEstimator):
     n_seeds: int
 
     def plan(self) -> Plan:
-        """Say what is trained before and after: the seeds, then again from the weights."""
+        """Return what is trained before and after: by default seeds, then the bias's weights."""
         return Plan(self.n_seeds)
 
     def initial_weights(self, ensemble: SeedEnsemble | None, bench: Bench) -> Stacked:
-        """Give weights to start from: stacked, (1, ...) for all seeds or (S, ...), one for each.
+        """Return weights to start from: stacked, (1, ...) for all seeds or (S, ...), one for each.
 
-        ``ensemble`` are the S seeds trained on the real rows; their order does not matter.
-        Where the plan has no first training None will do. Raises TabseedError for a parameter out
-        of range, and where the bias means nothing for the generator, or has learned nothing.
+        ``ensemble`` are the S seeds trained on the real rows, in any order; it may be None if the
+        plan has no first training. Raises TabseedError for a parameter out of range, if the bias
+        does not suit the generator, or if it learned nothing.
         """
         check_parameters(self)
         return self._initial_weights(None if ensemble is None else ensemble.ranked(), bench)
 
     def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
-        """Do the work of :meth:`initial_weights`; the seed of the smallest loss comes first."""
+        """Return :meth:`initial_weights`; in ``ensemble`` the seed of smallest loss comes first."""
         raise NotImplementedError
 
     def resolve(self, bench: Bench) -> InductiveBias:
-        """Give the bias to use: itself, unless its work is to choose one."""
+        """Return the bias to use: itself, unless its task is to choose one."""
         return self
 
     def summary(self) -> list[str]:
-        """Say in a few lines what was found on the way."""
+        """Return a few lines of text about what the bias learned."""
         return []
 
 
 @dataclass
 class Bench:
-    """What a bias works at: the generator's network, the real rows, means to draw and train.
+    """What a bias works with: the generator's network, the real rows, methods to draw and train.
 
-    ``x`` (n, w) are the encoded rows, ``rows`` (n, p) what the network sees of them; ``stream``
-    is the fit's. All that takes long goes through ``journal``.
+    ``x`` (n, w) are the encoded rows, ``rows`` (n, p) the network's inputs for them; ``stream``
+    is the fit's. All work that takes long goes through ``journal``.
     """
 
     model: NeuralGenerator
@@ -111,8 +112,8 @@ class Bench:
     stream: np.random.SeedSequence
     journal: Journal
     fine_tuning: Training | None = None
-    prefix: str = ""  # of the names of stages
-    label: str = ""  # after the names of a bias's own stages, where several are compared
+    prefix: str = ""  # of the names of all stages
+    label: str = ""  # suffix of the names of a bias's own stages, if several are compared
     rows: np.ndarray = field(init=False)
     training: Training = field(init=False)
 
@@ -123,20 +124,21 @@ class Bench:
         self.training = self.model._training(len(self.x))
 
     def first(self, plan: Plan) -> SeedEnsemble | None:
-        """Do the first training of a plan, if it has one."""
+        """Return the seeds of the first training of a plan, or None if it has none."""
         if plan.first == "none":
             return None
         return self.first_seeds(plan.n_seeds, rotate=plan.first == "rotating")
 
     def split(self, n_seeds: int = 1) -> Split:
-        """Give the rows that train and those set aside; with ``n_seeds`` each has its own."""
+        """Return the rows that train and those set aside; with ``n_seeds`` each has its own."""
         stream = child(self.stream, SPLIT)
         return Split.draw(len(self.rows), self.training.validation, stream, n_seeds=n_seeds)
 
     def first_seeds(self, n_seeds: int, *, rotate: bool = False) -> SeedEnsemble:
-        """Train S seeds on the real rows; those of the generator alone, if they do not rotate.
+        """Train S seeds on the real rows and return them.
 
-        With ``rotate`` each sets aside other rows.
+        With ``rotate`` each sets aside other rows; otherwise they are the seeds of the generator
+        without a bias.
         """
         name = f"{n_seeds} seeds{', rotating' if rotate else ''}"
         streams = [child(self.stream, SEED, seed) for seed in range(n_seeds)]
@@ -151,7 +153,7 @@ class Bench:
         training: Training | None = None,
         initial: Stacked | None = None,
     ) -> SeedEnsemble:
-        """Train on the real rows; ``name`` tells this training from the others of the fit."""
+        """Train on the real rows; ``name`` is the name of this training, unique in the fit."""
         training = training or self.training
         return self._once(name, self.model.network_, self.rows, split, training, streams, initial)
 
@@ -174,52 +176,52 @@ class Bench:
         streams: Sequence[np.random.SeedSequence],
         initial: Stacked | None = None,
     ) -> SeedEnsemble:
-        """Train, unless the journal has the result already."""
+        """Train, unless the journal already has the result."""
 
         def compute(aids: Aids) -> dict[str, np.ndarray]:
             options = Options(self.device, aids.progress, aids.checkpoint)
-            found = train_ensemble(
+            ensemble = train_ensemble(
                 network, rows, split, training, streams, initial=initial, options=options
             )
-            return found.to_arrays()
+            return ensemble.to_arrays()
 
         return SeedEnsemble.from_arrays(self.journal.once(self.prefix + name, compute))
 
     @property
     def device(self) -> str:
-        """Where networks are trained."""
+        """The device on which networks are trained."""
         return resolve_device(self.model.device)
 
     def draw(self, ensemble: SeedEnsemble, sizes: Sequence[int], path: int) -> list[np.ndarray]:
-        """Draw rows (sizes[s], w) from each seed s, whose latent law is learned for it.
+        """Return encoded rows (sizes[s], w) drawn from each seed s.
 
-        From the rows that train only: those that tell a second training when to stop must not
-        have shaped the rows of the first.
+        Their latent laws are learned only from the rows that train: the rows that decide when a
+        second training stops must not influence the rows it learns from.
         """
-        drawn = [seed for seed, size in enumerate(sizes) if size]
-        model = self.settled(ensemble, drawn, self.split())
-        streams = [child(self.stream, BIAS, path, seed) for seed in drawn]
-        found = {
+        seeds = [seed for seed, size in enumerate(sizes) if size]
+        model = self.settled(ensemble, seeds, self.split())
+        streams = [child(self.stream, BIAS, path, seed) for seed in seeds]
+        rows = {
             seed: model._sample_seed(at, sizes[seed], np.random.default_rng(stream))
-            for at, (seed, stream) in enumerate(zip(drawn, streams, strict=True))
+            for at, (seed, stream) in enumerate(zip(seeds, streams, strict=True))
         }
         empty = np.empty((0, self.layout.width))
-        return [found.get(seed, empty) for seed in range(len(sizes))]
+        return [rows.get(seed, empty) for seed in range(len(sizes))]
 
     def settled(
         self, ensemble: SeedEnsemble, seeds: Sequence[int], split: Split
     ) -> NeuralGenerator:
-        """Give what draws from these seeds; latent laws are learned from ``split.train``."""
+        """Return a generator for these seeds; latent laws are learned from ``split.train``."""
         model = copy.copy(self.model)
         model._settle(ensemble, seeds, self.rows, split, child(self.stream, LATENT))
         return model
 
 
 def learn(bias: InductiveBias, bench: Bench) -> tuple[NeuralGenerator, InductiveBias]:
-    """Train seeds, ask the bias for weights, train again; give what draws rows, and the bias.
+    """Train seeds, ask the bias for weights, train again; return the generator and the bias.
 
-    Seeds number as many as the bias says in the first training, as many as the generator says
-    in the second; the smallest validation loss is drawn from, unless the bias mixes all.
+    The number of seeds is the bias's in the first training and the generator's in the second.
+    Rows are drawn from the seed of smallest validation loss, unless the bias mixes all.
     """
     check_parameters(bias)
     bias = bias.resolve(bench)
@@ -229,17 +231,17 @@ def learn(bias: InductiveBias, bench: Bench) -> tuple[NeuralGenerator, Inductive
     if plan.last != "none":
         initial = bias.initial_weights(ensemble, bench)
         ensemble = _last(f"{type(bias).__name__}{bench.label}", plan, initial, bench, split)
-    assert ensemble is not None  # a plan without any training draws from nothing
+    assert ensemble is not None  # a plan must have at least one training
     seeds = range(len(ensemble.curves)) if plan.mixes else (ensemble.chosen,)
     sound = [seed for seed in seeds if seed in ensemble.sound()]
     return bench.settled(ensemble, sound, bench.model._latent_split(split)), bias
 
 
 def _last(name: str, plan: Plan, initial: Stacked, bench: Bench, split: Split) -> SeedEnsemble:
-    """Train from the bias's weights as the plan says."""
-    given = len(next(iter(initial.values())))
-    size = given if given > 1 or plan.last == "judge" else bench.model.n_seeds
-    initial = {k: np.repeat(v, size // given, axis=0) for k, v in initial.items()}
+    """Return the seeds trained from the bias's weights as the plan says."""
+    n_starts = len(next(iter(initial.values())))
+    size = n_starts if n_starts > 1 or plan.last == "judge" else bench.model.n_seeds
+    initial = {k: np.repeat(v, size // n_starts, axis=0) for k, v in initial.items()}
     training = bench.training
     if plan.last == "judge":
         training = replace(training, steps=0, warm_up=0)

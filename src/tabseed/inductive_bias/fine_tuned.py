@@ -1,4 +1,4 @@
-"""A generator with an inductive bias is a generator."""
+"""A neural generator combined with an inductive bias, as a generator."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from tabseed.table import Frame
 
 
 class FineTuned(Generator):
-    """A neural generator trained twice: seeds, then again from the weights a bias makes of them.
+    """A neural generator trained twice: seeds, then again from weights that a bias makes of them.
 
     Parameters
     ----------
     generator : NeuralGenerator
-        Its settings serve both trainings; its ``n_seeds`` is the number of seeds of the second,
-        its ``random_state`` plays no part.
+        Both trainings use its settings; its ``n_seeds`` is the number of seeds of the second, its
+        ``random_state`` has no effect.
     bias : InductiveBias
         ``WeightAveraging()``, ``Pretraining()``, ``MAML()``, ``DomainRandomizedSearch()``,
         ``SeedMixture()``, ``AutoBias()``, or one of the controls.
     fine_tuning : Training or None
         Settings of the second training; None: those of the first, without warm-up, so that the
-        weights to start from may turn out best.
+        initial weights are kept if they are the best.
     random_state : int, numpy Generator, SeedSequence or None
 
-    Learned: ``generator_`` (what rows are drawn from), ``bias_`` (the bias used),
+    Learned: ``generator_`` (from which rows are drawn), ``bias_`` (the bias used),
     ``ensemble_`` (the seeds of the last training).
 
     References: arXiv:2407.03080.
@@ -77,7 +77,7 @@ class FineTuned(Generator):
 
     generator_: NeuralGenerator
     bias_: InductiveBias
-    found_: list[str]  # what the bias has to say
+    found_: list[str]  # the summary of the bias
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
@@ -92,7 +92,7 @@ class FineTuned(Generator):
         journal.end()
 
     def _inner(self) -> NeuralGenerator:
-        """Give the generator inside, knowing what this one knows of the table."""
+        """Return a copy of ``generator`` that knows the table as this one does."""
         model: NeuralGenerator = clone(self.generator)
         model.schema_, model.encoder_ = self.schema_, self.encoder_
         model.target_, model.n_rows_ = self.target_, self.n_rows_
@@ -104,7 +104,7 @@ class FineTuned(Generator):
         return self.generator_.ensemble_
 
     def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
-        """Estimate the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
+        """Return the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
         return self.generator_.log_likelihood(table, random_state=random_state)
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -136,7 +136,7 @@ class FineTuned(Generator):
         }
 
     def summary(self) -> list[str]:
-        """Say what was learned."""
+        """Return lines of text that say what was learned."""
         none = isinstance(self.bias_, StageOne) and self.bias_.bias is None
         name = "none" if none else type(self.bias_).__name__
         return [f"inductive bias: {name}", *self.found_, *self.generator_.summary()]

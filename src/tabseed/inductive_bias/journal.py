@@ -1,4 +1,4 @@
-"""The stages of a long fit: one progress over all, finished ones kept and not computed again."""
+"""The stages of a long fit: one progress bar, and finished stages are not computed again."""
 
 from __future__ import annotations
 
@@ -10,38 +10,41 @@ from tabseed._progress import Progress, part
 from tabseed.archive import Arrays, Checkpoint, under
 from tabseed.generators.base import Aids
 
-UNITS = 1_000  # of progress, a stage
+UNITS = 1_000  # of progress in each stage
 
 
 class Journal:
     """Results of stages by name.
 
-    With a checkpoint the results of finished stages, and the state of the one at work, lie in
-    its file, so a fit that was interrupted, however hard, goes on in the stage where it was.
+    With a checkpoint the results of finished stages and the state of the current one are in its
+    file, so an interrupted fit, even a killed one, continues in the stage where it stopped.
     """
 
     def __init__(self, aids: Aids, stages: int) -> None:
         self.progress, self.checkpoint, self.stages = aids.progress, aids.checkpoint, stages
         self.finished: dict[str, Arrays] = {}
         self.current: tuple[str, dict[str, Any], Arrays] | None = None
-        self.around: set[str] = set()  # stages made of others, which alone count
-        found = self.checkpoint.read() if self.checkpoint is not None else None
-        if found is not None:
-            state, arrays = found
+        self.around: set[str] = set()  # stages made of other stages; only the others count
+        content = self.checkpoint.read() if self.checkpoint is not None else None
+        if content is not None:
+            state, arrays = content
             self.finished = {n: under(f"{i}.", arrays) for i, n in enumerate(state["finished"])}
             if state["stage"]:
                 self.current = state["stage"], state["state"], under("now.", arrays)
 
     def once(self, name: str, compute: Callable[[Aids], Arrays], *, around: bool = False) -> Arrays:
-        """Give the result of a stage, computed now or before; ``around`` others it counts none."""
+        """Return the result of a stage, computed now or before.
+
+        A stage ``around`` others does not count in the progress.
+        """
         if around:
             self.around.add(name)
         if name not in self.finished:
-            kept = _Part(self, name) if self.checkpoint is not None else None
+            checkpoint = _Part(self, name) if self.checkpoint is not None else None
             try:
-                result = compute(Aids(self._progress_of(name), kept))
+                result = compute(Aids(self._progress_of(name), checkpoint))
             except BaseException:  # an interrupt too
-                if self.current is None:  # else the file holds where this stage, or one in it, was
+                if self.current is None:  # else the file has the state of this stage or one inside
                     self.write(None)
                 raise
             self.finished[name] = result
@@ -49,7 +52,7 @@ class Journal:
         return self.finished[name]
 
     def write(self, current: tuple[str, dict[str, Any], Arrays] | None) -> None:
-        """Keep what is finished, and the state of a stage at work."""
+        """Write the finished stages and the state of the current one to the file."""
         self.current = current
         if self.checkpoint is None:
             return
@@ -64,7 +67,7 @@ class Journal:
         self.checkpoint.write(document, arrays)
 
     def end(self) -> None:
-        """All is done: tell it, and remove the file."""
+        """Report that the fit is done, and remove the file."""
         if self.progress is not None:
             self.progress(self.stages * UNITS, self.stages * UNITS, "done")
         if self.checkpoint is not None:
@@ -76,7 +79,7 @@ class Journal:
 
 
 class _Part(Checkpoint):
-    """The checkpoint of one stage, inside that of the whole fit."""
+    """The checkpoint of one stage, inside the checkpoint of the whole fit."""
 
     def __init__(self, journal: Journal, name: str) -> None:
         self.journal, self.name = journal, name
@@ -86,14 +89,14 @@ class _Part(Checkpoint):
         self._written = time.monotonic()
 
     def write(self, state: dict[str, Any], arrays: Arrays) -> None:
-        """Write where the stage stands."""
+        """Write the state of the stage."""
         self.journal.write((self.name, state, arrays))
         self._written = time.monotonic()
 
     def read(self) -> tuple[dict[str, Any], Arrays] | None:
-        """Give what this stage wrote last, or None if the file is of another one."""
+        """Return what this stage wrote last, or None if the file has the state of another one."""
         current = self.journal.current
         return current[1:] if current is not None and current[0] == self.name else None
 
     def remove(self) -> None:
-        """Leave the file: it goes when the whole fit is done."""
+        """Do nothing: the file is removed when the whole fit is done."""

@@ -1,8 +1,8 @@
-"""Model-agnostic meta-learning: weights from which a few steps on few rows go far.
+"""Model-agnostic meta-learning: weights from which a few steps on few rows achieve much.
 
-Notation: T tasks (one a seed: the rows it generates), theta the weights sought, phi_t theta after
-K plain gradient steps of rate alpha on a task's b support rows. All tasks are one batch: their
-adapted weights are stacked (T, ...), as seeds are in an ensemble.
+Notation: T tasks (one for each seed: the rows it generates), theta the weights sought, phi_t theta
+after K plain gradient steps of rate alpha on a task's b support rows. All tasks are one batch:
+their adapted weights are stacked (T, ...), as seeds are in an ensemble.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ def adapt(
 ) -> tuple[Weights, Weights]:
     """Take K plain gradient steps on each task: phi <- phi - alpha grad L_t(phi).
 
-    ``start`` (T, ...); gives phi (T, ...) and the sum of the K gradients (T, ...). With ``graph``
-    phi can be differentiated by ``start``. Every step sees all support rows.
+    ``start`` is (T, ...). Returns phi (T, ...) and the sum of the K gradients (T, ...). With
+    ``graph`` phi can be differentiated with respect to ``start``. Every step sees all support
+    rows.
     """
     names, phi = list(start), list(start.values())
     total = [torch.zeros_like(value) for value in phi]
@@ -77,12 +78,12 @@ def meta_gradient(
     steps: int,
     order: Order,
 ) -> tuple[Weights, Tensor]:
-    """Gradient that MAML follows, summed over tasks, (1, ...), and the query losses (T,).
+    """Return the gradient that MAML follows, summed over tasks, (1, ...), and query losses (T,).
 
     "second": d/dtheta sum_t L_t(phi_t(theta)), through all K steps (arXiv:1703.03400,
-    Algorithm 1). "first": the same with dphi_t/dtheta taken as the identity (5.2 there).
-    "reptile": the mean over steps of the inner gradients, sum_t (theta - phi_t)/(K alpha)
-    (arXiv:1803.02999), which asks for no query rows; their losses are given all the same.
+    Algorithm 1). "first": the same with dphi_t/dtheta replaced by the identity (section 5.2
+    there). "reptile": the mean over steps of the inner gradients, sum_t (theta - phi_t)/(K alpha)
+    (arXiv:1803.02999), which needs no query rows; their losses are returned all the same.
     Memory: "second" keeps the activations of all K steps.
     """
     second = order == "second"
@@ -94,31 +95,32 @@ def meta_gradient(
     phi, total = adapt(network, start, support, rate, steps, graph=second)
     losses = network.loss(phi, query.rows, query.noise, train=True)
     if order == "reptile":
-        found = [value.sum(0, keepdim=True) / max(steps, 1) for value in total.values()]
+        gradients = [value.sum(0, keepdim=True) / max(steps, 1) for value in total.values()]
     elif second:
-        found = list(torch.autograd.grad(losses.sum(), list(base.values())))
+        gradients = list(torch.autograd.grad(losses.sum(), list(base.values())))
     else:
         slopes = torch.autograd.grad(losses.sum(), list(phi.values()))
-        found = [slope.sum(0, keepdim=True) for slope in slopes]
-    return dict(zip(theta, found, strict=True)), losses.detach()
+        gradients = [slope.sum(0, keepdim=True) for slope in slopes]
+    return dict(zip(theta, gradients, strict=True)), losses.detach()
 
 
 @dataclass(frozen=True)
 class MetaTraining:
-    """How theta is sought.
+    """Settings of the search for theta.
 
     Parameters
     ----------
     batch_rows, query_rows : int
         Support rows and query rows of each task in each meta-step.
     resample : bool
-        Draw them anew for each meta-step; the authors take the same ones always.
+        Draw new ones for each meta-step; the authors always use the same ones.
     inner_steps, inner_rate : int, float
         K and alpha.
     steps, rate : int, float
-        Most steps of Adam on theta, and its learning rate.
+        Largest number of steps of Adam on theta, and its learning rate.
     check_every, patience : int
-        Meta-steps between validations; validations without a new best after which it stops.
+        Meta-steps between validations; number of validations without a new best after which the
+        search stops.
     """
 
     batch_rows: int = 240
@@ -158,14 +160,15 @@ class MAML(InductiveBias):
         See :func:`meta_gradient`. The authors follow the second order, which costs about three
         times as much.
     start : "best", "average" or "fresh"
-        Weights to begin from: the best seed's, the average of all seeds, or fresh ones (the
-        authors'; with their network meta-learning then ends where it began).
+        Weights to begin with: the best seed's, the average of all seeds, or fresh ones (the
+        authors' choice; with their network meta-learning then ends where it began).
     n_rows : int
-        Rows drawn from each seed; a fifth of them judges when to stop.
+        Rows drawn from each seed; a fifth of them decides when to stop.
     meta : MetaTraining
     must_improve : bool
-        Loss after adaptation to rows set aside decides which theta is kept; NothingLearnedError if
-        none was better than the start. False gives the start back then, as the authors' code does.
+        The loss after adaptation to rows set aside decides which theta is kept. If none is better
+        than the start: True raises NothingLearnedError, False returns the start, as the authors'
+        code does.
 
     Cost of a meta-step: about (K + 1) steps of an ensemble of T.
     """
@@ -203,11 +206,11 @@ class MAML(InductiveBias):
         return {**plain, "meta": None if meta is None else MetaTraining(**meta)}
 
     def plan(self) -> Plan:
-        """Meta-learning lies between the trainings."""
+        """Return the plan: meta-learning is a stage between the two trainings."""
         return Plan(self.n_seeds, stages=3)
 
     def resolve(self, bench: Bench) -> MAML:
-        """Refuse settings and networks that cannot be before anything is trained."""
+        """Return the bias itself; raise TabseedError for a network with several losses."""
         self._network(bench)
         return self
 
@@ -226,21 +229,21 @@ class MAML(InductiveBias):
 
         def compute(aids: Aids) -> Arrays:
             sizes = [self.n_rows * bool(np.isfinite(loss)) for loss in ensemble.best_loss]
-            drawn = [x for x in bench.draw(ensemble, sizes, TASK_ROWS) if len(x)]
-            coding = bench.model._network(bench.layout)  # the shares it remembers are not ours
-            rows = np.stack([coding.rows(x) for x in drawn])
+            tasks = [x for x in bench.draw(ensemble, sizes, TASK_ROWS) if len(x)]
+            coding = bench.model._network(bench.layout)  # not ``network``: rows() changes its state
+            rows = np.stack([coding.rows(x) for x in tasks])
             with one_thread():
                 return _Search(self, network, rows, bench, aids).run(theta)
 
-        found = bench.journal.once(f"{bench.prefix}MAML{bench.label}", compute)
-        self.losses_ = found["losses"]
+        result = bench.journal.once(f"{bench.prefix}MAML{bench.label}", compute)
+        self.losses_ = result["losses"]
         improved = self.losses_[1:, 1].min(initial=math.inf) < self.losses_[0, 1]
         if self.must_improve and not improved:
             raise NothingLearnedError(
                 f"MAML found no weights better than its start in {self.losses_[-1, 0]:.0f} "
-                "meta-steps; take another bias, or in Python lower the rates in meta"
+                "meta-steps; choose another bias, or in Python lower the rates in meta"
             )
-        return under("theta.", found)
+        return under("theta.", result)
 
     def _start(self, ensemble: SeedEnsemble, bench: Bench) -> Stacked:
         if self.start == "average":
@@ -248,32 +251,32 @@ class MAML(InductiveBias):
         if self.start == "best":
             return ensemble.of_seeds([0])
         rng = np.random.default_rng(child(bench.stream, BIAS, META))
-        drawn = bench.model.network_.initial_weights(rng)
-        return {name: value[None] for name, value in drawn.items()}
+        fresh = bench.model.network_.initial_weights(rng)
+        return {name: value[None] for name, value in fresh.items()}
 
     def summary(self) -> list[str]:
-        """Say what meta-learning gained."""
-        at = int(self.losses_[:, 1].argmin())
+        """Return a line of text that says what meta-learning gained."""
+        best = int(self.losses_[:, 1].argmin())
         return [
             f"MAML ({self.order}): loss after adaptation to {self.n_seeds} tasks from "
-            f"{self.losses_[0, 1]:.3f} to {self.losses_[at, 1]:.3f} nats a row in "
-            f"{self.losses_[at, 0]:.0f} meta-steps"
+            f"{self.losses_[0, 1]:.3f} to {self.losses_[best, 1]:.3f} nats a row in "
+            f"{self.losses_[best, 0]:.0f} meta-steps"
         ]
 
 
 class _Search:
-    """The meta-steps: Adam on theta, a validation now and then, the best theta kept."""
+    """The meta-steps: Adam on theta, a validation every few steps, the best theta kept."""
 
     def __init__(
         self, bias: MAML, network: Network, rows: np.ndarray, bench: Bench, aids: Aids
     ) -> None:
         self.bias, self.network, self.aids = bias, network, aids
-        self.how = bias.meta or MetaTraining()
+        self.settings = bias.meta or MetaTraining()
         self.stream = child(bench.stream, BIAS, META)
         device = bench.device
-        held = max(2, rows.shape[1] // 5)
-        self.rows = to_tensor(rows[:, held:], device)  # rows are independent draws: any will do
-        self.held = to_tensor(rows[:, :held], device)
+        n_held = max(2, rows.shape[1] // 5)  # any of them: rows are independent draws
+        self.rows = to_tensor(rows[:, n_held:], device)
+        self.held_out = to_tensor(rows[:, :n_held], device)
 
     def run(self, theta: Stacked) -> Arrays:
         self.theta = {k: to_tensor(v, self.rows.device) for k, v in theta.items()}
@@ -284,18 +287,19 @@ class _Search:
         self._resume()
         if not self.losses:
             self._validate()
-        while self.step < self.how.steps and self.since < self.how.patience:
+        settings = self.settings
+        while self.step < settings.steps and self.since < settings.patience:
             slopes, _ = meta_gradient(
                 self.network,
                 self.theta,
-                *self._batches(self.rows, self.step if self.how.resample else 0),
-                rate=self.how.inner_rate,
-                steps=self.how.inner_steps,
+                *self._batches(self.rows, self.step if settings.resample else 0),
+                rate=settings.inner_rate,
+                steps=settings.inner_steps,
                 order=self.bias.order,
             )
             self.step += 1
-            adam_step(self.theta, slopes, self.moments, self.step, self.how.rate)
-            if self.step % self.how.check_every == 0 or self.step == self.how.steps:
+            adam_step(self.theta, slopes, self.moments, self.step, settings.rate)
+            if self.step % settings.check_every == 0 or self.step == settings.steps:
                 self._validate()
                 if self.aids.checkpoint is not None and self.aids.checkpoint.due():
                     self.aids.checkpoint.write(
@@ -304,57 +308,57 @@ class _Search:
         return {f"theta.{k}": v for k, v in self.best.items()} | {"losses": np.array(self.losses)}
 
     def _batches(self, rows: Tensor, step: int) -> tuple[Batch, Batch]:
-        """Support and query of all tasks, no row in both, from the stream of this step."""
+        """Return support and query rows of all tasks, no row in both, by the stream of a step."""
         rng = np.random.default_rng(child(self.stream, step))
         tasks, most = rows.shape[:2]
-        b, q = self.how.batch_rows, self.how.query_rows
-        if b + q > most:  # too few for both: in proportion
+        b, q = self.settings.batch_rows, self.settings.query_rows
+        if b + q > most:  # too few rows for both: divide them in proportion
             b = int(np.clip(round(most * b / (b + q)), 1, most - 1))
             q = most - b
-        places = np.argsort(rng.random((tasks, most)), axis=1)[:, : b + q]
-        picked = torch.take_along_dim(rows, to_tensor(places, rows.device)[..., None], dim=1)
+        indices = np.argsort(rng.random((tasks, most)), axis=1)[:, : b + q]
+        sample = torch.take_along_dim(rows, to_tensor(indices, rows.device)[..., None], dim=1)
         shape = (tasks, b + q, self.network.noise_width)
         noise = to_tensor(rng.standard_normal(shape, dtype=np.float32), rows.device)
-        return Batch(picked[:, :b], noise[:, :b]), Batch(picked[:, b:], noise[:, b:])
+        return Batch(sample[:, :b], noise[:, :b]), Batch(sample[:, b:], noise[:, b:])
 
     def _validate(self) -> None:
-        """Mean loss after adaptation on rows set aside, always the same ones and same noise."""
-        support, query = self._batches(self.held, 10**9)
-        tasks = len(self.held)
+        """Record the mean loss after adaptation on rows set aside, always with the same noise."""
+        support, query = self._batches(self.held_out, 10**9)
+        tasks = len(self.held_out)
         start = {
             k: v.detach().expand(tasks, *v.shape[1:]).clone().requires_grad_()
             for k, v in self.theta.items()
         }
-        rate, steps = self.how.inner_rate, self.how.inner_steps
+        rate, steps = self.settings.inner_rate, self.settings.inner_steps
         phi, _ = adapt(self.network, start, support, rate, steps, graph=False)
         with torch.no_grad():
             loss = float(self.network.loss(phi, query.rows, query.noise, train=False).mean())
         loss = loss if math.isfinite(loss) else math.inf
-        if not self.losses or loss < min(found for _, found in self.losses):
+        if not self.losses or loss < min(earlier for _, earlier in self.losses):
             self.best = {k: v.detach().cpu().numpy().copy() for k, v in self.theta.items()}
             self.since = 0
         else:
             self.since += 1
         self.losses.append((float(self.step), loss))
         if self.aids.progress is not None:
-            told = f"loss after adaptation {loss:.3f}"
-            self.aids.progress(self.step, self.how.steps, told)
+            message = f"loss after adaptation {loss:.3f}"
+            self.aids.progress(self.step, self.settings.steps, message)
 
     def _arrays(self) -> Arrays:
         parts = {"theta": self.theta, "first": self.moments[0], "second": self.moments[1]}
         arrays = {
             f"{part}.{k}": v.cpu().numpy()
-            for part, found in parts.items()
-            for k, v in found.items()
+            for part, tensors in parts.items()
+            for k, v in tensors.items()
         }
         arrays |= {f"best.{k}": v for k, v in self.best.items()}
         return arrays | {"losses": np.array(self.losses)}
 
     def _resume(self) -> None:
-        found = self.aids.checkpoint.read() if self.aids.checkpoint is not None else None
-        if found is None:
+        content = self.aids.checkpoint.read() if self.aids.checkpoint is not None else None
+        if content is None:
             return
-        state, arrays = found
+        state, arrays = content
         self.step, self.since = int(state["step"]), int(state["since"])
         self.losses = [(a, b) for a, b in arrays["losses"].tolist()]
         self.best = under("best.", arrays)

@@ -1,4 +1,4 @@
-"""Biases that need no other rows: averages of weights, mixtures of seeds, and controls."""
+"""Biases that need no generated rows: averages of weights, mixtures of seeds, and controls."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.inductive_bias.base import BIAS, Bench, InductiveBias, Plan, Stacked
 from tabseed.parameters import FLAG, InstanceOf, Parameters, Whole, or_none
 
-ORTHOGONAL = 0.1  # mean cosine below which averaging mostly shrinks
+ORTHOGONAL = 0.1  # mean cosine below which averaging mostly shrinks the weights
 BRANCH, FRESH = 20, 21  # streams of a bias
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How seeds lie to each other, by weight matrix and over all of them.
+    """How similar the weights of seeds are, for all matrices together and for each by name.
 
-    ``cosine``: mean over pairs of seeds. ``norm_ratio``: norm of the average over the mean norm
-    of a seed; 1/sqrt(S) for orthogonal seeds of equal norms, 1 for equal seeds.
+    ``cosine``: mean over pairs of seeds. ``norm_ratio``: norm of the average divided by the mean
+    norm of a seed; 1/sqrt(S) for orthogonal seeds of equal norms, 1 for equal seeds.
     """
 
     cosine: float
@@ -32,7 +32,7 @@ class Geometry:
 
 
 def geometry(weights: Stacked) -> Geometry:
-    """Measure :class:`Geometry` of stacked weights (S, ...); biases of one row are left out."""
+    """Return the :class:`Geometry` of stacked weights (S, ...), without bias vectors."""
     matrices = {
         name: value.reshape(len(value), -1).astype(np.float64)
         for name, value in weights.items()
@@ -55,7 +55,7 @@ def _cosine_and_ratio(flat: np.ndarray) -> tuple[float, float]:
 
 
 def average(weights: Stacked) -> Stacked:
-    """Mean over seeds of float weights, (S, ...) -> (1, ...); others as the first seed has them."""
+    """Return the mean over seeds of float weights: (S, ...) -> (1, ...); others are the first's."""
     return {
         name: value.mean(axis=0, keepdims=True, dtype=np.float64).astype(value.dtype)
         if np.issubdtype(value.dtype, np.floating)
@@ -67,17 +67,17 @@ def average(weights: Stacked) -> Stacked:
 class WeightAveraging(InductiveBias):
     """Start from the arithmetic mean of trained seeds (arXiv:2407.03080, section 3.2.2).
 
-    Seeds of different initial weights are all but orthogonal; their average is then little more
-    than a shrunken network (:class:`SmallInit` is its control). ``branches`` makes seeds whose
-    average means something: after ``branches`` steps of one seed all S go on from its weights,
-    each with its own order of rows and noise (a model soup, arXiv:2203.05482); 0 shares the
-    initial weights alone.
+    Seeds of different initial weights are almost orthogonal, so their average is little more than
+    a network with smaller weights (:class:`SmallInit` is its control). ``branches`` makes seeds
+    whose average is meaningful: after ``branches`` steps of one seed all S continue from its
+    weights, each with its own order of rows and noise (a model soup, arXiv:2203.05482); with 0
+    they share only the initial weights.
 
     Parameters
     ----------
     n_seeds : int
     top : int or None
-        Average only so many seeds, those of the smallest validation loss.
+        Average only this many seeds, those of the smallest validation losses.
     branches : int or None
         Steps that all seeds have in common; None: seeds share nothing.
     """
@@ -98,7 +98,7 @@ class WeightAveraging(InductiveBias):
         self.branches = branches
 
     def plan(self) -> Plan:
-        """Branches are seeds of their own, and their trunk is a training too."""
+        """Return the plan; with ``branches`` the bias trains a trunk and branches itself."""
         if self.branches is None:
             return Plan(self.n_seeds)
         return Plan(self.n_seeds, first="none", stages=3)
@@ -108,15 +108,15 @@ class WeightAveraging(InductiveBias):
             raise TabseedError(
                 f"WeightAveraging: top={self.top} is more than n_seeds={self.n_seeds}"
             )
-        found = ensemble if self.branches is None else self._branched(bench, self.branches)
-        weights = found.of_seeds(found.sound()[: self.top])
+        seeds = ensemble if self.branches is None else self._branched(bench, self.branches)
+        weights = seeds.of_seeds(seeds.sound()[: self.top])
         self.geometry_ = geometry(weights)
         if self.geometry_.cosine < ORTHOGONAL:
             warnings.warn(self._warning(), OrthogonalSeedsWarning, stacklevel=2)
         return average(weights)
 
     def _branched(self, bench: Bench, steps: int) -> SeedEnsemble:
-        """Train one seed for some steps, then S from its weights."""
+        """Return S seeds trained from the weights of one that trained for ``steps`` steps."""
         trunk = child(bench.stream, BIAS, BRANCH)
         short = replace(bench.training, steps=steps, warm_up=steps, patience=max(steps, 1))
         start = bench.train(f"trunk of {steps}", [trunk], bench.split(), training=short).weights
@@ -133,26 +133,24 @@ class WeightAveraging(InductiveBias):
         return (
             f"the averaged seeds are nearly orthogonal (mean cosine {self._cosine()}): "
             f"averaging mostly shrinks weights, to {self.geometry_.norm_ratio:.2f} of their norm; "
-            "in Python, branches=0 shares the initial weights"
+            "in Python, with branches=0 seeds share their initial weights"
         )
 
     def summary(self) -> list[str]:
-        """Say how the averaged seeds lie to each other."""
-        many = self.top or self.n_seeds
-        found = self.geometry_
+        """Return lines of text that say how similar the averaged seeds are."""
+        count, ratio = self.top or self.n_seeds, self.geometry_.norm_ratio
         lines = [
-            f"average of {many} seeds: mean cosine {self._cosine()}, norm {found.norm_ratio:.2f} "
-            "of a seed's"
+            f"average of {count} seeds: mean cosine {self._cosine()}, norm {ratio:.2f} of a seed's"
         ]
-        return lines + ([self._warning()] if found.cosine < ORTHOGONAL else [])
+        return lines + ([self._warning()] if self.geometry_.cosine < ORTHOGONAL else [])
 
 
 class SmallInit(InductiveBias):
-    """Control: fresh weights whose random part is as small as an average's, nothing learned.
+    """Control: fresh weights whose random part is as small as in an average; nothing is learned.
 
-    Each seed starts from the mean of ``n_averaged`` fresh initialisations, which divides the
-    norm of all that is random by sqrt(n_averaged) and leaves the rest (biases at the shares of
-    the training cells) as it is.
+    Each seed starts from the mean of ``n_averaged`` fresh initialisations. This divides the norm
+    of the random weights by sqrt(n_averaged) and leaves the others (biases at the shares of the
+    training cells) as they are.
     """
 
     parameters: ClassVar[Parameters] = {
@@ -165,25 +163,25 @@ class SmallInit(InductiveBias):
         self.n_averaged = n_averaged
 
     def plan(self) -> Plan:
-        """Nothing of a first training is used; the weights are fresh."""
+        """Return the plan: no first training, and the weights are trained like fresh ones."""
         return Plan(self.n_seeds, first="none", last="train", stages=1)
 
     def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         starts = []
         for seed in range(self.n_seeds):
             streams = [child(bench.stream, BIAS, FRESH, seed, k) for k in range(self.n_averaged)]
-            drawn = [
+            fresh = [
                 bench.model.network_.initial_weights(np.random.default_rng(s)) for s in streams
             ]
-            starts.append(average({k: np.stack([w[k] for w in drawn]) for k in drawn[0]}))
+            starts.append(average({k: np.stack([w[k] for w in fresh]) for k in fresh[0]}))
         return {name: np.concatenate([s[name] for s in starts]) for name in starts[0]}
 
 
 class Continued(InductiveBias):
-    """Control: every seed goes on from its own weights, with a fresh optimiser.
+    """Control: every seed continues from its own weights, with a fresh optimiser.
 
-    What remains of a bias's gain over this is not owed to more steps, more validations or the
-    optimiser's fresh start.
+    The gain of a bias over this control does not come from more steps, more validations or the
+    fresh optimiser.
     """
 
     parameters: ClassVar[Parameters] = {
@@ -200,12 +198,12 @@ class Continued(InductiveBias):
 
 
 class _Wrapper(InductiveBias):
-    """A bias that takes another one, or none."""
+    """A bias around another one, or around none."""
 
     bias: InductiveBias | None
 
     def plan(self) -> Plan:
-        """As the bias inside; without one the seeds are the result."""
+        """Return the plan of the bias inside; without one the first seeds are the result."""
         if self.bias is None:
             return Plan(self.n_seeds, last="none", stages=1)
         return self.bias.plan()
@@ -217,14 +215,14 @@ class _Wrapper(InductiveBias):
         return self.bias.initial_weights(ensemble, bench)
 
     def summary(self) -> list[str]:
-        """Say what the bias inside says."""
+        """Return the summary of the bias inside."""
         return [] if self.bias is None else self.bias.summary()
 
 
 class StageOne(_Wrapper):
     """Control: a bias's weights without the second training; with None, the generator alone.
 
-    ``n_seeds`` counts only without a bias, which has its own.
+    ``n_seeds`` is used only without a bias, because a bias has its own.
     """
 
     parameters: ClassVar[Parameters] = {
@@ -237,7 +235,7 @@ class StageOne(_Wrapper):
         self.n_seeds = n_seeds
 
     def plan(self) -> Plan:
-        """The second training is left out, and one seed is drawn from, whatever is inside."""
+        """Return the plan of the bias inside, without second training and with one seed drawn."""
         plan = super().plan()
         return replace(
             plan,
@@ -248,13 +246,13 @@ class StageOne(_Wrapper):
 
 
 class SeedMixture(_Wrapper):
-    """Draw rows from all seeds in equal parts; no weight is moved.
+    """Draw rows from all seeds in equal parts; no weight changes.
 
-    The law drawn from is the mean of the seeds' laws, whose KL divergence from the truth is at
-    most the mean of theirs (KL is convex). With ``rotate`` each seed sets aside other rows to
-    see when to stop, so all rows train some seeds and seeds differ more. ``bias`` mixes the
-    seeds that were fine-tuned from its weights instead: as many as the generator says, after a
-    first training of as many as the bias says; these share the rows set aside.
+    Rows are drawn from the mean of the seeds' laws. Its KL divergence from the truth is at most
+    the mean of theirs (KL is convex). With ``rotate`` each seed sets aside other rows to decide
+    when to stop, so every row trains some seeds, and seeds differ more. With ``bias`` the mixture
+    is instead of seeds fine-tuned from its weights: their number is the generator's, that of the
+    first training the bias's, and all share the rows set aside.
     """
 
     parameters: ClassVar[Parameters] = {
@@ -271,10 +269,10 @@ class SeedMixture(_Wrapper):
         self.rotate = rotate
 
     def plan(self) -> Plan:
-        """All seeds are drawn from.
+        """Return the plan of the bias inside, with rows drawn from all seeds.
 
-        Only where no weight is moved do they rotate: weights that have seen all rows could not
-        tell from any when to stop.
+        Seeds rotate only if there is no bias inside: weights that have learned from all rows could
+        not be stopped by any of them.
         """
         plan = replace(super().plan(), mixes=True)
         if plan.last != "none":
