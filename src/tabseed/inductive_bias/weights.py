@@ -235,7 +235,7 @@ class StageOne(_Wrapper):
         self.n_seeds = n_seeds
 
     def plan(self) -> Plan:
-        """Return the plan of the bias inside, without second training and with one seed drawn."""
+        """Return the plan of the bias inside, without the second training; one seed draws rows."""
         plan = super().plan()
         return replace(
             plan,
@@ -271,8 +271,8 @@ class SeedMixture(_Wrapper):
     def plan(self) -> Plan:
         """Return the plan of the bias inside, with rows drawn from all seeds.
 
-        Seeds rotate only if there is no bias inside: weights that have learned from all rows could
-        not be stopped by any of them.
+        Seeds rotate only if there is no bias inside: if weights have learned from all rows, none of
+        these can show when to stop.
         """
         plan = replace(super().plan(), mixes=True)
         if plan.last != "none":

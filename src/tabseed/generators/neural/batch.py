@@ -72,7 +72,7 @@ class Work:
     ) -> None:
         self.network, self.how, self.streams, self.device = network, how, streams, device
         self.rows = to_tensor(rows, device)
-        self.index = [network.index(rows, places) for places in split.train]
+        self.index = [network.index(rows, indices) for indices in split.train]
         self.split = split.of_seeds(len(streams))
         self.n_train, self.n_held = split.train.shape[1], split.validation.shape[1]
         self.batch = how.batch_rows(self.n_train)
