@@ -23,7 +23,7 @@ from tabseed import (
 
 
 def mixed(n: int = 90) -> tuple[pd.DataFrame, pd.Series]:
-    """A frame of all kinds, with gaps, and labels that are text."""
+    """Return a frame of all kinds with missing values, and text labels."""
     rng = np.random.default_rng(1)
     start = dt.datetime(2020, 1, 1)
     frame = pd.DataFrame(
@@ -63,16 +63,16 @@ def test_a_mixed_frame_comes_back_as_it_was_with_rows_below(generator) -> None:
 
 def test_other_kinds_of_frame_come_back_too() -> None:
     frame, state = mixed()
-    made = TargetedAugmenter(Resample(), hardest=0.5, random_state=0)
-    reference, labels = made.fit_resample(frame, state)
-    polars, y = made.fit_resample(pl.from_pandas(frame), pl.Series("state", state.tolist()))
+    augmenter = TargetedAugmenter(Resample(), hardest=0.5, random_state=0)
+    reference, labels = augmenter.fit_resample(frame, state)
+    polars, y = augmenter.fit_resample(pl.from_pandas(frame), pl.Series("state", state.tolist()))
     assert isinstance(polars, pl.DataFrame) and isinstance(y, pl.Series) and y.name == "state"
     assert polars["visits"].to_list() == reference["visits"].tolist()
     assert y.to_list() == labels.tolist()
     arrow = pa.Table.from_pandas(frame, preserve_index=False)
-    out, y = made.fit_resample(arrow, pa.chunked_array([state.tolist()]))
+    out, y = augmenter.fit_resample(arrow, pa.chunked_array([state.tolist()]))
     assert out.schema.types == arrow.schema.types and y.to_pylist() == labels.tolist()
-    table, y = made.fit_resample(Table.from_frame(frame), state.to_numpy())
+    table, y = augmenter.fit_resample(Table.from_frame(frame), state.to_numpy())
     assert isinstance(table, Table) and table.schema.names == list(frame.columns)
     assert table.values("visits") == reference["visits"].tolist()
     assert isinstance(y, np.ndarray) and y.tolist() == labels.tolist()
@@ -80,15 +80,15 @@ def test_other_kinds_of_frame_come_back_too() -> None:
 
 def test_provenance_is_a_column_on_request() -> None:
     frame, state = mixed()
-    made = TargetedAugmenter(Resample(), hardest=0.5, provenance="synthetic", random_state=0)
+    augmenter = TargetedAugmenter(Resample(), hardest=0.5, provenance="synthetic", random_state=0)
     for kind in (frame, pl.from_pandas(frame), Table.from_frame(frame)):
-        x2, _ = made.fit_resample(kind, state)
+        x2, _ = augmenter.fit_resample(kind, state)
         flags = x2.values("synthetic") if isinstance(x2, Table) else list(x2["synthetic"])
         assert flags == [False] * 90 + [True] * 45
     with pytest.raises(SchemaError, match="already"):
-        clone(made).set_params(provenance="ward").fit_resample(frame, state)
+        clone(augmenter).set_params(provenance="ward").fit_resample(frame, state)
     with pytest.raises(SchemaError, match="array"):
-        made.fit_resample(*clusters())
+        augmenter.fit_resample(*clusters())
 
 
 def test_arrays_keep_their_type_and_whole_numbers_stay_whole() -> None:
@@ -98,7 +98,7 @@ def test_arrays_keep_their_type_and_whole_numbers_stay_whole() -> None:
         whole, y.astype(np.uint8)
     )
     assert x2.dtype == np.int32 and y2.dtype == np.uint8
-    counting = np.arange(120)[:, None]  # as an id would: in an array it is a number
+    counting = np.arange(120)[:, None]  # looks like an id, but in an array it is a number
     TargetedAugmenter(Resample(), hardest=0.5).fit_resample(counting, y)
 
 
@@ -108,13 +108,13 @@ def test_arrays_keep_their_type_and_whole_numbers_stay_whole() -> None:
 def test_targets_keep_their_dtype_and_their_grid() -> None:
     frame, _ = mixed()
     rng = np.random.default_rng(0)
-    made = TargetedRegressionAugmenter(SMOTE(), hardest=0.4, random_state=0)
+    augmenter = TargetedRegressionAugmenter(SMOTE(), hardest=0.4, random_state=0)
     for y in (
         pd.Series(rng.integers(0, 500, 90).astype("int32"), name="cost"),
         pd.Series(rng.normal(size=90).astype("float32"), name="cost"),
         np.round(rng.normal(size=90), 1),
     ):
-        x2, y2 = made.fit_resample(frame, y)
+        x2, y2 = augmenter.fit_resample(frame, y)
         assert type(y2) is type(y) and y2.dtype == y.dtype and len(x2) == len(y2) == 126
         values, old = np.asarray(y2), np.asarray(y)
         assert np.array_equal(values[:90], old) and old.min() <= values.min() <= values.max()
@@ -127,7 +127,7 @@ def test_targets_keep_their_dtype_and_their_grid() -> None:
 
 def test_rows_and_labels_that_do_not_fit_are_refused() -> None:
     x, y = clusters()
-    made = TargetedAugmenter(Resample(), hardest=0.5)
+    augmenter = TargetedAugmenter(Resample(), hardest=0.5)
     for rows, labels, message in (
         (x, y[:-1], "differ in length"),
         (x, np.where(np.arange(120) == 3, np.nan, y), "row 4 has no label"),
@@ -135,7 +135,7 @@ def test_rows_and_labels_that_do_not_fit_are_refused() -> None:
         (x[:, 0], y, "shape"),
     ):
         with pytest.raises(SchemaError, match=message):
-            made.fit_resample(rows, labels)
+            augmenter.fit_resample(rows, labels)
     with pytest.raises(SchemaError, match="label"):
         TargetedRegressionAugmenter(Resample(), hardest=0.5).fit_resample(
             x, np.where(np.arange(120) == 3, np.inf, 1.0 * y)

@@ -1,4 +1,4 @@
-"""When a generator stops: the weighted Kolmogorov-Smirnov statistic, and the weights kept."""
+"""When a generator stops: the weighted Kolmogorov-Smirnov statistic, and which weights stay."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def watched_table(n: int = 120) -> pa.Table:
 
 def test_weights_are_matched_by_name_and_sum_to_one() -> None:
     table = watched_table()
-    found = ImportanceKS(table, "y", {"c": 1.0, "x": 3.0}).weights
-    assert found == {"x": 0.75, "noise": 0.0, "c": 0.25}
+    by_name = ImportanceKS(table, "y", {"c": 1.0, "x": 3.0}).weights
+    assert by_name == {"x": 0.75, "noise": 0.0, "c": 0.25}
     assert ImportanceKS(table, "y", {}).weights == dict.fromkeys(("x", "noise", "c"), 1 / 3)
-    measured = ImportanceKS(table, "y", random_state=0).weights
-    assert measured["x"] > 0.9  # the label is a function of x
+    by_permutation = ImportanceKS(table, "y", random_state=0).weights
+    assert by_permutation["x"] > 0.9  # the label is a function of x
     with pytest.raises(SchemaError, match="xx"):
         ImportanceKS(table, "y", {"xx": 1.0})
     with pytest.raises(TabseedError, match="0 or more"):
@@ -61,10 +61,10 @@ def test_a_watched_network_stops_by_the_statistic_and_keeps_its_best_weights() -
     model = TVAE(n_seeds=2, training=BRIEF, random_state=0).fit(table, target="y", watch=monitor)
     steps = [0, 20, 40, 60]
     for seed, curve in enumerate(model.ensemble_.curves):
-        seen = [w.statistic for w in monitor.history if w.seed == seed]
-        assert curve[:, 0].tolist() == steps and curve[:, 2].tolist() == seen
-        assert model.ensemble_.best_loss[seed] == min(seen[1:])  # the warm-up does not count
-        assert model.ensemble_.best_step[seed] == steps[1 + int(np.argmin(seen[1:]))]
+        statistics = [w.statistic for w in monitor.history if w.seed == seed]
+        assert curve[:, 0].tolist() == steps and curve[:, 2].tolist() == statistics
+        assert model.ensemble_.best_loss[seed] == min(statistics[1:])  # the warm-up does not count
+        assert model.ensemble_.best_step[seed] == steps[1 + int(np.argmin(statistics[1:]))]
     first = monitor.history[0]
     assert first.statistic == pytest.approx((2 * first.distances["x"] + first.distances["c"]) / 3)
     again = TVAE(n_seeds=2, training=BRIEF, random_state=0).fit(
@@ -76,7 +76,7 @@ def test_a_watched_network_stops_by_the_statistic_and_keeps_its_best_weights() -
     assert len(lines) == 4 and len(lines[2].get("points").split()) == len(steps)
 
 
-def test_a_generator_that_stops_so_is_that_generator_watched(tmp_path) -> None:
+def test_ks_stopped_equals_the_generator_with_a_monitor(tmp_path) -> None:
     table, stream = watched_table(), np.random.SeedSequence(3)
     network = TVAE(n_seeds=2, training=BRIEF)
     stopped = KSStopped(network, random_state=3).fit(table, target="y")
@@ -116,10 +116,14 @@ def test_only_networks_can_be_watched() -> None:
         Resample().fit(table, watch=ImportanceKS(table, "y", {}))
 
 
-def test_an_augmenter_takes_a_generator_that_stops_so() -> None:
+def test_an_augmenter_takes_a_ks_stopped_generator() -> None:
     x, y = clusters()
-    stopped = KSStopped(TVAE(n_seeds=1, training=BRIEF))
-    made = TargetedAugmenter(stopped, hardest=0.3, random_state=0)
-    x2, y2 = made.fit_resample(x, y)
-    assert len(x2) == len(y2) == 156 and set(made.generator_.monitor_.weights) == {"x0", "x1", "x2"}
-    assert {w.seed for w in made.generator_.monitor_.history} == {0}
+    generator = KSStopped(TVAE(n_seeds=1, training=BRIEF))
+    augmenter = TargetedAugmenter(generator, hardest=0.3, random_state=0)
+    x2, y2 = augmenter.fit_resample(x, y)
+    assert len(x2) == len(y2) == 156 and set(augmenter.generator_.monitor_.weights) == {
+        "x0",
+        "x1",
+        "x2",
+    }
+    assert {w.seed for w in augmenter.generator_.monitor_.history} == {0}

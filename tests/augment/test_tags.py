@@ -1,4 +1,4 @@
-"""What scikit-learn and imbalanced-learn ask of a sampler."""
+"""What scikit-learn and imbalanced-learn require of a sampler."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCORED = TargetedAugmenter(Resample(), hardest=0.3, per_class=True, random_state
     list(estimator_checks_generator(SCORED)),
     ids=lambda part: part.func.__name__ if hasattr(part, "func") else None,
 )
-def test_imbalanced_learn_takes_it_for_a_sampler(estimator, check) -> None:
+def test_it_passes_the_checks_of_imbalanced_learn(estimator, check) -> None:
     check(estimator)
 
 
@@ -41,4 +41,4 @@ def test_a_pipeline_searches_over_the_share_of_hard_rows() -> None:
         error_score="raise",
     ).fit(x, y)
     assert len(set(search.cv_results_["mean_test_score"])) > 1
-    assert search.predict(x).shape == y.shape  # nothing is added when it predicts
+    assert search.predict(x).shape == y.shape  # prediction adds no rows

@@ -1,4 +1,4 @@
-"""The assessment of a table: regression, reference rows, labels that cannot be."""
+"""The assessment of a table: regression, reference rows, columns that cannot be labels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ def test_regression_and_reference_rows() -> None:
     price = train["price"].to_numpy().copy()
     price[5] += 30
     train = train.set_column(2, "price", pa.array(price))
-    found = ts.assess_hardness(train, "price", ts.KNNShapley(), reference=further)
-    assert found.task == "regression" and found.rank[5] == 1 and found.hint[5] == "mislabelled"
-    assert found.counts(0.1)["mislabelled"][1] >= 1
-    assert "counts in part" in found.to_html()
+    assessment = ts.assess_hardness(train, "price", ts.KNNShapley(), reference=further)
+    assert (
+        assessment.task == "regression"
+        and assessment.rank[5] == 1
+        and assessment.hint[5] == "mislabelled"
+    )
+    assert assessment.counts(0.1)["mislabelled"][1] >= 1
+    assert "counts in part" in assessment.to_html()
 
 
 def test_a_column_that_cannot_be_a_label_is_refused() -> None:

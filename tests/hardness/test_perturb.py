@@ -1,4 +1,4 @@
-"""Perturbations: the mask is the truth, counts are exact, laws are those that were named."""
+"""Perturbations: the mask is the truth, counts are exact, laws are those documented."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def labels(n: int, n_classes: int = 3, seed: int = 0) -> np.ndarray:
 
 
 def differing(frame, other) -> np.ndarray:
-    """Rows of two frames that differ in any cell, cell by cell in Python."""
+    """Return which rows of two frames differ in any cell, compared cell by cell in Python."""
     tables = [Table.from_frame(f).to_arrow().to_pylist() for f in (frame, other)]
     return np.array([a != b for a, b in zip(*tables, strict=True)])
 
@@ -36,18 +36,18 @@ def test_mask_is_the_truth_for_every_kind_of_frame(kind, backend) -> None:
     table = example_table()
     frame = list(frames(table))[backend]
     y = labels(len(table))
-    found = perturb(frame, y, kind, share=0.15, random_state=1)
-    assert type(found.X) is type(frame)
-    assert found.changed.sum() == 45 and (differing(frame, found.X) == found.changed).all()
-    assert Table.from_frame(found.X).to_arrow().schema == Table.from_frame(frame).to_arrow().schema
-    assert (found.y == y).all()
+    result = perturb(frame, y, kind, share=0.15, random_state=1)
+    assert type(result.X) is type(frame)
+    assert result.changed.sum() == 45 and (differing(frame, result.X) == result.changed).all()
+    assert Table.from_frame(result.X).to_arrow().schema == Table.from_frame(frame).to_arrow().schema
+    assert (result.y == y).all()
     assert not differing(frame, list(frames(example_table()))[backend]).any()  # input untouched
-    ids = [Table.from_frame(f).values("person_id") for f in (frame, found.X)]
+    ids = [Table.from_frame(f).values("person_id") for f in (frame, result.X)]
     assert ids[0] == ids[1]
     if backend == 1:
-        assert (found.X.dtypes == frame.dtypes).all()
+        assert (result.X.dtypes == frame.dtypes).all()
     if backend == 2:
-        assert found.X.schema == frame.schema
+        assert result.X.schema == frame.schema
 
 
 @pytest.mark.parametrize("kind", LABELS)
@@ -58,19 +58,19 @@ def test_flagged_labels_change_and_no_other(kind, n_classes, coded) -> None:
     y = {"int": code, "text": np.array(list("abcde"))[code]}.get(coded)
     y = np.array(list("abcde"), dtype=object)[code] if y is None else y
     x = np.random.default_rng(1).normal(size=(200, 2))
-    kept = y.copy()
-    found = perturb(x, y, kind, share=0.235, random_state=0)
-    assert found.changed.sum() == 47 and ((found.y != y) == found.changed).all()
-    assert found.X is x and (y == kept).all() and found.y.dtype == y.dtype
-    assert set(found.y) <= set(y) and found.hardness_type == "mislabelled"
+    before = y.copy()
+    result = perturb(x, y, kind, share=0.235, random_state=0)
+    assert result.changed.sum() == 47 and ((result.y != y) == result.changed).all()
+    assert result.X is x and (y == before).all() and result.y.dtype == y.dtype
+    assert set(result.y) <= set(y) and result.hardness_type == "mislabelled"
 
 
 def test_uniform_law() -> None:
-    """Each other class a third: chi-square with 12 - 4 degrees of freedom, false alarm 1e-4."""
+    """Each other class has 1/3: chi-square with 12 - 4 degrees of freedom, false alarm 1e-4."""
     y = labels(12_000, 4)
-    found = perturb(np.zeros((12_000, 1)), y, "uniform", share=1, random_state=0)
+    result = perturb(np.zeros((12_000, 1)), y, "uniform", share=1, random_state=0)
     counts = np.zeros((4, 4))
-    np.add.at(counts, (y, found.y), 1)
+    np.add.at(counts, (y, result.y), 1)
     expected = counts.sum(axis=1, keepdims=True) * (1 - np.eye(4)) / 3
     away = ~np.eye(4, dtype=bool)
     assert ((counts - expected)[away] ** 2 / expected[away]).sum() < 31.8
@@ -79,14 +79,14 @@ def test_uniform_law() -> None:
 def test_asymmetric_law_is_one_dirichlet_row_a_class() -> None:
     """With two other classes a Dirichlet(1, 1) share is uniform on [0, 1].
 
-    Kolmogorov's bound for 300 shares at false alarm 1e-4, plus the noise of 400 labels a share.
+    The bound is Kolmogorov's for 300 shares at false alarm 1e-4, plus the noise of 400 labels each.
     """
     y = np.repeat([0, 1, 2], 400)
     shares = []
     for seed in range(100):
-        found = perturb(np.zeros((1_200, 1)), y, "asymmetric", share=1, random_state=seed).y
-        shares += [(found[y == 0] == 1).mean(), (found[y == 1] == 2).mean()]
-        shares.append((found[y == 2] == 0).mean())
+        result = perturb(np.zeros((1_200, 1)), y, "asymmetric", share=1, random_state=seed).y
+        shares += [(result[y == 0] == 1).mean(), (result[y == 1] == 2).mean()]
+        shares.append((result[y == 2] == 0).mean())
     distance = np.abs(np.sort(shares) - (np.arange(300) + 0.5) / 300).max()
     assert distance < 2.23 / np.sqrt(300) + 0.02
     assert np.std(shares) > 0.2  # one law for all classes and seeds would have no spread
@@ -94,40 +94,40 @@ def test_asymmetric_law_is_one_dirichlet_row_a_class() -> None:
 
 def test_adjacent_moves_by_one_and_stays_inside() -> None:
     y = labels(3_000, 5)
-    found = perturb(np.zeros((3_000, 1)), y, "adjacent", share=1, random_state=0).y
-    assert (np.abs(found - y) == 1).all()
-    up = (found > y)[(y > 0) & (y < 4)]
+    result = perturb(np.zeros((3_000, 1)), y, "adjacent", share=1, random_state=0).y
+    assert (np.abs(result - y) == 1).all()
+    up = (result > y)[(y > 0) & (y < 4)]
     assert abs(up.mean() - 0.5) < 4 * 0.5 / np.sqrt(len(up))  # false alarm 6e-5
 
 
 def test_instance_by_rates() -> None:
     rates = np.array([[0, 1, 3], [2, 0, 0], [0, 5, 0]])
     y = np.array(["b", "a", "c"])[labels(3_000)]
-    found = perturb(np.zeros((3_000, 1)), y, "instance", share=1, rates=rates, random_state=0).y
-    assert (found[y == "b"] == "a").all() and (found[y == "c"] == "b").all()
-    of = found[y == "a"]
-    share = (of == "c").mean()
-    assert set(of) == {"b", "c"} and abs(share - 0.75) < 4 * np.sqrt(0.1875 / len(of))
+    result = perturb(np.zeros((3_000, 1)), y, "instance", share=1, rates=rates, random_state=0).y
+    assert (result[y == "b"] == "a").all() and (result[y == "c"] == "b").all()
+    from_a = result[y == "a"]
+    share = (from_a == "c").mean()
+    assert set(from_a) == {"b", "c"} and abs(share - 0.75) < 4 * np.sqrt(0.1875 / len(from_a))
 
 
 def test_instance_takes_the_class_of_the_nearest_other_by_brute_force() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(80, 3)) * [1, 50, 0.01], labels(80, 4)
-    found = perturb(x, y, "instance", share=0.5, random_state=3)
+    result = perturb(x, y, "instance", share=0.5, random_state=3)
     z = (x - x.mean(axis=0)) / x.std(axis=0)
-    for i in np.flatnonzero(found.changed):
+    for i in np.flatnonzero(result.changed):
         others = [j for j in range(80) if y[j] != y[i]]
         nearest = min(others, key=lambda j: ((z[i] - z[j]) ** 2).sum())
-        assert found.y[i] == y[nearest]
+        assert result.y[i] == y[nearest]
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, np.uint8])
 def test_shift_moves_targets_by_standard_deviations(dtype) -> None:
     y = np.random.default_rng(0).uniform(0, 200, size=400).astype(dtype)
-    found = perturb(np.zeros((400, 1)), y, "shift", share=0.25, amount=0.5, random_state=0)
-    assert found.changed.sum() == 100 and ((found.y != y) == found.changed).all()
-    moved = np.abs(found.y.astype(float) - y.astype(float))[found.changed]
-    assert found.y.dtype == y.dtype
+    result = perturb(np.zeros((400, 1)), y, "shift", share=0.25, amount=0.5, random_state=0)
+    assert result.changed.sum() == 100 and ((result.y != y) == result.changed).all()
+    moved = np.abs(result.y.astype(float) - y.astype(float))[result.changed]
+    assert result.y.dtype == y.dtype
     assert np.allclose(moved, 0.5 * y.astype(float).std(), atol=0.5 if dtype != np.float64 else 0)
 
 
@@ -137,50 +137,50 @@ def test_arrays_keep_type_and_gaps(dtype, kind) -> None:
     x = np.random.default_rng(0).gamma(2, 20, size=(300, 4)).clip(max=240).astype(dtype)
     if np.dtype(dtype).kind == "f":
         x[::7, 1] = np.nan
-    kept, y = x.copy(), labels(300)
-    found = perturb(x, y, kind, share=0.1, random_state=0)
-    rows = ((found.X != kept) & ~(np.isnan(found.X) & np.isnan(kept))).any(axis=1)
-    assert found.X.dtype == dtype and found.changed.sum() == 30 and (rows == found.changed).all()
-    assert np.array_equal(x, kept, equal_nan=np.dtype(dtype).kind == "f")
+    before, y = x.copy(), labels(300)
+    result = perturb(x, y, kind, share=0.1, random_state=0)
+    rows = ((result.X != before) & ~(np.isnan(result.X) & np.isnan(before))).any(axis=1)
+    assert result.X.dtype == dtype and result.changed.sum() == 30 and (rows == result.changed).all()
+    assert np.array_equal(x, before, equal_nan=np.dtype(dtype).kind == "f")
     if kind != "atypical":
-        assert (np.isnan(found.X) == np.isnan(kept)).all()
+        assert (np.isnan(result.X) == np.isnan(before)).all()
 
 
 def test_whole_numbers_stay_whole_in_columns_of_reals() -> None:
     rng = np.random.default_rng(0)
     x = np.column_stack([rng.normal(size=100), rng.poisson(4, 100)])
     for kind in COLUMNS:
-        found = perturb(x, labels(100), kind, share=0.5, random_state=0).X
-        assert (found[:, 1] == np.round(found[:, 1])).all()
+        result = perturb(x, labels(100), kind, share=0.5, random_state=0).X
+        assert (result[:, 1] == np.round(result[:, 1])).all()
 
 
 def test_near_noise_has_the_spread_asked_for() -> None:
-    """Variance of the noise over that of the column: amount^2, to 5 standard errors."""
+    """The noise has amount^2 times the variance of the column, to 5 standard errors."""
     x = np.random.default_rng(0).normal(size=(20_000, 2)) * [1e-3, 1e4]
-    found = perturb(x, labels(20_000), "near", share=1, amount=0.7, random_state=0).X
-    ratio = (found - x).var(axis=0) / x.var(axis=0)
+    result = perturb(x, labels(20_000), "near", share=1, amount=0.7, random_state=0).X
+    ratio = (result - x).var(axis=0) / x.var(axis=0)
     assert np.allclose(ratio, 0.49, rtol=5 * np.sqrt(2 / 20_000))
 
 
 def test_near_keeps_the_law_of_categories_and_redraws_half() -> None:
-    """Redrawn with 1/2, then alike with sum p^2; every share to 5 standard errors."""
+    """Redrawn with probability 1/2, then equal with sum p^2; every share to 5 standard errors."""
     rng, n = np.random.default_rng(0), 10_000
     c = rng.choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1])
     table = pa.table({"c": c, "x": rng.normal(size=n)})
-    drawn = perturb(table, labels(n), "near", share=1, random_state=0).X["c"].to_numpy()
+    perturbed = perturb(table, labels(n), "near", share=1, random_state=0).X["c"].to_numpy()
     for level, p in (("a", 0.6), ("b", 0.3), ("c", 0.1)):
-        assert abs((drawn == level).mean() - p) < 5 * np.sqrt(2 * p * (1 - p) / n)
+        assert abs((perturbed == level).mean() - p) < 5 * np.sqrt(2 * p * (1 - p) / n)
     other = 0.5 * (1 - 0.36 - 0.09 - 0.01)
-    assert abs((drawn != c).mean() - other) < 5 * np.sqrt(other * (1 - other) / n)
+    assert abs((perturbed != c).mean() - other) < 5 * np.sqrt(other * (1 - other) / n)
 
 
 @pytest.mark.parametrize("amount", [5.0, 40.0])
 def test_far_lies_beyond_the_support_and_the_quartiles(amount) -> None:
     rng = np.random.default_rng(0)
     x = np.column_stack([rng.normal(size=500), rng.pareto(1, 500), rng.poisson(0.1, 500)])
-    found = perturb(x, labels(500), "far", amount=amount, random_state=0)
-    drawn = found.X[found.changed]
-    for column, far in zip(x.T, drawn.T, strict=True):
+    result = perturb(x, labels(500), "far", amount=amount, random_state=0)
+    perturbed = result.X[result.changed]
+    for column, far in zip(x.T, perturbed.T, strict=True):
         low, mid, high = np.quantile(column, [0.25, 0.5, 0.75])
         assert ((far > column.max()) | (far < column.min())).all()
         assert (np.abs(far - mid) >= amount * (high - low)).all()
@@ -189,39 +189,41 @@ def test_far_lies_beyond_the_support_and_the_quartiles(amount) -> None:
 
 def test_far_changes_every_category_to_another_that_is_known() -> None:
     table = example_table()
-    found = perturb(table, labels(300), "far", share=0.3, random_state=0)
+    result = perturb(table, labels(300), "far", share=0.3, random_state=0)
     for name in ("level", "owns"):
-        before, after = (np.array(t[name].to_pylist(), dtype=object) for t in (table, found.X))
-        held = np.array([v is not None for v in before])
-        assert (before != after)[found.changed & held].all()
-        assert set(after) <= set(before) and (after[~held] == None).all()  # noqa: E711
+        before, after = (np.array(t[name].to_pylist(), dtype=object) for t in (table, result.X))
+        present = np.array([v is not None for v in before])
+        assert (before != after)[result.changed & present].all()
+        assert set(after) <= set(before) and (after[~present] == None).all()  # noqa: E711
 
 
 def test_atypical_draws_from_the_outer_percent_of_one_column() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2_000, 3))
-    found = perturb(x, labels(2_000), "atypical", share=0.2, random_state=0)
-    moved = found.X != x
-    assert (moved[found.changed].sum(axis=1) == 1).all()
+    result = perturb(x, labels(2_000), "atypical", share=0.2, random_state=0)
+    moved = result.X != x
+    assert (moved[result.changed].sum(axis=1) == 1).all()
     for j in range(3):
         order = np.sort(x[:, j])
         tail = set(order[:20]) | set(order[-20:])
-        drawn = found.X[moved[:, j], j]
-        assert set(drawn) <= tail and len(set(drawn)) > 20 and (drawn < 0).any()
+        values = result.X[moved[:, j], j]
+        assert set(values) <= tail and len(set(values)) > 20 and (values < 0).any()
     both = perturb(x, labels(2_000), "atypical", columns=[0, 2], random_state=0)
     assert ((both.X != x)[both.changed] == [True, False, True]).all()
 
 
 def test_atypical_counts_ties_in() -> None:
-    """Many zeros are no lower tail; a level is atypical where it is as rare."""
+    """Many zeros are not a lower tail; a level is atypical if it is as rare."""
     n = 1_000
     x = np.where(np.arange(n) < 900, 0, np.arange(n))
     c = np.array(["often", "rare"])[(np.arange(n) < 8).astype(int)]
     table = pa.table({"x": x, "c": c})
-    found = perturb(table, labels(n), "atypical", random_state=0)
-    assert (found.X["x"].to_numpy()[found.changed] >= 990).all()
-    found = perturb(table, labels(n), "atypical", columns=["c"], random_state=0)
-    assert (found.X["c"].to_numpy()[found.changed] == "rare").all() and found.changed.sum() == 100
+    result = perturb(table, labels(n), "atypical", random_state=0)
+    assert (result.X["x"].to_numpy()[result.changed] >= 990).all()
+    result = perturb(table, labels(n), "atypical", columns=["c"], random_state=0)
+    assert (
+        result.X["c"].to_numpy()[result.changed] == "rare"
+    ).all() and result.changed.sum() == 100
 
 
 def test_every_value_fits_its_column() -> None:
@@ -243,13 +245,13 @@ def test_every_value_fits_its_column() -> None:
     kinds = {"text": "continuous", "seen": "datetime:%d/%m/%y"}
     rows = Table.from_frame(table, kinds=kinds)
     for kind in ("near", "far"):
-        found = perturb(rows, labels(n), kind, share=0.5, amount=9.0, random_state=0)
-        assert isinstance(found.X, Table)
-        again = Table.from_frame(found.X.to_frame(), schema=rows.schema)  # reads back
+        result = perturb(rows, labels(n), kind, share=0.5, amount=9.0, random_state=0)
+        assert isinstance(result.X, Table)
+        again = Table.from_frame(result.X.to_frame(), schema=rows.schema)  # can be read back
         assert again.to_arrow().schema == rows.to_arrow().schema
-        assert (differing(rows, found.X) == found.changed).all() and found.changed.sum() == 60
-        kept = np.array(found.X.values("text"))[~found.changed]
-        assert (kept == np.array(rows.values("text"))[~found.changed]).all()
+        assert (differing(rows, result.X) == result.changed).all() and result.changed.sum() == 60
+        unchanged = np.array(result.X.values("text"))[~result.changed]
+        assert (unchanged == np.array(rows.values("text"))[~result.changed]).all()
 
 
 def test_same_seed_same_rows_and_global_state_untouched() -> None:
@@ -266,7 +268,7 @@ def test_same_seed_same_rows_and_global_state_untouched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"kind": "zoom"}, "uniform, asymmetric"),
         ({"kind": "far", "share": 1.5}, "between 0 and 1"),
@@ -282,8 +284,8 @@ def test_same_seed_same_rows_and_global_state_untouched() -> None:
         ({"kind": "atypical", "columns": ["owns"]}, "'owns'"),
     ],
 )
-def test_errors_are_one_line(options, says) -> None:
-    with pytest.raises(TabseedError, match=says) as caught:
+def test_errors_are_one_line(options, message) -> None:
+    with pytest.raises(TabseedError, match=message) as caught:
         perturb(example_table(), labels(300), **options)
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Records of training made by hand, and clusters of labelled rows."""
+"""Training records built by hand, and clusters of labelled rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tabseed as ts
 
 
 def by_hand(p: list[list[float]]) -> ts.TrainingDynamics:
-    """Two classes, one seed: p[e][i] is the probability of class 1, the logits (0, log-odds)."""
+    """Return a record of two classes and one seed; p[e][i] is the probability of class 1."""
     odds = np.log(np.array(p) / (1 - np.array(p)))
     outputs = np.stack([np.zeros_like(odds), odds], axis=-1)[None]
     return ts.TrainingDynamics(outputs.astype(np.float32))

@@ -1,4 +1,4 @@
-"""Games of few rows and the values of their players."""
+"""Small games and the values of their players."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OF_TARGETS = ("likeness", "squared")
 
 
 def shapley(kind, k, x, y, reference, engine="numpy", **further):
-    """Values of players on one column, or of points, for reference rows (X, y)."""
+    """Return a fitted scorer for players (a column or points) and reference rows (X, y)."""
     game = "accuracy" if kind == "likeness" else kind
     task = "regression" if kind in OF_TARGETS else "classification"
     scorer = ts.KNNShapley(k, game=game, engine=engine, random_state=0, **further)
@@ -24,7 +24,7 @@ def shapley(kind, k, x, y, reference, engine="numpy", **further):
 
 
 def alike(y, t):
-    """How much of a hit each target is: 1 at t, 0 an interquartile range away."""
+    """Return the likeness of each target to t: 1 if equal, 0 from an interquartile range away."""
     width = np.subtract(*np.quantile(y, [0.75, 0.25])) or y.std() or 1.0
     return np.maximum(0, 1 - np.abs(y - t) / width)
 

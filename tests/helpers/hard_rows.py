@@ -6,7 +6,7 @@ import numpy as np
 
 
 def clusters(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Two clusters far apart, one a class."""
+    """Return two clusters far apart, one per class."""
     rng = np.random.default_rng([9, seed])
     side = np.arange(n) % 2
     return rng.normal(size=(n, 3)) + 8 * side[:, None], side

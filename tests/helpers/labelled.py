@@ -1,4 +1,4 @@
-"""Two clusters of numbers with a class each."""
+"""Two clusters of numbers, one per class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks whose training is recorded: gradients, steps and seeds, each in another way."""
+"""Recorded networks: gradients, steps and seeds, each computed in a second way."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def small_networks(
 ) -> tuple[Networks, np.ndarray]:
     x = np.random.default_rng(4).normal(size=(len(labels), 4))
     streams = [child(seed_sequence(0), s) for s in range(2)]
-    how = MLP(hidden=(7, 5), dropout=dropout)
-    return train(how, x, labels, outputs, 3, streams), x
+    settings = MLP(hidden=(7, 5), dropout=dropout)
+    return train(settings, x, labels, outputs, 3, streams), x
 
 
 def test_gradients_agree_with_autograd() -> None:
@@ -60,12 +60,12 @@ def test_gradients_agree_with_autograd() -> None:
                 gradients.append(torch.autograd.grad(a[0, y[i]], row, retain_graph=True)[0][0])
                 if epoch == 1:
                     loss = torch.nn.functional.cross_entropy(a, torch.tensor(y[i : i + 1]))
-                    found = torch.autograd.grad(loss, leaves)
-                    square = sum(float((g**2).sum()) for g in found)
+                    gradient_parts = torch.autograd.grad(loss, leaves)
+                    square = sum(float((g**2).sum()) for g in gradient_parts)
                     assert norms[seed, i] == pytest.approx(np.sqrt(square), rel=1e-4)
             per_epoch.append(torch.stack(gradients).numpy())
-        want = np.std(per_epoch, axis=0).mean(axis=-1)
-        np.testing.assert_allclose(spread[seed], want, rtol=1e-3, atol=1e-6)
+        expected = np.std(per_epoch, axis=0).mean(axis=-1)
+        np.testing.assert_allclose(spread[seed], expected, rtol=1e-3, atol=1e-6)
 
 
 def test_backward_with_dropout_is_the_slope_of_forward() -> None:
@@ -81,15 +81,15 @@ def test_backward_with_dropout_is_the_slope_of_forward() -> None:
     layers = layers_of(flat, widths)
     activations = forward(layers, x, masks)
     deltas = backward(layers, activations, slopes, dropout=0.3)
-    found = np.concatenate(
+    gradient = np.concatenate(
         [
             np.concatenate([(a.T @ d).ravel(), d.sum(axis=0)])
             for a, d in zip(activations, deltas, strict=False)
         ]
     )
     step = 1e-6 * np.eye(len(flat))
-    want = [(value(flat + s) - value(flat - s)) / 2e-6 for s in step]
-    np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-6)
+    expected = [(value(flat + s) - value(flat - s)) / 2e-6 for s in step]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("task", ["classes", "regression"])
@@ -106,12 +106,12 @@ def test_seeds_together_are_seeds_alone(task: str) -> None:
 
 
 def test_steps_are_adam_of_the_mean_loss() -> None:
-    """Two epochs, each of ten passes of one batch, without dropout: by autograd and Adam's sums."""
+    """Two epochs of ten passes of one batch, without dropout, by autograd and the sums of Adam."""
     torch = pytest.importorskip("torch")
     x, y = clusters(2, n=8)
-    how = MLP(hidden=(5,), dropout=0.0, learning_rate=0.01, batch_size=8)
+    settings = MLP(hidden=(5,), dropout=0.0, learning_rate=0.01, batch_size=8)
     stream = child(seed_sequence(1), 0)
-    history = train(how, x, y, 2, 2, [stream]).weights[:, 0]
+    history = train(settings, x, y, 2, 2, [stream]).weights[:, 0]
     weights = first_weights((3, 5, 2), child(stream, INITIAL)).astype(np.float64)
     past: list[np.ndarray] = []
     for t in range(1, 21):
@@ -120,9 +120,9 @@ def test_steps_are_adam_of_the_mean_loss() -> None:
         hidden = torch.relu(torch.tensor(x) @ w1.reshape(3, 5) + b1)
         loss = torch.nn.functional.cross_entropy(hidden @ w2.reshape(5, 2) + b2, torch.tensor(y))
         past.append(torch.autograd.grad(loss, tensor)[0].numpy())
-        back = np.arange(t)[::-1, None]
-        mean = 0.1 * (0.9**back * past).sum(axis=0) / (1 - 0.9**t)
-        square = 0.001 * (0.999**back * np.square(past)).sum(axis=0) / (1 - 0.999**t)
+        age = np.arange(t)[::-1, None]
+        mean = 0.1 * (0.9**age * past).sum(axis=0) / (1 - 0.9**t)
+        square = 0.001 * (0.999**age * np.square(past)).sum(axis=0) / (1 - 0.999**t)
         weights = weights - 0.01 * mean / (np.sqrt(square) + 1e-8)
         if t % 10 == 0:
             np.testing.assert_allclose(history[t // 10 - 1], weights, atol=1e-5)
@@ -131,7 +131,7 @@ def test_steps_are_adam_of_the_mean_loss() -> None:
 def test_similarity_to_the_class_is_the_cosine() -> None:
     y = np.arange(8) % 2
     networks, x = small_networks(y, 3)
-    found = networks.class_similarity(x, np.full(8, 1), x, y)
+    similarity = networks.class_similarity(x, np.full(8, 1), x, y)
     layers = [
         [part[0].astype(float) for part in layer]
         for layer in layers_of(networks.weights[-1][:1], networks.widths)
@@ -139,8 +139,8 @@ def test_similarity_to_the_class_is_the_cosine() -> None:
     h = np.maximum(x @ layers[0][0] + layers[0][1], 0)
     h = np.maximum(h @ layers[1][0] + layers[1][1], 0)
     mean = h[y == 1].mean(axis=0)
-    want = h @ mean / np.maximum(np.linalg.norm(h, axis=1) * np.linalg.norm(mean), 1e-300)
-    np.testing.assert_allclose(found[0], want, atol=1e-5)
+    expected = h @ mean / np.maximum(np.linalg.norm(h, axis=1) * np.linalg.norm(mean), 1e-300)
+    np.testing.assert_allclose(similarity[0], expected, atol=1e-5)
     assert (networks.class_similarity(x, np.full(8, 2), x, y) == 0).all()  # no row is of class 2
 
 
@@ -157,9 +157,9 @@ def test_passes_with_dropout_average_to_the_softmax_without_it() -> None:
 
 
 def test_vog_is_high_where_the_model_bends() -> None:
-    """A logit that does not depend on the row has no gradient; one that comes to has."""
+    """A logit that does not depend on the row has no gradient; one that begins to has one."""
     weights = np.zeros((2, 1, 1 * 2 + 2 + 2 * 2 + 2), dtype=np.float32)
-    weights[1, 0, 0] = 1.0  # the second epoch: unit 0 is max(x, 0), class 1 has 3 times it
+    weights[1, 0, 0] = 1.0  # second epoch: unit 0 is max(x, 0), and class 1 is 3 times that
     weights[1, 0, 5] = 3.0
     networks = Networks(weights, (1, 2, 2), 0.0)
     spread = networks.gradient_spread(np.array([[1.0], [-1.0]]), np.array([[0, 1], [0, 1]]))

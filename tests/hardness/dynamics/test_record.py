@@ -1,4 +1,4 @@
-"""The record of a training: its log-probabilities, and what it refuses."""
+"""The record of training: its log-probabilities, and the settings that it refuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tabseed.hardness.dynamics.mlp import (
 )
 
 
-def test_what_is_refused() -> None:
+def test_bad_settings_are_refused() -> None:
     x, y = clusters(2)
     record = ts.TrainingDynamics.record
     with pytest.raises(TabseedError, match="'forest'"):
@@ -43,6 +43,6 @@ def test_log_probabilities_are_those_of_the_label() -> None:
     rng = np.random.default_rng(9)
     outputs = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
     y = np.array([4, 0, 2, 2])
-    found = ts.TrainingDynamics(outputs).log_probabilities(y)
-    want = log_softmax(outputs, axis=-1)[:, :, np.arange(4), y]
-    np.testing.assert_array_equal(found, want)
+    result = ts.TrainingDynamics(outputs).log_probabilities(y)
+    expected = log_softmax(outputs, axis=-1)[:, :, np.arange(4), y]
+    np.testing.assert_array_equal(result, expected)

@@ -1,4 +1,4 @@
-"""Scores of hardness from training: by hand on made records, and what every scorer must hold."""
+"""Scores of hardness from training: by hand on small records, and what all scorers must satisfy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OF_OUTPUTS = (
 
 
 def test_scores_of_three_rows_by_hand() -> None:
-    # class 1 all; row 0 easy, row 1 wavers, row 2 is taken for class 0 for sure
+    # all rows are of class 1; row 0 is easy, row 1 wavers, row 2 is surely taken for class 0
     dynamics = by_hand([[0.9, 0.8, 0.1], [0.9, 0.2, 0.2], [0.9, 0.8, 0.1], [0.9, 0.4, 0.2]])
     y = np.array([1, 1, 1])
     p = np.array([[0.9] * 4, [0.8, 0.2, 0.8, 0.4], [0.1, 0.2, 0.1, 0.2]])
@@ -71,13 +71,13 @@ def test_regression_scores_by_hand() -> None:
 
 
 def test_data_iq_tells_apart_what_data_maps_does_not() -> None:
-    # equal confidence; row 0 always at 1/2, row 1 sure of either half of the time
+    # equal confidence; row 0 stays at 1/2, row 1 is sure of each class half of the time
     dynamics = by_hand([[0.5, 0.01], [0.5, 0.99]])
     y = np.array([1, 1])
     even = ts.DataMaps().from_dynamics(dynamics, y)
     assert even[0] == pytest.approx(even[1])
     np.testing.assert_allclose(ts.DataIQ().from_dynamics(dynamics, y), [0.25, 0.4901], atol=1e-6)
-    # and they rank rows of unlike confidence the other way round
+    # rows of different confidence can have opposite orders
     dynamics = by_hand([[0.45, 0.01], [0.45, 0.97]])
     iq, maps = (s.from_dynamics(dynamics, y) for s in (ts.DataIQ(), ts.DataMaps()))
     assert maps[0] > maps[1]
@@ -89,10 +89,10 @@ def test_two_classes_have_one_order() -> None:
     y = rng.integers(0, 2, 200)
     dynamics = ts.TrainingDynamics(rng.normal(size=(3, 8, 200, 2)).astype(np.float32))
     p = softmax(dynamics.outputs[:, -1].astype(float), axis=-1)[..., 1].mean(axis=0)
-    want = np.argsort(np.where(y == 1, 1 - p, p))
+    expected = np.argsort(np.where(y == 1, 1 - p, p))
     # the norm of (p - y, y - p) is the square root of 2 times |p - y|
-    np.testing.assert_array_equal(np.argsort(ts.EL2N(epoch=8).from_dynamics(dynamics, y)), want)
-    np.testing.assert_array_equal(np.argsort(ts.CleanLab().from_dynamics(dynamics, y)), want)
+    np.testing.assert_array_equal(np.argsort(ts.EL2N(epoch=8).from_dynamics(dynamics, y)), expected)
+    np.testing.assert_array_equal(np.argsort(ts.CleanLab().from_dynamics(dynamics, y)), expected)
 
 
 @pytest.mark.parametrize("kind", OF_OUTPUTS)
@@ -114,25 +114,27 @@ def test_z_scores_within_classes() -> None:
 def test_the_detector_judges_no_row_by_itself() -> None:
     rng = np.random.default_rng(3)
     changed, fold = np.arange(30) % 3 == 0, np.arange(30) % 5
-    taught, judged = rng.random((2, 4, 30)), rng.random((2, 4, 30))
-    found = detect(taught, changed, judged, fold)
+    known, judged = rng.random((2, 4, 30)), rng.random((2, 4, 30))
+    result = detect(known, changed, judged, fold)
     model = LogisticRegression(max_iter=1000)
     model.fit(
-        np.vstack([taught[0][:, fold != 2].T, taught[1][:, fold != 2].T]),
+        np.vstack([known[0][:, fold != 2].T, known[1][:, fold != 2].T]),
         np.tile(changed[fold != 2], 2),
     )
-    want = [model.predict_proba(judged[:, :, i])[:, 1].mean() for i in np.flatnonzero(fold == 2)]
-    np.testing.assert_allclose(found[fold == 2], want)
-    other = taught.copy()
+    expected = [
+        model.predict_proba(judged[:, :, i])[:, 1].mean() for i in np.flatnonzero(fold == 2)
+    ]
+    np.testing.assert_allclose(result[fold == 2], expected)
+    other = known.copy()
     other[:, :, fold == 2] = rng.random((2, 4, 6))
     moved = detect(other, changed, judged, fold)
-    np.testing.assert_array_equal(moved[fold == 2], found[fold == 2])
-    assert (moved[fold != 2] != found[fold != 2]).all()
+    np.testing.assert_array_equal(moved[fold == 2], result[fold == 2])
+    assert (moved[fold != 2] != result[fold != 2]).all()
 
 
 # --- every scorer -------------------------------------------------------------------------------
 
-LABEL_BLIND = {"agreement", "vog"}  # no law says that a wrong label comes first
+LABEL_BLIND = {"agreement", "vog"}  # these need not rank a wrong label first
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -153,20 +155,20 @@ def test_agreement_is_low_between_the_clusters() -> None:
     x, y = clusters(2, n=120)
     y[0] = 0
     x[5] = 0.0  # halfway
-    found = ts.Agreement(random_state=0).fit_score(x, y)
-    assert found.argmax() == 5
+    hardness = ts.Agreement(random_state=0).fit_score(x, y)
+    assert hardness.argmax() == 5
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_same_seed_same_bytes(name: str) -> None:
     x, y = clusters(3, n=45)
-    y[::4] = (y[::4] + 1) % 3  # else all is learned at once, and nothing forgotten
+    y[::4] = (y[::4] + 1) % 3  # otherwise all rows are learned at once and none is forgotten
     kind = scorer_class(name)
-    make = {"epochs": 4, "n_seeds": 2}
+    settings = {"epochs": 4, "n_seeds": 2}
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    first = kind(**make, random_state=1).fit_score(x, y)  # type: ignore[call-arg]
-    again = kind(**make, random_state=1).fit_score(x, y)  # type: ignore[call-arg]
-    other = kind(**make, random_state=2).fit_score(x, y)  # type: ignore[call-arg]
+    first = kind(**settings, random_state=1).fit_score(x, y)  # type: ignore[call-arg]
+    again = kind(**settings, random_state=1).fit_score(x, y)  # type: ignore[call-arg]
+    other = kind(**settings, random_state=2).fit_score(x, y)  # type: ignore[call-arg]
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
@@ -184,9 +186,9 @@ def test_few_rows(n: int, model: str) -> None:
             with pytest.raises(TooFewRowsError, match="10 rows"):
                 scorer.from_dynamics(dynamics, y)  # type: ignore[attr-defined]
         elif model == "mlp" or not scorer.needs_network:  # type: ignore[attr-defined]
-            found = scorer.from_dynamics(dynamics, y)  # type: ignore[attr-defined]
-            assert found.shape == (n,)
-            assert np.isfinite(found).all(), name
+            hardness = scorer.from_dynamics(dynamics, y)  # type: ignore[attr-defined]
+            assert hardness.shape == (n,)
+            assert np.isfinite(hardness).all(), name
 
 
 @pytest.mark.parametrize("model", ["mlp", "trees"])
@@ -202,7 +204,7 @@ def test_odd_tables(shape: str, model: str) -> None:
     dynamics = ts.TrainingDynamics.record(x, y, model=model, epochs=2, n_seeds=1, stream=0)
     scores = score_all(dynamics, y)
     assert len(scores) == (12 if model == "mlp" else 10)
-    assert all(np.isfinite(found).all() for found in scores.values())
+    assert all(np.isfinite(hardness).all() for hardness in scores.values())
     if shape == "one class":
         for name in set(scores) - {"prototypicality", "agreement"}:
             assert (scores[name] == 0).all(), name
@@ -250,8 +252,8 @@ def test_regression_finds_the_wrong_target(name: str, model: str) -> None:
     x = rng.normal(size=(150, 2))
     y = x @ [3.0, 1.0] + 100.0
     y[4] += 15.0
-    found = scorer_class(name)(model=model, random_state=0).fit_score(x, y)  # type: ignore[call-arg]
-    assert found.argmax() == 4
+    hardness = scorer_class(name)(model=model, random_state=0).fit_score(x, y)  # type: ignore[call-arg]
+    assert hardness.argmax() == 4
     with pytest.raises(TabseedError, match="regression"):
         ts.AUM().fit(x, y)
 

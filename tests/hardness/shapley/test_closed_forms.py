@@ -16,32 +16,32 @@ from helpers.games import ENGINES, GAMES, OF_TARGETS, alike, shapley
 
 
 def worth(kind, nearest, y, t, k, classes):
-    """V of a set of players, given from near to far (threshold: those within the radius)."""
+    """Return V of a set of players from near to far (threshold: those within the radius)."""
     if kind == "accuracy":
         return sum(y[i] == t for i in nearest[:k]) / k
     if kind == "likeness":
         return sum(alike(y, t)[i] for i in nearest[:k]) / k
     if kind == "squared":
         return -((sum(y[i] for i in nearest[:k]) / k - t) ** 2)
-    chosen = nearest if kind == "threshold" else nearest[:k]
-    return sum(y[i] == t for i in chosen) / len(chosen) if chosen else 1 / classes
+    voters = nearest if kind == "threshold" else nearest[:k]
+    return sum(y[i] == t for i in voters) / len(voters) if voters else 1 / classes
 
 
 def by_all_subsets(order, value):
-    """Shapley values for one order of the players by distance, from the definition."""
+    """Return Shapley values from the definition, for one order of the players by distance."""
     n, value = len(order), cache(value)
-    found = np.zeros(n)
+    result = np.zeros(n)
     for i in range(n):
         others = [j for j in order if j != i]
         for size in range(n):
-            for chosen in combinations(others, size):
-                more = tuple(j for j in order if j in chosen or j == i)
-                found[i] += (value(more) - value(chosen)) / (n * comb(n - 1, size))
-    return found
+            for subset in combinations(others, size):
+                more = tuple(j for j in order if j in subset or j == i)
+                result[i] += (value(more) - value(subset)) / (n * comb(n - 1, size))
+    return result
 
 
 def by_all_orders(kind, distance, y, t, k):
-    """Mean over all orders of tied players; a ball of radius 1."""
+    """Return Shapley values averaged over all orders of tied players; balls have radius 1."""
     classes, players = len({*y.tolist(), t}), range(len(y))
     if kind == "threshold":
         near = [i for i in players if distance[i] <= 1]
@@ -55,7 +55,7 @@ def by_all_orders(kind, distance, y, t, k):
 
 
 def small_game(kind, rng, n, levels):
-    """Players x, y and a reference row t with its target; targets add up to 0."""
+    """Return players x, y and a reference row t with its target; targets add up to 0."""
     x, t = rng.integers(0, levels, n).astype(float), float(rng.integers(0, levels))
     if kind in OF_TARGETS:
         y = rng.normal(size=n)
@@ -68,26 +68,26 @@ def test_equals_all_subsets_and_all_orders_of_ties(kind):
     rng = np.random.default_rng(0)
     for n, levels in ((1, 2), (2, 2), (3, 2), (4, 2), (5, 3), (7, 100)):
         x, y, t, target = small_game(kind, rng, n, levels)
-        varies = x.std() > 0  # a column that does not is left out: all are tied
+        varies = x.std() > 0  # a constant column is left out, so all rows are tied
         distance = np.abs(x - t) if varies else np.zeros(n)
-        further = {"radius": 1 / x.std() if varies else 1.0} if kind == "threshold" else {}
+        options = {"radius": 1 / x.std() if varies else 1.0} if kind == "threshold" else {}
         for k in (1, 2, 3, n, n + 3) if kind != "threshold" else (5,):
             truth = by_all_orders(kind, distance, y, target, k)
             for engine in ENGINES:
-                found = shapley(kind, k, x, y, ([t], [target]), engine, **further)
-                assert np.abs(found.values_ - truth).max() < 1e-12
-                assert np.array_equal(found.scores_, -found.values_)
+                scorer = shapley(kind, k, x, y, ([t], [target]), engine, **options)
+                assert np.abs(scorer.values_ - truth).max() < 1e-12
+                assert np.array_equal(scorer.scores_, -scorer.values_)
 
 
 @pytest.mark.parametrize("kind", ["accuracy", "soft", "likeness", "squared"])
 def test_eight_players(kind):
     x, y, t, target = small_game(kind, np.random.default_rng(1), 8, 1000)
     ks = (1, 2, 3, 8, 11)
-    found = shapley(kind, ks, x, y, ([t], [target]))
+    scorer = shapley(kind, ks, x, y, ([t], [target]))
     for k in ks:
         truth = by_all_orders(kind, np.abs(x - t), y, target, k)
-        assert np.abs(found.values_by_k_[k] - truth).max() < 1e-12
-    assert np.array_equal(found.values_, found.values_by_k_[1])
+        assert np.abs(scorer.values_by_k_[k] - truth).max() < 1e-12
+    assert np.array_equal(scorer.values_, scorer.values_by_k_[1])
 
 
 @pytest.mark.parametrize("kind", ["accuracy", "soft", "likeness", "squared"])
@@ -100,8 +100,8 @@ def test_stable_takes_tied_rows_in_their_order(kind):
         order = np.argsort(np.abs(x - t), kind="stable").tolist()
         truth = by_all_subsets(order, lambda s: worth(kind, s, y, target, 2, classes))  # noqa: B023
         for engine in ENGINES:
-            found = shapley(kind, 2, x, y, ([t], [target]), engine, ties="stable")
-            assert np.abs(found.values_ - truth).max() < 1e-12
+            scorer = shapley(kind, 2, x, y, ([t], [target]), engine, ties="stable")
+            assert np.abs(scorer.values_ - truth).max() < 1e-12
 
 
 # arXiv 2410.00759, Table 2a: players at -1, 0 and 1 with labels 0, 0, 1, K = 1
@@ -117,10 +117,10 @@ def test_published_table_and_its_expectation():
     bounds = {-0.7: (-np.inf, -0.5), -0.25: (-0.5, 0), 0.25: (0, 0.5), 0.7: (0.5, np.inf)}
     expected = 0.0
     for (t, label), row in PUBLISHED.items():
-        found = shapley("accuracy", 1, [-1, 0, 1], [0, 0, 1], ([t], [label]))
-        assert found.values_ == pytest.approx(row, abs=1e-12)
+        scorer = shapley("accuracy", 1, [-1, 0, 1], [0, 0, 1], ([t], [label]))
+        assert scorer.values_ == pytest.approx(row, abs=1e-12)
         law = norm(2 * label - 1, 1)
-        expected += (law.cdf(bounds[t][1]) - law.cdf(bounds[t][0])) / 2 * found.values_[1]
+        expected += (law.cdf(bounds[t][1]) - law.cdf(bounds[t][0])) / 2 * scorer.values_[1]
     assert expected == pytest.approx(0.2090488996, abs=1e-10)
 
 

@@ -19,32 +19,32 @@ def test_engines_agree_and_values_add_up(kind, make):
     x_ref, y_ref = make(rng, 150)
     if kind in OF_TARGETS:
         y, y_ref = y + rng.normal(size=700), y_ref + rng.normal(size=150)
-    further = {"radius": 1.0} if kind == "threshold" else {}
-    found = [shapley(kind, 5, x, y, (x_ref, y_ref), e, **further) for e in ENGINES]
-    for other in found[1:]:
-        assert np.abs(other.values_ - found[0].values_).max() < 1e-12
-        assert np.abs(other.standard_errors_ - found[0].standard_errors_).max() < 1e-12
+    options = {"radius": 1.0} if kind == "threshold" else {}
+    scorers = [shapley(kind, 5, x, y, (x_ref, y_ref), e, **options) for e in ENGINES]
+    for other in scorers[1:]:
+        assert np.abs(other.values_ - scorers[0].values_).max() < 1e-12
+        assert np.abs(other.standard_errors_ - scorers[0].standard_errors_).max() < 1e-12
     if kind == "threshold":
         return
-    # all orders of tied players are alike to the sum, so any of them will do
+    # the sum is the same for all orders of tied players, so any order will do
     spread = x.std(axis=0)
     nearest = np.argsort(cdist(x_ref / spread, x / spread), axis=1, kind="stable")[:, :5]
     if kind == "likeness":
         if make is clusters:
             votes = [alike(y, t)[near].mean() for t, near in zip(y_ref, nearest, strict=True)]
-            assert found[0].values_.sum() == pytest.approx(np.mean(votes), abs=1e-10)
+            assert scorers[0].values_.sum() == pytest.approx(np.mean(votes), abs=1e-10)
     elif kind == "squared":
         if make is clusters:
             centred = y - y.mean()
             error = centred[nearest].mean(axis=1) - (y_ref - y.mean())
-            whole = ((y_ref - y.mean()) ** 2 - error**2).mean()
-            assert found[0].values_.sum() == pytest.approx(whole, abs=1e-10)
+            expected = ((y_ref - y.mean()) ** 2 - error**2).mean()
+            assert scorers[0].values_.sum() == pytest.approx(expected, abs=1e-10)
     elif make is clusters:
-        whole = (y[nearest] == y_ref[:, None]).mean() - (1 / 3 if kind == "soft" else 0)
-        assert found[0].values_.sum() == pytest.approx(whole, abs=1e-10)
+        expected = (y[nearest] == y_ref[:, None]).mean() - (1 / 3 if kind == "soft" else 0)
+        assert scorers[0].values_.sum() == pytest.approx(expected, abs=1e-10)
 
 
-def test_ties_of_whole_numbers_are_found_after_standardising():
+def test_ties_of_whole_numbers_survive_standardising():
     """Ranks from distances in exact fractions give the same values as points do."""
     rng = np.random.default_rng(4)
     x, y = rng.integers(0, 5, (40, 3)), rng.integers(0, 2, 40)
