@@ -15,8 +15,8 @@ from tabseed.estimates.scores import score_rows
 @pytest.mark.parametrize("classes", [2, 4])
 def test_rows_of_an_area_have_its_mean_and_its_spread(classes: int) -> None:
     """Mean: scikit-learn's area. Variance: that of 1,000 stratified resamplings, whose own error
-    is 2 %; the bound leaves room for five of these and what linear parts
-    leave out. One seed."""
+    is 2 %; the bound leaves room for five of these and what linear parts leave out. One seed.
+    """
     rng = np.random.default_rng(0)
     y = rng.integers(0, classes, 240)
     share = rng.dirichlet(np.ones(classes), 240) + 0.3 * np.eye(classes)[y]

@@ -33,36 +33,36 @@ def test_evaluation_holds_every_number_and_its_reference(good) -> None:
     assert list(good.left_out) == ["person_id"] and "left out" in good.left_out["person_id"]
     assert good.overlap.n_equal == 0 and good.overlap.n_holdout == 80
     for metric in ("divergence", "marginal"):
-        for found in (getattr(good, metric), getattr(good, f"{metric}_reference")):
-            assert found.headline.low <= found.headline.value <= found.headline.high
+        for result in (getattr(good, metric), getattr(good, f"{metric}_reference")):
+            assert result.headline.low <= result.headline.value <= result.headline.high
     assert good.divergence.js.low <= 0  # drawn from the same law
     assert set(good.marginal.columns) == set(good.columns)
 
 
 def test_evaluation_is_json_without_nan(good) -> None:
-    found = json.loads(good.to_json(), parse_constant=lambda name: pytest.fail(name))
-    assert found == json.loads(json.dumps(good.to_dict()))
-    assert found["settings"]["random_state"] == 0
-    assert found["settings"]["target"] == "job"
-    assert found["metrics"]["divergence"]["headline"]["unit"] == "bits"
+    data = json.loads(good.to_json(), parse_constant=lambda name: pytest.fail(name))
+    assert data == json.loads(json.dumps(good.to_dict()))
+    assert data["settings"]["random_state"] == 0
+    assert data["settings"]["target"] == "job"
+    assert data["metrics"]["divergence"]["headline"]["unit"] == "bits"
 
 
-def test_verdict_says_what_cannot_be_told(good) -> None:
+def test_verdict_names_the_smallest_difference_that_shows(good) -> None:
     limit = good.divergence.smallest_js
     assert f"With 80 holdout rows a JS below {limit:.2g}" in good.verdict
     assert f"{good.divergence.js.value:.3f} bits".replace("-0.000", "0.000") in good.verdict
     assert "training rows" in good.verdict and "twentieth" in good.verdict
 
 
-def test_a_bad_table_is_told_and_the_verdict_does_not_excuse_it() -> None:
+def test_a_bad_table_is_recognised_and_the_verdict_does_not_excuse_it() -> None:
     fake = people(300, 1)
     rng = np.random.default_rng(0)
     torn = pa.table({name: fake[name].take(rng.permutation(300)) for name in fake.column_names})
     torn = torn.set_column(2, "größe", pa.array(rng.normal(size=300) + 3))
-    found = evaluate(people(150, 0), torn, people(80, 2), n_jobs=2)
-    assert found.divergence.js.low > 0.2
-    assert found.marginal.headline.low > found.marginal_reference.headline.high
-    assert "cannot be told" not in found.verdict
+    evaluation = evaluate(people(150, 0), torn, people(80, 2), n_jobs=2)
+    assert evaluation.divergence.js.low > 0.2
+    assert evaluation.marginal.headline.low > evaluation.marginal_reference.headline.high
+    assert "cannot" not in evaluation.verdict
 
 
 def test_same_seed_same_evaluation_and_progress_in_order() -> None:

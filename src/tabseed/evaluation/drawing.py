@@ -1,4 +1,4 @@
-"""What the page of an evaluation shows beside its numbers."""
+"""The pictures on the page of an evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JUDGES = {"trees": "boosted trees", "mlp": "neural network"}
 
 @dataclass(frozen=True)
 class Plot:
-    """Where the two intervals of a measure lie on its axis, in the plot's units."""
+    """The positions of a measure's two intervals on its axis, in the plot's units."""
 
     end: float
     zero: float
@@ -24,10 +24,10 @@ class Plot:
 
 
 def plot(row: Row) -> Plot:
-    """Place the intervals of a row of an evaluation, that of synthetic and that of real rows."""
+    """Return the positions of both intervals, of synthetic and of real rows, in an answer's row."""
     start = min(0.0, row["synthetic_low"], row["real_low"])
     highest = max(row["synthetic_high"], row["real_high"])
-    end = axis_end(max(highest, -0.6 * start))  # 0 keeps clear of the end and its label
+    end = axis_end(max(highest, -0.6 * start))  # keep 0 clear of the end and its label
     at = axis(start, end)
     synthetic, real = (
         (at(row[f"{name}_low"]), at(row[name]), at(row[f"{name}_high"]))
@@ -37,7 +37,7 @@ def plot(row: Row) -> Plot:
 
 
 def judges(result: DivergenceResult, reference: DivergenceResult) -> list[dict[str, Any]]:
-    """Give each discriminator's own numbers: the page quotes the larger, which hides the other."""
+    """Return each discriminator's own numbers, since the page quotes only the larger ones."""
     return [
         {
             "view": view,
@@ -52,14 +52,14 @@ def judges(result: DivergenceResult, reference: DivergenceResult) -> list[dict[s
 
 
 def bars_end(distances: Mapping[str, float], reference: Mapping[str, float]) -> float:
-    """Give where the axis of the columns' bars ends."""
+    """Return the value at which the axis of the columns' bars ends."""
     return axis_end(max((*distances.values(), *reference.values()), default=0.0))
 
 
 def columns(
     distances: Mapping[str, float], reference: Mapping[str, float], end: float
 ) -> list[dict[str, Any]]:
-    """Give columns by distance, the largest first, with their bars in per cent of the axis."""
+    """Return the columns by distance, largest first, with their bars in per cent of the axis."""
     scale = 100 / end
     return [
         {

@@ -33,16 +33,16 @@ MIN_ROWS = DiscriminatorDivergence.min_rows
 STEPS = ("comparing rows", "synthetic against holdout", "train against holdout", "columns")
 MEASURES = {  # the numbers to quote, the most telling first
     "Jensen-Shannon divergence, plain": (
-        "All columns together, all values as they are, exact grain included."
+        "All columns together, all values as they are, down to the last digit."
     ),
     "Jensen-Shannon divergence, coarse": (
-        "All columns together, numbers seen by their twentieth only."
+        "All columns together; the judges see only the twentieth in which a number lies."
     ),
     "Kullback-Leibler divergence, plain": (
-        "Of real from synthetic rows; unlike the others it has no upper end."
+        "Of real rows from synthetic rows; unlike the other measures it has no upper limit."
     ),
     "Mean distance of single columns": (
-        "Each column for itself: Kolmogorov-Smirnov for numbers, total variation for others."
+        "Each column on its own: Kolmogorov-Smirnov for numbers, total variation for others."
     ),
 }
 HEADINGS = (
@@ -54,7 +54,7 @@ HEADINGS = (
     Heading.text("unit", "unit"),
 )
 FINDERS = {"trees": "boosted trees", "mlp": "a neural network"}
-PARTS = 100  # into which each step is divided when progress is told
+PARTS = 100  # of each step, when progress is reported
 TOTAL = PARTS * len(STEPS)
 
 
@@ -64,11 +64,11 @@ class Evaluation(Finding):
 
     ``divergence`` and ``marginal`` compare synthetic with held-out rows; the two ``_reference``
     compare the generator's training rows with the same held-out rows, by the same settings: what
-    a perfect generator could reach. ``left_out`` gives each column not compared and why,
-    ``empty`` each column without a value, with the table that lacks them.
+    a perfect generator could reach. ``left_out`` names each column not compared, with the reason;
+    ``empty`` names each column without a value, with its table.
     """
 
-    title = "A synthetic table, judged"
+    title = "Evaluation of a synthetic table"
     _template = "evaluation/page.html"
 
     n_train: int
@@ -86,12 +86,12 @@ class Evaluation(Finding):
 
     @property
     def verdict(self) -> str:
-        """Whether the tables can be told apart, by how much, and how small a difference shows."""
+        """Whether judges tell the tables apart, how well, and how small a difference they see."""
         return _verdict(self.divergence, self.divergence_reference)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Rows that both real tables hold, rows not used, columns without a value."""
+        """Rows that both real tables contain, rows not used, columns without a value."""
         sizes = (
             ("holdout", self.n_holdout, self.divergence.n_real),
             ("synthetic", self.n_synthetic, self.divergence.n_synthetic),
@@ -111,16 +111,16 @@ class Evaluation(Finding):
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """Each measure, its value and interval on synthetic and on real rows, its unit."""
+        """Each measure, its values and intervals for synthetic and for real rows, its unit."""
         return HEADINGS
 
     def rows(self) -> list[Row]:
-        """Give the numbers to quote, the most telling first, beside what real rows get."""
-        given, real = self.divergence, self.divergence_reference
+        """Return the numbers to quote, the most telling first, beside what real rows get."""
+        synthetic, real = self.divergence, self.divergence_reference
         pairs = (
-            (given.js, real.js),
-            (given.js_coarse, real.js_coarse),
-            (given.kl, real.kl),
+            (synthetic.js, real.js),
+            (synthetic.js_coarse, real.js_coarse),
+            (synthetic.kl, real.kl),
             (self.marginal.mean, self.marginal_reference.mean),
         )
         return [
@@ -135,7 +135,7 @@ class Evaluation(Finding):
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready (no NaN, no infinity)."""
+        """Return everything, JSON-ready (no NaN, no infinity)."""
         return {
             "verdict": self.verdict,
             "rows": {
@@ -171,13 +171,13 @@ class Evaluation(Finding):
         }
 
     def _settings(self) -> dict[str, str]:
-        shown = {"seed": self.settings["random_state"], "target": self.settings["target"]}
+        options = {"seed": self.settings["random_state"], "target": self.settings["target"]}
         plan = self.divergence.plan
         return {
-            **{name: str(value) for name, value in shown.items() if value is not None},
+            **{name: str(value) for name, value in options.items() if value is not None},
             "cross-fitting": f"{plan.folds} folds, {plan.repeats} repeats",
             "python": str(self.settings["python"]),
-            **{name: str(number) for name, number in self.settings["versions"].items()},
+            **{name: str(release) for name, release in self.settings["versions"].items()},
         }
 
 
@@ -196,40 +196,41 @@ def evaluate(
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Compare synthetic rows with held-out real rows, and training rows with the same.
+    """Compare synthetic rows with held-out real rows, and training rows with the same rows.
 
-    ``train`` trained the generator; ``holdout`` trained nothing. All are frames or Tables; the
-    schema is detected on ``train`` unless given, the others must hold its columns. ``target``
-    is noted (and must be a column). ``progress(done, total, message)`` is called as work ends.
-    The same ``random_state`` gives the same numbers whatever ``n_jobs``. Raises LeakageError,
-    SchemaError, or TooFewRowsError below 10 rows in any table. Cost: see
-    :class:`~tabseed.metrics.DiscriminatorDivergence`, twice without its permutations.
+    ``train`` trained the generator; ``holdout`` trained nothing. All are frames or Tables. The
+    schema is detected on ``train`` unless one is passed; the other tables must have its columns.
+    ``target`` must be a column and is recorded in the settings. Each finished step calls
+    ``progress(done, total, message)``. The same ``random_state`` gives the same numbers for any
+    ``n_jobs``. Raises LeakageError, SchemaError, or TooFewRowsError if a table has fewer than 10
+    rows. Cost: see :class:`~tabseed.metrics.DiscriminatorDivergence`; a second run without its
+    permutations.
     """
     began = time.perf_counter()
     tables, full = _conform_all(train, synthetic, holdout, schema)
     if target is not None:
-        full[target]  # unknown names raise, with the nearest name
-    real, fake, held = tables
+        full[target]  # an unknown name raises SchemaError, which suggests the nearest one
+    real, fake, held_out = tables
     report = progress or silent
     report(0, TOTAL, STEPS[0])
-    overlap = check_leakage(real, held)
+    overlap = check_leakage(real, held_out)
     seeds = seed_sequence(random_state)
     divergence = DiscriminatorDivergence(n_jobs=n_jobs).evaluate(
-        held, fake, random_state=child(seeds, 0), progress=_step(progress, 1)
+        held_out, fake, random_state=child(seeds, 0), progress=_step(progress, 1)
     )
     reference = DiscriminatorDivergence(n_jobs=n_jobs, permutations=0).evaluate(
-        held, real, random_state=child(seeds, 1), progress=_step(progress, 2)
+        held_out, real, random_state=child(seeds, 1), progress=_step(progress, 2)
     )
     report(3 * PARTS, TOTAL, STEPS[3])
     marginal, marginal_reference = (
-        MarginalDistance().evaluate(held, table, random_state=child(seeds, 2, place))
-        for place, table in enumerate((fake, real))
+        MarginalDistance().evaluate(held_out, table, random_state=child(seeds, 2, index))
+        for index, table in enumerate((fake, real))
     )
     report(TOTAL, TOTAL, "done")
     return Evaluation(
         n_train=len(real),
         n_synthetic=len(fake),
-        n_holdout=len(held),
+        n_holdout=len(held_out),
         columns=tuple(real.schema.names),
         left_out={c.name: c.reason for c in full.left_out},
         overlap=overlap,
@@ -237,7 +238,7 @@ def evaluate(
         divergence_reference=reference,
         marginal=marginal,
         marginal_reference=marginal_reference,
-        empty=_empty({"synthetic": fake, "holdout": held}),
+        empty=_empty({"synthetic": fake, "holdout": held_out}),
         settings=_settings(random_state, target, time.perf_counter() - began),
     )
 
@@ -249,37 +250,40 @@ def _step(progress: Progress | None, index: int) -> Progress:
 def _conform_all(
     train: Frame, synthetic: Frame, holdout: Frame, schema: Schema | None
 ) -> tuple[tuple[Table, Table, Table], Schema]:
-    """Bring all three to the modelled columns of one schema; give also the whole schema."""
+    """Return all three with the modelled columns of one schema, and the schema in full."""
     if schema is None:
         schema = Table.from_frame(train).schema
     modelled = schema.modelled
     if not len(modelled):
-        raise SchemaError("no column to compare: all are ids or free text; set other kinds")
+        raise SchemaError(
+            "no column to compare: all are ids or free text; set another kind for one"
+        )
     real = conform(train, modelled, "train")
-    modelled = real.schema  # with the categories that a schema file may leave open
-    fake, held = conform(synthetic, modelled, "synthetic"), conform(holdout, modelled, "holdout")
-    for name, table in (("train", real), ("synthetic", fake), ("holdout", held)):
+    modelled = real.schema  # with the categories that a schema file may omit
+    fake, held_out = (
+        conform(synthetic, modelled, "synthetic"),
+        conform(holdout, modelled, "holdout"),
+    )
+    for name, table in (("train", real), ("synthetic", fake), ("holdout", held_out)):
         if len(table) < MIN_ROWS:
             raise TooFewRowsError(
-                f"the {name} table has {len(table)} rows; judging needs at least {MIN_ROWS}"
+                f"the {name} table has {len(table)} rows; an evaluation needs at least {MIN_ROWS}"
             )
-    return (real, fake, held), schema
+    return (real, fake, held_out), schema
 
 
 def _verdict(result: DivergenceResult, reference: DivergenceResult) -> str:
-    """Say first whether the tables can be told apart, then how small a difference could be seen."""
+    """Say first whether the judges tell the tables apart, then how small a difference they see."""
     js, limit = result.js, result.smallest_js
     can = "cannot" if js.low <= 0 else "can"
-    text = (
-        f"The synthetic rows {can} be told from real ones by these {result.n_real} held-out rows."
-    )
+    text = f"These {result.n_real} held-out rows {can} tell the synthetic rows from real ones."
     if limit is not None and (js.low <= 0 or js.value < limit):
         text += f" With {result.n_real} holdout rows a JS below {limit:.2g} cannot be told from 0."
     return text + (
         f" Jensen-Shannon divergence (JS): {number(js.value)} bits (95 % interval "
-        f"{span(js.low, js.high)}; 0 alike, 1 disjoint; found by {FINDERS[result.by()]}), "
-        f"{result.js_coarse.text()} with numbers seen by their twentieth only; the training rows "
-        f"get {reference.js.text()} against the same rows."
+        f"{span(js.low, js.high)}; 0 alike, 1 disjoint; by {FINDERS[result.by()]}), "
+        f"{result.js_coarse.text()} if the judges see only the twentieth in which a number lies; "
+        f"the training rows get {reference.js.text()} against the same rows."
     )
 
 

@@ -26,7 +26,10 @@ from tabseed.metrics.judge_encoder import JudgeEncoder
 from tabseed.parameters import N_JOBS, Each, OneOf, Parameters, Whole, or_none
 from tabseed.table import Table
 
-VIEWS = {"plain": "all values as they are", "coarse": "numbers by their twentieth only"}
+VIEWS = {
+    "plain": "all values as they are",
+    "coarse": "numbers only by the twentieth in which they lie",
+}
 
 POWER_Z = 0.8416  # 80 % quantile of the normal law
 LEARNING = 2.0  # divergence needed by who must learn the law, over that of who knows it: measured
@@ -93,7 +96,7 @@ class DivergenceResult:
     headline = js
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything, JSON-ready."""
         return {
             "headline": self.js.to_dict(),
             "discriminator": self.by("plain"),
@@ -230,7 +233,7 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
 
 
 def _js_rows(r: np.ndarray, is_real: np.ndarray) -> np.ndarray:
-    """Give each row's contribution 1 + log2 of the probability of its own class, in bits."""
+    """Return each row's contribution 1 + log2 of the probability of its own class, in bits."""
     return np.asarray(1 + log_expit(np.where(is_real, r, -r)) / math.log(2))
 
 
@@ -258,7 +261,7 @@ def _view_estimates(repeats: list[dict[str, np.ndarray]], n: int) -> dict[str, d
 
 
 def smallest_js(null_js: np.ndarray, n: int, m: int) -> float:
-    """Give the true JS in bits that such a comparison would tell from 0 four times in five.
+    """Return the true JS in bits that such a comparison would tell from 0 four times in five.
 
     The larger of two demands. (1) The interval must exclude 0. A discriminator that knew the
     law would need J = (1.96 + 0.84) SE, SE^2 = J (1/n + 1/m)/(2 ln 2) for a small J; one that
