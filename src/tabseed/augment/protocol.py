@@ -36,7 +36,7 @@ GAIN_KEYS = {
 }  # key: attribute of a Difference
 LABEL = "the label"  # name of a label that has none
 FEW_SPLITS = 5
-SPLIT = 0  # child stream of the stream of a split, beside those in arms.py
+SPLIT = 0  # child stream of the stream of a split, next to those in arms.py
 
 
 @dataclass(frozen=True)

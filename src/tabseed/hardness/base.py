@@ -19,7 +19,7 @@ from tabseed.estimates.folds import deal
 from tabseed.estimates.scores import Task
 from tabseed.parameters import OneOf, Parameters, Whole, check, check_parameters, or_none
 
-FOLDS, SCORE = range(2)  # streams below that of a scorer
+FOLDS, SCORE = range(2)  # child streams of the stream of a scorer
 FOLDED, TASKED = or_none(Whole(2)), or_none(OneOf(get_args(Task)))
 
 
