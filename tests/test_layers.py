@@ -75,6 +75,12 @@ def test_the_contract_holds_every_room_and_ignores_nothing() -> None:
     assert set(DEPTH) == {room(module) for module in INSIDE}
 
 
+def test_contributing_draws_the_contract() -> None:
+    picture = (ROOT / "CONTRIBUTING.md").read_text().split("LAYERS -->")[1]
+    lines = [re.split(r"  +", line.strip())[0] for line in picture.splitlines()]
+    assert [line for line in lines if line and not line.startswith("<")] == LAYERS["layers"]
+
+
 def test_dataframes_stop_at_the_table_in_every_room() -> None:
     (contract,) = (c for c in CONTRACTS if c["name"] == "dataframes stop at the table")
     rooms = {room(module) for module in contract["source_modules"]}
