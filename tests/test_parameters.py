@@ -212,5 +212,5 @@ def test_conditions_are_on_columns_by_name() -> None:
     for conditions in (3, "x", [("x", 1.5)]):
         with pytest.raises(TabseedError, match=r"Resample: conditions=.* is not a dict"):
             model.sample(3, conditions=conditions)
-    with pytest.raises(SchemaError, match="by its name; got 3"):
+    with pytest.raises(SchemaError, match="keys of conditions are column names; got 3"):
         model.sample(3, conditions={3: 1.5})

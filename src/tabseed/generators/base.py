@@ -278,7 +278,7 @@ class Generator(BaseEstimator):
     # -- files
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write a model file that :func:`load` reads; the class says what its model file holds."""
+        """Write a model file that :func:`load` reads; its class describes the contents."""
         if not hasattr(self, "encoder_"):
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit first")
         state, arrays = self._state()
@@ -331,7 +331,7 @@ def check_condition(schema: Schema, name: str, condition: Condition) -> None:
     numbers with low <= high, None for an open end.
     """
     if not isinstance(name, str):
-        raise SchemaError(f"conditions are by column name; got {shown(name)}")
+        raise SchemaError(f"the keys of conditions are column names; got {shown(name)}")
     column = schema[name]  # an unknown or unmodelled name raises
     if condition is None:
         return

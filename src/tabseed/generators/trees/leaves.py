@@ -88,7 +88,7 @@ class Trees:
         ``min_rows`` rows, unless its tree has fewer.
         """
         n_nodes = len(self.left)
-        stands_for = np.arange(n_nodes)  # a removed node: its larger child
+        stands_for = np.arange(n_nodes)  # for a removed node, its larger child
         tree, row = np.nonzero(learns.T)
         node = self.roots[tree]
         while (inner := self.left[node] >= 0).any():

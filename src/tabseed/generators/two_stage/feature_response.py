@@ -71,7 +71,7 @@ ESTIMATORS = tuple((home, name) for home, names in _NAMES.items() for name in na
 
 
 class FeatureResponse(Generator):
-    """Draw features by any generator, then the response from a law fitted to y given x.
+    """Draw features with any generator, then the response from a law fitted to y given x.
 
     The fitted law is calibrated, and its noise learned, on rows that it did not see (in folds:
     on rows that it saw, residuals are too small and votes too certain). A number is
@@ -166,7 +166,7 @@ class FeatureResponse(Generator):
     classes_: list[Any]
     named_: bool  # whether the call of fit named the target
     rows_: np.ndarray  # (n, columns) training values, NaN missing
-    points_: Features  # how features become points
+    points_: Features  # turns features into points
     law_: Law  # of the target's block given points
 
     # -- learning

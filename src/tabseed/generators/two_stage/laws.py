@@ -194,7 +194,7 @@ class MarginLaw:
 
     def says(self) -> list[str]:
         """Return a line that says that there was nothing to learn."""
-        return ["no response was fitted: nothing to learn one from"]
+        return ["no response was fitted: there is nothing to learn it from"]
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ class ClassLaw:
     def says(self) -> list[str]:
         """Return a line that says how well the features predict."""
         if self.model is None:
-            return ["no response was fitted: nothing to learn one from"]
+            return ["no response was fitted: there is nothing to learn it from"]
         choice = ", always the likeliest class" if self.hard else ""
         return [
             f"response by {type(self.model).__name__}: {self.gain:+.2f} nats a row over the base "
