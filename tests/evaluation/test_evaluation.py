@@ -16,7 +16,7 @@ from tabseed.metrics import divergence
 
 @pytest.fixture(scope="module", autouse=True)
 def brief():
-    """Fewer refits than by default: these tests are about the assembly."""
+    """Use fewer refits than by default: these tests are about the assembly."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
         yield

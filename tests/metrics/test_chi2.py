@@ -1,4 +1,4 @@
-"""The chi-square divergence of tables: pooling, the lower bound, what must be said."""
+"""The chi-square divergence of tables: pooling, the lower bound, the warnings."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_pooled_and_pmse_with_the_true_ratio(a, shift, truth, p_mse) -> None:
     rng = np.random.default_rng(0)
     n = 100_000
     x = np.concatenate([rng.normal(size=n), rng.normal(size=n) + shift])
-    found = _pooled(np.exp(shift**2 / 2 - shift * x)[None], n, a)
-    assert abs(found.value - truth) < 5 * (found.high - found.value) / 1.96
+    estimate = _pooled(np.exp(shift**2 / 2 - shift * x)[None], n, a)
+    assert abs(estimate.value - truth) < 5 * (estimate.high - estimate.value) / 1.96
 
 
 # --- inequalities on discrete laws, exactly -----------------------------------------------------
@@ -73,20 +73,20 @@ def test_four_times_pmse_is_the_pooled_value_at_half() -> None:
     [(1, 0.0, 1_000), (5, 0.0, 200), (1, 0.5, 1_000), (1, 1.0, 1_000), (5, 0.5, 1_000)],
 )
 def test_the_lower_bound_lies_below_the_truth(width, shift, rows) -> None:
-    """40 draws by moments, the best of the methods here; the classifier is in benchmarks/.
+    """40 draws by moments, the best method here; the classifier is in benchmarks/.
 
     A bound of 95 % fails 6 times or more in 40 with probability 0.014 at its very limit.
     """
-    truth, above, found = math.expm1(width * shift**2), 0, 0.0
+    truth, above, mean = math.expm1(width * shift**2), 0, 0.0
     for seed in range(40):
         rng = np.random.default_rng([10, seed])
         real, fake = rng.normal(size=(rows, width)) + shift, rng.normal(size=(rows, width))
         bound = judge(table(real), table(fake)).lower_95
         above += bound > truth
-        found += bound / 40
+        mean += bound / 40
     assert above <= 5
     if width == 1 and shift:
-        assert found > 0.3 * truth
+        assert mean > 0.3 * truth
 
 
 def test_the_lower_bound_by_hand() -> None:
@@ -101,17 +101,17 @@ def test_the_null_is_flagged_as_null() -> None:
 
     The classifier's trees on 6 pairs: more than 2 at 0.1 or below has probability 0.016.
     """
-    kept = low = 0
+    high = low = 0
     for seed in range(40):
         rng = np.random.default_rng([11, seed])
         real, fake = table(rng.normal(size=(60, 2))), table(rng.normal(size=(90, 2)))
         null = judge(real, fake, permutations=19).null
         assert null is not None
-        kept += null.p_value > 0.05
+        high += null.p_value > 0.05
         if seed < 6:
             null = judge(real, fake, "classifier", permutations=9, folds=2).null
             low += null.p_value <= 0.1
-    assert kept >= 34 and low <= 2
+    assert high >= 34 and low <= 2
 
 
 def test_the_classifier_tells_a_shift_and_orders_tables() -> None:
@@ -126,51 +126,52 @@ def test_the_classifier_tells_a_shift_and_orders_tables() -> None:
     real, good = people(400), people(600)
     shaken = {**good, "age": good["age"] + 6 * rng.normal(size=600)}
     torn = {name: rng.permutation(values) for name, values in good.items()}
-    found = [
+    results = [
         judge(pa.table(real), pa.table(t), "classifier", folds=3) for t in (good, shaken, torn)
     ]
-    values = [f.pooled.value for f in found]
+    values = [result.pooled.value for result in results]
     assert values[0] < 0.03 < values[1] < values[2] < 1
-    assert found[0].lower_95 == 0 < found[2].lower_95
-    assert found[2].tv_lower > 0.3 and found[0].tv_lower < 0.1
-    assert [f.ess_fraction for f in found] == sorted((f.ess_fraction for f in found), reverse=True)
+    assert results[0].lower_95 == 0 < results[2].lower_95
+    assert results[2].tv_lower > 0.3 and results[0].tv_lower < 0.1
+    fractions = [result.ess_fraction for result in results]
+    assert fractions == sorted(fractions, reverse=True)
 
 
-def test_the_worst_rows_are_those_that_were_not_covered() -> None:
+def test_the_worst_rows_are_those_that_are_not_covered() -> None:
     rng = np.random.default_rng(13)
     x = rng.normal(size=(300, 2))
     x[40:60] += 4  # a group that the generator never gives
-    found = judge(table(x), table(rng.normal(size=(900, 2))), "classifier", folds=3)
-    named = [row for row, _ in found.worst_rows]
-    assert len(named) == 10 and len(set(named) & set(range(40, 60))) >= 8
-    assert found.lower_95 > 0.1
-    order = [ratio for _, ratio in found.worst_rows]
+    result = judge(table(x), table(rng.normal(size=(900, 2))), "classifier", folds=3)
+    worst = [row for row, _ in result.worst_rows]
+    assert len(worst) == 10 and len(set(worst) & set(range(40, 60))) >= 8
+    assert result.lower_95 > 0.1
+    order = [ratio for _, ratio in result.worst_rows]
     assert order == sorted(order, reverse=True)
-    assert found.ratios[found.rows == named[0]][0] == order[0]
+    assert result.ratios[result.rows == worst[0]][0] == order[0]
 
 
-# --- what must be said --------------------------------------------------------------------------
+# --- warnings and errors ------------------------------------------------------------------------
 
 
-def test_tables_that_are_told_apart_say_so() -> None:
+def test_tables_told_apart_carry_a_warning() -> None:
     rng = np.random.default_rng(17)
-    found = judge(table(rng.normal(size=(40, 1))), table(rng.normal(size=(200, 1)) + 9))
-    assert any("nearly perfectly" in line for line in found.warnings)
-    assert any("only 40 real rows" in line for line in found.warnings)
-    assert found.tv_lower > 0.85 and found.pooled.value > 0.95
+    result = judge(table(rng.normal(size=(40, 1))), table(rng.normal(size=(200, 1)) + 9))
+    assert any("nearly perfectly" in line for line in result.warnings)
+    assert any("only 40 real rows" in line for line in result.warnings)
+    assert result.tv_lower > 0.85 and result.pooled.value > 0.95
 
 
 def test_copies_of_training_rows_are_named() -> None:
     rng = np.random.default_rng(18)
     train, real = table(rng.normal(size=(150, 2))), table(rng.normal(size=(150, 2)))
     metric = ChiSquareDivergence("gaussian", permutations=0)
-    copied = metric.evaluate(real, train.take(rng.integers(0, 150, 300)), train=train)
+    copies = metric.evaluate(real, train.take(rng.integers(0, 150, 300)), train=train)
     fresh = metric.evaluate(real, table(rng.normal(size=(300, 2))), train=train)
-    assert any("300 of 300 synthetic rows are exact copies" in w for w in copied.warnings)
+    assert any("300 of 300 synthetic rows are exact copies" in w for w in copies.warnings)
     assert not fresh.warnings
 
 
-def test_there_is_no_upper_bound_to_be_misread() -> None:
+def test_there_is_no_upper_bound_to_misread() -> None:
     fields = ChiSquareResult.__dataclass_fields__
     assert "lower_95" in fields and not [name for name in fields if "upper" in name]
 

@@ -21,29 +21,29 @@ def test_the_histogram_is_exact_for_discrete_laws() -> None:
     p, q = np.array([50, 30, 20]), np.array([200, 300, 500])
     names = np.array(["a", "b", "c"])
     real, fake = pa.table({"c": names.repeat(p)}), pa.table({"c": names.repeat(q)})
-    found = judge(real, fake, "histogram")
-    assert found.plugin.value == pytest.approx(0.63, rel=1e-12)
-    assert found.lower_95 <= 0.63 and found.ess_fraction == pytest.approx(1 / 1.63)
-    three, four = (
+    result = judge(real, fake, "histogram")
+    assert result.plugin.value == pytest.approx(0.63, rel=1e-12)
+    assert result.lower_95 <= 0.63 and result.ess_fraction == pytest.approx(1 / 1.63)
+    absent, unknown = (
         cell_ratio(np.array([[0], [1]]), np.array([[0]]))(np.array([[k]])) for k in (1, 7)
     )
-    assert three[0] > 1e20 and four[0] == 1
+    assert absent[0] > 1e20 and unknown[0] == 1
 
 
 def test_gaussian_moments_give_the_closed_form() -> None:
     rng = np.random.default_rng(6)
     x, y = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 3)), rng.normal(size=(500, 3)) * 3
-    found = judge(table(x), table(y))
+    result = judge(table(x), table(y))
     truth = gaussian_chi_square(x.mean(axis=0), np.cov(x.T), y.mean(axis=0), np.cov(y.T))
-    assert found.plugin.value == pytest.approx(truth, rel=1e-9)
+    assert result.plugin.value == pytest.approx(truth, rel=1e-9)
     narrow = judge(table(x), table(y / 10))
     assert narrow.plugin.value == math.inf and narrow.ess_fraction == 0
     assert math.isfinite(narrow.headline.value)
     assert json.loads(json.dumps(narrow.to_dict(), allow_nan=False))["plugin"]["value"] is None
-    at = rng.normal(size=(5, 3))
-    learned = gaussian_ratio(x, y)(at)
-    densities = [multivariate_normal.pdf(at, z.mean(axis=0), np.cov(z.T)) for z in (x, y)]
-    np.testing.assert_allclose(learned, densities[0] / densities[1], rtol=1e-9)
+    points = rng.normal(size=(5, 3))
+    ratios = gaussian_ratio(x, y)(points)
+    densities = [multivariate_normal.pdf(points, z.mean(axis=0), np.cov(z.T)) for z in (x, y)]
+    np.testing.assert_allclose(ratios, densities[0] / densities[1], rtol=1e-9)
 
 
 def test_ulsif_finds_the_ratio_of_a_shift() -> None:

@@ -41,15 +41,15 @@ def test_quadrature_has_the_known_value() -> None:
 
 @pytest.mark.parametrize("shift", [0.5, 1.0, 2.0])
 def test_formulas_with_the_true_log_ratio(shift: float) -> None:
-    """With r known only the average over rows is left: 5 standard errors, 3 x 2 checks."""
+    """With r known only the average over rows remains: 5 standard errors, 3 x 2 checks."""
     rng = np.random.default_rng(0)
     n, m = 40_000, 20_000
     x = np.concatenate([rng.normal(size=n) + shift, rng.normal(size=m)])
-    found = estimates_from_log_ratio((shift * x - shift**2 / 2)[None, :], n)
+    estimates = estimates_from_log_ratio((shift * x - shift**2 / 2)[None, :], n)
     for key, truth in (("kl", shift**2 / 2), ("js", gaussian_js(shift))):
-        half = found[key].value - found[key].low
-        assert abs(found[key].value - truth) < half / 1.96 * 5
-        assert found[key].high - found[key].value == pytest.approx(half)
+        half = estimates[key].value - estimates[key].low
+        assert abs(estimates[key].value - truth) < half / 1.96 * 5
+        assert estimates[key].high - estimates[key].value == pytest.approx(half)
 
 
 def test_disjoint_and_equal_laws_meet_the_ends_of_the_scale() -> None:
@@ -70,13 +70,13 @@ def test_repeats_that_disagree_widen_the_interval() -> None:
 def test_oracle_at_reduced_size() -> None:
     """2,500 rows each: KL 0.5 within 0.08 (its standard error is 0.02), JS 0.1607 within 0.025."""
     rng = np.random.default_rng(3)
-    found = judge(gaussian(2_500, 1, rng), gaussian(2_500, 0, rng))
-    mlp = found.estimates["plain"]["mlp"]
+    result = judge(gaussian(2_500, 1, rng), gaussian(2_500, 0, rng))
+    mlp = result.estimates["plain"]["mlp"]
     assert mlp["kl"].value == pytest.approx(0.5, abs=0.08)
     assert mlp["js"].value == pytest.approx(gaussian_js(1.0), abs=0.025)
     assert mlp["js"].low <= gaussian_js(1.0) <= mlp["js"].high
     # trees see steps, not a line: a lower bound that comes close
-    assert 0.12 < found.estimates["plain"]["trees"]["js"].value < gaussian_js(1.0) + 0.025
+    assert 0.12 < result.estimates["plain"]["trees"]["js"].value < gaussian_js(1.0) + 0.025
 
 
 def test_unequal_class_sizes_are_corrected() -> None:
@@ -87,7 +87,7 @@ def test_unequal_class_sizes_are_corrected() -> None:
     assert mlp["kl"].value == pytest.approx(0.5, abs=0.17)
 
 
-def test_interval_holds_zero_for_two_samples_of_one_law() -> None:
+def test_interval_includes_zero_for_two_samples_of_one_law() -> None:
     """20 pairs, intervals of 95 %: more than 4 misses in 20 has probability 0.0026."""
     misses = 0
     for seed in range(20):
@@ -113,8 +113,8 @@ def test_a_category_that_only_one_side_has_is_seen() -> None:
     real, fake = mixed(300, rng), mixed(300, rng)
     fake["job"] = np.where(rng.random(300) < 0.5, "ünseen 職", fake["job"])
     table = Table.from_frame(pa.table(real))
-    for found in (judge(table, pa.table(fake)), judge(pa.table(fake), table)):
-        assert found.js.low > 0.1
+    for result in (judge(table, pa.table(fake)), judge(pa.table(fake), table)):
+        assert result.js.low > 0.1
 
 
 def test_a_column_missing_on_one_side_is_seen() -> None:
@@ -135,8 +135,8 @@ def test_odd_tables_are_judged_without_complaint() -> None:
         pa.array(["한국어", "ß"] * 15),
     ):
         table = pa.table({"名前 größe": column})
-        found = judge(table, table, repeats=1, views=("plain", "coarse"))
-        assert math.isfinite(found.js.value) and abs(found.js.value) < 0.2
+        result = judge(table, table, repeats=1, views=("plain", "coarse"))
+        assert math.isfinite(result.js.value) and abs(result.js.value) < 0.2
 
 
 def test_same_numbers_for_any_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,19 +153,19 @@ def test_same_numbers_for_any_number_of_workers(monkeypatch: pytest.MonkeyPatch)
 
 def test_more_folds_than_rows_are_refused() -> None:
     rng = np.random.default_rng(15)
-    with pytest.raises(TooFewRowsError, match="20 folds need 20 rows in either table, got 12"):
+    with pytest.raises(TooFewRowsError, match="20 folds need 20 rows in each table, got 12"):
         judge(gaussian(12, 0, rng), gaussian(30, 0, rng), folds=20)
 
 
 def test_progress_counts_every_fit() -> None:
     rng = np.random.default_rng(14)
-    seen: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     judge(
         gaussian(20, 0, rng),
         gaussian(20, 0, rng),
-        progress=lambda done, total, _: seen.append((done, total)),
+        progress=lambda done, total, _: calls.append((done, total)),
     )
-    assert seen == [(i + 1, 12) for i in range(12)]  # 3 folds, 2 repeats, 2 discriminators
+    assert calls == [(i + 1, 12) for i in range(12)]  # 3 folds, 2 repeats, 2 discriminators
 
 
 def test_smallest_js_by_hand() -> None:

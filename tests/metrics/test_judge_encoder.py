@@ -1,4 +1,4 @@
-"""The judge's view of tables: grain, last bits, levels, and no look at labels."""
+"""The judge's view of tables: grain, last bits, levels, and no use of labels."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def test_coarse_view_forgives_grain_and_keeps_shape() -> None:
     rng = np.random.default_rng(10)
     real = pa.table({"x": np.round(rng.normal(size=800), 1)})
     fake = pa.table({"x": np.round(rng.normal(size=800), 1) + rng.choice([-0.03, 0.03], 800)})
-    found = judge(real, fake, views=("plain", "coarse"))
-    assert found.js.value > 0.3
-    assert found.js_coarse.value < 0.15
+    result = judge(real, fake, views=("plain", "coarse"))
+    assert result.js.value > 0.3
+    assert result.js_coarse.value < 0.15
 
 
 def test_coarse_codes_by_hand() -> None:
@@ -29,7 +29,7 @@ def test_coarse_codes_by_hand() -> None:
 
 
 def test_last_bits_of_numbers_are_not_seen() -> None:
-    """Values whose last bits differ are one to the judge; a difference of 1e-6 is not."""
+    """Values whose last bits differ are equal to the judge; values 1e-6 apart are not."""
     left, right = merge_close([np.array([0.3, 1.0, np.nan]), np.array([0.1 + 0.2, 1 + 1e-6, 0.0])])
     assert left[0] == right[0] and left[1] != right[1] and np.isnan(left[2])
     rng = np.random.default_rng(16)
@@ -55,5 +55,5 @@ def test_many_levels_fit_the_trees() -> None:
     real = Table.from_frame(pa.table({"c": rng.choice(names, 900)}), kinds={"c": "categorical"})
     codes = JudgeEncoder().encode(real, real).trees[:, 0]
     assert codes.max() == 254 and codes.min() == 0
-    # the rest is one level: the most common code is then the last
+    # the rest is one level, so the last code is the most common
     assert (codes == 254).sum() > (codes == 0).sum()

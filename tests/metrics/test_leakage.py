@@ -20,7 +20,7 @@ DATA = Path(os.environ.get("TABSEED_DATA", "data"))
 
 @pytest.fixture(scope="module", autouse=True)
 def brief():
-    """Fewer refits than by default: these tests are about the assembly."""
+    """Use fewer refits than by default: these tests are about the assembly."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
         yield
@@ -63,7 +63,7 @@ def test_unseen_values_share_a_code_across_tables_and_differ_from_missing() -> N
 
 @pytest.mark.parametrize("shares", [0.0, 0.1, 0.5, 1.0])
 def test_leak_of_continuous_rows(shares: float) -> None:
-    """Training rows among the held-out ones: 10 % of 100 and more must raise, none must not."""
+    """Training rows among the held-out ones: 10 % of 100 and more raise, 0 % passes."""
     rng = np.random.default_rng(1)
     train, fresh = rng.normal(size=200), rng.normal(size=100)
     k = round(shares * 100)
@@ -106,7 +106,7 @@ def test_honest_splits_of_repetitive_rows_pass() -> None:
         assert 0 <= overlap.n_equal <= overlap.n_holdout
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the real tables are not here")
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the real tables (TABSEED_DATA)")
 @pytest.mark.parametrize(("name", "n"), [("intrusion", 4_000), ("adult", 4_000), ("penguins", 344)])
 def test_honest_splits_of_real_tables_pass_and_leaks_do_not(name: str, n: int) -> None:
     rows = pd.read_parquet(DATA / f"{name}.parquet").sample(n, random_state=0)

@@ -33,14 +33,14 @@ def test_missing_cells_that_are_never_generated_are_named() -> None:
 
 
 def test_a_level_that_chance_leaves_out_is_not_reported() -> None:
-    """One real row in 100 has it; 100 synthetic rows lack it every third time."""
+    """One real row in 100 has it; 100 synthetic rows lack it one time in three."""
     real = pa.table({"c": ["once", *["a", "b", "c"] * 33]})
     fake = pa.table({"c": ["a", *["a", "b", "c"] * 33]})
     assert not judge(real, fake, "histogram").warnings
 
 
-def test_under_dispersion_is_told_from_noise() -> None:
-    """200 pairs of one law, of heavy tails too: an alarm at ratio 1 is far beyond 5 sd."""
+def test_a_narrow_column_is_distinguished_from_noise() -> None:
+    """200 pairs of one law, some with heavy tails: an alarm at ratio 1 is far beyond 5 sd."""
     rng = np.random.default_rng(16)
 
     def lines(p: np.ndarray, q: np.ndarray) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def test_under_dispersion_is_told_from_noise() -> None:
         alarms += bool(lines(rng.standard_t(2, size=100), rng.standard_t(2, size=100)))
     assert alarms == 0
     narrow = lines(rng.normal(size=300), 0.4 * rng.normal(size=300))
-    assert len(narrow) == 1 and "standard deviation 0.4" in narrow[0]
+    assert len(narrow) == 1 and "standard deviation is 0.4" in narrow[0]
     body = np.concatenate([0.3 * rng.normal(size=300), [-9.0, 9.0, 8.0, -8.0]])
-    assert "distance of quartiles" in lines(rng.normal(size=300), body)[0]
+    assert "interquartile range" in lines(rng.normal(size=300), body)[0]
     assert "all synthetic values are equal" in lines(rng.normal(size=300), np.full(300, 0.1))[0]

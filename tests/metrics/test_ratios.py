@@ -39,8 +39,8 @@ def laws(rng: np.random.Generator, cells: int = 6) -> tuple[np.ndarray, np.ndarr
     ],
 )
 def test_gaussians_of_one_dimension(p, q, truth) -> None:
-    found = gaussian_chi_square(p[0], p[1] ** 2, q[0], q[1] ** 2)
-    assert found == (math.inf if truth == math.inf else pytest.approx(truth, abs=6e-8, **TIGHT))
+    value = gaussian_chi_square(p[0], p[1] ** 2, q[0], q[1] ** 2)
+    assert value == (math.inf if truth == math.inf else pytest.approx(truth, abs=6e-8, **TIGHT))
 
 
 def test_gaussians_of_several_dimensions() -> None:
@@ -125,7 +125,9 @@ def test_pooling_bounds_it_and_pmse_is_its_square_share() -> None:
         assert chi2 <= (1 - a) / a + 1e-12
         propensity = a * p / mixed
         assert mixed @ (propensity - a) ** 2 == pytest.approx(a**2 * chi2, rel=1e-9)
-    assert discrete_chi_square([1, 0], [0.5, 0.5]) == pytest.approx(1)  # disjoint laws meet it
+    assert discrete_chi_square([1, 0], [0.5, 0.5]) == pytest.approx(
+        1
+    )  # disjoint laws reach the bound
 
 
 # --- fits ---------------------------------------------------------------------------------------

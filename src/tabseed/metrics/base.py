@@ -1,4 +1,4 @@
-"""What every metric is: two tables in, estimates with intervals out, and no leak into the judge."""
+"""The base of every metric: it takes two tables, refuses leaks and returns estimates."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tabseed.table import Frame, Table
 
 
 class Result(Protocol):
-    """What a metric gives: a headline, and everything as a JSON-ready dict."""
+    """What a metric returns: a headline, and everything as a JSON-ready dict."""
 
     @property
     def headline(self) -> Estimate:
         """The one number to quote."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything, JSON-ready."""
 
 
 R = TypeVar("R", bound=Result)
@@ -34,9 +34,9 @@ class Metric(BaseEstimator, Generic[R]):
     """Compare a synthetic table with real rows.
 
     A subclass declares ``unit``, ``better`` and ``references`` (arXiv or DOI) and writes
-    ``_evaluate(real, synthetic, stream, train=..., progress=...)``, in which ``stream`` is the
-    source of all randomness, and ``train`` and ``progress`` may be None. ``min_rows`` is what
-    either table must hold.
+    ``_evaluate(real, synthetic, stream, train=..., progress=...)``, where ``stream`` is the source
+    of all randomness, and ``train`` and ``progress`` may be None. Each table needs at least
+    ``min_rows`` rows.
     """
 
     unit: ClassVar[str]
@@ -58,11 +58,11 @@ class Metric(BaseEstimator, Generic[R]):
         """Compare ``synthetic`` with ``real`` rows that trained no generator.
 
         ``real``, ``synthetic`` and ``train`` (the generator's training rows, if known) are
-        frames or Tables; the schema is that of the first Table among ``train`` and ``real``,
-        else it is detected on them. Ids and free text are left aside.
-        ``progress(done, total, message)`` is called as work is done. Raises TabseedError for a
-        parameter out of range, and :class:`LeakageError` where ``real`` repeats ``train``; see
-        :func:`check_leakage`.
+        frames or Tables. The schema is that of the first Table among ``train`` and ``real``; if
+        neither is one, it is detected on ``train``, or on ``real`` without it. Ids and free text
+        are ignored. ``progress(done, total, message)`` is called as work is done. Raises
+        TabseedError for a parameter out of range, and :class:`LeakageError` where ``real``
+        repeats ``train``; see :func:`check_leakage`.
         """
         check_parameters(self)
         real, synthetic, train = self._tables(real, synthetic, train)
@@ -72,10 +72,12 @@ class Metric(BaseEstimator, Generic[R]):
     def _tables(
         self, real: Frame, synthetic: Frame, train: Frame | None
     ) -> tuple[Table, Table, Table | None]:
-        """Bring all to one schema; refuse too few rows and leaks."""
+        """Return all with one schema; refuse too few rows and leaks."""
         schema = _schema_of(real if train is None else train, real).modelled
         if not len(schema):
-            raise SchemaError("no column to compare: all are ids or free text; set other kinds")
+            raise SchemaError(
+                "no column to compare: all are ids or free text; set another kind for one"
+            )
         real, synthetic = conform(real, schema, "real"), conform(synthetic, schema, "synthetic")
         for name, table in (("real", real), ("synthetic", synthetic)):
             if len(table) < self.min_rows:

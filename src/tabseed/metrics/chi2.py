@@ -1,12 +1,12 @@
-"""How much of the real law synthetic rows cover: chi-square divergence, and what it is worth.
+"""How much of the real law synthetic rows cover: chi-square divergence, and its reliability.
 
 Notation: P real rows (n), Q synthetic rows (m), r = dP/dQ, chi2 = chi2(P||Q) = E_Q[(r - 1)^2]
-= E_P[r] - 1, real in the numerator: what the generator drops is dear, what it invents is cheap.
-Every ratio here is fitted on other rows than those at which it is averaged. arXiv 2305.10015
+= E_P[r] - 1, real in the numerator: it costs much to drop a region and little to invent one.
+Every ratio here is fitted to other rows than those over which it is averaged. arXiv 2305.10015
 measures the fidelity of features by this divergence; estimators and constants here are ours.
 
-No upper confidence bound is given, because none exists: real rows of a region so rare that neither
-table holds one of them can make chi2 as large as you like, and no sample says that there are none.
+There is no upper confidence bound: real rows from a region so rare that neither table has one of
+them can make chi2 as large as you like, and no sample can show that there are none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tabseed.table import Table
 
 ONE_SIDED = 1.645  # 95 % quantile of the normal law
 WORST = 10  # rows named as least covered
-NEARLY_PERFECT = 0.95  # balanced accuracy from which a ratio says little but "apart"
+NEARLY_PERFECT = 0.95  # balanced accuracy: from here a ratio says little but "apart"
 FEW_ROWS = 100  # of either table
 MUCH_CLIPPED = 0.01  # of the real rows
 MAIN, PERMUTED = 0, 1  # random streams below the metric's own
@@ -37,10 +37,10 @@ MAIN, PERMUTED = 0, 1  # random streams below the metric's own
 
 @dataclass(frozen=True)
 class PermutationNull:
-    """What the estimate gives where rows are dealt at random, beside what it gave on the tables.
+    """The estimates on the tables as they are, beside those for rows dealt at random.
 
-    All numbers by the same estimator (for "classifier": trees, one cross-fitting): ``plugin`` and
-    ``pooled`` on the tables as they are, and the 95 % quantiles over shuffled labels.
+    The same estimator gives all numbers (for "classifier": trees, one cross-fitting): ``plugin``
+    and ``pooled`` on the tables as they are, and their 95 % quantiles over shuffled labels.
     ``p_value`` = (1 + shuffles with at least this ``pooled``)/(1 + shuffles).
     """
 
@@ -52,32 +52,32 @@ class PermutationNull:
     permutations: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict; an infinite number is None."""
+        """Return a JSON-ready dict; an infinite number becomes None."""
         return finite({k: getattr(self, k) for k in self.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
 class ChiSquareResult:
-    """Chi-square divergence of real from synthetic rows, in several lights; 0 is alike.
+    """Chi-square divergence of real from synthetic rows, estimated in several ways; 0 is alike.
 
-    ``pooled``: chi2(P||M) for the mixture M = a P + (1 - a) Q, a = ``real_share``; always between
-    0 and (1 - a)/a, which is why it is the number to quote. Its interval is for what this judge
-    reaches, a lower bound of the truth on average. ``p_mse`` = a^2 pooled is the propensity mean
-    squared error at that share; at a = 1/2 pooled is 4 p_mse.
+    ``pooled``: chi2(P||M) for the mixture M = a P + (1 - a) Q, a = ``real_share``. It always lies
+    between 0 and (1 - a)/a, which is why it is the number to quote. Its interval is for what this
+    judge reaches, on average a lower bound of the truth. ``p_mse`` = a^2 pooled is the propensity
+    mean squared error at that share; at a = 1/2 pooled is 4 p_mse.
 
-    ``plugin``: mean over real rows of r, minus 1. Its low and high say how far the estimate
-    spreads (rows, folds, seeds); they do not bound the truth, which clipping and regions without
-    rows leave out. Infinite for methods "gaussian" and "histogram" where their formula is.
+    ``plugin``: mean over real rows of r, minus 1. Its low and high show how far the estimate
+    spreads (rows, folds, seeds); they do not bound the truth, since clipping and regions without
+    rows are not in them. Infinite where the formula of "gaussian" or "histogram" is.
 
-    ``lower_95``: the truth lies above it with 95 % confidence, whatever r is like: see
-    :class:`ChiSquareDivergence`. 0 says that nothing is certain.
+    ``lower_95``: the truth lies above it with 95 % confidence, whatever r is: see
+    :class:`ChiSquareDivergence`. 0 means that nothing is certain.
 
     ``ess_fraction`` = 1/(1 + plugin): synthetic rows reweighted to the real law are worth this
     share of their number. ``tv_lower``: 95 % lower bound of the total variation distance.
 
-    ``worst_rows``: (row of the real table as given, ratio) of the real rows least covered by
-    synthetic ones, the least first. ``ratios``: unclipped out-of-fold ratios of the real rows
-    (n,), for :func:`~tabseed.metrics.density_ratio.density_ratio_tail`; ``rows`` are their numbers.
+    ``worst_rows``: (row index in the real table, ratio) of the real rows that synthetic rows cover
+    least, the least covered first. ``ratios``: unclipped out-of-fold ratios of the real rows (n,),
+    for :func:`~tabseed.metrics.density_ratio.density_ratio_tail`; ``rows`` are their indices.
     """
 
     pooled: Estimate
@@ -110,7 +110,7 @@ class ChiSquareResult:
         return 1 / (1 + max(0.0, self.plugin.value))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything but single ratios, JSON-ready; an infinite number is None."""
+        """Return everything but single ratios, JSON-ready; an infinite number becomes None."""
         return {
             "headline": self.pooled.to_dict(),
             "plugin": finite(self.plugin.to_dict()),
@@ -131,36 +131,36 @@ class ChiSquareResult:
 class ChiSquareDivergence(Metric[ChiSquareResult]):
     """Chi-square divergence of real from synthetic rows, chi2(P||Q) = E_P[r] - 1, r = dP/dQ.
 
-    ``method`` says where r comes from, in each of ``folds`` folds fitted to the other ones:
+    ``method`` chooses the source of r, which is fitted for each of ``folds`` folds to the others:
     "classifier", the trees and the network of
-    :class:`~tabseed.metrics.DiscriminatorDivergence` (their calibrated logits added and calibrated
-    once more; numbers as ranks among 250 for the trees); "ulsif", kernel least squares, numbers
-    only; "gaussian", means and covariances, numbers only, infinite where some direction of the
-    synthetic rows is narrower than the real one over sqrt(2); "histogram", shares of joint cells
-    (levels; numbers of more than 20 values by their bin among the real rows' 20-quantiles), exact
-    for discrete laws and empty of meaning where most cells hold one row.
+    :class:`~tabseed.metrics.DiscriminatorDivergence` (their calibrated logits, added and calibrated
+    once more; the trees see numbers as 250 ranks); "ulsif", kernel least squares, numbers only;
+    "gaussian", means and covariances, numbers only, infinite where the synthetic rows are in some
+    direction narrower than the real ones over sqrt(2); "histogram", shares of joint cells (levels;
+    numbers of more than 20 values by their bin among the real rows' 20-quantiles), exact for
+    discrete laws and meaningless where most cells contain one row.
 
-    Plug-in: mean over real rows of min(r, ``clip``), minus 1: a true divergence beyond
-    ``clip`` - 1 cannot be seen. "gaussian" and "histogram" put moments and shares of all rows into
-    the closed form instead, their spread by the jackknife over folds. Small tables put it above
-    the truth: read it beside the null.
+    Plug-in: mean over real rows of min(r, ``clip``), minus 1, which cannot show a true divergence
+    beyond ``clip`` - 1. "gaussian" and "histogram" put moments and shares of all rows into the
+    closed form instead, with the spread by the jackknife over folds. For small tables the plug-in
+    lies above the truth: compare it with the null.
 
     Lower bound: L(h) = 2 E_P h - E_Q h^2 - 1 = chi2 - E_Q (r - h)^2 lies below chi2 for any h.
     h is r as fitted in other folds, clipped, times mean_P h/mean_Q h^2 of rows outside the fold
     (for the classifier: its calibration rows); ``lower_95`` = L - 1.645 sqrt(4 Var_P h/n +
-    Var_Q(h^2)/m), not below 0. It takes nothing for granted but the central limit theorem.
+    Var_Q(h^2)/m), not below 0. It assumes nothing but the central limit theorem.
 
     Pooled: the same functional for g = r/(a r + 1 - a), a = ``real_share``, against the mixture;
-    g <= 1/a makes it a tame number. It may dip below 0 and is not clipped.
+    g <= 1/a keeps its variance small. It may fall below 0 and is not clipped.
 
-    Null: ``permutations`` shuffles of who counts as real, each judged anew; for "classifier" by
-    trees alone in one cross-fitting, and compared with trees alone on the true labels.
+    Null: ``permutations`` shuffles of the labels, each judged anew. For "classifier" trees alone
+    judge them in one cross-fitting, and are compared with trees alone on the true labels.
 
     Warnings: levels never generated and columns too narrow (:mod:`tabseed.metrics.left_out`),
-    rows nearly all told apart, few rows, and, where ``train`` is given, exact copies of it.
+    tables told apart nearly perfectly, few rows, and, if ``train`` is passed, exact copies of it.
 
     Rows beyond ``max_rows`` are dropped at random, as in ``DiscriminatorDivergence``. Cost: with
-    15 columns about 13 s on one core for 300 against 10,000 rows, most of them for the null.
+    15 columns about 13 s on one core for 300 against 10,000 rows, most of it for the null.
     Raises SchemaError for numbers-only methods on other columns or missing cells, TabseedError for
     settings out of range and singular covariances.
 
@@ -210,7 +210,7 @@ class ChiSquareDivergence(Metric[ChiSquareResult]):
         train: Table | None,
         progress: Progress | None,
     ) -> ChiSquareResult:
-        missing = left_out(real, synthetic)
+        gaps = left_out(real, synthetic)
         copies = () if train is None else copied(train, synthetic)
         rows, others = judged_rows(len(real), len(synthetic), self.max_rows, stream)
         judge = judge_of(self.method, real.take(rows), synthetic.take(others), self.clip)
@@ -221,13 +221,13 @@ class ChiSquareDivergence(Metric[ChiSquareResult]):
             for repeat in range(judge.repeats)
         ]
         shuffled = []
-        for place in range(self.permutations):
-            seeds = child(stream, PERMUTED, place)
+        for index in range(self.permutations):
+            seeds = child(stream, PERMUTED, index)
             labels = np.random.default_rng(seeds).permutation(is_real)
             shuffled.append(Run("plain", labels, seeds, self.folds))
-        found, quick = judge.judge(main, self.n_jobs, progress)
-        dealt = judge.judge_quickly(shuffled, self.n_jobs, progress)
-        ratio = np.stack([f.ratio for f in found])
+        fits, quick = judge.judge(main, self.n_jobs, progress)
+        null_fits = judge.judge_quickly(shuffled, self.n_jobs, progress)
+        ratio = np.stack([fit.ratio for fit in fits])
         h = np.minimum(ratio, self.clip)
         accuracy, tv_lower = _told_apart(np.log(ratio.clip(1e-300)).mean(axis=0), n)
         covered = np.exp(np.log(ratio[:, :n].clip(1e-300)).mean(axis=0))
@@ -236,13 +236,11 @@ class ChiSquareDivergence(Metric[ChiSquareResult]):
             pooled=_pooled(ratio, n, self.real_share),
             plugin=judge.jackknife(main[0], self.unit)
             or interval([h[:, :n] - 1], 1 / n + 1 / m, self.unit),
-            lower_95=lower_bound(h * np.stack([f.scale for f in found]), n),
-            null=self._null(judge, quick, main[0], list(zip(dealt, shuffled, strict=True))),
+            lower_95=lower_bound(h * np.stack([fit.scale for fit in fits]), n),
+            null=self._null(judge, quick, main[0], list(zip(null_fits, shuffled, strict=True))),
             tv_lower=tv_lower,
             worst_rows=tuple((int(rows[i]), float(covered[i])) for i in worst),
-            warnings=missing
-            + _doubts(n, m, accuracy, float((h[0, :n] >= self.clip).mean()))
-            + copies,
+            warnings=gaps + _doubts(n, m, accuracy, float((h[0, :n] >= self.clip).mean())) + copies,
             method=self.method,
             real_share=self.real_share,
             n_real=n,
@@ -252,14 +250,14 @@ class ChiSquareDivergence(Metric[ChiSquareResult]):
         )
 
     def _null(
-        self, judge: Judge, quick: Ratios, run: Run, dealt: list[tuple[Ratios, Run]]
+        self, judge: Judge, quick: Ratios, run: Run, null_fits: list[tuple[Ratios, Run]]
     ) -> PermutationNull | None:
-        if not dealt:
+        if not null_fits:
             return None
         numbers = []
-        for found, labels in [(quick, run), *dealt]:
+        for fit, labels in [(quick, run), *null_fits]:
             real, n = labels.is_real, int(labels.is_real.sum())
-            ordered = np.concatenate([found.ratio[real], found.ratio[~real]])
+            ordered = np.concatenate([fit.ratio[real], fit.ratio[~real]])
             plugin = judge.closed_form(real)
             if plugin is None:
                 plugin = float(np.minimum(ordered[:n], self.clip).mean()) - 1
@@ -273,37 +271,37 @@ class ChiSquareDivergence(Metric[ChiSquareResult]):
 
 
 def _doubts(n: int, m: int, accuracy: float, clipped: float) -> tuple[str, ...]:
-    found = []
+    lines = []
     if accuracy >= NEARLY_PERFECT:
-        found.append(
-            f"real and synthetic rows are told apart nearly perfectly (balanced accuracy "
-            f"{accuracy:.3f}): ratios say little but that, and the plug-in is far too low"
+        lines.append(
+            "the judge tells real and synthetic rows apart nearly perfectly (balanced accuracy "
+            f"{accuracy:.3f}): ratios say little else, and the plug-in is far too low"
         )
     elif clipped >= MUCH_CLIPPED:
-        found.append(
-            f"{clipped:.1%} of the real rows lie where hardly a synthetic one does: their ratios "
-            "are cut, and the chi-square by them is too low"
+        lines.append(
+            f"{clipped:.1%} of the real rows lie where there is hardly a synthetic one: their "
+            "ratios are clipped, and the resulting chi-square is too low"
         )
     for name, rows in (("real", n), ("synthetic", m)):
         if rows < FEW_ROWS:
-            found.append(
-                f"only {rows} {name} rows: the plug-in is biased upwards, read it beside the null"
+            lines.append(
+                f"only {rows} {name} rows: the plug-in is biased upwards; compare it with the null"
             )
-    return tuple(found)
+    return tuple(lines)
 
 
 # --- estimates from ratios (repeats, rows), the first n rows real -------------------------------
 
 
 def lower_bound(h: np.ndarray, n: int) -> float:
-    """Give the 95 % lower bound of chi2 from an h (repeats, rows) fitted on other rows.
+    """Return the 95 % lower bound of chi2 from an h (repeats, rows) fitted to other rows.
 
-    Repeats are averaged first: L is concave, so that the average has no lower L than they have.
+    Repeats are averaged first: L is concave, so L of the average is no lower than their mean L.
     """
     h = h.mean(axis=0)
-    at_p, squares = h[:n], h[n:] ** 2
-    value = 2 * at_p.mean() - squares.mean() - 1
-    error = math.sqrt(4 * at_p.var(ddof=1) / n + squares.var(ddof=1) / len(squares))
+    real, squares = h[:n], h[n:] ** 2
+    value = 2 * real.mean() - squares.mean() - 1
+    error = math.sqrt(4 * real.var(ddof=1) / n + squares.var(ddof=1) / len(squares))
     return max(0.0, float(value) - ONE_SIDED * error)
 
 
@@ -316,13 +314,16 @@ def _pooled(ratio: np.ndarray, n: int, a: float) -> Estimate:
 
 
 def _told_apart(log_ratio: np.ndarray, n: int) -> tuple[float, float]:
-    """Give balanced accuracy, and a 95 % lower bound of total variation = 2 accuracy - 1.
+    """Return balanced accuracy, and a 95 % lower bound of total variation = 2 accuracy - 1.
 
     The variance is that of shares with one success and one failure added (Agresti and Caffo
-    2000), so that perfect separation of few rows is not certain.
+    2000), so that separating few rows perfectly does not count as certainty.
     """
-    found = log_ratio > 0
-    hits = [(int(found[:n].sum()), n), (int((~found[n:]).sum()), len(found) - n)]
+    called_real = log_ratio > 0
+    hits = [
+        (int(called_real[:n].sum()), n),
+        (int((~called_real[n:]).sum()), len(called_real) - n),
+    ]
     accuracy = sum(k / size for k, size in hits) / 2
     shares = [((k + 1) / (size + 2), size + 2) for k, size in hits]
     variance = sum(share * (1 - share) / size for share, size in shares)

@@ -1,7 +1,7 @@
 """The density ratio r = dP/dQ of real rows P over synthetic rows Q: closed forms, fits, its tail.
 
-chi2(P||Q) = E_Q[(r - 1)^2] = E_P[r] - 1, real in the numerator. What is fitted here is fitted on
-one part of the rows and asked about another (:mod:`tabseed.metrics.chi2`).
+chi2(P||Q) = E_Q[(r - 1)^2] = E_P[r] - 1, real in the numerator. :mod:`tabseed.metrics.chi2` fits
+each ratio to one part of the rows and evaluates it on another.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from scipy.stats import chi2 as chi2_law
 
 from tabseed.errors import TabseedError
 
-LARGEST_LOG = 50.0  # of a ratio: e^50 stands for what is larger, infinity among it
-TAIL_ROWS = 10  # fewest rows above the start of a tail that an exponent is fitted to
-CENTRES = 100  # kernels of uLSIF, half at real rows, half at synthetic ones
+LARGEST_LOG = 50.0  # of a ratio: e^50 stands for anything larger, infinity included
+TAIL_ROWS = 10  # at least, above the start of a tail, to fit an exponent to
+CENTRES = 100  # of the kernels of uLSIF: half at real rows, half at synthetic ones
 WIDTHS = (0.25, 0.5, 1.0, 2.0)  # times the median distance of the centres
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 ULSIF_FOLDS = 4
@@ -32,33 +32,31 @@ Ratio = Callable[[np.ndarray], np.ndarray]
 
 
 def discrete_chi_square(p: ArrayLike, q: ArrayLike) -> float:
-    """Give chi2(p||q) = sum p^2/q - 1 of two discrete laws over the same cells.
+    """Return chi2(p||q) = sum p^2/q - 1 of two discrete laws over the same cells.
 
-    ``p`` and ``q`` are probabilities of one shape, each adding up to 1. Infinite where p has a
-    cell that q never gives; cells of q alone cost little. Raises TabseedError for anything else.
+    ``p`` and ``q`` are probabilities of one shape, each adding up to 1. The result is infinite
+    if q is 0 in a cell of p; cells of q alone cost little. Raises TabseedError for anything else.
     """
     p, q = np.asarray(p, dtype=float), np.asarray(q, dtype=float)
     for name, law in (("p", p), ("q", q)):
         if law.shape != p.shape or (law < 0).any() or not math.isclose(law.sum(), 1, abs_tol=1e-9):
-            raise TabseedError(
-                f"{name} must hold probabilities over the cells of p that add up to 1"
-            )
-    taken = p > 0
-    if (q[taken] == 0).any():
+            raise TabseedError(f"{name} must be probabilities over the same cells that add up to 1")
+    positive = p > 0
+    if (q[positive] == 0).any():
         return math.inf
-    return float((p[taken] ** 2 / q[taken]).sum() - 1)
+    return float((p[positive] ** 2 / q[positive]).sum() - 1)
 
 
 def gaussian_chi_square(
     mean_p: ArrayLike, cov_p: ArrayLike, mean_q: ArrayLike, cov_q: ArrayLike
 ) -> float:
-    """Give chi2(N(mean_p, cov_p) || N(mean_q, cov_q)), means (d,) and covariances (d, d).
+    """Return chi2(N(mean_p, cov_p) || N(mean_q, cov_q)), means (d,) and covariances (d, d).
 
     With S = 2 cov_q - cov_p and the shift v = mean_p - mean_q it is
     |cov_q| / sqrt(|cov_p| |S|) exp(v' S^-1 v) - 1; infinite where S is not positive definite,
-    which is where some direction of Q has a standard deviation below that of P over sqrt(2).
-    Numbers stand for d = 1, a covariance being the variance then. Raises TabseedError for shapes
-    that do not belong together and covariances that are not positive definite.
+    that is, where Q has in some direction a standard deviation below that of P over sqrt(2).
+    Plain numbers mean d = 1, where a covariance is the variance. Raises TabseedError for shapes
+    that do not match and covariances that are not positive definite.
     """
     v = np.atleast_1d(np.asarray(mean_p, dtype=float)) - np.asarray(mean_q, dtype=float)
     covariances = {"cov_p": np.atleast_2d(cov_p), "cov_q": np.atleast_2d(cov_q)}
@@ -77,11 +75,11 @@ def gaussian_chi_square(
     return math.expm1(exponent) if exponent < 700 else math.inf
 
 
-# --- fits: points of P and of Q in, a function from points to ratios out ------------------------
+# --- fits: from points of P and of Q to a function from points to ratios ------------------------
 
 
 def gaussian_ratio(p: np.ndarray, q: np.ndarray) -> Ratio:
-    """Fit a Gaussian to each sample (n, d), (m, d) by moments; the ratio of the two."""
+    """Fit a Gaussian to each sample (n, d), (m, d) by moments; return the ratio of the two."""
     (mean_p, root_p), (mean_q, root_q) = (_moments(x) for x in (p, q))
     log_scale = float(np.log(np.diag(root_q)).sum() - np.log(np.diag(root_p)).sum())
 
@@ -99,19 +97,19 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     except np.linalg.LinAlgError as error:
         raise TabseedError(
             "the covariance of the numbers is singular: a column is constant in one table or "
-            "follows from others; use method 'classifier'"
+            "depends linearly on others; use method 'classifier'"
         ) from error
 
 
 def exp_ratio(log_ratio: np.ndarray) -> np.ndarray:
-    """Give the ratio of a log ratio, held below e^50."""
+    """Return the ratio of a log ratio, at most e^50."""
     return np.asarray(np.exp(np.minimum(log_ratio, LARGEST_LOG)))
 
 
 def cell_ratio(p: np.ndarray, q: np.ndarray) -> Ratio:
-    """Take the ratio of shares of each cell, rows given as (n, 1) and (m, 1) cell numbers from 0.
+    """Return the ratio of the shares of each cell, for (n, 1) and (m, 1) cell numbers from 0.
 
-    A cell that Q lacks gets e^50, one that both lack 1.
+    A cell that Q lacks gets e^50, a cell that both lack gets 1.
     """
     size = int(max(p.max(), q.max())) + 1
     count_p, count_q = (np.bincount(x.ravel(), minlength=size) for x in (p, q))
@@ -130,10 +128,10 @@ def cell_ratio(p: np.ndarray, q: np.ndarray) -> Ratio:
 class ULSIF:
     """A least-squares ratio h(x) = max(0, 1 + sum_l a_l exp(-|x - c_l|^2 / (2 width^2))).
 
-    Minimises E_Q h^2/2 - E_P h + ridge |a|^2/2, whose minimum without a ridge is r (unconstrained
-    least-squares importance fitting; Kanamori, Hido and Sugiyama, JMLR 10 (2009)). Written around
-    1, so that a large ridge says "no difference" and not "no real rows". Closed form: with phi the
-    kernels, a = (E_Q phi phi' + ridge I)^-1 (E_P phi - E_Q phi).
+    It minimises E_Q h^2/2 - E_P h + ridge |a|^2/2, whose minimum without a ridge is r
+    (unconstrained least-squares importance fitting; Kanamori, Hido and Sugiyama, JMLR 10 (2009)).
+    It is written around 1, so that a large ridge means "no difference" and not "no real rows".
+    Closed form, with phi the kernels: a = (E_Q phi phi' + ridge I)^-1 (E_P phi - E_Q phi).
     """
 
     centres: np.ndarray
@@ -145,28 +143,28 @@ class ULSIF:
     def fit(cls, p: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> ULSIF:
         """Fit to points (n, d) and (m, d) on comparable scales.
 
-        Width and ridge are those of least loss in 4-fold cross-validation. Cost: a (b, b)
+        Width and ridge have the least loss in 4-fold cross-validation. Cost: a (b, b)
         eigendecomposition for each width and fold, and (n + m) b^2 operations, b = 100 kernels.
         """
-        places = [rng.permutation(len(x))[: CENTRES // 2] for x in (p, q)]
-        centres = np.concatenate([x[rows] for x, rows in zip((p, q), places, strict=True)])
+        samples = [rng.permutation(len(x))[: CENTRES // 2] for x in (p, q)]
+        centres = np.concatenate([x[rows] for x, rows in zip((p, q), samples, strict=True)])
         unit = float(np.median(pdist(centres))) or 1.0
-        # folds.deal gives the inverse of this permutation: as random, but other figures
+        # folds.deal would invert this permutation: equally random, but with other figures
         folds = [rng.permutation(len(x)) % ULSIF_FOLDS for x in (p, q)]
-        found = []
+        candidates = []
         for width in unit * np.array(WIDTHS):
             phi = [_kernels(x, centres, width) for x in (p, q)]
             losses = [_held_out_loss(phi, folds, fold) for fold in range(ULSIF_FOLDS)]
             loss = np.mean(losses, axis=0)
             best = int(np.argmin(loss))
-            found.append((float(loss[best]), float(width), RIDGES[best]))
-        _, width, ridge = min(found)
+            candidates.append((float(loss[best]), float(width), RIDGES[best]))
+        _, width, ridge = min(candidates)
         phi = [_kernels(x, centres, width) for x in (p, q)]
         weights = _ridge_weights(phi, (ridge,))[:, 0]
         return cls(centres, weights, width, ridge)
 
     def ratio(self, x: np.ndarray) -> np.ndarray:
-        """Give h at points (k, d)."""
+        """Return h (k,) at points (k, d)."""
         return np.asarray(np.maximum(0.0, 1 + _kernels(x, self.centres, self.width) @ self.weights))
 
 
@@ -175,7 +173,7 @@ def _kernels(x: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:
 
 
 def _ridge_weights(phi: list[np.ndarray], ridges: tuple[float, ...]) -> np.ndarray:
-    """Give the weights (b, ridges) for kernels at the points of P (n, b) and of Q (m, b)."""
+    """Return the weights (b, ridges) for kernels at the points of P (n, b) and of Q (m, b)."""
     p, q = phi
     values, vectors = np.linalg.eigh(q.T @ q / len(q))
     turned = vectors.T @ (p.mean(axis=0) - q.mean(axis=0))
@@ -183,11 +181,12 @@ def _ridge_weights(phi: list[np.ndarray], ridges: tuple[float, ...]) -> np.ndarr
 
 
 def _held_out_loss(phi: list[np.ndarray], folds: list[np.ndarray], fold: int) -> np.ndarray:
-    """Give the loss on one fold of the fit to the others, for each ridge."""
-    kept = [x[place != fold] for x, place in zip(phi, folds, strict=True)]
-    weights = _ridge_weights(kept, RIDGES)
+    """Return for each ridge the loss, on one fold, of the fit to the others."""
+    training = [x[fold_of != fold] for x, fold_of in zip(phi, folds, strict=True)]
+    weights = _ridge_weights(training, RIDGES)
     h_p, h_q = (
-        np.maximum(0.0, 1 + x[place == fold] @ weights) for x, place in zip(phi, folds, strict=True)
+        np.maximum(0.0, 1 + x[fold_of == fold] @ weights)
+        for x, fold_of in zip(phi, folds, strict=True)
     )
     return np.asarray((h_q**2).mean(axis=0) / 2 - h_p.mean(axis=0))
 
@@ -201,7 +200,7 @@ class DensityRatioTail:
 
     ``shares[i]`` = P(r > ``thresholds[i]``), a share of the real rows. ``exponent`` d with its
     95 % interval and ``coefficient`` V describe the tail as P(r > C) = V C^-d, fitted to the
-    ``n_tail`` largest ratios; d is infinite where the ratio meets a bound there.
+    ``n_tail`` largest ratios; d is infinite where these ratios are all equal.
     """
 
     thresholds: np.ndarray
@@ -213,7 +212,7 @@ class DensityRatioTail:
     n_tail: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict; an infinite number is None."""
+        """Return a JSON-ready dict; an infinite number is None."""
         numbers = ("exponent", "exponent_low", "exponent_high", "coefficient")
         return {
             "thresholds": self.thresholds.tolist(),
@@ -228,36 +227,38 @@ def density_ratio_tail(
 ) -> DensityRatioTail:
     """Describe the tail of the ratio r = dP/dQ at real rows, (n,).
 
-    Two computable readings of a "(V, d) fidelity", both ours: the definition in arXiv 2305.10015
-    was not at hand. (a) The curve d(V) = P(r > V): for a loss 0 <= g <= B it gives
-    E_P g <= V E_Q g + B d(V), and d(V) <= chi2 V/(V - 1)^2. (d) A polynomial tail
-    P(r > C) <= V C^-d: a synthetic excess risk e costs a real one of order e^(d/(d + 1)); a finite
-    chi2 gives d = 1, V = 1 + chi2 at worst.
+    These are two computable readings of a "(V, d) fidelity", both ours: the definition in arXiv
+    2305.10015 was not available to us. (a) The curve d(V) = P(r > V): for a loss 0 <= g <= B it
+    gives E_P g <= V E_Q g + B d(V), and d(V) <= chi2 V/(V - 1)^2. (b) A polynomial tail
+    P(r > C) <= V C^-d: a synthetic excess risk e implies a real one of order e^(d/(d + 1)); a
+    finite chi2 gives d = 1, V = 1 + chi2 at worst.
 
-    d is Hill's estimate on the k = ``tail_share`` n largest ratios (10 at least), its interval
-    from 2 k d/d^ being chi-square with 2 k degrees of freedom: right for independent rows and an
-    exact power law beyond the k-th ratio, with r known; an estimated ratio is smoother, and one
-    that is clipped has no tail. V is the share k/n times (k-th ratio)^d. Cost: a sort. Raises
-    TabseedError for fewer than 20 ratios, negative ones, or a share outside (0, 0.5].
+    d is Hill's estimate d^ on the k = ``tail_share`` n largest ratios (at least 10). Its interval
+    takes 2 k d/d^ as chi-square with 2 k degrees of freedom, which is right for independent rows
+    and an exact power law beyond the k-th ratio, with r known; an estimated ratio is smoother, and
+    a clipped one has no tail. V is the share k/n times (k-th ratio)^d. Cost: one sort. Raises
+    TabseedError for fewer than 20 ratios, negative ratios, or a share outside (0, 0.5].
     """
-    r, at = np.asarray(r, dtype=float), np.asarray(thresholds, dtype=float)
+    r, limits = np.asarray(r, dtype=float), np.asarray(thresholds, dtype=float)
     if r.ndim != 1 or len(r) < 2 * TAIL_ROWS or not (r >= 0).all():
-        raise TabseedError(f"r must hold at least {2 * TAIL_ROWS} ratios, none of them negative")
+        raise TabseedError(
+            f"r needs at least {2 * TAIL_ROWS} ratios, none of them negative or missing"
+        )
     if not 0 < tail_share <= 0.5:
         raise TabseedError(f"tail_share must lie in (0, 0.5], got {tail_share}")
     ordered = np.sort(r)
-    shares = 1 - np.searchsorted(ordered, at, side="right") / len(r)
+    shares = 1 - np.searchsorted(ordered, limits, side="right") / len(r)
     k = max(TAIL_ROWS, round(tail_share * len(r)))
     start = ordered[-k - 1]
     if start <= 0 or not np.isfinite(ordered[-1]):
         raise TabseedError(
-            f"the {k + 1} largest ratios must be positive and finite for a tail to be fitted"
+            f"the {k + 1} largest ratios must be positive and finite, to fit a tail to them"
         )
     mean_log = float(np.log(ordered[-k:] / start).mean())
     if mean_log == 0:
-        return DensityRatioTail(at, shares, math.inf, math.inf, math.inf, math.inf, k)
+        return DensityRatioTail(limits, shares, math.inf, math.inf, math.inf, math.inf, k)
     d = 1 / mean_log
     low, high = (d * float(chi2_law.ppf(level, 2 * k)) / (2 * k) for level in (0.025, 0.975))
     log_v = math.log(k / len(r)) + d * math.log(start)
     v = math.exp(log_v) if log_v < 700 else math.inf
-    return DensityRatioTail(at, shares, d, low, high, v, k)
+    return DensityRatioTail(limits, shares, d, low, high, v, k)

@@ -20,22 +20,22 @@ from tabseed.metrics.judge_encoder import JudgeInputs
 
 DISCRIMINATORS = ("trees", "mlp")
 CALIBRATION_SHARE = 0.25  # of the training rows: early stopping and calibration, no fitting
-MAX_CALIBRATION = 1_500  # rows a class: beyond it they serve better in fitting
-SHRINK = 2.0  # likelihood ratio below which a slope counts as noise (as in AIC, 1 parameter)
+MAX_CALIBRATION = 1_500  # rows per class: more of them are of better use in fitting
+SHRINK = 2.0  # a slope of smaller likelihood ratio counts as noise (as in AIC, 1 parameter)
 FIT_SECONDS, ROW_SECONDS = 0.03, 1e-5  # rough cost of one fit
-WORKER_SECONDS = 3.0  # work below which starting workers costs more than it gains
-MANY_ROWS = 2_000  # to fit: from here on trees are freer, networks learn slowly, two of them
-MAX_EPOCHS, PATIENCE = 60, 5  # of the network; an epoch without gain uses up patience
-CAP = 2  # stream below a metric's own
+WORKER_SECONDS = 3.0  # for less work starting workers costs more than it gains
+MANY_ROWS = 2_000  # to fit: from here on trees are freer, and two networks learn slowly
+MAX_EPOCHS, PATIENCE = 60, 5  # of the network; so many epochs without gain end the training
+CAP = 2  # random stream below the metric's own
 
 
 def judged_rows(
     n: int, m: int, max_rows: int, stream: np.random.SeedSequence
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the rows that discriminators see of n real and m synthetic ones, in their order.
+    """Return the rows of n real and m synthetic ones that discriminators see, in their order.
 
-    At most ``max_rows`` real ones, and of synthetic ones ten times as many, between 1,000 and
-    ``max_rows``: more would cost time and resolve nothing that the few real rows do not blur.
+    At most ``max_rows`` real rows; of the synthetic rows ten times as many, but at least 1,000 and
+    at most ``max_rows``. More would cost time, while the few real rows limit the precision.
     """
     real = _at_most(n, max_rows, child(stream, CAP, 0))
     most = min(max(10 * len(real), 1_000), max_rows)
@@ -50,7 +50,7 @@ def _at_most(n: int, most: int, stream: np.random.SeedSequence) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Run:
-    """One cross-fitting: a view, who counts as real, and the stream for folds and fits."""
+    """One cross-fitting: a view, the labels, and the random stream for folds and fits."""
 
     view: str
     is_real: np.ndarray
@@ -58,28 +58,28 @@ class Run:
     folds: int
 
     def parts(self, fold: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Give the rows to fit, to calibrate and to score; stratified, other in each run."""
+        """Return the rows to fit, to calibrate and to score; stratified, different in each run."""
         rng = np.random.default_rng(child(self.stream, 0))
-        # not by folds.deal: the order of a side's rows matters too, since calibration rows are a
-        # part of it
-        fit, calibrate, score = [], [], []
+        # not by folds.deal: the order of the rows on a side matters too, because it decides which
+        # rows calibrate
+        fit, calibration, scored = [], [], []
         for side in (False, True):
             rows = rng.permutation(np.flatnonzero(self.is_real == side))
-            mine = np.arange(len(rows)) % self.folds == fold
-            score.append(rows[mine])
-            # the rest begins elsewhere for each fold, so that calibration rows differ too
-            rest = np.roll(rows[~mine], fold * len(rows) // self.folds)
+            in_fold = np.arange(len(rows)) % self.folds == fold
+            scored.append(rows[in_fold])
+            # the rest starts elsewhere in each fold, so that the calibration rows differ too
+            rest = np.roll(rows[~in_fold], fold * len(rows) // self.folds)
             cut = max(2, min(round(CALIBRATION_SHARE * len(rest)), MAX_CALIBRATION))
-            calibrate.append(rest[:cut])
+            calibration.append(rest[:cut])
             fit.append(rest[cut:])
-        return np.concatenate(fit), np.concatenate(calibrate), np.concatenate(score)
+        return np.concatenate(fit), np.concatenate(calibration), np.concatenate(scored)
 
 
 @dataclass(frozen=True)
 class FoldRatios:
-    """What a discriminator says in one fold: log ratios of rows that it did not fit.
+    """The output of a discriminator in one fold: log ratios of rows that it did not fit.
 
-    ``held`` rows chose its length and calibrated it; ``scored`` rows played no part at all.
+    ``held`` rows stopped its training and calibrated it; ``scored`` rows played no part.
     """
 
     held: np.ndarray
@@ -96,45 +96,48 @@ def cross_fit(
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[int, str, FoldRatios]]:
-    """Fit each discriminator in each fold of each run, in this order; give the run's place too."""
+    """Fit each discriminator in each fold of each run, in this order; yield the run's index too."""
     tasks = [
-        (place, name, fold)
-        for place, run in enumerate(runs)
+        (index, name, fold)
+        for index, run in enumerate(runs)
         for name in discriminators
         for fold in range(run.folds)
     ]
     seconds = len(tasks) * (FIT_SECONDS + ROW_SECONDS * len(runs[0].is_real)) if runs else 0.0
     n_jobs = 1 if seconds < WORKER_SECONDS else effective_n_jobs(n_jobs)
-    work = (delayed(_fold_ratios)(features[runs[p].view], runs[p], d, f) for p, d, f in tasks)
-    found = Parallel(n_jobs=n_jobs, return_as="generator")(work)
-    for done, ((place, name, _), ratios) in enumerate(zip(tasks, found, strict=True)):
+    work = (delayed(_fold_ratios)(features[runs[i].view], runs[i], d, f) for i, d, f in tasks)
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(work)
+    for done, ((index, name, _), ratios) in enumerate(zip(tasks, results, strict=True)):
         if progress is not None:
             progress(done + 1, len(tasks), "discriminators")
-        yield place, name, ratios
+        yield index, name, ratios
 
 
 def _fold_ratios(features: JudgeInputs, run: Run, discriminator: str, fold: int) -> FoldRatios:
-    fit, held, scored = run.parts(fold)
+    parts = run.parts(fold)
+    _, held_out, scored = parts
     seed = int_seed(child(run.stream, 1, DISCRIMINATORS.index(discriminator), fold))
-    learn = _tree_scores if discriminator == "trees" else _mlp_scores
+    fit_and_score = _tree_scores if discriminator == "trees" else _mlp_scores
     with one_thread():
-        at_held, at_scored = learn(features, run.is_real, (fit, held, scored), seed)
-        calibration = Calibration.fit(at_held, run.is_real[held])
-        return FoldRatios(held, calibration.apply(at_held), scored, calibration.apply(at_scored))
+        held_scores, scores = fit_and_score(features, run.is_real, parts, seed)
+        calibration = Calibration.fit(held_scores, run.is_real[held_out])
+        return FoldRatios(
+            held_out, calibration.apply(held_scores), scored, calibration.apply(scores)
+        )
 
 
 def _weights(is_real: np.ndarray) -> np.ndarray:
-    """Weigh rows so that both classes count the same; mean 1."""
+    """Return weights of rows by which both classes count the same; their mean is 1."""
     return np.asarray(np.where(is_real, 0.5 / is_real.mean(), 0.5 / (1 - is_real.mean())))
 
 
 def _tree_scores(
     features: JudgeInputs, is_real: np.ndarray, parts: tuple[np.ndarray, ...], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boost trees until the calibration rows gain no more; give logits there and on score."""
-    fit, calibrate, score = parts
+    """Boost trees until calibration rows gain no more; return logits of these and scored rows."""
+    fit, held_out, scored = parts
     x = features.trees
-    large = len(fit) >= MANY_ROWS  # then freer trees, and more of them, find more
+    large = len(fit) >= MANY_ROWS  # then freer trees, and more of them, see more
     model = HistGradientBoostingClassifier(
         learning_rate=0.1,
         max_iter=1_000 if large else 300,
@@ -150,31 +153,31 @@ def _tree_scores(
         x[fit],
         is_real[fit],
         sample_weight=_weights(is_real[fit]),
-        X_val=x[calibrate],
-        y_val=is_real[calibrate],
-        sample_weight_val=_weights(is_real[calibrate]),
+        X_val=x[held_out],
+        y_val=is_real[held_out],
+        sample_weight_val=_weights(is_real[held_out]),
     )
     best = max(int(np.argmax(model.validation_score_)), 1)
-    held, scores = (
+    held_scores, scores = (
         next(islice(model.staged_decision_function(x[rows]), best - 1, None))
-        for rows in (calibrate, score)
+        for rows in (held_out, scored)
     )
-    return held.ravel(), scores.ravel()
+    return held_scores.ravel(), scores.ravel()
 
 
 def _mlp_scores(
     features: JudgeInputs, is_real: np.ndarray, parts: tuple[np.ndarray, ...], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Train networks while the calibration rows gain; give mean logits there and on score."""
+    """Train networks while calibration rows gain; return mean logits of these and scored rows."""
     large = len(parts[0]) >= MANY_ROWS
-    # strong penalties (scikit-learn divides them by the batch): weak ones fit noise before they
-    # find interactions; with many rows a second, freer network sees what the first smooths away
-    found = [
-        _one_mlp(features.mlp, is_real, parts, (alpha, 1e-3 if large else 1e-2, seed + place))
-        for place, alpha in enumerate((1.0, 0.3) if large else (1.0,))
+    # strong penalties (scikit-learn divides them by the batch): weak ones fit noise before
+    # interactions; with many rows a second, freer network sees what the first smooths away
+    logits = [
+        _one_mlp(features.mlp, is_real, parts, (alpha, 1e-3 if large else 1e-2, seed + index))
+        for index, alpha in enumerate((1.0, 0.3) if large else (1.0,))
     ]
-    held, scores = zip(*found, strict=True)
-    return np.mean(held, axis=0), np.mean(scores, axis=0)
+    held_scores, scores = zip(*logits, strict=True)
+    return np.mean(held_scores, axis=0), np.mean(scores, axis=0)
 
 
 def _one_mlp(
@@ -183,7 +186,7 @@ def _one_mlp(
     parts: tuple[np.ndarray, ...],
     training: tuple[float, float, int],
 ) -> tuple[np.ndarray, np.ndarray]:
-    fit, calibrate, score = parts
+    fit, held_out, scored = parts
     alpha, rate, seed = training
     model = MLPClassifier(
         hidden_layer_sizes=(64, 32),
@@ -193,24 +196,26 @@ def _one_mlp(
         random_state=seed,
     )
     rows, y, weights = x[fit], is_real[fit], _weights(is_real[fit])
-    held_y, held_weights = is_real[calibrate], _weights(is_real[calibrate])
-    best, best_loss, since = (np.zeros(len(calibrate)), np.zeros(len(score))), math.inf, 0
+    held_y, held_weights = is_real[held_out], _weights(is_real[held_out])
+    best, best_loss, waited = (np.zeros(len(held_out)), np.zeros(len(scored))), math.inf, 0
     for _ in range(MAX_EPOCHS):
-        # epoch by epoch, because scikit-learn's own early stopping would take yet more rows away
+        # epoch by epoch, because scikit-learn's own early stopping would set aside still more rows
         model.partial_fit(rows, y, classes=[False, True], sample_weight=weights)
-        held = _logit(model, x[calibrate])
-        loss = -np.average(log_expit(np.where(held_y, held, -held)), weights=held_weights)
+        held_scores = _logit(model, x[held_out])
+        loss = -np.average(
+            log_expit(np.where(held_y, held_scores, -held_scores)), weights=held_weights
+        )
         if loss < best_loss - 1e-4:
-            best, best_loss, since = (held, _logit(model, x[score])), loss, 0
+            best, best_loss, waited = (held_scores, _logit(model, x[scored])), loss, 0
         else:
-            since += 1
-            if since >= PATIENCE:
+            waited += 1
+            if waited >= PATIENCE:
                 break
     return best
 
 
 def _logit(model: MLPClassifier, x: np.ndarray) -> np.ndarray:
-    """Give the network's logit; its own probabilities would round at 0 and 1."""
+    """Return the network's logit; its own probabilities would round to 0 and 1."""
     for weight, bias in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
         x = np.maximum(x @ weight + bias, 0)
     return np.asarray((x @ model.coefs_[-1] + model.intercepts_[-1]).ravel())
@@ -218,7 +223,7 @@ def _logit(model: MLPClassifier, x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Calibration:
-    """r = slope * score + intercept, scores first held to the range seen when calibrating."""
+    """r = slope * score + intercept, with scores clipped to the range seen in calibration."""
 
     slope: float
     intercept: float
@@ -229,9 +234,9 @@ class Calibration:
     def fit(cls, scores: np.ndarray, is_real: np.ndarray) -> Calibration:
         """Fit by weighted logistic likelihood, both classes at prior 1/2.
 
-        Weights add up to W = 4/(1/n + 1/m): then twice the gain in likelihood over slope 0 is
-        chi-square with one degree of freedom if the scores say nothing. Targets are Platt's
-        (k + 1)/(k + 2) for a class of k rows, so that separable rows keep a finite slope.
+        Weights add up to W = 4/(1/n + 1/m), so that twice the gain in log likelihood over slope 0
+        is chi-square with one degree of freedom if the scores carry no information. Targets are
+        Platt's (k + 1)/(k + 2) for a class of k rows, so that separable rows keep a finite slope.
         """
         low, high = float(scores.min()), float(scores.max())
         n, m = int(is_real.sum()), int((~is_real).sum())
@@ -249,14 +254,14 @@ class Calibration:
         return cls(slope / scale, intercept - slope * centre / scale, low, high)
 
     def apply(self, scores: np.ndarray) -> np.ndarray:
-        """Give the log ratio r of rows."""
+        """Return the log ratio r of rows from their scores."""
         return np.asarray(self.slope * np.clip(scores, self.low, self.high) + self.intercept)
 
 
 def _logistic(
     s: np.ndarray, target: np.ndarray, weights: np.ndarray, slope: float | None = None
 ) -> tuple[float, float]:
-    """Give the best slope >= 0 (or keep the one given) and the weighted loss in nats there."""
+    """Return the best slope >= 0 (or the one passed) and the weighted loss in nats there."""
     total = weights.sum()
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -266,7 +271,7 @@ def _logistic(
         return value / total, np.array([(residual * s).sum(), residual.sum()]) / total
 
     bounds = [(0.0, None) if slope is None else (slope, slope), (None, None)]
-    found = minimize(
+    optimum = minimize(
         loss,
         np.array([0.0 if slope is None else slope, 0.0]),
         jac=True,
@@ -274,11 +279,11 @@ def _logistic(
         bounds=bounds,
         options={"ftol": 1e-12, "gtol": 1e-8},
     )
-    return float(found.x[0]), float(found.fun * total)
+    return float(optimum.x[0]), float(optimum.fun * total)
 
 
 def _balance(s: np.ndarray, weights: np.ndarray, target: np.ndarray, slope: float) -> float:
-    """Give the intercept at which a fixed slope predicts the weighted mean of the targets."""
+    """Return the intercept at which a fixed slope predicts the weighted mean of the targets."""
     if slope == 0:
         return 0.0
     reach = slope * float(np.abs(s).max()) + 20

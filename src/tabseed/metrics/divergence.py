@@ -1,9 +1,9 @@
 """How far synthetic rows are from real ones: KL and Jensen-Shannon divergence by discriminators.
 
 Notation: p real rows (n of them), q synthetic rows (m); r(x) = log p(x)/q(x) as a calibrated
-discriminator sees it on equal priors, D = 1/(1 + exp(-r)) its probability of "real". Then
+discriminator sees it at equal priors, D = 1/(1 + exp(-r)) its probability of "real". Then
 KL(p||q) = E_p[r] in nats and JS = 1 + (E_p[log2 D] + E_q[log2(1 - D)])/2 in bits, in [0, 1]
-(arXiv 2405.07822). Any discriminator gives a lower bound of the true JS; a poor one a lower one.
+(arXiv 2405.07822). Any discriminator gives a lower bound of the true JS, a poor one a looser one.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ VIEWS = {
 }
 
 POWER_Z = 0.8416  # 80 % quantile of the normal law
-LEARNING = 2.0  # divergence needed by who must learn the law, over that of who knows it: measured
-MAIN, PERMUTED = 0, 1  # streams below a metric's own
+# divergence needed by a judge that must learn the law, over that of one that knows it: measured
+LEARNING = 2.0
+MAIN, PERMUTED = 0, 1  # random streams below the metric's own
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much computing a table of this size gets."""
+    """How much computing a comparison gets."""
 
     folds: int
     repeats: int
@@ -46,22 +47,22 @@ class Plan:
 
 
 def plan(n_smaller: int) -> Plan:
-    """Choose folds, repeats and label permutations by the rows of the smaller table.
+    """Return folds, repeats and label permutations by the rows of the smaller table.
 
-    Few rows need training rows and many refits; with many rows only time is scarce.
+    Few rows need large training parts and many refits; with many rows only time is scarce.
     """
-    for limit, chosen in ((300, Plan(5, 3, 12)), (1500, Plan(5, 3, 8)), (4000, Plan(4, 2, 6))):
+    for limit, budget in ((300, Plan(5, 3, 12)), (1500, Plan(5, 3, 8)), (4000, Plan(4, 2, 6))):
         if n_smaller < limit:
-            return chosen
+            return budget
     return Plan(folds=3, repeats=3, permutations=4)
 
 
 @dataclass(frozen=True)
 class DivergenceResult:
-    """Estimates by view, discriminator and divergence, and what could not have been seen.
+    """Estimates by view, discriminator and divergence, and the smallest JS that would show.
 
     ``estimates[view][discriminator][divergence]`` with views "plain" and "coarse" (numbers only
-    by their bin among the real rows' 20-quantiles, so that exact grain plays no part),
+    by their bin among the real rows' 20-quantiles, so that their exact digits play no part),
     discriminators "trees" and "mlp", divergences "js" (bits) and "kl" (nats).
     ``smallest_js``: see :meth:`DiscriminatorDivergence.evaluate`; None without permutations.
     """
@@ -74,9 +75,9 @@ class DivergenceResult:
     plan: Plan
 
     def by(self, view: str = "plain") -> str:
-        """Name the discriminator whose JS is larger."""
-        found = self.estimates[view]
-        return max(found, key=lambda name: found[name]["js"].value)
+        """Return the name of the discriminator whose JS is larger."""
+        estimates = self.estimates[view]
+        return max(estimates, key=lambda name: estimates[name]["js"].value)
 
     @property
     def js(self) -> Estimate:
@@ -85,7 +86,7 @@ class DivergenceResult:
 
     @property
     def js_coarse(self) -> Estimate:
-        """As :attr:`js`, with numbers seen by their bin only."""
+        """:attr:`js` where the discriminators see only the bin of a number."""
         return self.estimates["coarse"][self.by("coarse")]["js"]
 
     @property
@@ -104,9 +105,9 @@ class DivergenceResult:
             "estimates": {
                 view: {
                     name: {key: e.to_dict() for key, e in values.items()}
-                    for name, values in found.items()
+                    for name, values in estimates.items()
                 }
-                for view, found in self.estimates.items()
+                for view, estimates in self.estimates.items()
             },
             "smallest_js": self.smallest_js,
             "null_js": list(self.null_js),
@@ -121,23 +122,24 @@ class DivergenceResult:
 class DiscriminatorDivergence(Metric[DivergenceResult]):
     """KL(real||synthetic) in nats and JS in bits, estimated by trees and by a network.
 
-    Cross-fitted: each row is scored by a discriminator that saw neither it nor, with it, its
-    calibration rows. Every training part gives a quarter to early stopping and calibration: a
-    logistic slope >= 0 and intercept on the logit, fitted with weights that give both classes
-    prior 1/2. The slope is shrunk by (1 - (2/LR)^2)+, LR its likelihood ratio against no slope: a
-    discriminator that finds nothing says D = 1/2 and costs nothing, instead of adding noise
+    Cross-fitting: the discriminator that scores a row was neither fitted to it nor calibrated
+    with it. A quarter of each training part goes to early stopping and calibration: a logistic
+    slope >= 0 and intercept on the logit, fitted with weights that give both classes prior 1/2.
+    The slope is shrunk by (1 - (2/LR)^2)+, with LR its likelihood ratio against no slope: a
+    discriminator that sees no difference says D = 1/2 and costs nothing, instead of adding noise
     that would put the estimate below 0.
 
     Interval: value -+ t sqrt(V + B + F). V is the variance over rows, (s_p^2/n + s_q^2/m)/4 for
-    JS (s_p^2/n for KL), each row's contribution averaged over repeats first; B the variance of
-    the repeats' estimates (other folds, other seeds) over their number; F the noise that a
-    single fitted parameter would leave, (1/n + 1/m)/8 nats for JS and four times that for KL,
-    below which no difference is resolved. t has Welch and Satterthwaite's degrees of freedom.
+    JS (s_p^2/n for KL), where each row's contribution is first averaged over repeats. B is the
+    variance of the repeats' estimates (other folds, other seeds) over their number. F is the
+    square of the noise of a single fitted parameter, (1/n + 1/m)/8 nats for JS and four times
+    that for KL; no smaller difference is resolved. t has the degrees of freedom of Welch and
+    Satterthwaite.
 
-    ``folds`` (2 and more), ``repeats`` and ``permutations`` follow :func:`plan` unless given.
-    Rows beyond ``max_rows`` real and min(max(10 n, 1000), ``max_rows``) synthetic are dropped
-    at random. Cost: folds x repeats fits for each discriminator and view, plus folds a
-    permutation; about 5 s for 100 against 1,000 rows, a minute for 10,000 against 10,000.
+    ``folds`` (at least 2), ``repeats`` and ``permutations`` follow :func:`plan` where they are
+    None. Rows beyond ``max_rows`` real and min(max(10 n, 1000), ``max_rows``) synthetic are
+    dropped at random. Cost: folds x repeats fits for each discriminator and view, plus one per
+    fold and permutation; about 5 s for 100 against 1,000 rows, a minute for 10,000 against 10,000.
 
     References: arXiv 2405.07822 (estimator); Platt 1999 (calibration).
     """
@@ -186,11 +188,11 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
         real_rows, synthetic_rows = judged_rows(len(real), len(synthetic), self.max_rows, stream)
         real, synthetic = real.take(real_rows), synthetic.take(synthetic_rows)
         n, m = len(real), len(synthetic)
-        asked = {key: getattr(self, key) for key in ("folds", "repeats", "permutations")}
-        chosen = replace(plan(min(n, m)), **{k: v for k, v in asked.items() if v is not None})
-        if chosen.folds > min(n, m):
+        settings = {key: getattr(self, key) for key in ("folds", "repeats", "permutations")}
+        budget = replace(plan(min(n, m)), **{k: v for k, v in settings.items() if v is not None})
+        if budget.folds > min(n, m):
             raise TooFewRowsError(
-                f"DiscriminatorDivergence: {chosen.folds} folds need {chosen.folds} rows in either "
+                f"DiscriminatorDivergence: {budget.folds} folds need {budget.folds} rows in each "
                 f"table, got {min(n, m)}"
             )
         features = {
@@ -199,34 +201,28 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
         }
         is_real = np.arange(n + m) < n
         runs = [
-            Run(view, is_real, child(stream, MAIN, repeat), chosen.folds)
+            Run(view, is_real, child(stream, MAIN, repeat), budget.folds)
             for view in self.views
-            for repeat in range(chosen.repeats)
+            for repeat in range(budget.repeats)
         ]
-        for place in range(chosen.permutations):
-            seeds = child(stream, PERMUTED, place)
+        for index in range(budget.permutations):
+            seeds = child(stream, PERMUTED, index)
             shuffled = np.random.default_rng(seeds).permutation(is_real)
-            runs.append(Run(self.views[0], shuffled, seeds, chosen.folds))
+            runs.append(Run(self.views[0], shuffled, seeds, budget.folds))
         logits = [{name: np.zeros(n + m) for name in DISCRIMINATORS} for _ in runs]
-        for place, name, fold in cross_fit(features, runs, n_jobs=self.n_jobs, progress=progress):
-            logits[place][name][fold.scored] = fold.ratio
-        n_main = len(runs) - chosen.permutations
+        for index, name, fold in cross_fit(features, runs, n_jobs=self.n_jobs, progress=progress):
+            logits[index][name][fold.scored] = fold.ratio
+        n_main = len(runs) - budget.permutations
         estimates = {
             view: _view_estimates([logits[i] for i in range(n_main) if runs[i].view == view], n)
             for view in self.views
         }
         null_js = tuple(
-            max(_js(found[name], run.is_real) for name in DISCRIMINATORS)
-            for found, run in zip(logits[n_main:], runs[n_main:], strict=True)
+            max(_js(log_ratios[name], run.is_real) for name in DISCRIMINATORS)
+            for log_ratios, run in zip(logits[n_main:], runs[n_main:], strict=True)
         )
         smallest = smallest_js(np.array(null_js), n, m) if len(null_js) > 1 else None
-        return DivergenceResult(estimates, smallest, null_js, n, m, chosen)
-
-
-# --- one fold -----------------------------------------------------------------------------------
-
-
-# --- calibration --------------------------------------------------------------------------------
+        return DivergenceResult(estimates, smallest, null_js, n, m, budget)
 
 
 # --- estimates ----------------------------------------------------------------------------------
@@ -243,11 +239,11 @@ def _js(r: np.ndarray, is_real: np.ndarray) -> float:
 
 
 def estimates_from_log_ratio(r: np.ndarray, n: int) -> dict[str, Estimate]:
-    """Turn log ratios (repeats, rows), the first n rows real, into both divergences."""
+    """Return both divergences from log ratios (repeats, rows), the first n rows real."""
     m = r.shape[1] - n
     is_real = np.arange(n + m) < n
     rows = _js_rows(r, is_real)
-    noise = (1 / n + 1 / m) / 8  # E[JS] in nats of one parameter fitted to nothing
+    noise = (1 / n + 1 / m) / 8  # E[JS] in nats from one parameter fitted to noise
     js = interval([rows[:, :n] / 2, rows[:, n:] / 2], noise / math.log(2), "bits")
     kl = interval([r[:, :n]], 4 * noise, "nats")
     return {"js": js, "kl": kl}
@@ -261,16 +257,16 @@ def _view_estimates(repeats: list[dict[str, np.ndarray]], n: int) -> dict[str, d
 
 
 def smallest_js(null_js: np.ndarray, n: int, m: int) -> float:
-    """Return the true JS in bits that such a comparison would tell from 0 four times in five.
+    """Return the true JS in bits that such a comparison tells from 0 four times in five.
 
-    The larger of two demands. (1) The interval must exclude 0. A discriminator that knew the
-    law would need J = (1.96 + 0.84) SE, SE^2 = J (1/n + 1/m)/(2 ln 2) for a small J; one that
-    has to learn it from the same rows needs about twice that: at twice, shifted Gaussians in 1
-    and 5 dimensions were told from 0 in 80 to 97 % of 40 draws each, at 60 against 600, 150
-    against 150 and 1,000 against 1,000 rows (benchmarks/divergence_oracle.py). (2) The estimate
-    must exceed what shuffled labels give, u = mean + t sd sqrt(1 + 1/P) (95 % prediction bound
-    of one more of P values), with 0.84 SE to spare. A structure that is harder to learn than a
-    shift, such as a torn dependency between many categories, needs more. At most 1.
+    The larger of two demands. (1) The interval excludes 0. A discriminator that knew the law would
+    need J = (1.96 + 0.84) SE, SE^2 = J (1/n + 1/m)/(2 ln 2) for a small J; one that must learn the
+    law from the same rows needs about twice that: at twice, 80 to 97 % of 40 draws each told
+    shifted Gaussians in 1 and 5 dimensions from 0, at 60 against 600, 150 against 150 and 1,000
+    against 1,000 rows (benchmarks/divergence_oracle.py). (2) The estimate exceeds those of
+    shuffled labels, u = mean + t sd sqrt(1 + 1/P) (95 % prediction bound for one value after P
+    others), with 0.84 SE to spare. A structure that is harder to learn than a shift, such as a
+    broken dependency between many categories, needs more. At most 1.
     """
     size = len(null_js)
     spread = float(student.ppf(0.95, size - 1)) * float(null_js.std(ddof=1))

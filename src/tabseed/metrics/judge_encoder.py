@@ -13,10 +13,10 @@ from tabseed.table import MISSING, Table
 from tabseed.table.schema import NUMERIC
 
 MAX_LEVELS_TREES = 254  # HistGradientBoosting takes codes below 255; the last is "any other"
-MAX_LEVELS_MLP = 30  # levels with a column of their own in the one-hot; the rest share one
-CLIP = 5.0  # z-scores beyond it are cut: one outlier must not steer a network
-SAME = 1e-8  # of a column's range: a smaller difference is no difference
-BINS = 20  # of the coarse view: share of real rows in each is 1/20
+MAX_LEVELS_MLP = 30  # levels with their own column in the one-hot code; the rest share one
+CLIP = 5.0  # z-scores are cut there, so that one outlier does not steer a network
+SAME = 1e-8  # of a column's range: values that differ by less count as equal
+BINS = 20  # of the coarse view: each contains 1/20 of the real rows
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class JudgeInputs:
 class JudgeEncoder:
     """Turn two tables into features without looking at which table a row came from.
 
-    Vocabulary, scale, ranks and what counts as equal come from the pooled rows, hence exchanging
-    real and synthetic rows changes nothing: under "no difference" the labels are exchangeable.
-    Only ``coarse`` looks at the real rows alone, for its bin edges (see :func:`coarse_codes`), so
-    that a bin means the same beside every synthetic table.
+    Vocabulary, scale, ranks and what counts as equal come from the pooled rows, so exchanging real
+    and synthetic rows changes nothing: under "no difference" the labels are exchangeable. Only
+    ``coarse`` looks at the real rows alone, for its bin edges (see :func:`coarse_codes`), so that
+    a bin means the same for every synthetic table.
     """
 
     def __init__(self, *, coarse: bool = False) -> None:
         self.coarse = coarse
 
     def encode(self, real: Table, synthetic: Table) -> JudgeInputs:
-        """Encode both tables. Cost: a sort of the pooled rows a numeric column."""
+        """Return both tables encoded. Cost: one sort of the pooled rows per numeric column."""
         trees: list[np.ndarray] = []
         categorical: list[bool] = []
         mlp: list[np.ndarray] = []
@@ -71,22 +71,22 @@ class JudgeEncoder:
 
 
 def merge_close(parts: list[np.ndarray]) -> list[np.ndarray]:
-    """Make numbers equal that differ by less than SAME of the pooled range (in a chain).
+    """Return numbers with those made equal that differ by less than SAME of the pooled range.
 
-    The last bits of a number say how it was computed, not what was measured: without this a
-    judge would tell 0.1 + 0.2 from 0.3.
+    Chains of close numbers become one. The last bits of a number tell how it was computed, not
+    what was measured: otherwise a judge would distinguish 0.1 + 0.2 from 0.3.
     """
     pooled = np.concatenate(parts)
-    levels, place = np.unique(pooled, return_inverse=True)  # NaN comes last
+    levels, codes = np.unique(pooled, return_inverse=True)  # NaN comes last
     present = levels[~np.isnan(levels)]
     if len(present) > 1:
         new = np.diff(present, prepend=-np.inf) > SAME * (present[-1] - present[0])
         levels[: len(present)] = present[new][np.cumsum(new) - 1]
-    return np.split(levels[place], np.cumsum([len(part) for part in parts])[:-1])
+    return np.split(levels[codes], np.cumsum([len(part) for part in parts])[:-1])
 
 
 def coarse_codes(real: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Replace numbers by the index of their bin among the real rows' 20-quantiles.
+    """Return the index of each number's bin among the real rows' 20-quantiles.
 
     Edges are the distinct real quantiles at 0.05, ..., 0.95; a value equal to an edge lies
     below it; missing (NaN) stays missing.
@@ -99,21 +99,21 @@ def coarse_codes(real: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _number_inputs(cells: np.ndarray) -> list[np.ndarray]:
-    """Give robust z-score, normal score of the mid-rank, and a missing flag where it varies.
+    """Return robust z-score, normal score of the mid-rank, and a missing flag where it varies.
 
-    Both scales, because each hides what the other shows: ranks flatten a far tail, z-scores
-    crowd a skewed body.
+    Both scales are needed, because each hides what the other shows: ranks flatten a far tail,
+    z-scores crowd a skewed body.
     """
     missing = np.isnan(cells)
     inputs = [missing.astype(float)] if missing.any() and not missing.all() else []
     present = cells[~missing]
-    levels, place, counts = np.unique(present, return_inverse=True, return_counts=True)
+    levels, codes, counts = np.unique(present, return_inverse=True, return_counts=True)
     if len(levels) < 2:
         return inputs
     low, middle, high = np.quantile(present, [0.25, 0.5, 0.75])
     scale = (high - low) / 1.349 or present.std()
     mid_rank = (np.cumsum(counts) - counts / 2) / len(present)
-    for scores in (np.clip((present - middle) / scale, -CLIP, CLIP), ndtri(mid_rank)[place]):
+    for scores in (np.clip((present - middle) / scale, -CLIP, CLIP), ndtri(mid_rank)[codes]):
         full = np.zeros(len(cells))
         full[~missing] = scores - scores.mean()
         inputs.append(full / (scores.std() or 1.0))
@@ -121,14 +121,14 @@ def _number_inputs(cells: np.ndarray) -> list[np.ndarray]:
 
 
 def _by_frequency(codes: np.ndarray) -> np.ndarray:
-    """Recode 0, 1, ... from the most to the least common level; missing stays MISSING."""
+    """Return codes 0, 1, ... from the most to the least common level; missing stays MISSING."""
     levels, counts = np.unique(codes[codes != MISSING], return_counts=True)
     if len(levels) == 0:
         return codes
     rank = np.empty(len(levels), dtype=np.int64)
     rank[np.argsort(-counts, kind="stable")] = np.arange(len(levels))
-    at = np.minimum(np.searchsorted(levels, codes), len(levels) - 1)
-    return np.where(codes == MISSING, MISSING, rank[at])
+    index = np.minimum(np.searchsorted(levels, codes), len(levels) - 1)
+    return np.where(codes == MISSING, MISSING, rank[index])
 
 
 def _tree_codes(codes: np.ndarray) -> np.ndarray:
@@ -137,13 +137,13 @@ def _tree_codes(codes: np.ndarray) -> np.ndarray:
 
 
 def _one_hot(codes: np.ndarray) -> list[np.ndarray]:
-    """Give a scaled indicator for each level that some rows have and others lack."""
+    """Return a scaled indicator for each level that some rows have and others lack."""
     ranks = np.minimum(_by_frequency(codes), MAX_LEVELS_MLP)
     columns = []
     for level in np.unique(ranks):
         flag = (ranks == level).astype(float)
         share = flag.mean()
         if 0 < share < 1:
-            # a rare level is not blown up to unit variance: it would be pure noise
+            # do not scale a rare level to unit variance: it would be pure noise
             columns.append((flag - share) / max(math.sqrt(share * (1 - share)), 0.2))
     return columns

@@ -1,4 +1,4 @@
-"""Leakage: whether rows that judge were seen in training; tables brought to one schema."""
+"""Leakage: whether the judging rows were seen in training; bringing tables to one schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tabseed.errors import LeakageError, SchemaError
 from tabseed.table import UNSEEN, Frame, Table
 from tabseed.table.schema import NUMERIC, Schema
 
-LEAK_SIGMAS = 5.0  # false alarms below 1e-6 a table if the normal approximation holds
+LEAK_SIGMAS = 5.0  # false alarms below 1e-6 per table if the normal approximation is right
 LEAK_SHARE = 0.02  # a smaller excess of equal rows moves no metric beyond its interval
 
 
@@ -25,7 +25,7 @@ def _schema_of(*frames: Any) -> Schema:
 
 
 def conform(frame: Frame, schema: Schema, name: str) -> Table:
-    """Bring a frame or Table to the columns of ``schema``; errors begin with ``name``."""
+    """Return a frame or Table with the columns of ``schema``; errors begin with ``name``."""
     if isinstance(frame, Table) and all(
         c.name in frame.schema and frame.schema[c.name] == c for c in schema
     ):
@@ -37,10 +37,10 @@ def conform(frame: Frame, schema: Schema, name: str) -> Table:
 
 
 def pooled_codes(tables: list[Table], name: str) -> list[np.ndarray]:
-    """Give a discrete column of several tables as int64 codes over one vocabulary.
+    """Return a discrete column of several tables as int64 codes over one vocabulary.
 
-    The schema's categories come first; values that it does not know follow, each with a code
-    of its own whichever table holds it. Missing is MISSING (-1).
+    The schema's categories come first. Values that it does not know follow, each with its own
+    code, the same in every table. Missing is MISSING (-1).
     """
     codes = [table.codes(name) for table in tables]
     unseen = [_texts(table, name, c == UNSEEN) for table, c in zip(tables, codes, strict=True)]
@@ -53,7 +53,7 @@ def pooled_codes(tables: list[Table], name: str) -> list[np.ndarray]:
 
 
 def _texts(table: Table, name: str, rows: np.ndarray) -> np.ndarray:
-    """Give the cells at ``rows`` as text; the loop runs over distinct values only."""
+    """Return the cells at ``rows`` (a mask) as text; the loop runs over distinct values only."""
     if not rows.any():
         return np.zeros(0, dtype=np.str_)
     cells = table.to_arrow()[name].filter(pa.array(rows)).combine_chunks()
@@ -64,9 +64,9 @@ def _texts(table: Table, name: str, rows: np.ndarray) -> np.ndarray:
 
 
 def row_keys(tables: list[Table]) -> list[np.ndarray]:
-    """Give each row a number such that two rows share it exactly if all their cells are equal.
+    """Return a number for each row, which two rows share exactly if all their cells are equal.
 
-    Missing equals missing. Cost: one sort of all rows a column.
+    Missing equals missing. Cost: one sort of all rows per column.
     """
     ends = np.cumsum([len(t) for t in tables])
     keys = np.zeros(ends[-1], dtype=np.int64)
@@ -90,7 +90,7 @@ class Overlap:
     n_holdout: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict."""
+        """Return a JSON-ready dict."""
         return {
             "n_equal": self.n_equal,
             "n_expected": self.n_expected,
@@ -107,23 +107,22 @@ class Overlap:
 def check_leakage(train: Table, holdout: Table) -> Overlap:
     """Count held-out rows that equal a training row; refuse where chance cannot explain them.
 
-    By Good and Turing a new row repeats one of n training rows with probability
-    q = 1 - f1/n, in which f1 rows occur once (f2 values twice); the variance of that estimate
-    is about v = (f1 (1 - f1/n) + 2 f2)/n^2 (Esty, Annals of Statistics 1983). Raises
-    LeakageError where the count exceeds its expectation h q (h held-out rows) by more than
-    5 standard deviations sqrt(h q' (1 - q') + h^2 v), q' = max(q, 1/n), and by more than
-    max(3, 2 % of h) rows; or where the tables are equal row for row although two honest draws
-    would be so with probability below 1e-6 (the sum of squared row shares, to the power h).
-    A leak of fewer rows than that passes: the counts come back and belong in the report.
+    By Good and Turing a new row repeats one of n training rows with probability q = 1 - f1/n,
+    where f1 values occur once and f2 twice; the variance of that estimate is about
+    v = (f1 (1 - f1/n) + 2 f2)/n^2 (Esty, Annals of Statistics 1983). Raises LeakageError where
+    the count exceeds its expectation h q (h held-out rows) by more than 5 standard deviations
+    sqrt(h q' (1 - q') + h^2 v), q' = max(q, 1/n), and by more than max(3, 2 % of h) rows; or
+    where the tables are equal row for row although two honest draws would be equal with
+    probability below 1e-6 (the sum of squared row shares, to the power h). A leak of fewer rows
+    passes, so the counts are returned and belong in the report.
     """
-    keys, held = row_keys([train, holdout])
-    overlap, far = count_equal(keys, held)
+    keys, holdout_keys = row_keys([train, holdout])
+    overlap, beyond_chance = count_equal(keys, holdout_keys)
     shares = np.unique(keys, return_counts=True)[1] / len(keys)
-    log_same = len(held) * math.log(np.square(shares).sum())
-    if far or (np.array_equal(keys, held) and log_same < math.log(1e-6)):
+    log_same = len(holdout_keys) * math.log(np.square(shares).sum())
+    if beyond_chance or (np.array_equal(keys, holdout_keys) and log_same < math.log(1e-6)):
         raise LeakageError(
-            f"the holdout repeats the training rows: {overlap}; "
-            "judge with rows that trained nothing"
+            f"the holdout repeats training rows: {overlap}; judge with rows that trained nothing"
         )
     return overlap
 
@@ -131,7 +130,7 @@ def check_leakage(train: Table, holdout: Table) -> Overlap:
 def count_equal(keys: np.ndarray, other: np.ndarray) -> tuple[Overlap, bool]:
     """Count ``other`` rows that equal one of n training rows (:func:`row_keys` of both).
 
-    Also says whether that is beyond chance, as :func:`check_leakage` puts it.
+    Returns the counts, and whether chance cannot explain them (see :func:`check_leakage`).
     """
     n, h = len(keys), len(other)
     counts = np.unique(keys, return_counts=True)[1]

@@ -1,4 +1,4 @@
-"""What a synthetic table leaves out, or repeats, in words: one line for each finding."""
+"""What a synthetic table leaves out or repeats, in words: one line for each finding."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from tabseed.metrics.leakage import count_equal, pooled_codes, row_keys
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import NUMERIC
 
-FALSE_ALARM = 0.05  # for each column and finding, at most
+FALSE_ALARM = 0.05  # at most, for each column and finding
 Z = 2.2414  # one-sided 1.25 %: four limits of quartiles share 5 %
 MOST_NAMED = 5  # levels in a line
 
 
 def left_out(real: Table, synthetic: Table) -> tuple[str, ...]:
-    """Say what real rows have and synthetic ones lack: levels, missing cells, spread.
+    """Return lines on what real rows have and synthetic rows lack: levels, missing cells, spread.
 
-    A level (or "missing") counts as never generated if so many real rows have it that a fair deal
-    of the pooled rows would give the synthetic table none of them with probability below
-    5 % / (levels of the column). A column is too narrow if its standard deviation, or the
-    distance of its quartiles, is below the real one over sqrt(2) beyond doubt: by the delta
-    method for log variances (kurtosis and all), by order statistics for quartiles. Below that
-    line the chi-square divergence of Gaussians is infinite. Cost: two sorts a column.
+    A level (or "missing") counts as never generated if so many real rows have it that a random
+    deal of the pooled rows would give the synthetic table none of them with probability below
+    5 % / (levels of the column). A column is too narrow if its standard deviation, or its
+    interquartile range, is reliably below the real one over sqrt(2): by the delta method for log
+    variances (with their kurtosis), by order statistics for quartiles. Below that line the
+    chi-square divergence of Gaussians is infinite. Cost: two sorts per column.
     """
-    found: list[str] = []
+    lines: list[str] = []
     for column in real.schema:
         name = column.name
         if column.kind in NUMERIC:
             cells = [t.numbers(name) for t in (real, synthetic)]
             flags = [np.where(np.isnan(x), MISSING, 0) for x in cells]
-            found += _levels(name, flags, ["any value"])
-            found += _narrow(name, [x[~np.isnan(x)] for x in cells])
+            lines += _levels(name, flags, ["any value"])
+            lines += _narrow(name, [x[~np.isnan(x)] for x in cells])
         else:
             codes = pooled_codes([real, synthetic], name)
-            found += _levels(name, codes, [str(c) for c in column.categories])
-    return tuple(found)
+            lines += _levels(name, codes, [str(c) for c in column.categories])
+    return tuple(lines)
 
 
 def _levels(name: str, codes: list[np.ndarray], names: list[str]) -> Iterator[str]:
@@ -46,20 +46,20 @@ def _levels(name: str, codes: list[np.ndarray], names: list[str]) -> Iterator[st
     levels, counts = np.unique(real, return_counts=True)
     absent = ~np.isin(levels, synthetic)
     share = len(real) / (len(real) + len(synthetic))
-    # k rows of a level all dealt to the real side: about share^k, from above
+    # all k rows of a level dealt to the real side: probability at most about share^k
     sure = absent & (share**counts < FALSE_ALARM / len(levels))
     order = np.flatnonzero(sure)[np.argsort(-counts[sure], kind="stable")]
     if not len(order):
         return
-    named: dict[str, int] = {}  # levels that the schema does not know share a name
-    for at in order:
-        code = int(levels[at])
+    rows_of: dict[str, int] = {}  # levels that the schema does not know share a name
+    for i in order:
+        code = int(levels[i])
         what = "missing cells" if code == MISSING else _quoted(names, code)
-        named[what] = named.get(what, 0) + int(counts[at])
-    shown = [f"{what} ({n} of {len(real)} real rows)" for what, n in named.items()]
-    more = f" and {len(shown) - MOST_NAMED} more" if len(shown) > MOST_NAMED else ""
+        rows_of[what] = rows_of.get(what, 0) + int(counts[i])
+    parts = [f"{what} ({n} of {len(real)} real rows)" for what, n in rows_of.items()]
+    more = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
     yield (
-        f"column {name!r}: never generated: {', '.join(shown[:MOST_NAMED])}{more}; "
+        f"column {name!r}: never generated: {', '.join(parts[:MOST_NAMED])}{more}; "
         "the true chi-square divergence is then infinite"
     )
 
@@ -75,24 +75,24 @@ def _narrow(name: str, numbers: list[np.ndarray]) -> Iterator[str]:
     if np.ptp(synthetic) == 0:
         same = ((real == synthetic[0]).sum() + 1) / (len(real) + 2)
         if same ** len(synthetic) < FALSE_ALARM:
-            yield f"column {name!r}: all synthetic values are equal, the real ones are not"
+            yield f"column {name!r}: all synthetic values are equal, but the real ones are not"
         return
     (sd_p, error_p), (sd_q, error_q) = _log_variance(real), _log_variance(synthetic)
     if sd_q - sd_p + Z * math.hypot(error_p, error_q) < -math.log(2):
         what, ratio = "standard deviation", math.exp((sd_q - sd_p) / 2)
     elif _quartiles(synthetic)[1] < _quartiles(real)[0] / math.sqrt(2):
         (a, b), (c, d) = (np.quantile(x, (0.25, 0.75)) for x in (synthetic, real))
-        what, ratio = "distance of quartiles", (b - a) / (d - c)
+        what, ratio = "interquartile range", (b - a) / (d - c)
     else:
         return
     yield (
-        f"column {name!r}: under-dispersed, synthetic {what} {ratio:.2f} of the real one; "
+        f"column {name!r}: too narrow, the synthetic {what} is {ratio:.2f} of the real one; "
         "below 0.71 the chi-square divergence of Gaussians is infinite"
     )
 
 
 def _log_variance(x: np.ndarray) -> tuple[float, float]:
-    """Give the log variance and its standard error sqrt((kurtosis - 1)/n)."""
+    """Return the log variance and its standard error sqrt((kurtosis - 1)/n)."""
     squares = (x - x.mean()) ** 2
     variance = squares.mean()
     kurtosis = (squares**2).mean() / variance**2
@@ -100,11 +100,11 @@ def _log_variance(x: np.ndarray) -> tuple[float, float]:
 
 
 def _quartiles(x: np.ndarray) -> tuple[float, float]:
-    """Give lower and upper limits of the distance of the quartiles, by order statistics."""
+    """Return lower and upper limits of the interquartile range, by order statistics."""
     x, n = np.sort(x), len(x)
     reach = Z * math.sqrt(n * 3 / 16)
     below, above = (
-        [x[int(np.clip(place, 0, n - 1))] for place in (math.floor(n * p - reach) - 1,
+        [x[int(np.clip(index, 0, n - 1))] for index in (math.floor(n * p - reach) - 1,
                                                          math.ceil(n * p + reach))]
         for p in (0.25, 0.75)
     )  # fmt: skip
@@ -112,12 +112,12 @@ def _quartiles(x: np.ndarray) -> tuple[float, float]:
 
 
 def copied(train: Table, synthetic: Table) -> tuple[str, ...]:
-    """Say whether more synthetic rows equal a training row than natural repetition explains."""
+    """Return a line if synthetic rows equal training rows more often than by natural repetition."""
     overlap, beyond_chance = count_equal(*row_keys([train, synthetic]))
     if not beyond_chance:
         return ()
     return (
         f"{overlap.n_equal} of {overlap.n_holdout} synthetic rows are exact copies of training "
         f"rows, about {overlap.n_expected:.0f} expected by natural repetition; copies look "
-        "faithful to any judge that was not trained on them, and give rows away",
+        "faithful to any judge that was not trained on them, and disclose training rows",
     )

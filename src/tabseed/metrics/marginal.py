@@ -1,4 +1,4 @@
-"""How far single columns are from the real ones, whatever their joint law."""
+"""How far single columns are from the real ones, without regard to their joint law."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tabseed.parameters import Parameters, Whole
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
 
-CHUNK_CELLS = 4_000_000  # resampled row counts held at once: 32 MB
+CHUNK_CELLS = 4_000_000  # resampled row counts in memory at once: 32 MB
 
 
 @dataclass(frozen=True)
 class MarginalResult:
-    """The mean distance over columns, with its interval, and each column's own distance."""
+    """The mean distance over columns, with its interval, and the distance of each column."""
 
     mean: Estimate
     columns: dict[str, float]
@@ -31,21 +31,21 @@ class MarginalResult:
         return self.mean
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything, JSON-ready."""
         return {"headline": self.mean.to_dict(), "columns": dict(self.columns)}
 
 
 class MarginalDistance(Metric[MarginalResult]):
     """Mean over columns of the distance between the real and the synthetic column, in [0, 1].
 
-    Numbers: Kolmogorov and Smirnov's distance, the largest difference of the distribution
+    Numbers: the Kolmogorov-Smirnov distance, the largest difference of the distribution
     functions, with missing as a value below all others. Categories: total variation, half the
-    sum of differences of level shares, with missing as a level.
+    sum of absolute differences of level shares, with missing as a level.
 
     Interval: value -+ 1.96 standard deviations over ``n_bootstrap`` joint resamplings of the
     rows of both tables, kept inside [0, 1]. Two samples of one law do not have distance 0 but
-    about 0.9 sqrt(1/n + 1/m) for a number: read it beside real against real.
-    Cost: a sort a column, and ``n_bootstrap`` passes over all cells.
+    about 0.9 sqrt(1/n + 1/m) for a number, so compare it with real rows against real rows.
+    Cost: one sort per column, and ``n_bootstrap`` passes over all cells.
     """
 
     unit: ClassVar[str] = "share"
@@ -69,7 +69,7 @@ class MarginalDistance(Metric[MarginalResult]):
         train: Table | None,
         progress: Progress | None,
     ) -> MarginalResult:
-        del train, progress  # it takes a moment
+        del train, progress  # the work takes only a moment
         rng = np.random.default_rng(stream)
         columns = {c.name: _ColumnPair.of(real, synthetic, c.name) for c in real.schema}
         n, m = len(real), len(synthetic)
@@ -77,28 +77,28 @@ class MarginalDistance(Metric[MarginalResult]):
             name: float(pair.distance(np.ones((1, n)), np.ones((1, m)))[0])
             for name, pair in columns.items()
         }
-        drawn = []
+        resampled = []
         step = max(1, CHUNK_CELLS // (n + m))
         for start in range(0, self.n_bootstrap, step):
             size = min(step, self.n_bootstrap - start)
-            # counts of each row in a resample: the same rows for every column, as they belong
+            # counts of each row in a resample: the same for every column, so rows stay whole
             left, right = _resample_counts(rng, size, n), _resample_counts(rng, size, m)
-            drawn.append(np.mean([p.distance(left, right) for p in columns.values()], axis=0))
+            resampled.append(np.mean([p.distance(left, right) for p in columns.values()], axis=0))
         value = float(np.mean(list(values.values())))
-        half = 1.96 * float(np.std(np.concatenate(drawn), ddof=1))
+        half = 1.96 * float(np.std(np.concatenate(resampled), ddof=1))
         low, high = max(0.0, value - half), min(1.0, value + half)
         return MarginalResult(Estimate(value, low, high, self.unit, self.better), values)
 
 
 def _resample_counts(rng: np.random.Generator, size: int, n: int) -> np.ndarray:
-    """Give how often each of n rows occurs in ``size`` resamples, float (size, n)."""
+    """Return how often each of n rows occurs in ``size`` resamples, float (size, n)."""
     rows = rng.integers(0, n, size=(size, n)) + n * np.arange(size)[:, None]
     return np.bincount(rows.ravel(), minlength=size * n).reshape(size, n).astype(float)
 
 
 @dataclass(frozen=True)
 class _ColumnPair:
-    """One column of both tables as places among its pooled levels (missing comes first)."""
+    """One column of both tables as indices of its pooled levels (missing comes first)."""
 
     left: np.ndarray
     right: np.ndarray
@@ -113,18 +113,18 @@ class _ColumnPair:
             cells = np.where(np.isnan(cells), -np.inf, cells)
         else:
             cells = np.concatenate(pooled_codes([real, synthetic], name))
-        levels, places = np.unique(cells, return_inverse=True)
-        return cls(places[: len(real)], places[len(real) :], len(levels), ordered)
+        levels, codes = np.unique(cells, return_inverse=True)
+        return cls(codes[: len(real)], codes[len(real) :], len(levels), ordered)
 
     def distance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Give the distance under row counts (size, n) and (size, m)."""
+        """Return the distances (size,) under row counts (size, n) and (size, m)."""
         gap = self._shares(self.left, left) - self._shares(self.right, right)
         if self.ordered:
             return np.asarray(np.abs(np.cumsum(gap, axis=1)).max(axis=1))
         return np.asarray(np.abs(gap).sum(axis=1) / 2)
 
-    def _shares(self, places: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    def _shares(self, codes: np.ndarray, counts: np.ndarray) -> np.ndarray:
         size, n = counts.shape
-        at = (places + self.n_levels * np.arange(size)[:, None]).ravel()
-        total = np.bincount(at, weights=counts.ravel(), minlength=size * self.n_levels)
+        bins = (codes + self.n_levels * np.arange(size)[:, None]).ravel()
+        total = np.bincount(bins, weights=counts.ravel(), minlength=size * self.n_levels)
         return np.asarray(total.reshape(size, self.n_levels) / n)

@@ -1,4 +1,4 @@
-"""Out-of-fold density ratios of real over synthetic rows: by four methods."""
+"""Out-of-fold density ratios of real over synthetic rows, by four methods."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
 
 METHODS = ("classifier", "ulsif", "gaussian", "histogram")
-REPEATS = 2  # cross-fittings by classifiers: other folds, other seeds
-QUICK = DISCRIMINATORS[:1]  # for the permutation null: trees take a fifth of a network's time
+REPEATS = 2  # of the cross-fitting by classifiers, with other folds and seeds
+QUICK = DISCRIMINATORS[:1]  # for the permutation null: trees take a fifth of the time of a network
 RANKS = 250  # levels that trees see of a number
-FIT = 2  # a run's streams 0 and 1 deal folds and train discriminators
+FIT = 2  # random stream below a run's own; 0 and 1 deal folds and train discriminators
 
 Fit = Callable[[np.ndarray, np.ndarray, np.random.Generator], Ratio]
 Formula = Callable[[np.ndarray, np.ndarray], float]
@@ -42,8 +42,8 @@ Formula = Callable[[np.ndarray, np.ndarray], float]
 class Ratios:
     """One cross-fitting: each row's out-of-fold ratio, and the scale of its fold.
 
-    The scale mean_P h/mean_Q h^2, h the clipped ratio, is that of rows outside the fold: the
-    multiple of h whose L(h) = 2 E_P h - E_Q h^2 - 1 is largest.
+    The scale mean_P h/mean_Q h^2, with h the clipped ratio, comes from rows outside the fold. It is
+    the factor of h for which L(h) = 2 E_P h - E_Q h^2 - 1 is largest.
     """
 
     ratio: np.ndarray
@@ -58,27 +58,27 @@ class Judge:
     def judge(
         self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> tuple[list[Ratios], Ratios]:
-        """Give ratios for each run, and what :meth:`judge_quickly` would give for the first."""
-        found = self.judge_quickly(runs, n_jobs, progress)
-        return found, found[0]
+        """Return ratios for each run, and those of :meth:`judge_quickly` for the first run."""
+        ratios = self.judge_quickly(runs, n_jobs, progress)
+        return ratios, ratios[0]
 
     def judge_quickly(
         self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> list[Ratios]:
-        """Give ratios for each run as the permutation null can afford them."""
+        """Return ratios for each run, at a cost that the permutation null can afford."""
         raise NotImplementedError
 
     def closed_form(self, is_real: np.ndarray) -> float | None:
-        """Give the divergence by formula from all rows, where the method has one."""
+        """Return the divergence of all rows by a formula; None if the method has none."""
         return None
 
     def jackknife(self, run: Run, unit: str) -> Estimate | None:
-        """Give :meth:`closed_form` with its spread over the folds left out."""
+        """Return :meth:`closed_form` with its spread over folds left out, or None."""
         return None
 
 
 def judge_of(method: str, real: Table, synthetic: Table, clip: float) -> Judge:
-    """Prepare the rows of both tables for ``method``; SchemaError where it cannot take them."""
+    """Return a judge of both tables by ``method``; SchemaError if it cannot use their columns."""
     if method == "classifier":
         return Classifiers(JudgeEncoder().encode(real, synthetic), clip)
     if method == "histogram":
@@ -101,7 +101,7 @@ def _scale(ratio: np.ndarray, is_real: np.ndarray, clip: float) -> float:
 
 
 class Classifiers(Judge):
-    """The discriminators of the divergence: their calibrated logits added, calibrated once more."""
+    """The discriminators of the divergence: their calibrated logits, added and recalibrated."""
 
     repeats = REPEATS
 
@@ -114,52 +114,52 @@ class Classifiers(Judge):
     def judge(
         self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> tuple[list[Ratios], Ratios]:
-        """Give ratios by all discriminators, and by the quick one alone for the first run."""
-        found = self._folds(runs, DISCRIMINATORS, n_jobs, progress)
-        ratios = [self._joined(folds, run.is_real) for folds, run in zip(found, runs, strict=True)]
-        return ratios, self._joined({name: found[0][name] for name in QUICK}, runs[0].is_real)
+        """Return ratios by all discriminators, and by the quick one alone for the first run."""
+        folds = self._folds(runs, DISCRIMINATORS, n_jobs, progress)
+        ratios = [self._joined(own, run.is_real) for own, run in zip(folds, runs, strict=True)]
+        return ratios, self._joined({name: folds[0][name] for name in QUICK}, runs[0].is_real)
 
     def judge_quickly(
         self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> list[Ratios]:
-        """Give ratios by trees alone."""
-        found = self._folds(runs, QUICK, n_jobs, progress)
-        return [self._joined(folds, run.is_real) for folds, run in zip(found, runs, strict=True)]
+        """Return ratios by trees alone."""
+        folds = self._folds(runs, QUICK, n_jobs, progress)
+        return [self._joined(own, run.is_real) for own, run in zip(folds, runs, strict=True)]
 
     def _folds(
         self, runs: list[Run], names: tuple[str, ...], n_jobs: int | None, progress: Progress | None
     ) -> list[dict[str, list[FoldRatios]]]:
-        found: list[dict[str, list[FoldRatios]]] = [{name: [] for name in names} for _ in runs]
+        folds: list[dict[str, list[FoldRatios]]] = [{name: [] for name in names} for _ in runs]
         fitted = cross_fit(self.features, runs, names, n_jobs=n_jobs, progress=progress)
-        for place, name, fold in fitted:
-            found[place][name].append(fold)
-        return found
+        for index, name, fold in fitted:
+            folds[index][name].append(fold)
+        return folds
 
-    def _joined(self, found: dict[str, list[FoldRatios]], is_real: np.ndarray) -> Ratios:
+    def _joined(self, folds_of: dict[str, list[FoldRatios]], is_real: np.ndarray) -> Ratios:
         ratio, scale = np.ones(len(is_real)), np.ones(len(is_real))
-        for folds in zip(*found.values(), strict=True):
-            held, scored = folds[0].held, folds[0].scored  # the same for each discriminator
-            at_held = np.sum([f.held_ratio for f in folds], axis=0)
-            at_scored = np.sum([f.ratio for f in folds], axis=0)
+        for folds in zip(*folds_of.values(), strict=True):
+            held_out, scored = folds[0].held, folds[0].scored  # the same for each discriminator
+            held_logits = np.sum([f.held_ratio for f in folds], axis=0)
+            logits = np.sum([f.ratio for f in folds], axis=0)
             if len(folds) > 1:
-                calibration = Calibration.fit(at_held, is_real[held])
-                at_held, at_scored = calibration.apply(at_held), calibration.apply(at_scored)
-            ratio[scored] = exp_ratio(at_scored)
-            scale[scored] = _scale(exp_ratio(at_held), is_real[held], self.clip)
+                calibration = Calibration.fit(held_logits, is_real[held_out])
+                held_logits, logits = calibration.apply(held_logits), calibration.apply(logits)
+            ratio[scored] = exp_ratio(logits)
+            scale[scored] = _scale(exp_ratio(held_logits), is_real[held_out], self.clip)
         return Ratios(ratio, scale)
 
 
 def _ranks(cells: np.ndarray) -> np.ndarray:
-    """Replace numbers by RANKS levels of their pooled rank; missing stays missing.
+    """Return numbers as RANKS levels of their pooled rank; missing stays missing.
 
-    Trees see 255 bins in any case, and scikit-learn finds these by weighted quantiles, one by one,
+    Trees see 255 bins in any case. scikit-learn computes them by weighted quantiles, one by one,
     which takes forty times as long as the trees.
     """
-    levels, place, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    levels, level_of, counts = np.unique(cells, return_inverse=True, return_counts=True)
     if len(levels) <= RANKS:
         return cells
     codes = (np.cumsum(counts) - counts) * RANKS // len(cells)
-    return np.where(np.isnan(cells), np.nan, codes[place].astype(float))
+    return np.where(np.isnan(cells), np.nan, codes[level_of].astype(float))
 
 
 # --- fits that need no calibration --------------------------------------------------------------
@@ -180,46 +180,49 @@ class Fitted(Judge):
         self, runs: list[Run], n_jobs: int | None, progress: Progress | None
     ) -> list[Ratios]:
         """Fit each fold of each run in turn."""
-        found = []
+        ratios = []
         with one_thread():
             for done, run in enumerate(runs):
-                found.append(self._run(run))
+                ratios.append(self._run(run))
                 if progress is not None:
                     progress(done + 1, len(runs), "density ratios")
-        return found
+        return ratios
 
     def _run(self, run: Run) -> Ratios:
         ratio, scale = np.ones(len(self.points)), np.ones(len(self.points))
         for fold in range(run.folds):
-            fit, held, scored = run.parts(fold)
-            rows = np.concatenate([fit, held])
+            fit, held_out, scored = run.parts(fold)
+            rows = np.concatenate([fit, held_out])
             real = run.is_real[rows]
             rng = np.random.default_rng(child(run.stream, FIT, fold))
-            learned = self.fit(self.points[rows[real]], self.points[rows[~real]], rng)
-            ratio[scored] = learned(self.points[scored])
-            scale[scored] = _scale(learned(self.points[rows]), real, self.clip)
+            ratio_at = self.fit(self.points[rows[real]], self.points[rows[~real]], rng)
+            ratio[scored] = ratio_at(self.points[scored])
+            scale[scored] = _scale(ratio_at(self.points[rows]), real, self.clip)
         return Ratios(ratio, scale)
 
     def closed_form(self, is_real: np.ndarray) -> float | None:
-        """Give the formula's value."""
+        """Return the value of the formula on all rows; None without a formula."""
         if self.formula is None:
             return None
         return self.formula(self.points[is_real], self.points[~is_real])
 
     def jackknife(self, run: Run, unit: str) -> Estimate | None:
-        """Spread: t sqrt((K - 1)/K sum (value without fold k - their mean)^2), K folds."""
+        """Return the formula's value -+ t sqrt((K - 1)/K sum_k (v_k - mean of v)^2) for K folds.
+
+        v_k is the value without fold k.
+        """
         if self.formula is None:
             return None
         value = self.formula(self.points[run.is_real], self.points[~run.is_real])
-        left = []
+        partial_values = []
         for fold in range(run.folds):
             rows = np.concatenate(run.parts(fold)[:2])
             real = run.is_real[rows]
-            left.append(self.formula(self.points[rows[real]], self.points[rows[~real]]))
-        if not all(map(math.isfinite, [value, *left])):
-            return Estimate(value, min([value, *left]), math.inf, unit)
+            partial_values.append(self.formula(self.points[rows[real]], self.points[rows[~real]]))
+        if not all(map(math.isfinite, [value, *partial_values])):
+            return Estimate(value, min([value, *partial_values]), math.inf, unit)
         t = float(student.ppf(0.975, run.folds - 1))
-        half = t * math.sqrt((run.folds - 1) * float(np.var(left)))
+        half = t * math.sqrt((run.folds - 1) * float(np.var(partial_values)))
         return Estimate(value, value - half, value + half, unit)
 
 
@@ -236,7 +239,7 @@ def _shares_chi_square(p: np.ndarray, q: np.ndarray) -> float:
 
 
 def _numbers(method: str, real: Table, synthetic: Table) -> np.ndarray:
-    """Give the pooled rows as standard scores; columns with one value are left aside."""
+    """Return the pooled rows as standard scores, without columns of one value."""
     columns = []
     for column in real.schema:
         if column.kind not in NUMERIC:
@@ -253,12 +256,12 @@ def _numbers(method: str, real: Table, synthetic: Table) -> np.ndarray:
         if np.ptp(x) > 0:
             columns.append((x - x.mean()) / x.std())
     if not columns:
-        raise SchemaError(f"every column has one value: method {method!r} finds nothing to compare")
+        raise SchemaError(f"every column has one value: method {method!r} has nothing to compare")
     return np.column_stack(columns)
 
 
 def _cells(real: Table, synthetic: Table) -> np.ndarray:
-    """Number the joint cells of the pooled rows from 0, (rows, 1)."""
+    """Return for each pooled row the number of its joint cell, from 0, (rows, 1)."""
     columns = []
     for column in real.schema:
         if column.kind in NUMERIC:
