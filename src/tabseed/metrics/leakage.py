@@ -122,7 +122,8 @@ def check_leakage(train: Table, holdout: Table) -> Overlap:
     log_same = len(holdout_keys) * math.log(np.square(shares).sum())
     if beyond_chance or (np.array_equal(keys, holdout_keys) and log_same < math.log(1e-6)):
         raise LeakageError(
-            f"the holdout repeats training rows: {overlap}; judge with rows that trained nothing"
+            f"the holdout repeats the training rows: {overlap}; "
+            "judge with rows that trained nothing"
         )
     return overlap
 
