@@ -1,13 +1,13 @@
-"""How often the verdict on augmentation claims a gain where there can be none.
+"""How often does the verdict on augmentation claim a gain where none is possible?
 
     python -m benchmarks.augment_null
 
-Labels are drawn without regard to the features (200 rows, five normal features, two classes in
-equal parts), so that no augmentation helps. 100 tables a model: logistic regression, and a tree of
-depth 4, which follows what is added more closely. All arms of ``evaluate_augmentation``, ten
-splits, one draw, a smoothed bootstrap as the generator. ``gaining`` names the arms of which a gain
-is claimed, ``hardest`` is the mean difference to none in Gini; ``low`` and ``high`` its interval.
-``results/augment_null.csv``; resumable.
+Labels are drawn independently of the features (200 rows, five normal features, two classes in
+equal parts), so no augmentation can help. 100 tables per model: logistic regression, and a tree of
+depth 4, which follows the added rows more closely. All arms of ``evaluate_augmentation``, ten
+splits, one draw, a smoothed bootstrap as the generator. ``gaining`` names the arms with a claimed
+gain; ``hardest`` is the mean difference in Gini from no augmentation, ``low`` and ``high`` its
+interval. Writes ``results/augment_null.csv``; resumable.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
             key = {"model": name, "table": table}
             if results.has(**key):
                 continue
-            found = ts.evaluate_augmentation(
+            estimate = ts.evaluate_augmentation(
                 x,
                 y,
                 augmenter,
@@ -48,16 +48,16 @@ def main() -> None:
                 protocol=ts.AugmentationProtocol(draws=1),
                 random_state=table,
             )
-            hardest = next(d for d in found.against_none if d.arm == "hardest")
+            hardest = next(d for d in estimate.against_none if d.arm == "hardest")
             interval = {"hardest": hardest.mean, "low": hardest.low, "high": hardest.high}
-            results.add({**key, "gaining": " ".join(found.gaining), **interval})
+            results.add({**key, "gaining": " ".join(estimate.gaining), **interval})
     for name in MODELS:
         rows = [row for row in results.rows if row["model"] == name]
         claims = sum(bool(row["gaining"]) for row in rows)
         missed = sum(not float(row["low"]) <= 0 <= float(row["high"]) for row in rows)
         print(
-            f"{name}: a gain claimed on {claims} of {len(rows)} tables; "
-            f"0 outside the interval of 'hardest' on {missed}"
+            f"{name}: claims a gain on {claims} of {len(rows)} tables; "
+            f"the interval of 'hardest' misses 0 on {missed}"
         )
 
 

@@ -2,13 +2,13 @@
 
     python -m benchmarks.chi2_coverage [repeats] [method ...]
 
-Cases of N(shift, I) against N(0, I) in 1 and 5 dimensions, whose truth is exp(d shift^2) - 1; all
-methods, 100 repeats, settings as they come, without permutations. The bar: bound at or below the
-truth in at least 98 of 100 repeats. Pooled at half real rows: truth by quadrature (one number
-decides, the length of the shift). The null case of 200 rows takes 19 permutations by the classifier
-as well and counts p-values above 0.05. One line a case, method and repeat in
-``results/chi2_coverage.csv``, in turns; resumable, about 40 minutes on one idle core. The last
-lines printed sum up what stands there.
+Cases of N(shift, I) against N(0, I) in 1 and 5 dimensions, where the truth is
+exp(d shift^2) - 1; all methods, 100 repeats, default settings, no permutations. The bar: the bound
+is at or below the truth in at least 98 of 100 repeats. Pooled with half real rows, the truth comes
+from quadrature (it depends only on the length of the shift). In the null case of 200 rows the
+classifier also makes 19 permutations, and the p-values above 0.05 are counted. Writes one line per
+case, method and repeat to ``results/chi2_coverage.csv``; resumable, about 40 minutes on one idle
+core. The last printed lines summarise that file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import tabseed as ts  # noqa: E402
 from experiments.common.results import Results  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "chi2_coverage.csv"
-CASES = {  # dimensions, shift in each, rows of each table
+CASES = {  # dimensions, shift in each dimension, rows in each table
     "null, 1-d": (1, 0.0, 1_000),
     "null, 5-d": (5, 0.0, 1_000),
     "null, 5-d, few rows": (5, 0.0, 200),
@@ -50,7 +50,7 @@ def pair(case: str, repeat: int) -> tuple[pa.Table, pa.Table]:
 
 
 def truth(case: str) -> tuple[float, float]:
-    """Chi-square of real from synthetic, and from both in equal parts."""
+    """Return the chi-square of real from synthetic, and from both in equal parts."""
     width, shift, _ = CASES[case]
     distance = math.sqrt(width) * shift
 
@@ -67,15 +67,15 @@ def main(repeats: int, methods: list[str]) -> None:
         for repeat in range(repeats):
             for case, (width, shift, n) in CASES.items():
                 key = {"case": case, "method": method, "repeat": repeat}
-                cells = method == "histogram" and width > 1  # joint cells of one row each
-                if results.has(**key) or cells:
+                single_cells = method == "histogram" and width > 1  # each joint cell has one row
+                if results.has(**key) or single_cells:
                     continue
-                tested = method == "classifier" and shift == 0 and n == 200
-                metric = ts.ChiSquareDivergence(method, permutations=19 if tested else 0)
-                found = metric.evaluate(*pair(case, repeat), random_state=repeat)
-                numbers = {"plugin": found.plugin.value, "lower_95": found.lower_95}
-                numbers |= {"pooled": found.pooled.value, "tv_lower": found.tv_lower}
-                p_value = "" if found.null is None else found.null.p_value
+                with_null = method == "classifier" and shift == 0 and n == 200
+                metric = ts.ChiSquareDivergence(method, permutations=19 if with_null else 0)
+                estimate = metric.evaluate(*pair(case, repeat), random_state=repeat)
+                numbers = {"plugin": estimate.plugin.value, "lower_95": estimate.lower_95}
+                numbers |= {"pooled": estimate.pooled.value, "tv_lower": estimate.tv_lower}
+                p_value = "" if estimate.null is None else estimate.null.p_value
                 results.add({**key, **numbers, "p_value": p_value})
     summary(results)
 
@@ -93,12 +93,12 @@ def summary(results: Results) -> None:
             finite = plugin[np.isfinite(plugin)]
             spread = f"{np.mean(finite):.3f} (sd {np.std(finite):.3f})" if len(finite) else "inf"
             p_values = [float(r["p_value"]) for r in rows if r["p_value"]]
-            kept = sum(p > 0.05 for p in p_values)
-            flagged = f", p > 0.05 in {kept} of {len(p_values)}" if p_values else ""
+            above = sum(p > 0.05 for p in p_values)
+            p_note = f", p > 0.05 in {above} of {len(p_values)}" if p_values else ""
             print(
                 f"{method}, {case}: truth {chi2:.3f}, plug-in {spread}, bound {bound.mean():.3f}, "
                 f"at or below the truth in {(bound <= chi2).sum()} of {len(rows)}; "
-                f"pooled {mixed.mean():.3f} (sd {mixed.std():.3f}), truth {pooled:.3f}{flagged}"
+                f"pooled {mixed.mean():.3f} (sd {mixed.std():.3f}), truth {pooled:.3f}{p_note}"
             )
 
 

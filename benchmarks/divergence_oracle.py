@@ -1,11 +1,11 @@
 """Does the divergence reach the truth where the truth is known?
 
 ``TABSEED_DATA=... python -m benchmarks.divergence_oracle [part ...]`` (about 15 minutes on two
-cores) writes ``results/divergence_oracle.csv``: one row a figure, with truth, bar and whether it
-was met. Parts: oracle (Gaussians and mixtures, 9,000 rows each), null (coverage of 0), power
-(shifts told from 0, also at the limit that ``smallest_js`` states), peers (the PyPI package
-``jensenshannondivergence`` on five pairs of tables). Truth by quadrature, or by the true log
-ratio on 4,000,000 drawn rows (its standard error is below 0.001).
+cores) writes ``results/divergence_oracle.csv``: one row per figure, with the truth, the bar and
+whether the figure meets it. Parts: oracle (Gaussians and mixtures, 9,000 rows each), null (coverage
+of 0), power (shifts distinguished from 0, also at the limit that ``smallest_js`` states), peers
+(the PyPI package ``jensenshannondivergence`` on five pairs of tables). The truth comes from
+quadrature, or from the true log ratio on 4,000,000 drawn rows (its standard error is below 0.001).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def laws() -> dict[str, tuple[Mixture, Mixture]]:
 
 
 def truth(p: Mixture, q: Mixture) -> tuple[float, float]:
-    """KL in nats and JS in bits from 4,000,000 rows of each."""
+    """Return KL in nats and JS in bits from 4,000,000 rows of each law."""
     rng = np.random.default_rng(99)
     kl, loss = [], []
     for _ in range(10):
@@ -111,7 +111,7 @@ def truth(p: Mixture, q: Mixture) -> tuple[float, float]:
 
 
 def gaussian_js(shift: float) -> float:
-    """JS of N(0, 1) and N(shift, 1) in bits, by quadrature."""
+    """Return the JS of N(0, 1) and N(shift, 1) in bits, by quadrature."""
 
     def density(x: float) -> float:
         r = shift * x - shift**2 / 2
@@ -127,17 +127,20 @@ def oracle() -> list[Row]:
         kl, js = truth(p, q)
         began = time.perf_counter()
         x, y = p.draw(ROWS, rng), q.draw(ROWS, rng)
-        found = judge(as_table(x), as_table(y), 0, n_jobs=2)
+        result = judge(as_table(x), as_table(y), 0, n_jobs=2)
         seconds = time.perf_counter() - began
-        # what the true log ratio gives on the very same rows: the rest is luck of the draw
+        # the true log ratio on the same rows: what is left of the error is chance
         both_rows = np.vstack([x, y])
-        known = estimates_from_log_ratio(
+        from_true_ratio = estimates_from_log_ratio(
             (p.log_density(both_rows) - q.log_density(both_rows))[None], ROWS
         )
-        for name, both in {**found.estimates["plain"], "of the known law": known}.items():
-            for key, right, bar in (("kl", kl, 0.03), ("js", js, 0.01)):
-                e = both[key]
-                met = abs(e.value - right) <= bar if name == "mlp" else ""
+        for name, estimates in {
+            **result.estimates["plain"],
+            "of the known law": from_true_ratio,
+        }.items():
+            for key, truth_value, bar in (("kl", kl, 0.03), ("js", js, 0.01)):
+                e = estimates[key]
+                met = abs(e.value - truth_value) <= bar if name == "mlp" else ""
                 rows.append(
                     {
                         "part": "oracle",
@@ -147,7 +150,7 @@ def oracle() -> list[Row]:
                         "value": e.value,
                         "low": e.low,
                         "high": e.high,
-                        "truth": right,
+                        "truth": truth_value,
                         "bar": f"within {bar}" if name == "mlp" else "",
                         "met": met,
                         "seconds": seconds,
@@ -175,30 +178,30 @@ def halves(name: str) -> Pair:
     whole = pq.read_table(DATA / f"{name}.parquet")
 
     def pair(n: int, m: int, seed: int) -> tuple[pa.Table, pa.Table]:
-        drawn = whole.take(np.random.default_rng([seed, n, m]).permutation(len(whole))[: n + m])
-        return drawn.slice(0, n), drawn.slice(n)
+        rows = whole.take(np.random.default_rng([seed, n, m]).permutation(len(whole))[: n + m])
+        return rows.slice(0, n), rows.slice(n)
 
     return pair
 
 
 def one(pair: Pair, n: int, m: int, seed: int) -> list[list[tuple[float, float, float]]]:
-    found = judge(*pair(n, m, seed), seed)
-    both = [*found.estimates["plain"].values(), {"js": found.js, "kl": found.kl}]
-    return [[(b[key].value, b[key].low, b[key].high) for key in ("js", "kl")] for b in both]
+    result = judge(*pair(n, m, seed), seed)
+    judges = [*result.estimates["plain"].values(), {"js": result.js, "kl": result.kl}]
+    return [[(b[key].value, b[key].low, b[key].high) for key in ("js", "kl")] for b in judges]
 
 
 def repeated(
     part: str, case: str, pair: Pair, sizes: tuple[int, int], right: tuple[float, str, int]
 ) -> list[Row]:
-    """Count over repeats: intervals that hold 0 (null) or lie above it (power)."""
+    """Count over repeats the intervals that contain 0 (null) or lie above it (power)."""
     began = time.perf_counter()
     repeats = LIMIT_REPEATS if part == "limit" else REPEATS
     work = (delayed(one)(pair, *sizes, seed) for seed in range(repeats))
-    found = np.array(Parallel(n_jobs=2)(work))
+    estimates = np.array(Parallel(n_jobs=2)(work))
     js, share, bar = right
     rows: list[Row] = []
     for at, name in enumerate(("trees", "mlp", "larger")):
-        for key, values in zip(("js", "kl"), np.moveaxis(found[:, at], 1, 0), strict=True):
+        for key, values in zip(("js", "kl"), np.moveaxis(estimates[:, at], 1, 0), strict=True):
             value, low, high = values.T
             holds = ((low <= 0) & (high >= 0)) if part == "null" else low > 0
             judged = key == "js" and (name == "larger" or part == "null")
@@ -232,7 +235,7 @@ def power() -> list[Row]:
     right = (gaussian_js(0.5), "interval above 0", 90)
     rows = repeated("power", "shift 0.5", gaussians(0.5), (1000, 1000), right)
     for width, n, m in ((1, 60, 600), (5, 60, 600), (1, 150, 150), (1, 1000, 1000)):
-        # the limit that smallest_js states where shuffled labels give nothing
+        # the limit that smallest_js states if shuffled labels give no divergence
         limit = 2 * (1.96 + 0.8416) ** 2 * (1 / n + 1 / m) / (2 * math.log(2))
         shift = brentq(lambda s, goal=limit: gaussian_js(s) - goal, 0.01, 8)
         case = f"JS at the stated limit, {width}-d"
@@ -245,7 +248,7 @@ def power() -> list[Row]:
 
 
 def peers(n: int = 1_000) -> list[Row]:
-    """Five pairs: real rows of paper 1 against what its generators gave, as numbers."""
+    """Compare five pairs: real rows of paper 1 and rows from its generators, as numbers."""
     import torch
     from jensenshannondivergence import estimate_jensen_shannon
 
@@ -278,8 +281,8 @@ def peers(n: int = 1_000) -> list[Row]:
         base = {"part": "peers", "case": f"{name} {arm}", "rows": f"{n}+{n}"}
         for label in ("trees", "mlp"):
             e = ours.estimates["plain"][label]["js"]
-            more = {"value": e.value, "low": e.low, "high": e.high, "seconds": spent[0]}
-            rows.append({**base, "figure": f"js {label}", **more})
+            numbers = {"value": e.value, "low": e.low, "high": e.high, "seconds": spent[0]}
+            rows.append({**base, "figure": f"js {label}", **numbers})
         figure = "js of jensenshannondivergence 0.1.0, MLP, at most 1,000 epochs"
         rows.append({**base, "figure": figure, "value": theirs, "seconds": spent[1]})
     return rows

@@ -1,10 +1,10 @@
-"""How long does one record of training take, and the twelve scores that read it?
+"""How long do one record of training and the twelve scores that read it take?
 
 ``OMP_NUM_THREADS=1 python -m benchmarks.dynamics`` (about four minutes) writes
 ``results/dynamics.csv``. 50,000 rows of 50 numbers, 20 epochs, 3 seeds; two classes and seven,
-a tenth of the labels wrong. Bar: networks recorded in under 60 s on two cores; one is used.
-Seconds are wall-clock and of the processor: the load says how much else ran. Skill is
-(AP - p)/(1 - p), AP the average precision of the wrong labels, p their share.
+a tenth of the labels wrong. The bar: a record of networks takes under 60 s on two cores; this run
+uses one. Seconds are wall-clock and processor seconds; the load shows how busy the machine was.
+Skill is (AP - p)/(1 - p), where AP is the average precision of the wrong labels and p their share.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FIELDS = [
 
 
 def law(classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normal rows; the class is the largest of random bent functions of them; which are wrong."""
+    """Return normal rows, labels, and which are wrong; a class is the largest of random curves."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(ROWS, COLUMNS))
     bent = np.tanh(x @ rng.normal(size=(COLUMNS, 20)) / 4) @ rng.normal(size=(20, classes))
@@ -44,8 +44,8 @@ def law(classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     load, began, used = os.getloadavg()[0], time.perf_counter(), time.process_time()
-    found = work()
-    return found, {
+    result = work()
+    return result, {
         "seconds": f"{time.perf_counter() - began:.1f}",
         "processor seconds": f"{time.process_time() - used:.1f}",
         "peak MiB": peak_mib(),
@@ -67,17 +67,17 @@ def main() -> None:
         for model, classes in CASES:
             x, y, wrong = law(classes)
             base = {"case": model, "classes": classes}
-            dynamics, spent = timed(
+            dynamics, cost = timed(
                 lambda x=x, y=y, model=model: ts.TrainingDynamics.record(
                     x, y, model=model, epochs=EPOCHS, n_seeds=SEEDS, stream=0
                 )
             )
             bar = {}
             if model == "mlp":
-                bar = {"bar": f"< {BAR:g} s", "met": float(spent["seconds"]) < BAR}
-            write({**base, "part": "record", **spent, **bar})
-            scores, spent = timed(lambda d=dynamics, y=y: score_all(d, y))
-            write({**base, "part": "all scores, of which the Detector trains again", **spent})
+                bar = {"bar": f"< {BAR:g} s", "met": float(cost["seconds"]) < BAR}
+            write({**base, "part": "record", **cost, **bar})
+            scores, cost = timed(lambda d=dynamics, y=y: score_all(d, y))
+            write({**base, "part": "all scores, of which the Detector trains again", **cost})
             p = wrong.mean()
             for name, hardness in scores.items():
                 skill = (average_precision_score(wrong, hardness) - p) / (1 - p)

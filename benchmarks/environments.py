@@ -1,4 +1,4 @@
-"""An environment for each peer, made from the requirements that lie beside a benchmark."""
+"""An environment for each peer, made from the requirements files of a benchmark."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import subprocess
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]  # where modules run, and what ``-e .`` in requirements means
+ROOT = Path(__file__).parents[1]  # where modules run; ``-e .`` in requirements means this folder
 
 
 def environment(folder: Path, name: str, unwanted: tuple[str, ...] = ()) -> Path:
-    """Give the Python of ``folder/.envs/name``, made if ``folder/requirements`` are new.
+    """Return the Python of ``folder/.envs/name``; make it if its requirements file has changed.
 
-    Packages that are ``unwanted`` are taken out again.
+    Afterwards uninstall the ``unwanted`` packages.
     """
     requirements = folder / "requirements" / f"{name}.txt"
     home = folder / ".envs" / name
-    python, made = home / "bin" / "python", home / "made-from.txt"
-    if made.exists() and made.read_text() == requirements.read_text():
+    python, stamp = home / "bin" / "python", home / "made-from.txt"
+    if stamp.exists() and stamp.read_text() == requirements.read_text():
         return python
     venv.create(home, with_pip=True)
     pip = [str(python), "-m", "pip"]
     subprocess.run([*pip, "install", "-q", "-r", str(requirements)], check=True, cwd=ROOT)
     if unwanted:
         subprocess.run([*pip, "uninstall", "-q", "-y", *unwanted], check=True)
-    made.write_text(requirements.read_text())
+    stamp.write_text(requirements.read_text())
     return python

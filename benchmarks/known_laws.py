@@ -1,11 +1,12 @@
-"""Whether generators find a law that is known, as rows grow in number.
+"""Do generators approach a known law as the number of rows grows?
 
     python -m benchmarks.known_laws
 
 Three laws: a mixture of three Gaussians in four dimensions; a Bayesian network of six categories;
 a binary response, logistic in two normal features, a category and their interaction. A generator
-learns n rows; 10,000 rows that it draws are judged beside 10,000 fresh rows of the law (plain JS,
-the larger of two judges, bits). Two draws of everything. ``results/known_laws.csv``; resumable.
+learns from n rows; 10,000 rows drawn from it are compared with 10,000 fresh rows of the law (plain
+JS, the larger of two judges, bits). Two draws of everything. Writes ``results/known_laws.csv``;
+resumable.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ JUDGE = ts.DiscriminatorDivergence(views=("plain",), permutations=0, folds=3, re
 
 
 def gaussian_mixture(n: int, rng: np.random.Generator) -> pa.Table:
-    """Weights 0.5, 0.3, 0.2; means and covariances as they come from a fixed seed."""
+    """Weights 0.5, 0.3, 0.2; means and covariances from a fixed seed."""
     fixed = np.random.default_rng(1)
     means = 2 * fixed.standard_normal((3, 4))
     roots = fixed.standard_normal((3, 4, 4)) / 2
@@ -46,13 +47,17 @@ def bayesian_network(n: int, rng: np.random.Generator) -> pa.Table:
     fixed = np.random.default_rng(2)
     size = {"a": 3, "b": 2, "c": 4, "d": 3, "e": 2, "f": 3}
     parents = {"a": "", "b": "a", "c": "a", "d": "bc", "e": "d", "f": "ae"}
-    found: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     for name, k in size.items():
         shape = [size[p] for p in parents[name]]
         table = fixed.dirichlet(np.ones(k), shape or 1)
-        p = table[tuple(found[q] for q in parents[name])] if shape else np.repeat(table, n, axis=0)
-        found[name] = (p.cumsum(axis=1)[:, :-1] < rng.random(n)[:, None]).sum(axis=1)
-    return pa.table({name: np.array(list("stuv"))[level] for name, level in found.items()})
+        p = (
+            table[tuple(columns[q] for q in parents[name])]
+            if shape
+            else np.repeat(table, n, axis=0)
+        )
+        columns[name] = (p.cumsum(axis=1)[:, :-1] < rng.random(n)[:, None]).sum(axis=1)
+    return pa.table({name: np.array(list("stuv"))[level] for name, level in columns.items()})
 
 
 def logistic(n: int, rng: np.random.Generator) -> pa.Table:
@@ -83,8 +88,8 @@ def main() -> None:
                     if results.has(**key):
                         continue
                     model = generator_class(name)(random_state=draw).fit(train)
-                    found = JUDGE.evaluate(fresh, model.sample(JUDGED), random_state=draw).js
-                    results.add({**key, "js": found.value, "low": found.low, "high": found.high})
+                    js = JUDGE.evaluate(fresh, model.sample(JUDGED), random_state=draw).js
+                    results.add({**key, "js": js.value, "low": js.low, "high": js.high})
 
 
 if __name__ == "__main__":

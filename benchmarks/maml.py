@@ -2,10 +2,10 @@
 
     TABSEED_DATA=... python -m benchmarks.maml
 
-The work of arXiv 2407.03080's authors: 10 tasks, 50 second-order inner steps on 300 rows, query
-loss on 9,700 rows; their network on Adult in their coding. "Loop" does it as one would write it
-down: task by task, torch.nn modules called with adapted weights, one distribution a column.
-Same threads, in turn. Writes ``results/maml.csv``: medians over rounds.
+The work is that of the authors of arXiv 2407.03080: 10 tasks, 50 second-order inner steps on 300
+rows, query loss on 9,700 rows; their network on Adult in their coding. "Loop" is the
+straightforward code: task by task, torch.nn modules called with adapted weights, one distribution
+per column. Both use the same threads, in turn. Writes ``results/maml.csv``: medians over rounds.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class PlainVAE(torch.nn.Module):
 
 
 def loop(model: PlainVAE, rows: torch.Tensor) -> None:
-    """One meta-iteration, task by task: gradient by the start of the summed query losses."""
+    """Do one meta-iteration by task: the gradient of the summed query losses at the start."""
     start = dict(model.named_parameters())
     total = torch.zeros(())
     for task in rows:
@@ -88,18 +88,18 @@ def loop(model: PlainVAE, rows: torch.Tensor) -> None:
 def ours(
     network: PaperNetwork | CellNetwork, rows: torch.Tensor, query: int, steps: int, order: str
 ) -> Callable[[], object]:
-    """The same by meta_gradient."""
+    """Return a function that does the same work by ``meta_gradient``."""
     rng = np.random.default_rng(0)
-    drawn = [network.initial_weights(rng)]
-    theta = {k: torch.from_numpy(np.stack([w[k] for w in drawn])) / 10**0.5 for k in drawn[0]}
+    initial = [network.initial_weights(rng)]
+    theta = {k: torch.from_numpy(np.stack([w[k] for w in initial])) / 10**0.5 for k in initial[0]}
     noise = torch.randn(TASKS, SUPPORT + query, network.noise_width)
     support = Batch(rows[:, :SUPPORT], noise[:, :SUPPORT])
-    asked = Batch(rows[:, SUPPORT : SUPPORT + query], noise[:, SUPPORT:])
+    queries = Batch(rows[:, SUPPORT : SUPPORT + query], noise[:, SUPPORT:])
     return lambda: meta_gradient(
         network,
         theta,
         support,
-        asked,
+        queries,
         rate=RATE,
         steps=steps,
         order=order,  # type: ignore[arg-type]
@@ -139,13 +139,13 @@ def main() -> None:
                 times[name].append(seconds(work))
                 print(name, f"{times[name][-1]:.2f} s", flush=True)
     base = float(np.median(times["plain loop, their network"]))
-    where = f"{machine()}, 1 thread, torch {torch.__version__}"
+    machine_name = f"{machine()}, 1 thread, torch {torch.__version__}"
     with RESULTS.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["case", "seconds", "times faster than the loop", "rounds", "machine"])
-        for name, found in times.items():
-            middle = float(np.median(found))
-            writer.writerow([name, f"{middle:.3f}", f"{base / middle:.1f}", ROUNDS, where])
+        for name, spent in times.items():
+            middle = float(np.median(spent))
+            writer.writerow([name, f"{middle:.3f}", f"{base / middle:.1f}", ROUNDS, machine_name])
 
 
 if __name__ == "__main__":

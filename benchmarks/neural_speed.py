@@ -1,12 +1,12 @@
-"""Rows a second that TVAE and CTGAN train on and draw, beside ctgan 0.12.1 in the same run.
+"""Rows per second that TVAE and CTGAN train on and draw, beside ctgan 0.12.1 in the same run.
 
     TABSEED_DATA=... python -m benchmarks.neural_speed
 
-Adult, 10,000 rows, batches of 500, default networks. Rows are those of batches, each counted once
-a step, times the seeds. Ours: one seed, which is one thread's work, so that bytes do not depend on
-the number of cores; and ten, the default, in four batches on all cores. ctgan: two threads, in its
-own environment (``benchmarks/generators``). Wants a machine that does nothing else. Medians over
-rounds; ``results/neural_speed.csv``.
+Adult, 10,000 rows, batches of 500, default networks. Rows trained: the rows of every batch, times
+the seeds. Ours: one seed, which runs on one thread, so that bytes do not depend on the number of
+cores; and ten seeds, the default, in four batches on all cores. ctgan: two threads, in its own
+environment (``benchmarks/generators``). Run it on an idle machine. Writes
+``results/neural_speed.csv``: medians over rounds.
 """
 
 from __future__ import annotations
@@ -39,57 +39,57 @@ DRAWN = 20_000
 
 
 def case(name: str, make: Callable[[], NeuralGenerator], table: ts.Table) -> list[Row]:
-    """Train one seed and ten, in turn; draw."""
+    """Train one seed and ten, in turn; draw; return the lines of the results."""
     encoder = TableEncoder().fit(table)
-    network = make()._network(encoder.layout_)
+    network = make().network(encoder.layout_)
     rows = network.rows(encoder.transform(table))
     split = Split.draw(N, 0.2, np.random.SeedSequence(0))
     # no validation in between
-    how = Training(steps=STEPS, batch_size=BATCH, patience=10**9, validate_every=STEPS)
+    base = Training(steps=STEPS, batch_size=BATCH, patience=10**9, validate_every=STEPS)
     spent: dict[int, list[float]] = {1: [], MANY: []}
     for round_ in range(ROUNDS + 1):
-        for size, found in spent.items():
+        for size, times in spent.items():
             streams = [np.random.SeedSequence(0, spawn_key=(1, seed)) for seed in range(size)]
 
             def train(steps: int, streams: list[np.random.SeedSequence] = streams) -> float:
-                settings = Training(**{**vars(how), "steps": steps})
+                settings = Training(**{**vars(base), "steps": steps})
                 return seconds(lambda: train_ensemble(network, rows, split, settings, streams))
 
-            took = train(STEPS) - train(0)  # two validations are in each
-            if round_:  # the first warms up
-                found.append(took)
-    one, many = (float(np.median(found)) for found in spent.values())
+            training_seconds = train(STEPS) - train(0)  # each includes two validations
+            if round_:  # the first round is a warm-up
+                times.append(training_seconds)
+    one, many = (float(np.median(times)) for times in spent.values())
     model = make().set_params(n_seeds=1, training=Training(steps=20, batch_size=BATCH))
     model.fit(table)
-    drawing = min(seconds(lambda: model.sample(DRAWN)) for _ in range(3))
-    trained = {1: STEPS * BATCH / one, MANY: MANY * STEPS * BATCH / many}
+    sampling_seconds = min(seconds(lambda: model.sample(DRAWN)) for _ in range(3))
+    rates = {1: STEPS * BATCH / one, MANY: MANY * STEPS * BATCH / many}
     return [
         _row(
             f"tabseed {name}, {size} seeds",
             min(size, GROUPS, os.cpu_count() or 1),
             rate,
-            DRAWN / drawing if size == 1 else None,
+            DRAWN / sampling_seconds if size == 1 else None,
         )
-        for size, rate in trained.items()
+        for size, rate in rates.items()
     ]
 
 
 def peer(name: str, threads: int, train: Path) -> Row:
-    """What ctgan does, in a process of its own."""
+    """Return the line of ctgan, measured in its own process."""
     script = HERE / "peers" / "speed_ctgan.py"
     command = [peer_python("ctgan"), str(script), str(train), name, str(threads)]
     env = {**os.environ, **{f"{lib}_NUM_THREADS": str(threads) for lib in ("OMP", "MKL")}}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-    found = json.loads(done.stdout.strip().splitlines()[-1])
-    return _row(f"ctgan {name}", threads, found["trained"], found["drawn"])
+    result = json.loads(done.stdout.strip().splitlines()[-1])
+    return _row(f"ctgan {name}", threads, result["trained"], result["drawn"])
 
 
-def _row(case: str, threads: int, trained: float, drawn: float | None) -> Row:
+def _row(case: str, threads: int, training_rate: float, sampling_rate: float | None) -> Row:
     row = {
         "case": case,
         "threads": threads,
-        "rows trained a second": round(trained),
-        "rows drawn a second": "" if drawn is None else round(drawn),
+        "rows trained a second": round(training_rate),
+        "rows drawn a second": "" if sampling_rate is None else round(sampling_rate),
         "load before": f"{os.getloadavg()[0]:.1f}",
         "machine": f"{machine()}, torch {torch.__version__}",
     }

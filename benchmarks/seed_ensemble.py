@@ -2,9 +2,10 @@
 
     TABSEED_DATA=... python -m benchmarks.seed_ensemble
 
-"Bare" are the products that a step cannot do without: forward, by weights and by inputs (none by
-inputs for the first layer), same shapes, same thread, timed in turn with the steps. "Apart" is
-ten trainings of one seed each. Writes ``results/seed_ensemble.csv``: medians over rounds.
+"Bare" means the products that every step needs: forward, gradient with respect to weights, and
+gradient with respect to inputs (except in the first layer); same shapes, same thread, timed in turn
+with the steps. "Apart" means ten trainings of one seed each. Writes ``results/seed_ensemble.csv``:
+medians over rounds.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ CASES = (("adult", 300), ("king", 300), ("german_credit", 1_000), ("adult", 10_0
 
 
 def bare(shapes: list[tuple[int, int]], batch: int) -> Callable[[], None]:
-    """The products of one step: (rows in, rows out) of each layer."""
+    """Return a function that does the products of a step, from each layer's (inputs, outputs)."""
     operands = [
         (torch.randn(SEEDS, batch, a), torch.randn(SEEDS, a, b), torch.randn(SEEDS, batch, b))
         for a, b in shapes
     ]
 
     def step() -> None:
-        for place, (x, weight, slope) in enumerate(operands):
+        for layer, (x, weight, slope) in enumerate(operands):
             torch.bmm(x, weight)
             torch.bmm(x.transpose(1, 2), slope)
-            if place:
+            if layer:
                 torch.bmm(slope, weight.transpose(1, 2))
 
     return step
@@ -54,30 +55,31 @@ def case(name: str, n: int) -> dict[str, object]:
     table = ts.Table.from_frame(frame)
     table = table.take(np.random.default_rng(0).permutation(len(table))[:n])
     encoder = TableEncoder().fit(table)
-    network = ts.VAEBGM()._network(encoder.layout_)
+    network = ts.VAEBGM().network(encoder.layout_)
     assert isinstance(network, CellNetwork)
     rows = network.rows(encoder.transform(table))
     split = Split.draw(n, 0.2, np.random.SeedSequence(0))
     streams = [np.random.SeedSequence(0, spawn_key=(1, seed)) for seed in range(SEEDS)]
-    how = Training(steps=STEPS, patience=10**9, validate_every=STEPS)  # no validation in between
-    batch = how.batch_rows(len(split.train))
+    # no validation in between
+    settings = Training(steps=STEPS, patience=10**9, validate_every=STEPS)
+    batch = settings.batch_rows(len(split.train))
     p, cells = rows.shape[1], network.n_cells
     d, h = network.latent_dim, network.hidden_dim
     products = bare([(p, h), (h, 2 * d), (d, h), (h, cells)], batch)
-    found: dict[str, list[float]] = {"step": [], "bare": [], "apart": []}
+    times: dict[str, list[float]] = {"step": [], "bare": [], "apart": []}
     with threadpool_limits(1):
         for round_ in range(ROUNDS + 1):
             spent = {
-                "step": seconds(lambda: train_ensemble(network, rows, split, how, streams)),
+                "step": seconds(lambda: train_ensemble(network, rows, split, settings, streams)),
                 "bare": seconds(lambda: [products() for _ in range(STEPS)]),
                 "apart": seconds(
-                    lambda: [train_ensemble(network, rows, split, how, [s]) for s in streams]
+                    lambda: [train_ensemble(network, rows, split, settings, [s]) for s in streams]
                 ),
             }
-            for key, value in spent.items() if round_ else ():  # the first warms up
-                found[key].append(value / STEPS * 1e3)
-    median = {key: float(np.median(values)) for key, values in found.items()}
-    ratios = np.array(found["step"]) / np.array(found["bare"])
+            for key, value in spent.items() if round_ else ():  # the first round is a warm-up
+                times[key].append(value / STEPS * 1e3)
+    median = {key: float(np.median(values)) for key, values in times.items()}
+    ratios = np.array(times["step"]) / np.array(times["bare"])
     return {
         "table": name, "rows": n, "batch": batch, "inputs": p, "hidden": h, "latent": d,
         **{f"{key} ms": f"{value:.2f}" for key, value in median.items()},
@@ -89,12 +91,12 @@ def case(name: str, n: int) -> dict[str, object]:
 
 def main() -> None:
     torch.set_num_threads(1)
-    found = [case(*each) for each in CASES]
+    rows = [case(*each) for each in CASES]
     with RESULTS.open("w", newline="") as file:
         file.write(f"# {system()}, torch {torch.__version__}, one thread\n")
-        writer = csv.DictWriter(file, found[0])
+        writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
-        writer.writerows(found)
+        writer.writerows(rows)
     print(RESULTS.read_text())
 
 

@@ -1,16 +1,16 @@
-"""Does the bandit find the better family, and the Gaussian process the top, sooner than chance?
+"""Do the bandit and the Gaussian process find the better family and the optimum before chance does?
 
 ``OMP_NUM_THREADS=1 python -m benchmarks.tuner`` (about 20 minutes) writes ``results/tuner.csv``.
 
-Families: rewards of one are higher by ``gap`` standard deviations of the noise, at a scale of
-1e-4, as gains of augmentation are; its share of 40 trials, mean of 100 simulations. "told": raw
-UCB1 on rewards in units of the true noise, which nobody knows.
+Families: the rewards of one family are higher by ``gap`` standard deviations of the noise, at a
+scale of 1e-4, like gains from augmentation; the figure is its share of 40 trials, mean of 100
+simulations. "told": raw UCB1 on rewards in units of the true noise, which is unknown in practice.
 
-Settings: Branin and Hartmann-6, turned so that larger is better. Range: from the mean over
-uniform points to the optimum. A draw's noise has a standard deviation of 5 % of it; three draws
-a trial. Reached: the value without noise at ``Study.best`` is within 5 % of the range from the
-optimum. Trials until then, median of 20 seeds. Random search is told which of its trials is truly
-best, so its median is a lower bound.
+Settings: Branin and Hartmann-6, negated so that larger is better. The range is the distance from
+the mean over uniform points to the optimum. The noise of a draw has a standard deviation of 5 % of
+the range; three draws per trial. The optimum is reached when the noise-free value at ``Study.best``
+is within 5 % of the range from it. The figure is the number of trials until then, median of 20
+seeds. Random search knows which of its trials is truly best, so its median is a lower bound.
 """
 
 from __future__ import annotations
@@ -91,15 +91,15 @@ CASES = {
 
 
 def share(rule: str, families: int, gap: float, scale: float) -> tuple[float, float]:
-    """Mean share of the better family, and its standard error."""
+    """Return the mean share of the better family, and its standard error."""
     counts = []
     for seed in range(SIMULATIONS):
         rng = np.random.default_rng([6, seed])
         values: list[list[float]] = [[] for _ in range(families)]
         for _ in range(TRIALS):
-            known = [np.array(v) for v in values]
-            at = select(rule, known, np.zeros(families, dtype=int), rng)
-            values[at].append(scale * (gap * (at == 0) + rng.normal()))
+            rewards = [np.array(v) for v in values]
+            index = select(rule, rewards, np.zeros(families, dtype=int), rng)
+            values[index].append(scale * (gap * (index == 0) + rng.normal()))
         counts.append(len(values[0]) / TRIALS)
     return float(np.mean(counts)), float(np.std(counts, ddof=1) / np.sqrt(SIMULATIONS))
 
@@ -126,7 +126,7 @@ def bandit() -> Iterator[dict[str, Any]]:
 
 
 def reached(case: Case, proposer: str, seed: int, unit: float) -> float:
-    """Trials until ``Study.best`` is good enough; infinite beyond MOST."""
+    """Return the trials until ``Study.best`` is good enough; infinite beyond MOST."""
 
     def objective(family: str, settings: dict, stream: np.random.SeedSequence) -> list[float]:
         noise = np.random.default_rng(stream).normal(size=DRAWS)
@@ -136,8 +136,8 @@ def reached(case: Case, proposer: str, seed: int, unit: float) -> float:
         return case.top - case.at(trial.settings) <= WITHIN * unit
 
     with tempfile.TemporaryDirectory() as folder:
-        where = Path(folder) / "study.sqlite"
-        tuner = ts.Tuner({"f": case.space}, proposer=proposer, storage=where, random_state=seed)
+        path = Path(folder) / "study.sqlite"
+        tuner = ts.Tuner({"f": case.space}, proposer=proposer, storage=path, random_state=seed)
         for n in range(1, MOST + 1):
             study = tuner.run(objective, trials=n)
             if any(map(good, study.trials)) and good(study.best):
@@ -146,7 +146,7 @@ def reached(case: Case, proposer: str, seed: int, unit: float) -> float:
 
 
 def chance(case: Case, seed: int, unit: float) -> float:
-    """Trials until random search has drawn a point that is good enough; infinite beyond RANDOM."""
+    """Return the trials until random search draws a good point; infinite beyond RANDOM."""
     good = case.top - case.uniform(RANDOM, [1, seed]) <= WITHIN * unit
     return float(np.argmax(good) + 1) if good.any() else float("inf")
 

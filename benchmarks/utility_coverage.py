@@ -1,24 +1,25 @@
-"""How often the interval of the utility gap holds the true gap of the models compared.
+"""How often does the interval of the utility gap contain the true gap of the models compared?
 
     python -m benchmarks.utility_coverage
 
-500 repeats a setting, each with 200 rows held out, new training rows (200 real, 200 a synthetic
-table) and new models; the true gap follows from the fitted coefficients. x is N(0, 1), a synthetic
-x N(shift, 1), noise has variance 1/4.
+500 repeats per setting, each with 200 held-out rows, new training rows (200 real, 200 in each
+synthetic table) and new models; the true gap follows from the fitted coefficients. x is N(0, 1), a
+synthetic x is N(shift, 1), the noise has variance 1/4.
 
-    lines      least-squares lines, y = x^2 + noise: losses are skewed and heavy
+    lines      least-squares lines, y = x^2 + noise: skewed, heavy-tailed losses
     quadratic  quadratics on the same law: a gap near 0
-    waves      lines, y = sin(2 x) + noise: light losses
-    threshold  class 1 where x is above the midpoint of the two class means; the real classes part
-               at 0, the synthetic ones at ``shift``, a tenth of the labels is flipped
-    rare       the same with a real and a synthetic boundary almost alike: few rows discordant
+    waves      lines, y = sin(2 x) + noise: light-tailed losses
+    threshold  class 1 where x is above the midpoint of the two class means; the boundary is 0 for
+               real classes and ``shift`` for synthetic ones; a tenth of the labels is flipped
+    rare       the same with almost equal boundaries: few discordant rows
 
-With several draws each synthetic table has a shift of its own, N(shift, between^2): at .2 the gap
-is a skewed function of it, which few draws cannot show, at .05 nearly linear. With several
-seeds each fit has a disturbance of its own, N(0, 0.1^2) a coefficient; the gap is then the
-mean over draws and seeds. ``below`` and ``above``: shares of repeats in which the truth was below
-or above. ``risk`` and ``relative``: coverage of R(f~) and of the relative gap, ``bounded`` the
-share of repeats that have one. ``results/utility_coverage.csv``; a minute; resumable.
+With several draws each synthetic table has its own shift, N(shift, between^2): at 0.2 the gap is a
+skewed function of the shift, which few draws cannot show; at 0.05 it is nearly linear. With several
+seeds each fit has its own disturbance, N(0, 0.1^2) per coefficient; the gap is then the mean over
+draws and seeds. ``below`` and ``above``: shares of repeats with the truth below or above the
+interval. ``risk`` and ``relative``: coverage of R(f~) and of the relative gap; ``bounded``: the
+share of repeats with a relative gap. Writes ``results/utility_coverage.csv``; takes a minute;
+resumable.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ from tabseed.utility.measure import REAL, REPEATED, SAME_SIZE, SYNTHETIC, Measur
 from tabseed.utility.problem import Problem  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "utility_coverage.csv"
-REPEATS, HELD, TRAIN = 500, 200, 200
+REPEATS, HELD_OUT, TRAIN = 500, 200, 200
 BETWEEN, ALIKE = 0.2, 0.05  # spread of the draws' shifts
-DISTURBED, FLIPPED = 0.1, 0.1  # by seeds; of labels
-MANY = 20_000  # draws that stand for all
+DISTURBED, FLIPPED = 0.1, 0.1  # standard deviation between seeds; share of labels
+MANY = 20_000  # draws that approximate the mean over all draws
 SETTINGS = [
     *(("lines", shift, 1, 1) for shift in (0.0, 0.1, 0.25, 0.5, 1.0)),
     *(("quadratic", shift, 1, 1) for shift in (0.0, 0.5)),
@@ -66,7 +67,7 @@ SETTINGS = [
 
 @dataclass(frozen=True)
 class Law:
-    """A truth, a class of models, and the exact risk of any of them."""
+    """A true law, a class of models, and the exact risk of each model."""
 
     name: str
 
@@ -88,7 +89,7 @@ class Law:
         return x, mean + 0.5 * rng.standard_normal(x.shape)
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Give coefficients (tables, p)."""
+        """Return coefficients (tables, p)."""
         if self.classes:
             one = (x * y).sum(axis=1) / y.sum(axis=1)
             two = (x * (1 - y)).sum(axis=1) / (1 - y).sum(axis=1)
@@ -97,15 +98,15 @@ class Law:
         gram = np.einsum("tnp,tnq->tpq", powers, powers)
         return np.linalg.solve(gram, np.einsum("tnp,tn->tp", powers, y)[..., None])[..., 0]
 
-    def says(self, c: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Give what models (..., p) say of x (h,): (..., h[, 2])."""
+    def predict(self, c: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the outputs (..., h[, 2]) of models (..., p) for x (h,)."""
         if self.classes:
             one = (x > c).astype(float)
             return np.stack([1 - one, one], axis=-1)
         return sum(c[..., p, None] * x**p for p in range(c.shape[-1]))
 
     def risk(self, c: np.ndarray) -> np.ndarray:
-        """Give the exact risk of models (..., p) under the real law."""
+        """Return the exact risk of models (..., p) under the real law."""
         if self.classes:
             return FLIPPED + (1 - 2 * FLIPPED) * np.abs(ndtr(c[..., 0]) - 0.5)
         if self.name == "waves":  # E[x sin 2x] = 2 e^-2, E[sin^2 2x] = (1 - e^-8) / 2
@@ -117,7 +118,7 @@ class Law:
         return 0.25 + a**2 + b**2 + 3 * d**2 + 2 * a * d
 
     def trivial(self, y: np.ndarray) -> float:
-        """Give the exact risk of saying the mean, or the commonest class, of y."""
+        """Return the exact risk of always predicting the mean, or the commonest class, of y."""
         if self.classes:
             return 0.5
         mean, variance = (0.0, (1 - np.exp(-8)) / 2) if self.name == "waves" else (1.0, 2.0)
@@ -125,13 +126,13 @@ class Law:
 
 
 def disturbed(law: Law, c: np.ndarray, seeds: int, rng: np.random.Generator) -> np.ndarray:
-    """Give (tables, seeds, p) models from (tables, p)."""
+    """Return models (tables, seeds, p) from models (tables, p)."""
     scale = DISTURBED if seeds > 1 else 0.0
     return c[:, None] + scale * rng.standard_normal((len(c), seeds, c.shape[-1]))
 
 
 def expected(law: Law, c: np.ndarray, seeds: int) -> float:
-    """Give the mean risk over tables (tables, p) and all seeds, by quadrature."""
+    """Return the mean risk of models (tables, p) over tables and all seeds, by quadrature."""
     if seeds == 1:
         return float(law.risk(c).mean())
     if law.classes:
@@ -143,8 +144,8 @@ def expected(law: Law, c: np.ndarray, seeds: int) -> float:
 
 def main() -> None:
     results = Results(RESULTS, ("law", "shift", "draws", "seeds", "between"))
-    for number, (name, shift, draws, seeds, *given) in enumerate(SETTINGS):
-        between = given[0] if given else BETWEEN if draws > 1 else 0.0
+    for number, (name, shift, draws, seeds, *rest) in enumerate(SETTINGS):
+        between = rest[0] if rest else BETWEEN if draws > 1 else 0.0
         key = {"law": name, "shift": f"{shift:g}", "draws": draws, "seeds": seeds}
         key["between"] = f"{between:g}"
         if not results.has(**key):
@@ -154,7 +155,7 @@ def main() -> None:
 def coverage(
     law: Law, shift: float, between: float, size: tuple[int, int], number: int
 ) -> dict[str, object]:
-    """Simulate one setting."""
+    """Simulate one setting; return its figures."""
     rng = np.random.default_rng(number)
     draws, seeds = size
     problem = problem_of(law)
@@ -162,33 +163,33 @@ def coverage(
     if draws > 1:
         shifts = shift + between * rng.standard_normal(MANY)
         all_draws = expected(law, law.fit(*law.rows(rng, shifts, TRAIN, False)), seeds)
-    found = np.full((REPEATS, 7), np.nan)
+    numbers = np.full((REPEATS, 7), np.nan)
     for r in range(REPEATS):
         x, y = law.rows(rng, 0.0, TRAIN, True)
         real = law.fit(x, y)
         shifts = shift + between * rng.standard_normal(draws)
         synthetic = law.fit(*law.rows(rng, shifts, TRAIN, False))
-        xs, ys = (rows[0] for rows in law.rows(rng, 0.0, HELD, True))
+        xs, ys = (rows[0] for rows in law.rows(rng, 0.0, HELD_OUT, True))
         ours = disturbed(law, real, seeds, rng), disturbed(law, synthetic, seeds, rng)
-        gap = gaps(measured(problem, ys, y[0], [law.says(c, xs) for c in ours]))[0]
+        gap = gaps(measured(problem, ys, y[0], [law.predict(c, xs) for c in ours]))[0]
         risk = expected(law, synthetic, seeds) if all_draws is None else all_draws
         risk_real = expected(law, real, seeds)
         true, trivial = risk - risk_real, law.trivial(y)
-        kept = gap.relative
-        found[r] = [
+        relative_gap = gap.relative
+        numbers[r] = [
             true,
             true < gap.signed.low,
             true > gap.signed.high,
             gap.signed.high - gap.signed.low,
             gap.risk_synthetic.low <= risk <= gap.risk_synthetic.high,
-            kept is not None,
+            relative_gap is not None,
             np.nan
-            if kept is None
-            else kept.low <= (trivial - risk) / (trivial - risk_real) <= kept.high,
+            if relative_gap is None
+            else relative_gap.low <= (trivial - risk) / (trivial - risk_real) <= relative_gap.high,
         ]
     true, below, above, width, risk, bounded, relative = (
         column[~np.isnan(column)].mean() if not np.isnan(column).all() else np.nan
-        for column in found.T
+        for column in numbers.T
     )
     return {
         "gap": f"{true:.4f}",
@@ -209,10 +210,10 @@ def problem_of(law: Law) -> Problem:
 
 
 def measured(
-    problem: Problem, y: np.ndarray, y_train: np.ndarray, said: list[np.ndarray]
+    problem: Problem, y: np.ndarray, y_train: np.ndarray, outputs: list[np.ndarray]
 ) -> Measured:
-    """Wrap what f^ and f~ say, (D, S, h[, C]), as one model's; gaps() reads nothing else."""
-    real, synthetic = (s[None] for s in said)
+    """Return the outputs of f^ and f~, (D, S, h[, C]), as one model's; gaps() needs no more."""
+    real, synthetic = (s[None] for s in outputs)
     on_holdout = {REAL: real, REPEATED: real, SYNTHETIC: synthetic, SAME_SIZE: synthetic}
     none = np.empty((0,))
     return Measured(

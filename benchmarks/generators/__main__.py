@@ -1,13 +1,13 @@
-"""Make generated tables with every generator, judge them, write the summary.
+"""Generate tables with every generator, judge them, write the summary.
 
     TABSEED_DATA=... python -m benchmarks.generators peers [TABLE ...]
     TABSEED_DATA=... python -m benchmarks.generators ours [TABLE ...]
     TABSEED_DATA=... python -m benchmarks.generators judge [TABLE ...]
     python -m benchmarks.generators summary
 
-``peers`` first makes an environment for each peer (a few minutes, 4 GB). ``--only NAME`` keeps to
-one generator, ``--rows N`` to one number of rows. Whatever was made or judged is not done again;
-a run that is begun anew goes on. Without a command: all of them.
+``peers`` first makes an environment for each peer (a few minutes, 4 GB). ``--only NAME`` restricts
+the run to one generator, ``--rows N`` to one number of rows. A run that is started again continues:
+it skips the tables that exist and those already judged. Without a command: all of them.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ def main() -> None:
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--only")
     parser.add_argument("--rows", type=int)
-    asked = parser.parse_args()
-    commands = COMMANDS if asked.command is None else (asked.command,)
+    arguments = parser.parse_args()
+    commands = COMMANDS if arguments.command is None else (arguments.command,)
     if commands == ("summary",):  # needs no tables
         summary.write()
         return
-    chosen = [c for c in cases(tuple(asked.tables)) if asked.rows in (None, c.n)]
+    chosen = [c for c in cases(tuple(arguments.tables)) if arguments.rows in (None, c.n)]
 
     if "peers" in commands:
-        make.make_peers(chosen, [n for n in make.PEERS if asked.only in (None, n)])
+        make.make_peers(chosen, [n for n in make.PEERS if arguments.only in (None, n)])
     if "ours" in commands:
-        make.make_ours(chosen, asked.only)
+        make.make_ours(chosen, arguments.only)
     if "judge" in commands:
         judge.run(chosen)
     if "summary" in commands:

@@ -1,4 +1,4 @@
-"""Fit and draw: one process a generator, one at a time; tables and figures stay in ``.work``."""
+"""Fit and draw, one generator and process at a time; tables and records go to ``.work``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from benchmarks.generators import ours
 from benchmarks.generators.tables import GENERATED, HERE, Case, write_training
 from experiments.common.draws import N
 
-LIMIT = 3 * 3600  # seconds for one fit, then it counts as failed
+LIMIT = 3 * 3600  # seconds for one fit; after that it counts as failed
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A script, its environment, further arguments; threads at N = 10,000; N to leave out."""
+    """The script and environment of a peer, extra arguments, threads at N = 10,000."""
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -36,17 +36,17 @@ PEERS = {
     "ctgan TVAE, batch 50": Peer("ctgan", ("TVAE", "50"), only_few=True),
     "ctgan CTGAN": Peer("ctgan", ("CTGAN",), threads=2),
 }
-# torch's companions of another build than its own keep mostlyai-engine from being imported
+# mostlyai-engine cannot be imported beside these packages from another build than its torch
 UNWANTED = {"mostlyai": ("torchvision", "torchaudio")}
 
 
 def peer_python(name: str) -> str:
-    """The Python of a peer's environment, made when it is first asked for."""
+    """Return the Python of a peer's environment; the first call makes the environment."""
     return str(environment(HERE, name, UNWANTED.get(name, ())))
 
 
 def make_peers(chosen: list[Case], names: list[str]) -> None:
-    """Run peers on cases, leaving out what is there."""
+    """Run peers on cases; skip the tables that exist."""
     for case in chosen:
         for name in names:
             peer = PEERS[name]
@@ -58,18 +58,18 @@ def make_peers(chosen: list[Case], names: list[str]) -> None:
 
 
 def make_ours(chosen: list[Case], only: str | None) -> None:
-    """Run our generators on cases (or one of them), leaving out what is there."""
+    """Run our generators (or one of them) on cases; skip the tables that exist."""
     for case in chosen:
         for name in ours.names(case.n):
             if only not in (None, name):
                 continue
             command = [sys.executable, "-m", "benchmarks.generators.ours"]
-            where = (name, case.table, str(case.n))
-            make(case, f"tabseed {name}", command, where, 1)
+            arguments = (name, case.table, str(case.n))
+            make(case, f"tabseed {name}", command, arguments, 1)
 
 
-def make(case: Case, name: str, command: list[str], further: tuple[str, ...], threads: int) -> None:
-    """Run ``COMMAND TRAIN OUT N SEED ...`` and keep its figures; of a failure, the last line."""
+def make(case: Case, name: str, command: list[str], extra: tuple[str, ...], threads: int) -> None:
+    """Run ``COMMAND TRAIN OUT N SEED ...``; write its figures, or the last line of its error."""
     out = case.folder / f"{name.replace(', ', '-').replace(' ', '-')}.parquet"
     figures = out.with_suffix(".json")
     if figures.exists():
@@ -79,9 +79,9 @@ def make(case: Case, name: str, command: list[str], further: tuple[str, ...], th
         write_training(case)
     count = {f"{lib}_NUM_THREADS": str(threads) for lib in ("OMP", "OPENBLAS", "MKL")}
     load = os.getloadavg()[0]
-    arguments = [str(train), str(out), str(GENERATED), str(case.draw), *further]
+    arguments = [str(train), str(out), str(GENERATED), str(case.draw), *extra]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, *arguments],
             env={**os.environ, **count},
             stdout=subprocess.DEVNULL,
@@ -89,13 +89,13 @@ def make(case: Case, name: str, command: list[str], further: tuple[str, ...], th
             text=True,
             timeout=LIMIT,
         )
-        failed = done.returncode != 0
-        error = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        failed = process.returncode != 0
+        error = (process.stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
     except subprocess.TimeoutExpired:
-        failed, error = True, f"not done after {LIMIT} s"
-    found = {"error": error} if failed else json.loads(out.with_suffix(".measured").read_text())
-    found |= {"generator": name, "threads": threads, "load": round(load, 1)}
+        failed, error = True, f"not finished after {LIMIT} s"
+    record = {"error": error} if failed else json.loads(out.with_suffix(".measured").read_text())
+    record |= {"generator": name, "threads": threads, "load": round(load, 1)}
     part = figures.with_suffix(".part")
-    part.write_text(json.dumps(found))
+    part.write_text(json.dumps(record))
     os.replace(part, figures)
-    print(case, found, flush=True)
+    print(case, record, flush=True)

@@ -1,6 +1,6 @@
-"""One of our generators in a process of its own: ``TRAIN OUT N SEED NAME TABLE ROWS``.
+"""Run one of our generators in its own process: ``TRAIN OUT N SEED NAME TABLE ROWS``.
 
-It gets the Table with its schema, as a user's ``fit`` makes it; TRAIN, the peers' file, is not
+It gets the Table with its schema, as a user's ``fit`` makes it; TRAIN, the file for peers, is not
 read.
 """
 
@@ -21,18 +21,18 @@ from experiments.common.draws import BIG
 from tabseed.generators import GENERATORS, generator_class
 
 MIXTURE = "vaebgm, mixture"
-# what ctgan's defaults take at 10,000 rows: 300 epochs of 20 batches, one network, no stopping
+# as with ctgan's defaults at 10,000 rows: 300 epochs of 20 batches, one network, no stopping
 EQUAL = {f"{name}, 6000 steps of 500 rows": name for name in ("tvae", "ctgan")}
 STEPS = ts.Training(steps=6_000, batch_size=500, patience=10**9)
 
 
 def names(n: int) -> list[str]:
-    """Every registered generator, and VAEBGM's seeds as a mixture; of many rows, equal steps."""
+    """Return the registered generators and VAEBGM's mixture; for many rows, equal steps too."""
     return [*GENERATORS, MIXTURE, *(EQUAL if n == BIG else ())]
 
 
 def model_of(name: str, seed: int) -> Any:
-    """A generator with its defaults, or with the steps that its name says."""
+    """Return a generator with its defaults, or with the steps that its name states."""
     if name == MIXTURE:
         return ts.FineTuned(ts.VAEBGM(), ts.SeedMixture(), random_state=seed)
     if name in EQUAL:
@@ -49,8 +49,8 @@ def main() -> None:
         fitted = model_of(name, int(seed)).fit(train)
         return lambda wanted: fitted.sample(wanted)
 
-    found, figures = measured(learn, int(n))
-    pq.write_table(exchanged(ts.Table.from_frame(found, schema=train.schema)), out)
+    synthetic, figures = measured(learn, int(n))
+    pq.write_table(exchanged(ts.Table.from_frame(synthetic, schema=train.schema)), out)
     Path(out).with_suffix(".measured").write_text(json.dumps(figures))
 
 

@@ -17,7 +17,7 @@ SHOWN = {
     "sample_cpu": "draw, CPU s",
     "peak_mib": "peak MiB",
 }
-COARSE = ("fit_cpu", "sample_cpu", "peak_mib")  # shown without interval
+COSTS = ("fit_cpu", "sample_cpu", "peak_mib")  # shown without an interval
 SCORES = {"king": "R2", "penguins": "accuracy"}
 
 
@@ -25,43 +25,43 @@ def _cell(rows: list[dict[str, str]], column: str) -> str:
     values = [float(r[column]) for r in rows if r[column] != ""]
     if not values:
         return ""
-    if column in COARSE:
+    if column in COSTS:
         mean = sum(values) / len(values)
         return f"{mean:.0f}" if mean >= 100 else f"{mean:.2g}"
     return shown(values)
 
 
 def _order(rows: list[dict[str, str]]) -> float:
-    """Real rows first, then by coarse JS, failures last."""
-    found = [float(r["coarse"]) for r in rows if r["coarse"] != ""]
+    """Return the sort key: real rows first, then by coarse JS, failures last."""
+    js = [float(r["coarse"]) for r in rows if r["coarse"] != ""]
     if rows[0]["generator"].startswith("real:"):
         return -1.0
-    return sum(found) / len(found) if found else 2.0
+    return sum(js) / len(js) if js else 2.0
 
 
 def section(name: str, n: str, rows: list[dict[str, str]]) -> str:
-    """One table of the README: all generators on one table at one number of rows."""
+    """Return one table of the README: all generators on one table at one number of rows."""
     groups: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         groups.setdefault(row["generator"], []).append(row)
     lines = []
-    for generator, found in sorted(groups.items(), key=lambda item: _order(item[1])):
-        errors = [r["error"] for r in found if r["error"]]
-        note = f"failed in {len(errors)} of {len(found)}: {errors[0][:90]}" if errors else ""
-        cells = [_cell(found, column) for column in SHOWN]
-        draws = len({r["draw"] for r in found})
+    for generator, results in sorted(groups.items(), key=lambda item: _order(item[1])):
+        errors = [r["error"] for r in results if r["error"]]
+        note = f"failed in {len(errors)} of {len(results)}: {errors[0][:90]}" if errors else ""
+        cells = [_cell(results, column) for column in SHOWN]
+        draws = len({r["draw"] for r in results})
         lines.append([generator, str(draws), *cells, note.replace("|", "/")])
     heads = [h if h != "score" else SCORES.get(name, "AUC") for h in SHOWN.values()]
     return f"### {name}, N = {n}\n\n" + table(["generator", "draws", *heads, ""], lines)
 
 
 def write() -> None:
-    """Put a table for each table and number of rows between the marks of README.md."""
+    """Write a section for each table and number of rows between the marks of README.md."""
     rows = read(RESULTS)
     sections = []
     for name in TARGETS:
         sizes = {r["n"] for r in rows if r["table"] == name}
         for n in sorted(sizes, key=int):
-            found = [r for r in rows if (r["table"], r["n"]) == (name, n)]
-            sections.append(section(name, n, found))
+            results = [r for r in rows if (r["table"], r["n"]) == (name, n)]
+            sections.append(section(name, n, results))
     fill(README, {"RESULTS": "\n" + "\n\n".join(sections) + "\n"})

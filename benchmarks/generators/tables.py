@@ -1,4 +1,4 @@
-"""The tables, their splits, and the files through which generators get and give rows."""
+"""The tables, their splits, and the files that generators read and write."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DAY = 86_400_000_000  # microseconds
 
 @dataclass(frozen=True)
 class Case:
-    """One training set: a table, its number of rows, which draw of them."""
+    """One training set: a table, the number of rows, the number of the draw."""
 
     table: str
     n: int
@@ -48,13 +48,13 @@ class Case:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """The folder of its files."""
         return WORK / f"{self.table}-{self.n}-{self.draw}"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """To learn from; to judge with; as many fresh ones for closeness; what is left."""
+    """Rows to learn from; held-out rows to judge with; fresh rows for closeness; the others."""
 
     train: ts.Table
     held: ts.Table
@@ -63,7 +63,7 @@ class Rows:
 
 
 def cases(tables: tuple[str, ...] = ()) -> Iterator[Case]:
-    """All cases, or those of some tables; what is quick and asked for first comes first."""
+    """Yield all cases, or those of some tables; the quick and most wanted ones come first."""
     large = [(name, N, draw) for draw in range(DRAWS) for name in LARGE]
     small = [(name, _few(name), draw) for name in SMALL for draw in range(DRAWS)]
     many = [(name, BIG, 0) for name in LARGE]
@@ -83,27 +83,27 @@ def _few(name: str) -> int:
 
 @lru_cache(maxsize=1)
 def rows_of(case: Case) -> Rows:
-    """Split the rows; columns are those that generators model.
+    """Return the rows of a case, with the columns that generators model.
 
-    Of a small table the rows that do not train are both held and fresh. Where fewer rows are
-    left than train, so many are fresh.
+    In a small table all rows outside the training set are both held out and fresh. If fewer rows
+    are left than training rows, all of those are fresh.
     """
     pool = _pool(case.table)
     pool = pool.select(pool.schema.modelled)
     order = np.random.default_rng([2407, case.draw]).permutation(len(pool))
 
-    def part(places: np.ndarray) -> ts.Table:
-        return pool.take(np.sort(places))
+    def part(index: np.ndarray) -> ts.Table:
+        return pool.take(np.sort(index))
 
     if case.table in SMALL:
-        held = part(order[case.n :])
-        return Rows(part(order[: case.n]), held, held, part(order[:0]))
+        held_out = part(order[case.n :])
+        return Rows(part(order[: case.n]), held_out, held_out, part(order[:0]))
     draw = draw_of("raw", case.table, case.draw)  # the same rows as in the study of biases
     train = draw.few if case.n == N else draw.many
     assert train is not None
     left = order[N + JUDGED + BIG :]
-    train, held = (t.select(pool.schema) for t in (train, draw.held))
-    return Rows(train, held, part(left[: case.n]), part(left[case.n :]))
+    train, held_out = (t.select(pool.schema) for t in (train, draw.held))
+    return Rows(train, held_out, part(left[: case.n]), part(left[case.n :]))
 
 
 def _is_date(column: ts.Column) -> bool:
@@ -111,7 +111,7 @@ def _is_date(column: ts.Column) -> bool:
 
 
 def write_training(case: Case) -> Path:
-    """Write the training rows as peers read them, and the kinds of their columns."""
+    """Write the training rows for peers and the kinds of their columns; return the path."""
     train = rows_of(case).train
     kinds = {c.name: "discrete" if c.kind in DISCRETE else "number" for c in train.schema}
     kinds |= {c.name: "date" for c in train.schema if _is_date(c)}
@@ -123,7 +123,7 @@ def write_training(case: Case) -> Path:
 
 
 def exchanged(table: ts.Table) -> pa.Table:
-    """The modelled columns as text, numbers and timestamps, the form that files have."""
+    """Return the modelled columns as text, numbers and timestamps, the format of the files."""
     columns = {}
     for column in table.schema.modelled:
         if column.kind in DISCRETE:
@@ -142,13 +142,13 @@ def exchanged(table: ts.Table) -> pa.Table:
 
 
 def read_generated(path: Path, like: ts.Table) -> tuple[ts.Table, float]:
-    """Bring a generated table to the columns and types of ``like``.
+    """Return a generated table with the columns and types of ``like``.
 
-    Whole numbers are rounded, dates (days, where they came as numbers) to the day: no generator
-    is marked down for a grain that a cast gives back. A text that is no category becomes a
-    missing cell; also given: the share of cells for which that happened.
+    Whole numbers are rounded, and dates (days, if they are numbers in the file) are rounded to the
+    day: no generator loses points for a grain that a cast restores. Text that is not a category
+    becomes a missing cell; the second value is the share of cells with such text.
     """
-    frame, columns, strange = pq.read_table(path), {}, []
+    frame, columns, unknown = pq.read_table(path), {}, []
     for column in like.schema:
         values = frame[column.name]
         if column.kind not in DISCRETE:
@@ -158,20 +158,20 @@ def read_generated(path: Path, like: ts.Table) -> tuple[ts.Table, float]:
             values = values.cast(values.type.value_type)
         levels = pa.array([str(level) for level in column.categories])
         text = values.cast(pa.string())
-        places = pc.index_in(text, value_set=levels).fill_null(-1).to_numpy().astype(np.int64)
-        columns[column.name] = places
+        codes = pc.index_in(text, value_set=levels).fill_null(-1).to_numpy().astype(np.int64)
+        columns[column.name] = codes
         is_text = pc.not_equal(text, NO_VALUE).fill_null(False).to_numpy()
-        strange.append(((places < 0) & is_text).mean())
+        unknown.append(((codes < 0) & is_text).mean())
     table = ts.Table.from_columns(like.schema, like.frame_kind, columns)
-    return table, float(np.sum(strange)) / len(like.schema)
+    return table, float(np.sum(unknown)) / len(like.schema)
 
 
 def _numbers(column: ts.Column, values: pa.ChunkedArray) -> np.ndarray:
     if _is_date(column) and not pa.types.is_timestamp(values.type):
-        found: Any = values.cast(pa.float64()).to_numpy()
-        return np.asarray(np.round(found) * DAY)
+        numbers: Any = values.cast(pa.float64()).to_numpy()
+        return np.asarray(np.round(numbers) * DAY)
     if _is_date(column):
         values = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
         return np.asarray(np.round(values.cast(pa.float64(), safe=False).to_numpy() / DAY) * DAY)
-    found = values.cast(pa.float64(), safe=False).to_numpy()
-    return np.round(found) if column.kind == "integer" else np.asarray(found)
+    numbers = values.cast(pa.float64(), safe=False).to_numpy()
+    return np.round(numbers) if column.kind == "integer" else np.asarray(numbers)

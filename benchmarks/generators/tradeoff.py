@@ -1,10 +1,10 @@
-"""How far from the training rows, how like the law: the choice that ``min_leaf`` offers.
+"""Distance from the training rows against likeness to the law: what ``min_leaf`` trades off.
 
     TABSEED_DATA=... python -m benchmarks.generators.tradeoff
 
-SequentialTrees on raw Adult and King, 300 rows, three draws, several least leaf sizes; the other
-generators' points come from ``../results/generators.csv``. Writes ``../results/tradeoff.csv`` and
-``tradeoff.svg``. A run that is begun again goes on.
+SequentialTrees on raw Adult and King, 300 rows, three draws, several minimum leaf sizes; the points
+of the other generators come from ``../results/generators.csv``. Writes ``../results/tradeoff.csv``
+and ``tradeoff.svg``. A run that is started again continues.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from experiments.common.pictures import save, style  # noqa: E402
 from experiments.common.results import Results, read  # noqa: E402
 
 LEAVES = (1, 2, 3, 5, 8, 12, 20, 35, 60)
-LABELLED = (3, 8, 20, 60)  # others would lie on each other
+LABELLED = (3, 8, 20, 60)  # other labels would overlap
 TRADE_OFF = RESULTS.with_name("tradeoff.csv")
 PICTURE = Path(__file__).parent / "tradeoff.svg"
 SHOWN = {
@@ -44,7 +44,7 @@ Point = tuple[float, float]
 
 
 def measure() -> None:
-    """Fit, draw and judge what was not yet."""
+    """Fit, draw and judge; skip the results that exist."""
     results = Results(TRADE_OFF, ("table", "draw", "min_leaf"))
     for draw in range(DRAWS):
         for table in LARGE:
@@ -55,21 +55,21 @@ def measure() -> None:
                     continue
                 rows = rows_of(case)
                 model = ts.SequentialTrees(min_leaf=leaf, random_state=draw).fit(rows.train)
-                drawn = ts.Table.from_frame(model.sample(GENERATED), schema=rows.train.schema)
-                results.add({**key, **judged(case, rows, drawn)})
+                synthetic = ts.Table.from_frame(model.sample(GENERATED), schema=rows.train.schema)
+                results.add({**key, **judged(case, rows, synthetic)})
 
 
 def means(path: Path, table: str, by: str) -> dict[str, Point]:
-    """Mean closeness and coarse JS over draws, by a column of a results file."""
-    found = defaultdict(list)
+    """Return mean closeness and coarse JS over draws, by a column of a results file."""
+    points_of = defaultdict(list)
     for row in read(path):
         if row["table"] == table and row.get("n", str(N)) == str(N) and row["coarse"]:
-            found[row[by]].append((float(row["closeness"]), float(row["coarse"])))
-    return {key: tuple(np.mean(points, axis=0)) for key, points in found.items()}
+            points_of[row[by]].append((float(row["closeness"]), float(row["coarse"])))
+    return {key: tuple(np.mean(points, axis=0)) for key, points in points_of.items()}
 
 
 def draw_picture() -> None:
-    """A panel for each table: closeness across, divergence up; down and left is better."""
+    """Draw a panel per table: closeness on x, divergence on y; lower left is better."""
     style()
     figure, panels = plt.subplots(1, len(LARGE), figsize=(10, 4.4), sharey=True)
     for axes, table in zip(panels, LARGE, strict=True):

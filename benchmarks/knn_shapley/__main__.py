@@ -4,13 +4,14 @@
 
 ``ratio``: 20,000 players x 5,000 reference rows x 50 columns, K = 5, two jobs, against a float32
 product of all points and an argsort of all rows on the same two cores (the faster of one sorting
-thread and two), in turns, each call in a process of its own. ``peers``: OpenDataVal and pyDVL, each
-in an environment that this makes (a few minutes, 2 GB). ``large``: sizes of which a share of the
-reference rows is run; seconds are those of all, on the line through a quarter of the share and the
-share. ``ray``: the same bytes from its workers. Without a word: all of it.
+thread and two), in turns, each call in its own process. ``peers``: OpenDataVal and pyDVL, each in
+an environment that this script makes (a few minutes, 2 GB). ``large``: large sizes, measured on a
+share of the reference rows and on a quarter of that share; the seconds for all rows are
+extrapolated along the line through both. ``ray``: its workers give the same bytes. Without
+arguments: everything.
 
-Wants a machine that does nothing else; the load before each call is written beside it. Compiling is
-not in the seconds; it has a line of its own.
+Run it on an idle machine; the load before each call is written beside it. The seconds do not
+include compiling, which has its own line.
 """
 
 from __future__ import annotations
@@ -46,37 +47,37 @@ FIELDS = (
 def call(
     side: str, size: tuple[int, int, int], share: float = 1.0, jobs: int = 2, name: str = ""
 ) -> dict[str, Any]:
-    """Measure one side once; its values are saved under its name."""
+    """Measure one side once and return its figures; save its values under its name."""
     WORK.mkdir(exist_ok=True)
     python = sys.executable if side in ("tabseed", "plain") else str(environment(HERE, side))
     out = WORK / f"{name or side}-{'-'.join(map(str, size))}.npy"
     arguments = [side, *map(str, size), str(share), str(jobs), str(out)]
     threads = {f"{lib}_NUM_THREADS": "2" for lib in ("OMP", "OPENBLAS", "MKL")}
-    done = subprocess.run(
+    process = subprocess.run(
         [python, "-m", "benchmarks.knn_shapley.measure", *arguments],
         check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **threads},
     )  # fmt: skip
-    found: dict[str, Any] = {"out": out}
-    for line in done.stdout.splitlines():
+    figures: dict[str, Any] = {"out": out}
+    for line in process.stdout.splitlines():
         if line.startswith("{"):
-            found = json.loads(line) | found
-    print(side, size, found, flush=True)
-    return found
+            figures = json.loads(line) | figures
+    print(side, size, figures, flush=True)
+    return figures
 
 
 def difference(out: Path, size: tuple[int, int, int]) -> float:
-    """How far saved values lie from those by definition, which are computed once."""
-    saved = WORK / f"definition-{'-'.join(map(str, size))}.npy"
-    if not saved.exists():
-        np.save(saved, cases.by_definition(*size))
-    return float(np.abs(np.load(out) - np.load(saved)).max())
+    """Return the largest difference of saved values from the definition (computed once)."""
+    definition = WORK / f"definition-{'-'.join(map(str, size))}.npy"
+    if not definition.exists():
+        np.save(definition, cases.by_definition(*size))
+    return float(np.abs(np.load(out) - np.load(definition)).max())
 
 
 def line(
     what: str, size: tuple[int, int, int], calls: list[dict[str, Any]], share: float = 1.0,
     exact: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
-    """One line of the table: the median, and the range, of calls."""
+    """Return one line of the table: the median and the range of calls."""
     seconds = [c["seconds"] for c in calls]
     return dict(zip(FIELDS, (
         what, *size, f"{median(seconds):.2f}", f"{min(seconds):.2f}", f"{max(seconds):.2f}",
@@ -93,22 +94,22 @@ def ratio() -> list[dict[str, Any]]:
         sides["one"].append(call("plain", BAR, jobs=1))
         sides["two"].append(call("plain", BAR, jobs=2))
     ours = sides["ours"]
-    found = [
+    lines = [
         line("tabseed", BAR, ours),
         line("float32 product and argsort, one thread sorts", BAR, sides["one"], exact=False),
         line("float32 product and argsort, two threads sort", BAR, sides["two"], exact=False),
     ]
-    of_rounds = [
+    ratios = [
         a["seconds"] / min(b["seconds"], c["seconds"])
         for a, b, c in zip(*sides.values(), strict=True)
     ]
     by_round = [{"seconds": r, "peak": 0, "load": a["load"]}
-                for r, a in zip(of_rounds, ours, strict=True)]  # fmt: skip
-    compiled = [c | {"seconds": c["compile"]} for c in ours]
+                for r, a in zip(ratios, ours, strict=True)]  # fmt: skip
+    compiling = [c | {"seconds": c["compile"]} for c in ours]
     return [
-        *found,
+        *lines,
         line("ratio, tabseed to the faster of them", BAR, by_round, exact=False),
-        line("tabseed, compiling in a new process", BAR, compiled, exact=False),
+        line("tabseed, compiling in a new process", BAR, compiling, exact=False),
         line("tabseed without numba", BAR, [call("tabseed", BAR, jobs=-2, name="numpy")]),
     ]
 
@@ -132,11 +133,11 @@ def large() -> list[dict[str, Any]]:
 
 def ray() -> list[dict[str, Any]]:
     command = [str(environment(HERE, "ray")), "-m", "benchmarks.knn_shapley.spread"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-    found = json.loads(done.stdout.splitlines()[-1])
-    print("ray", found, flush=True)
-    what = f"ray, two workers: {'the same bytes' if found['same'] else 'OTHER BYTES'} as alone"
-    calls = [{"seconds": found["ray"], "peak": 0, "load": os.getloadavg()[0]}]
+    process = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    result = json.loads(process.stdout.splitlines()[-1])
+    print("ray", result, flush=True)
+    what = f"ray, two workers: {'the same bytes' if result['same'] else 'OTHER BYTES'} as alone"
+    calls = [{"seconds": result["ray"], "peak": 0, "load": os.getloadavg()[0]}]
     return [line(what, (4_000, 3_000, 20), calls, exact=False)]
 
 
@@ -144,16 +145,16 @@ def main() -> None:
     parts = {f.__name__: f for f in (ratio, peers, large, ray)}
     chosen = sys.argv[1:] or list(parts)
     if unknown := set(chosen) - set(parts):
-        sys.exit(f"no part {unknown}; there are {', '.join(parts)}")
-    kept: list[dict[str, Any]] = []  # parts that are not run keep their lines
+        sys.exit(f"unknown parts: {', '.join(sorted(unknown))}; choose from {', '.join(parts)}")
+    old: list[dict[str, Any]] = []  # parts that do not run keep their lines
     if RESULTS.exists():
         with RESULTS.open(newline="") as file:
-            kept = [row for row in csv.DictReader(file) if row["part"] not in chosen]
-    found = [{"part": name} | row for name in chosen for row in parts[name]()]
+            old = [row for row in csv.DictReader(file) if row["part"] not in chosen]
+    new = [{"part": name} | row for name in chosen for row in parts[name]()]
     with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, ("part", *FIELDS), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(kept + found)
+        writer.writerows(old + new)
 
 
 if __name__ == "__main__":

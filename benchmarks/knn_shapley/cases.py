@@ -10,7 +10,7 @@ K = 5
 
 
 def rows(n: int, m: int, d: int, share: float = 1.0) -> tuple[np.ndarray, ...]:
-    """Players and reference rows of two overlapping classes, standardised: x, y, x_ref, y_ref."""
+    """Return standardised rows of two overlapping classes: x, y of players, x_ref, y_ref."""
     rng = np.random.default_rng([n, m, d])
     m = round(m * share)
     y = rng.integers(0, 2, n + m)
@@ -22,7 +22,7 @@ def rows(n: int, m: int, d: int, share: float = 1.0) -> tuple[np.ndarray, ...]:
 
 
 def by_definition(n: int, m: int, d: int) -> np.ndarray:
-    """Values from float64 distances, each summed directly, and the recursion of arXiv 1908.08619.
+    """Return values by arXiv 1908.08619's recursion, from directly summed float64 distances.
 
     Continuous rows: no ties.
     """
@@ -38,7 +38,7 @@ def by_definition(n: int, m: int, d: int) -> np.ndarray:
 
 
 def distances_and_argsort(x: np.ndarray, half: np.ndarray, x_ref: np.ndarray, threads: int) -> None:
-    """Multiply all points, float32, and argsort all rows; BLAS takes the threads it is given."""
+    """Multiply all points in float32 and argsort all rows; the caller sets BLAS's threads."""
     keys = half - x_ref @ x.T
     blocks = [keys[at : at + 64] for at in range(0, len(keys), 64)]
     with ThreadPool(threads) as pool:

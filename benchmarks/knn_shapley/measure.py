@@ -1,10 +1,11 @@
-"""One side, in a process of its own.
+"""Measure one side in its own process.
 
     python -m benchmarks.knn_shapley.measure SIDE N M D SHARE JOBS OUT
 
-Prints as JSON the seconds of a call, those of compiling, and the peak of memory; values go to OUT.
-With a SHARE of the reference rows, seconds are those of all rows: on the line through a quarter of
-the share and the share. Runs in the peers' environments too, so a side imports what it needs.
+Prints as JSON the seconds of a call, those of compiling, and the peak memory; writes values to OUT.
+With a SHARE of the reference rows, the seconds for all rows are extrapolated along the line through
+a quarter of the share and the share. It also runs in the environments of peers, so each side
+imports what it needs.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def main() -> None:
     n, m, d, share = (*map(int, numbers[:3]), float(numbers[3]))
     make, load = globals()[side], os.getloadavg()[0]
     few = 0.0
-    if share < 1:  # what does not grow with the reference rows must not be multiplied
+    if share < 1:  # do not multiply the time that does not grow with the reference rows
         few, _ = timed(make(n, m, d, share / 4, int(jobs)))
     seconds, values = timed(make(n, m, d, share, int(jobs)))
     if share < 1:

@@ -1,6 +1,6 @@
-"""Run where ray is installed: the same bytes from two ray workers as from none.
+"""Compare the bytes from two ray workers with those without ray. Needs ray.
 
-Prints whether they are, and the seconds of both.
+Prints whether they are the same, and the seconds of both.
 """
 
 from __future__ import annotations

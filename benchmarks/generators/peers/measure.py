@@ -1,4 +1,4 @@
-"""What every script does around a generator's own calls: fit, sample, measure, write.
+"""What every script does around the calls of a generator: fit, sample, measure, write.
 
 Runs in each peer's environment: standard library, numpy and pandas only.
 """
@@ -17,19 +17,19 @@ import pandas as pd
 
 Learn = Callable[[pd.DataFrame, dict[str, str], int], Callable[[int], pd.DataFrame]]
 
-MIB = 1024  # of ru_maxrss, which Linux counts in KiB
-NO_VALUE = "(missing)"  # level that stands for a missing cell where a generator takes none
+MIB = 1024  # in KiB, the unit of ru_maxrss on Linux
+NO_VALUE = "(missing)"  # level for missing cells if a generator takes no missing cells
 
 
 def timed(work: Callable[[], object]) -> tuple[object, float, float]:
-    """What ``work`` gives; wall-clock and processor seconds."""
+    """Return the result of ``work``, wall-clock seconds and processor seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
-    found = work()
-    return found, time.perf_counter() - wall, time.process_time() - cpu
+    result = work()
+    return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def measured(learn: Callable[[], Callable[[int], object]], n: int) -> tuple[object, dict]:
-    """The rows drawn, and what it took: seconds, processor seconds, peak memory in MiB."""
+    """Return the rows drawn, and the cost: seconds, processor seconds, peak memory in MiB."""
     draw, *fit = timed(learn)
     rows, *sample = timed(lambda: draw(n))
     processes = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -39,7 +39,7 @@ def measured(learn: Callable[[], Callable[[int], object]], n: int) -> tuple[obje
 
 
 def days(frame: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
-    """Dates as whole days since 1970, for generators that know numbers and categories only."""
+    """Return dates as days since 1970, for generators that only take numbers and categories."""
     frame = frame.copy()
     for name in (c for c in frame if kinds[c] == "date"):
         frame[name] = (frame[name] - pd.Timestamp(0)) // pd.Timedelta(days=1)
@@ -47,7 +47,7 @@ def days(frame: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
 
 
 def filled(frame: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
-    """No missing cells: a level of their own, the median of a number."""
+    """Return a frame without missing cells: they get their own level, or a number's median."""
     frame = frame.copy()
     for name in (c for c in frame if frame[c].isna().any()):
         if kinds[name] == "discrete":
@@ -58,12 +58,12 @@ def filled(frame: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
 
 
 def discrete(kinds: dict[str, str]) -> list[str]:
-    """The columns that hold categories."""
+    """Return the names of the columns with categories."""
     return [name for name, kind in kinds.items() if kind == "discrete"]
 
 
 def main(learn: Learn) -> None:
-    """``peer_NAME.py TRAIN OUT N SEED``: OUT is a Parquet file, the figures lie beside it."""
+    """Run ``peer_NAME.py TRAIN OUT N SEED``: OUT is a Parquet file, the figures go beside it."""
     train, out, n, seed = sys.argv[1:5]
     frame = pd.read_parquet(train)
     kinds = json.loads(Path(train).with_suffix(".json").read_text())

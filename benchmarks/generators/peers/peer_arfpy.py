@@ -1,4 +1,4 @@
-"""arfpy: adversarial random forest. Says nothing of missing values, and fails on some: filled."""
+"""arfpy: adversarial random forest. It fails on some missing values, so these are filled."""
 
 from arfpy import arf
 from measure import days, discrete, filled, main

@@ -1,4 +1,4 @@
-"""ctgan: CTGAN or TVAE, as the sixth argument says, with its batch size where one follows.
+"""ctgan: the fifth argument is CTGAN or TVAE, the sixth, if present, the batch size.
 
 Its documentation asks for the list of discrete columns and for data without missing values.
 """
@@ -10,12 +10,12 @@ import torch
 from measure import days, discrete, filled, main
 
 MODEL, *BATCH = sys.argv[5:]
-HOW = {"batch_size": int(BATCH[0])} if BATCH else {}
+SETTINGS = {"batch_size": int(BATCH[0])} if BATCH else {}
 
 
 def learn(frame, kinds, seed):
     torch.manual_seed(seed)
-    model = getattr(ctgan, MODEL)(**HOW)
+    model = getattr(ctgan, MODEL)(**SETTINGS)
     model.set_random_state(seed)
     model.fit(days(filled(frame, kinds), kinds), discrete(kinds))
     return model.sample

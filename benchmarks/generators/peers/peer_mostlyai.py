@@ -1,7 +1,7 @@
 """mostlyai-engine: TabularARGN, which takes missing cells, dates, text and numbers as they are.
 
-Its value protection, on by default, hides rare categories behind a word that is none; with the
-argument "unprotected" it is off.
+Its value protection, on by default, replaces rare categories by a word that is not a category; the
+argument "unprotected" turns it off.
 """
 
 import sys
@@ -18,9 +18,9 @@ ENCODINGS = {
 
 
 def learn(frame, kinds, seed):
-    how = UNPROTECTED if sys.argv[5:] == ["unprotected"] else {}
+    settings = UNPROTECTED if sys.argv[5:] == ["unprotected"] else {}
     encodings = {name: ENCODINGS[kind] for name, kind in kinds.items()}
-    model = TabularARGN(tgt_encoding_types=encodings, random_state=seed, **how)
+    model = TabularARGN(tgt_encoding_types=encodings, random_state=seed, **settings)
     model.fit(frame)
     return lambda n: model.sample(n_samples=n)
 

@@ -1,6 +1,6 @@
-"""Rows a second that ctgan trains on and draws: ``TRAIN MODEL THREADS``; a JSON line.
+"""Rows per second that ctgan trains on and draws: ``TRAIN MODEL THREADS``; prints a JSON line.
 
-Two numbers of epochs, so that what precedes training cancels. Batches of 500, its default.
+Two numbers of epochs, so that the time before training cancels. Batches of 500, its default.
 """
 
 import json
@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from measure import days, discrete, filled
 
-EPOCHS = {"TVAE": (5, 85), "CTGAN": (1, 13)}  # enough that what precedes varies little beside
+EPOCHS = {"TVAE": (5, 85), "CTGAN": (1, 13)}  # so many that the time before training matters little
 DRAWN = 20_000
 
 
@@ -25,18 +25,18 @@ def main():
     kinds = json.loads(Path(train).with_suffix(".json").read_text())
     frame, names = days(filled(frame, kinds), kinds), discrete(kinds)
     few, many = EPOCHS[name]
-    took = {}
+    times = {}
     for epochs in (few, many):
         model = getattr(ctgan, name)(epochs=epochs, batch_size=500)
         model.set_random_state(0)
         began = time.perf_counter()
         model.fit(frame, names)
-        took[epochs] = time.perf_counter() - began
+        times[epochs] = time.perf_counter() - began
     began = time.perf_counter()
     model.sample(DRAWN)
-    drawing = time.perf_counter() - began
-    trained = (many - few) * (len(frame) // 500) * 500 / (took[many] - took[few])
-    print(json.dumps({"trained": trained, "drawn": DRAWN / drawing}))
+    sampling_seconds = time.perf_counter() - began
+    training_rate = (many - few) * (len(frame) // 500) * 500 / (times[many] - times[few])
+    print(json.dumps({"trained": training_rate, "drawn": DRAWN / sampling_seconds}))
 
 
 main()

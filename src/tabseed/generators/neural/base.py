@@ -46,6 +46,10 @@ class NeuralGenerator(Generator):
     drawn_: tuple[int, ...]
     weights_: dict[str, np.ndarray]
 
+    def network(self, layout: Layout) -> Learner:
+        """Return the untrained network that ``fit`` uses for an encoding."""
+        return self._network(layout)
+
     def _network(self, layout: Layout) -> Learner:
         """Return the network for an encoding; its weights' shapes depend on nothing else."""
         raise NotImplementedError
