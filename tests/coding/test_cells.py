@@ -1,4 +1,4 @@
-"""What a cell may hold: grids of numbers and dates, and the law of draws from given cells."""
+"""Cells: grids of numbers and dates, and the law of draws from given cells."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from scipy import stats
 from helpers.encoding import fitted, shares
 from tabseed.coding.cells import DATE_UNITS, KNOTS, MAX_LEVELS, _grid
 
-ALARM = 1e-4  # share of seeds at which a statistical test here would fail for no reason
+ALARM = 1e-4  # share of seeds for which a statistical test here would fail by chance
 
-
-# --- any table ----------------------------------------------------------------------------------
 
 DAY = 86_400_000_000
 
@@ -32,7 +30,7 @@ DAYS = np.array([*range(0, 3000, 7), 3001, 2_932_896]) * float(DAY)  # up to 999
         ([], 0, -1),
         ([7.25], 0.01, 2),
         (np.arange(20) * 5 + 3, 5, 0),
-        (np.arange(5) * 5 + 3, 1, 0),  # too few to believe in 5
+        (np.arange(5) * 5 + 3, 1, 0),  # too few numbers to conclude that the step is 5
         (np.round(np.arange(20) * 0.1, 1), 0.1, 1),
         (np.round(np.arange(20) * 0.25 - 3, 2), 0.25, 2),
         (np.arange(30) / 7 + 1000, 1 / 7, -1),
@@ -46,17 +44,17 @@ DAYS = np.array([*range(0, 3000, 7), 3001, 2_932_896]) * float(DAY)  # up to 999
         ([-1e150, 0.5, 1e150], 0, -1),
         (np.arange(30) * 5e-324, 0, -1),
         ([0.5, 2.0**53], 0, -1),
-        ([-(2.0**60), 3, 5], 0, -1),  # 2^60 + 3 is no float
+        ([-(2.0**60), 3, 5], 0, -1),  # 2^60 + 3 is not a float
     ],
 )
-def test_grids_are_found_where_they_are(numbers, step, decimals) -> None:
+def test_grids_are_found_where_there_are_any(numbers, step, decimals) -> None:
     distinct = np.unique(np.asarray(numbers, float))
-    found, origin, found_decimals = _grid(distinct)
-    assert found == pytest.approx(step, rel=1e-6)
-    assert found_decimals == decimals
-    if found and decimals >= 0:
-        k = np.round((distinct - origin) / found)
-        np.testing.assert_array_equal(np.round(origin + k * found, decimals), distinct)
+    result, origin, result_decimals = _grid(distinct)
+    assert result == pytest.approx(step, rel=1e-6)
+    assert result_decimals == decimals
+    if result and decimals >= 0:
+        k = np.round((distinct - origin) / result)
+        np.testing.assert_array_equal(np.round(origin + k * result, decimals), distinct)
 
 
 @pytest.mark.parametrize("unit", DATE_UNITS)
@@ -68,15 +66,15 @@ def test_nine_midnights_draw_midnights() -> None:
     days = [dt.datetime(2020, 1, 1) + dt.timedelta(3 * i + i * i) for i in range(9)]
     _, encoder, x = fitted(d=pa.array(days, pa.timestamp("us")))
     assert len(encoder.layout_.blocks[0].knots)
-    drawn = encoder.layout_.sample(shares(x, encoder.layout_, 200), np.random.default_rng(0))
-    stamps = set(encoder.inverse_transform(drawn).values("d"))
+    rows = encoder.layout_.sample(shares(x, encoder.layout_, 200), np.random.default_rng(0))
+    stamps = set(encoder.inverse_transform(rows).values("d"))
     assert len(stamps) > 9 and {s.time() for s in stamps} == {dt.time(0)}
 
 
 # --- laws of the draws --------------------------------------------------------------------------
 
 
-def test_cells_are_drawn_with_the_probabilities_given() -> None:
+def test_cells_are_drawn_with_the_given_probabilities() -> None:
     """Chi-square over cells, seed fixed; false alarm ALARM over all blocks and both halves."""
     rng = np.random.default_rng(11)
     _, encoder, _ = fitted(
@@ -85,14 +83,14 @@ def test_cells_are_drawn_with_the_probabilities_given() -> None:
     layout, n = encoder.layout_, 20_000
     p = np.concatenate([np.tile(rng.random((1, len(layout.cell_places))), (n, 1)) for _ in "ab"])
     p[:, 0] = 0  # a cell that must not occur
-    drawn = layout.cells(layout.sample(p, rng))
+    cells = layout.cells(layout.sample(p, rng))
     for j, block in enumerate(layout.free):
         for half in (slice(0, n), slice(n, 2 * n)):
-            wanted = p[half.start, layout.cell_block == j]
-            counts = np.bincount(drawn[j][half], minlength=block.n_cells)
-            assert (counts[wanted == 0] == 0).all()
-            counts, wanted = counts[wanted > 0], wanted[wanted > 0] * n / wanted.sum()
-            assert stats.chisquare(counts, wanted).pvalue > ALARM / 6
+            expected = p[half.start, layout.cell_block == j]
+            counts = np.bincount(cells[j][half], minlength=block.n_cells)
+            assert (counts[expected == 0] == 0).all()
+            counts, expected = counts[expected > 0], expected[expected > 0] * n / expected.sum()
+            assert stats.chisquare(counts, expected).pvalue > ALARM / 6
 
 
 def test_rare_categories_share_a_cell_and_keep_their_frequencies() -> None:
@@ -105,11 +103,11 @@ def test_rare_categories_share_a_cell_and_keep_their_frequencies() -> None:
     n = 60_000
     p = np.zeros((n, MAX_LEVELS))
     p[:, -1] = 1
-    drawn = encoder.inverse_transform(encoder.layout_.sample(p, np.random.default_rng(2)))
-    levels, counts = np.unique(drawn.values("c"), return_counts=True)
+    synthetic = encoder.inverse_transform(encoder.layout_.sample(p, np.random.default_rng(2)))
+    levels, counts = np.unique(synthetic.values("c"), return_counts=True)
     assert set(levels) == set(rare)
-    wanted = np.array([rare.count(level) for level in levels]) * n / len(rare)
-    assert stats.chisquare(counts, wanted).pvalue > ALARM
+    expected = np.array([rare.count(level) for level in levels]) * n / len(rare)
+    assert stats.chisquare(counts, expected).pvalue > ALARM
 
 
 RNG = np.random.default_rng(4)
@@ -130,23 +128,23 @@ MARGINALS = {
 
 @pytest.mark.parametrize("name", MARGINALS)
 def test_training_shares_give_back_the_marginal(name) -> None:
-    """Kolmogorov's distance to the training rows: below the noise of m draws (Massart's bound at
-    ALARM) plus what cells may blur: a part of an interval between knots, one training row."""
+    """Kolmogorov's distance to the training rows is below the noise of m draws (Massart's bound at
+    ALARM) plus the blur of the cells: the part of an interval between two knots, and one row."""
     values, m = MARGINALS[name], 40_000
     _, encoder, x = fitted(x=np.where(np.arange(len(values)) % 10 == 0, np.nan, values))
     present = values[np.arange(len(values)) % 10 != 0]
-    drawn = encoder.layout_.sample(shares(x, encoder.layout_, m), np.random.default_rng(9))
-    found, block = encoder.inverse_transform(drawn).numbers("x"), encoder.layout_.blocks[0]
-    if not block.step:  # where no grid moves them, values lie in the cell that was drawn
-        np.testing.assert_array_equal(block.cell_of(found), encoder.layout_.cells(drawn)[0])
-    missing = np.isnan(found).mean()
+    rows = encoder.layout_.sample(shares(x, encoder.layout_, m), np.random.default_rng(9))
+    numbers, block = encoder.inverse_transform(rows).numbers("x"), encoder.layout_.blocks[0]
+    if not block.step:  # without a grid to move them, values lie in the cell drawn
+        np.testing.assert_array_equal(block.cell_of(numbers), encoder.layout_.cells(rows)[0])
+    missing = np.isnan(numbers).mean()
     assert abs(missing - 0.1) < 0.04 if len(values) == 15 else abs(missing - 0.1) < 0.01
-    found = np.sort(found[~np.isnan(found)])
+    numbers = np.sort(numbers[~np.isnan(numbers)])
     grid = np.unique(present)
     distance = np.abs(
-        np.searchsorted(found, grid, "right") / len(found)
+        np.searchsorted(numbers, grid, "right") / len(numbers)
         - np.searchsorted(np.sort(present), grid, "right") / len(present)
     ).max()
-    noise = np.sqrt(log(2 / ALARM) / 2 / len(found))
+    noise = np.sqrt(log(2 / ALARM) / 2 / len(numbers))
     blur = 1 / (len(block.atoms) + len(block.knots)) / (KNOTS - 1)
     assert distance < noise + blur + 1 / len(present)

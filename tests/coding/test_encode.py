@@ -1,4 +1,4 @@
-"""The encoder: exactly invertible, one cell a column, and draws that stay within what was seen."""
+"""The encoder: exactly invertible, one cell per column, draws that stay within training values."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def tables(draw) -> Table:
         if draw(st.booleans()):
             cell = cell | st.none()
         columns[f"c{j}"] = draw(st.lists(cell, min_size=n, max_size=n))
-    made = table(**columns)
-    assume(len(made.schema.modelled))
-    return made
+    result = table(**columns)
+    assume(len(result.schema.modelled))
+    return result
 
 
 @given(tables(), st.integers(0, 2**32), st.sampled_from([None, 1, 3]))
@@ -63,12 +63,14 @@ def tables(draw) -> Table:
 @example(table(a=[0.1, 0.2, None, 0.30000000000000004] * 7), 0, None)
 @example(table(a=[-1e150, 1e150, 0.5, 3.0, 4.0, 5.0] * 2), 0, 1)
 @example(table(a=[5e-324 * k for k in range(30)]), 0, 1)
-def test_any_table_comes_back_and_draws_stay_within_it(made, seed, max_intervals) -> None:
-    encoder = TableEncoder(max_intervals).fit(made)
-    x, layout = encoder.transform(made), encoder.layout_
-    assert x.shape == (len(made), layout.width) and np.isfinite(x).all()
-    modelled = made.schema.modelled
-    assert encoder.inverse_transform(x).to_frame().equals(made.to_frame().select(modelled.names))
+def test_any_table_comes_back_and_draws_stay_within_it(original, seed, max_intervals) -> None:
+    encoder = TableEncoder(max_intervals).fit(original)
+    x, layout = encoder.transform(original), encoder.layout_
+    assert x.shape == (len(original), layout.width) and np.isfinite(x).all()
+    modelled = original.schema.modelled
+    assert (
+        encoder.inverse_transform(x).to_frame().equals(original.to_frame().select(modelled.names))
+    )
     for block in layout.blocks:
         onehot = x[:, block.cells]
         assert np.isin(onehot, [0, 1]).all() and (onehot.sum(axis=1) == 1).all()
@@ -76,43 +78,43 @@ def test_any_table_comes_back_and_draws_stay_within_it(made, seed, max_intervals
 
     rng = np.random.default_rng(seed)
     p = rng.dirichlet(np.ones(len(layout.cell_places)) * 0.3, size=50)
-    drawn = layout.sample(p, rng)
-    assert np.isfinite(drawn).all()
+    rows = layout.sample(p, rng)
+    assert np.isfinite(rows).all()
     for block in layout.blocks:
-        assert (drawn[:, block.cells].sum(axis=1) == 1).all()
-    assert_within(encoder.inverse_transform(drawn), made, layout)
+        assert (rows[:, block.cells].sum(axis=1) == 1).all()
+    assert_within(encoder.inverse_transform(rows), original, layout)
 
 
-def assert_within(drawn: Table, made: Table, layout: Layout) -> None:
+def assert_within(synthetic: Table, original: Table, layout: Layout) -> None:
     for block in layout.blocks:
-        found, seen = (set(t.values(block.name)) for t in (drawn, made))
+        values, seen = (set(t.values(block.name)) for t in (synthetic, original))
         if not block.numeric or not len(block.knots):
-            assert found <= seen
+            assert values <= seen
             continue
-        assert None in seen or None not in found
-        found, seen = drawn.numbers(block.name), made.numbers(block.name)
-        found = found[~np.isnan(found)]
-        if not len(found):
+        assert None in seen or None not in values
+        numbers, seen = synthetic.numbers(block.name), original.numbers(block.name)
+        numbers = numbers[~np.isnan(numbers)]
+        if not len(numbers):
             continue
-        assert np.nanmin(seen) <= found.min() and found.max() <= np.nanmax(seen)
+        assert np.nanmin(seen) <= numbers.min() and numbers.max() <= np.nanmax(seen)
         if block.step:
-            k = np.round((found - block.origin) / block.step)
-            ulps = 4 * np.spacing(np.abs([block.origin, *found]).max())
-            off = np.abs(block.origin + k * block.step - found).max()
+            k = np.round((numbers - block.origin) / block.step)
+            ulps = 4 * np.spacing(np.abs([block.origin, *numbers]).max())
+            off = np.abs(block.origin + k * block.step - numbers).max()
             assert off <= 1e-3 * block.step + ulps
         if block.decimals >= 0:
-            np.testing.assert_array_equal(np.round(found, block.decimals), found)
+            np.testing.assert_array_equal(np.round(numbers, block.decimals), numbers)
 
 
 @given(tables())
 @settings(max_examples=40, deadline=None)
-def test_state_makes_the_same_encoder(made) -> None:
-    encoder = TableEncoder().fit(made)
+def test_state_makes_the_same_encoder(original) -> None:
+    encoder = TableEncoder().fit(original)
     state, arrays = encoder.to_state()
-    schema = Schema.from_dict(json.loads(json.dumps(made.schema.to_dict())))
+    schema = Schema.from_dict(json.loads(json.dumps(original.schema.to_dict())))
     again = TableEncoder.from_state(json.loads(json.dumps(state)), arrays, schema)
-    x = encoder.transform(made)
-    np.testing.assert_array_equal(again.transform(made), x)
+    x = encoder.transform(original)
+    np.testing.assert_array_equal(again.transform(original), x)
     assert again.inverse_transform(x).to_frame().equals(encoder.inverse_transform(x).to_frame())
     p = shares(x, encoder.layout_, 20)
     one, other = (e.layout_.sample(p, np.random.default_rng(1)) for e in (encoder, again))
@@ -122,14 +124,16 @@ def test_state_makes_the_same_encoder(made) -> None:
 
 
 def test_fitting_twice_gives_the_same() -> None:
-    made, encoder, x = fitted(a=np.random.default_rng(0).normal(size=80), b=["u", "v"] * 40)
-    np.testing.assert_array_equal(clone(encoder).fit(made).transform(made), x)
+    original, encoder, x = fitted(a=np.random.default_rng(0).normal(size=80), b=["u", "v"] * 40)
+    np.testing.assert_array_equal(clone(encoder).fit(original).transform(original), x)
 
 
-# --- other rows than those of training ----------------------------------------------------------
+NEVER = "but no cell of this column was missing in training"
+
+# --- rows other than the training rows ----------------------------------------------------------
 
 
-def test_codes_mean_what_they_meant_in_training() -> None:
+def test_codes_mean_the_same_as_in_training() -> None:
     _, encoder, _ = fitted(c=["a", "b", "c"], x=[1.5, 2.5, 3.5])
     other = table(c=["c", "b"], x=[3.5, 2.5])  # detected on its own, its codes are 1 and 0
     assert encoder.inverse_transform(encoder.transform(other)).values("c") == ["c", "b"]
@@ -139,14 +143,14 @@ def test_codes_mean_what_they_meant_in_training() -> None:
     ("other", "message"),
     [
         ({"c": ["a", "z"]}, "column 'c', row 2: 'z' is not seen in training"),
-        ({"c": ["a", None]}, "column 'c', row 2: the cell is missing, which training never had"),
-        ({"x": [None, 1.0]}, "column 'x', row 1: the cell is missing, which training never had"),
+        ({"c": ["a", None]}, f"column 'c', row 2: the cell is missing, {NEVER}"),
+        ({"x": [None, 1.0]}, f"column 'x', row 1: the cell is missing, {NEVER}"),
         ({"e": [None, "u"]}, "column 'e', row 2: 'u' is not seen in training"),
         ({"n": [None, 3.0]}, "column 'n', row 2: 3.0 is not seen in training"),
         ({"o": ["L", "M"]}, "column 'o', row 2: 'M' is not seen in training"),
     ],
 )
-def test_what_training_never_held_is_refused_with_its_row(other, message) -> None:
+def test_values_not_in_training_are_refused_with_their_row(other, message) -> None:
     columns = {
         "c": ["a", "b"],
         "x": [1.5, 2.5],
@@ -199,7 +203,7 @@ EDUCATION = ["none", "school", "college", "bachelor", "master", "doctor"]
 def test_columns_that_another_determines_follow_it() -> None:
     rng = np.random.default_rng(0)
     level, city = rng.integers(0, 6, 200), rng.integers(0, 12, 200)
-    made, encoder, x = fitted(
+    original, encoder, x = fitted(
         num=level,
         education=[EDUCATION[i] for i in level],
         country=[f"country{i // 4}" for i in city],
@@ -209,16 +213,16 @@ def test_columns_that_another_determines_follow_it() -> None:
     assert set(encoder.dependencies_) == {("education", "num"), ("country", "city")}
     assert [b.name for b in encoder.layout_.free] == ["num", "city", "free"]
     uniform = np.ones((500, len(encoder.layout_.cell_places)))
-    drawn = encoder.inverse_transform(encoder.layout_.sample(uniform, rng))
+    synthetic = encoder.inverse_transform(encoder.layout_.sample(uniform, rng))
     for pair in (("num", "education"), ("city", "country")):
-        seen, found = (set(zip(*map(t.values, pair), strict=True)) for t in (made, drawn))
-        assert found == seen
-    plain = TableEncoder(dependencies=False).fit(made)
+        seen, pairs = (set(zip(*map(t.values, pair), strict=True)) for t in (original, synthetic))
+        assert pairs == seen
+    plain = TableEncoder(dependencies=False).fit(original)
     assert plain.dependencies_ == [] and len(plain.layout_.free) == 5
-    np.testing.assert_array_equal(plain.transform(made), x)
+    np.testing.assert_array_equal(plain.transform(original), x)
 
 
-def test_chains_hang_on_their_root_and_rare_pairs_are_believed() -> None:
+def test_chains_depend_on_their_root_and_rare_pairs_are_accepted() -> None:
     rng = np.random.default_rng(1)
     k = rng.integers(0, 16, 300)
     _, encoder, _ = fitted(c=k // 8, a=[f"a{i}" for i in k], b=[f"b{i // 4}" for i in k])
@@ -232,26 +236,26 @@ def test_a_leader_must_repeat_itself() -> None:
     names = [f"n{i}" for i in [*range(60), *range(40)]]  # 40 of 100 rows are repeats
     flags = [int(name[1:]) % 2 == 0 for name in names]
     kinds = {"name": "categorical"}
-    made = Table.from_frame(pa.table({"name": names, "flag": flags}), kinds=kinds)
-    assert TableEncoder().fit(made).dependencies_ == []
+    original = Table.from_frame(pa.table({"name": names, "flag": flags}), kinds=kinds)
+    assert TableEncoder().fit(original).dependencies_ == []
 
 
-def test_missing_cells_are_a_level_like_others() -> None:
+def test_missing_cells_are_a_level_like_any_other() -> None:
     k = np.random.default_rng(1).integers(0, 3, 100)
     _, encoder, x = fitted(
         a=[["p", "q", None][i] for i in k], b=pa.array([[1.5, None, 2.5][i] for i in k])
     )
     assert encoder.dependencies_ == [("b", "a")]
-    drawn = encoder.layout_.sample(shares(x, encoder.layout_, 300), np.random.default_rng(0))
-    found = encoder.inverse_transform(drawn)
-    pairs = set(zip(found.values("a"), found.values("b"), strict=True))
+    rows = encoder.layout_.sample(shares(x, encoder.layout_, 300), np.random.default_rng(0))
+    synthetic = encoder.inverse_transform(rows)
+    pairs = set(zip(synthetic.values("a"), synthetic.values("b"), strict=True))
     assert pairs == {("p", 1.5), ("q", None), (None, 2.5)}
 
 
-def test_independent_columns_are_not_believed_to_depend() -> None:
-    """A false alarm comes with probability below 1e-6 a table, below 3e-4 in all; seeds fixed.
+def test_independent_columns_are_not_taken_for_dependent() -> None:
+    """The probability of a false alarm is below 1e-6 per table, below 3e-4 in all; seeds fixed.
 
-    The tables are made to tempt: a column of many singletons explains any rare level by chance.
+    The tables are built to mislead: a column of many singletons explains any rare level by chance.
     """
     for seed in range(300):
         rng = np.random.default_rng(seed)
@@ -304,13 +308,13 @@ def test_many_columns_and_many_levels_take_seconds() -> None:
     columns: dict[str, object] = {f"x{j}": rng.normal(size=n) for j in range(150)}
     columns |= {f"c{j}": rng.integers(0, 20, n).astype(str) for j in range(150)}
     start = time.process_time()
-    made, encoder, x = fitted(**columns)
-    assert encoder.inverse_transform(x).to_frame().equals(made.to_frame())
+    original, encoder, x = fitted(**columns)
+    assert encoder.inverse_transform(x).to_frame().equals(original.to_frame())
     levels = [f"l{k % 2000}" for k in rng.zipf(1.2, 20_000)]
-    made, encoder, x = fitted(c=levels, d=levels[::-1])
+    original, encoder, x = fitted(c=levels, d=levels[::-1])
     assert len(set(levels)) > 1500 and x.shape[1] == 2 * (1 + MAX_LEVELS)
-    assert encoder.inverse_transform(x).to_frame().equals(made.to_frame())
-    assert time.process_time() - start < 20  # about 2 s where this was written
+    assert encoder.inverse_transform(x).to_frame().equals(original.to_frame())
+    assert time.process_time() - start < 20  # about 2 s on the machine where this was written
 
 
 def test_values_side_by_side_are_those_of_the_table_and_pass_the_check() -> None:
@@ -325,8 +329,8 @@ def test_values_side_by_side_are_those_of_the_table_and_pass_the_check() -> None
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda rows: rows[:0], r"rows of \(0, 2\)"),
-        (lambda rows: rows[:, :1], "an encoder of 2 columns"),
+        (lambda rows: rows[:0], r"the shape \(0, 2\)"),
+        (lambda rows: rows[:, :1], "the encoder has 2 columns"),
         (lambda rows: np.where(rows == 4.0, np.inf, rows), "column 'n' cannot"),
         (lambda rows: rows + np.array([0, 9]), "column 'c' cannot"),
     ],

@@ -1,4 +1,4 @@
-"""The draw by inversion, beside a search through the definition, in exact arithmetic."""
+"""Draws by inversion, compared with a search by the definition, in exact arithmetic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BELOW_1 = np.nextafter(1.0, 0.0)
 
 
 def by_definition(weights: np.ndarray, u: float) -> int:
-    """Give the first level whose cumulated weight exceeds u times the total; at u = 1 the last."""
+    """Return the first level of a cumulative weight above u times the total; at u = 1 the last."""
     total = sum(map(Fraction, weights.tolist()))
     upto = Fraction(0)
     for level, weight in enumerate(weights.tolist()):
@@ -30,17 +30,17 @@ def by_definition(weights: np.ndarray, u: float) -> int:
     st.lists(st.integers(0, 64).map(lambda k: k / 64), min_size=1, max_size=9),
 )
 def test_levels_are_those_of_the_definition(weights: list[int], u: list[float]) -> None:
-    law, at = np.array(weights, dtype=float), np.array(u)
+    law, uniform = np.array(weights, dtype=float), np.array(u)
     expected = [by_definition(law, x) for x in u]
-    assert pick(np.cumsum(law), at).tolist() == expected
+    assert pick(np.cumsum(law), uniform).tolist() == expected
     rows = np.tile(np.cumsum(law), (len(u), 1))
-    assert pick(rows, at).tolist() == expected
-    assert pick(rows.astype(np.float32), at).tolist() == expected
+    assert pick(rows, uniform).tolist() == expected
+    assert pick(rows.astype(np.float32), uniform).tolist() == expected
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1, 3e-300, 7e300, 1e-310])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_ends_without_mass_are_never_given(scale: float, dtype: type) -> None:
+def test_end_levels_without_weight_are_never_returned(scale: float, dtype: type) -> None:
     if dtype is np.float32 and not 1e-30 < scale < 1e30:
         pytest.skip("no such float32")
     upto = np.cumsum(np.array([0, 0, 1, 0, 2, 0], dtype) * dtype(scale), dtype=dtype)
@@ -50,7 +50,7 @@ def test_ends_without_mass_are_never_given(scale: float, dtype: type) -> None:
     assert pick(np.tile(upto, (len(u), 1)), u).tolist() == expected
 
 
-def test_one_level_is_always_given() -> None:
+def test_a_single_level_is_always_returned() -> None:
     u = np.array([0.0, 0.5, BELOW_1, 1.0])
     assert pick(np.array([0.3]), u).tolist() == [0, 0, 0, 0]
     assert pick(np.full((4, 1), 0.3), u).tolist() == [0, 0, 0, 0]
@@ -63,6 +63,6 @@ def test_each_row_has_its_own_law() -> None:
 
 def test_frequencies_are_the_weights() -> None:
     weights = np.array([3.0, 0.0, 1.0, 6.0])
-    n = 1000  # u at the midpoints of a grid: frequencies are exact, no chance in it
+    n = 1000  # u at the midpoints of a grid: frequencies are exact, without chance
     level = pick(np.cumsum(weights), (np.arange(n) + 0.5) / n)
     assert np.bincount(level, minlength=4).tolist() == [300, 0, 100, 600]

@@ -36,5 +36,5 @@ def test_a_column_that_cannot_be_a_label_is_refused() -> None:
     table = pa.table({"x": np.arange(50.0), "t": [f"free text number {i} ..." for i in range(50)]})
     with pytest.raises(ts.SchemaError):
         ts.assess_hardness(table, "t", ts.KNNShapley())
-    with pytest.raises(ts.SchemaError, match="no column beside"):
+    with pytest.raises(ts.SchemaError, match="no column besides"):
         ts.assess_hardness(table, "x", ts.KNNShapley())

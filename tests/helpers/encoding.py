@@ -1,4 +1,4 @@
-"""Tables of some columns, their encoder, and the shares of their cells."""
+"""Tables from columns, their encoder, and the shares of their cells."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def table(**columns) -> Table:
 
 
 def fitted(**columns) -> tuple[Table, TableEncoder, np.ndarray]:
-    made = table(**columns)
-    encoder = TableEncoder().fit(made)
-    return made, encoder, encoder.transform(made)
+    original = table(**columns)
+    encoder = TableEncoder().fit(original)
+    return original, encoder, encoder.transform(original)
 
 
 def shares(x: np.ndarray, layout: Layout, n: int) -> np.ndarray:
-    """The training shares of all free cells, for n rows."""
+    """Return the training shares of all free cells, repeated for n rows, (n, W)."""
     return np.tile(x[:, layout.cell_places].mean(axis=0), (n, 1))

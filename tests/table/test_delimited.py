@@ -1,4 +1,4 @@
-"""Delimited text: what cells become, encodings, marks, and what cannot be written."""
+"""Delimited text: types of cells, encodings, byte-order marks, and cells that cannot be written."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_any_text_survives_csv(tmp_path_factory, rows, separator) -> None:
     io.write_table(table, path)
     back = io.read_table(path, text_columns=("a", "b"))
     for name in ("a", "b"):
-        wanted = [None if v.strip() in MISSING_MARKS else v for v in table[name].to_pylist()]
-        assert back[name].to_pylist() == wanted
+        expected = [None if v.strip() in MISSING_MARKS else v for v in table[name].to_pylist()]
+        assert back[name].to_pylist() == expected
 
 
 def test_one_column_keeps_its_missing_cells(tmp_path) -> None:
@@ -39,7 +39,7 @@ def test_one_column_keeps_its_missing_cells(tmp_path) -> None:
     assert io.read_table(tmp_path / "t.csv").equals(table)
 
 
-def test_dates_are_written_without_empty_fractions() -> None:
+def test_dates_are_written_without_zero_fractions() -> None:
     stamps = pa.array([dt.datetime(1650, 1, 2, 3, 4, 5), None], pa.timestamp("us"))
     days = pa.array([dt.date(2020, 2, 29), None])
     assert as_text(pa.table({"t": stamps, "d": days}), ",", False) == (
@@ -53,11 +53,11 @@ def test_nested_cells_cannot_be_csv(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-# --- what cells become --------------------------------------------------------------------------
+# --- types of cells -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("cells", "wanted"),
+    ("cells", "expected"),
     [
         (["1", "20", "-3"], [1, 20, -3]),
         (["1", "", "NA"], [1, None, None]),
@@ -82,10 +82,10 @@ def test_nested_cells_cannot_be_csv(tmp_path) -> None:
         (["٣", "1"], ["٣", "1"]),  # an Arabic digit is a digit to some parsers
     ],
 )
-def test_cells_become_numbers_only_where_nothing_is_lost(tmp_path, cells, wanted) -> None:
-    found = read(tmp_path, "a,b\n" + "".join(f"{c},x\n" for c in cells))["a"].to_pylist()
-    assert found == wanted
-    assert [type(v) for v in found] == [type(v) for v in wanted]
+def test_cells_become_numbers_only_where_this_loses_nothing(tmp_path, cells, expected) -> None:
+    values = read(tmp_path, "a,b\n" + "".join(f"{c},x\n" for c in cells))["a"].to_pylist()
+    assert values == expected
+    assert [type(v) for v in values] == [type(v) for v in expected]
 
 
 def test_named_columns_stay_text(tmp_path) -> None:
@@ -94,7 +94,7 @@ def test_named_columns_stay_text(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("\ufeffa;b\r\n1,5;x\r\n2;y\r\n", {"a": [1.5, 2.0], "b": ["x", "y"]}),
         ("a\tb\n1\tx,y\n", {"a": [1], "b": ["x,y"]}),
@@ -107,8 +107,8 @@ def test_named_columns_stay_text(tmp_path) -> None:
         ("<b>=1+1</b>,日本\n1,ü\n", {"<b>=1+1</b>": [1], "日本": ["ü"]}),
     ],
 )
-def test_separators_line_ends_and_marks(tmp_path, text, wanted) -> None:
-    assert read(tmp_path, text).to_pydict() == wanted
+def test_separators_line_ends_and_marks(tmp_path, text, expected) -> None:
+    assert read(tmp_path, text).to_pydict() == expected
 
 
 def test_other_encodings_by_name(tmp_path) -> None:
@@ -136,12 +136,12 @@ def test_many_rows_pass_in_batches(tmp_path, monkeypatch) -> None:
         ("t.csv", b"a,b\n1,2\n3\n", "line 3: 1 cells where the header has 2"),
         ("t.csv", b"a,b\n1,2,3\n", "line 2: 3 cells where the header has 2"),
         ("t.csv", b"a;b\n1;2;3\n", "line 2: 3 cells where the header has 2"),
-        ("t.csv", b'a,b\n1,"x\n2,3\n', "is a quote missing"),
+        ("t.csv", b'a,b\n1,"x\n2,3\n', "a missing or an extra quote"),
         ("t.csv", b"a\nok\n\xe9\n", "line 3: not utf-8 text"),
         ("t.csv", b"a\0b\n1\n", "NUL bytes"),
         ("t.csv", b"a,b\n" + b"x" * 200_000 + b",1\n", "field larger than field limit"),
         ("t.csv.gz", b"no gzip", "cannot be read"),
-        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "ends early"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "cut short"),
         ("t.parquet", b"nonsense", "not a sound Parquet file"),
         ("t.arrow", b"nonsense", "not a sound Arrow file"),
         ("t.xlsx", b"PK", "unknown ending '.xlsx'; readable are .csv"),

@@ -1,4 +1,4 @@
-"""Detection of kinds: it says why, and is overruled by the user."""
+"""Detection of kinds: each has a reason, and the user can overrule it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tabseed.errors import SchemaError
 from tabseed.table import Table
 from tabseed.table.schema import Column, Schema
 
-N = 40  # rows enough for ids and free text to be told from categories
+N = 40  # enough rows to tell ids and free text from categories
 
 
 def detect(values, name: str = "a", **options) -> Column:
@@ -80,7 +80,7 @@ WORDS = [f"word {i} and {i * i}" for i in range(N)]
         ([dt.timedelta(1)], "text", "duration"),
     ],
 )
-def test_each_kind_is_found_with_its_reason(values, kind, reason) -> None:
+def test_each_kind_is_detected_with_its_reason(values, kind, reason) -> None:
     column = detect(values)
     assert (column.kind, reason in column.reason) == (kind, True), column
     if kind in ("id", "text"):
@@ -118,22 +118,22 @@ def test_categories_are_sorted_and_an_order_is_kept() -> None:
 def test_the_user_overrules() -> None:
     table = pa.table({"zip": [1234, 99999, 1234], "n": ["5", " 6", "+7"], "g": [1, 0, 1]})
     kinds = {"zip": "categorical", "n": "integer", "g": "integer"}
-    found = Table.from_frame(table, kinds=kinds)
-    assert {c.name: c.kind for c in found.schema} == kinds
-    assert found.schema["zip"].categories == (1234, 99999)
-    assert found.numbers("n").tolist() == [5, 6, 7]
-    assert all(c.reason == "set by you" for c in found.schema)
-    again = Table.from_frame(found, kinds={"g": "boolean"})  # what was set before stays
+    result = Table.from_frame(table, kinds=kinds)
+    assert {c.name: c.kind for c in result.schema} == kinds
+    assert result.schema["zip"].categories == (1234, 99999)
+    assert result.numbers("n").tolist() == [5, 6, 7]
+    assert all(c.reason == "set by you" for c in result.schema)
+    again = Table.from_frame(result, kinds={"g": "boolean"})  # what was set before stays
     assert [c.kind for c in again.schema] == ["categorical", "integer", "boolean"]
 
 
 @pytest.mark.parametrize(
-    ("pattern", "wanted"), [("%d/%m/%Y", dt.date(2020, 2, 3)), ("%m/%d/%Y", dt.date(2020, 3, 2))]
+    ("pattern", "expected"), [("%d/%m/%Y", dt.date(2020, 2, 3)), ("%m/%d/%Y", dt.date(2020, 3, 2))]
 )
-def test_ambiguous_dates_are_read_as_the_user_says(pattern, wanted) -> None:
+def test_ambiguous_dates_are_read_as_the_user_says(pattern, expected) -> None:
     frame = pa.table({"d": ["03/02/2020", None]})
     table = Table.from_frame(frame, kinds={"d": f"datetime:{pattern}"})
-    days = (wanted - dt.date(1970, 1, 1)).days
+    days = (expected - dt.date(1970, 1, 1)).days
     np.testing.assert_array_equal(table.numbers("d"), [days * 86400e6, np.nan])
     assert table.schema["d"].datetime_format == pattern
 
@@ -142,15 +142,15 @@ def test_ambiguous_dates_are_read_as_the_user_says(pattern, wanted) -> None:
     ("values", "kind", "message"),
     [
         (["a"], "colour", "'colour' is not one of"),
-        (["a", "b", "c"], "boolean", "has 3 values, a boolean has two"),
+        (["a", "b", "c"], "boolean", "has 3 values, but a boolean has two"),
         (["x"], "integer", "row 1: 'x' is not a number"),
         (["1", None, "0x10"], "continuous", "row 3: '0x10' is not a number"),
         (["1", "1e400"], "continuous", "row 2: 1e400 is infinite or beyond"),
-        (["x"], "datetime", "name it, as in a=datetime:%d/%m/%Y"),
+        (["x"], "datetime", "give its pattern, as in a=datetime:%d/%m/%Y"),
         (["2020-01-01", "x"], "datetime:%Y-%m-%d", "row 2: 'x' is not a date"),
         (["2020-01-01"], "datetime:%Q", "'%Q' is not a date pattern"),
         (["2020-01-01"], "datetime:%Y.%f", "is not a date pattern"),
-        (["2020-01-01"], "text:%Y", "a date pattern goes with datetime"),
+        (["2020-01-01"], "text:%Y", "a date pattern is for datetime"),
         ([5], "datetime", "stored as int64, not as dates"),
         ([2**60], "integer", "row 1: 1152921504606846976 is infinite or beyond 2^53"),
         ([Decimal("1.5")], "categorical", "which cannot be categories; make it text"),
@@ -163,14 +163,14 @@ def test_ambiguous_dates_are_read_as_the_user_says(pattern, wanted) -> None:
         (pa.array([1, 2]).dictionary_encode(), "integer", "is stored as dictionary"),
     ],
 )
-def test_what_cannot_be_gets_one_line(values, kind, message) -> None:
+def test_impossible_kinds_get_one_line(values, kind, message) -> None:
     with pytest.raises(SchemaError) as caught:
         detect(values, kinds={"a": kind})
     assert one_line(str(caught.value), message)
     assert "'a'" in str(caught.value)
 
 
-def test_a_kind_for_no_column_names_its_like() -> None:
+def test_a_kind_for_an_unknown_column_suggests_a_name() -> None:
     with pytest.raises(SchemaError, match="no column 'agee' in the table; did you mean 'age'"):
         Table.from_frame(pa.table({"age": [1]}), kinds={"agee": "integer"})
 

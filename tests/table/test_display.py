@@ -1,4 +1,4 @@
-"""Tables, schemas and models on a screen: short, cut, escaped."""
+"""Tables, schemas and models on a screen: short, with long texts cut, escaped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def wide() -> Table:
 
 
 class Tags(HTMLParser):
-    """Collect tags and texts; what is not closed in order is an error."""
+    """Collect tags and texts; a tag that is not closed in order is an error."""
 
     def __init__(self, fragment: str) -> None:
         super().__init__()
@@ -69,13 +69,13 @@ def test_a_schema_shows_kinds_and_reasons() -> None:
     assert "counts the rows one by one: left out" in Tags(schema._repr_html_()).texts
 
 
-@pytest.mark.parametrize("what", [wide(), wide().schema, wide().take([])])
-def test_any_table_fits_a_screen(what) -> None:
-    lines = repr(what).splitlines()
+@pytest.mark.parametrize("thing", [wide(), wide().schema, wide().take([])])
+def test_any_table_fits_a_screen(thing) -> None:
+    lines = repr(thing).splitlines()
     assert len(lines) <= 20 and all(len(line) <= 160 for line in lines)
     assert lines[-1] == "  ... and 488 more columns"
     assert all(line.isprintable() for line in lines)
-    fragment = what._repr_html_()
+    fragment = thing._repr_html_()
     tags = Tags(fragment)
     assert set(tags.seen) <= {"div", "p", "table", "thead", "tbody", "tr", "th", "td"}
     assert "<b>=1+1</b>" in "".join(tags.texts) and "<b>" not in fragment
@@ -90,7 +90,7 @@ def test_no_rows_no_columns() -> None:
 
 
 @pytest.mark.parametrize("length", [3, 20, 21, 5_000])
-def test_shortened_keeps_what_fits(length) -> None:
+def test_shortened_keeps_text_that_fits(length) -> None:
     text = shortened("x" * length, 20)
     assert len(text) == min(length, 20)
     assert text.endswith("...") == (length > 20)
@@ -109,7 +109,7 @@ def test_a_generator_shows_parameters_and_what_it_learned() -> None:
     assert after.texts[0] == "SequentialTrees, fitted to 40 rows and 3 columns"
     assert len(model.summary()) > 0 and "<b>" not in fragment
     assert set(after.texts) >= {shortened(line, 200) for line in model.summary()}
-    # a notebook takes the bundle, and text stays what clone and scikit-learn make of it
+    # a notebook shows the bundle; the text is scikit-learn's, and that of a clone
     assert model._repr_mimebundle_() == {"text/plain": repr(model), "text/html": fragment}
     assert repr(model) == repr(clone(model))
     assert re.match(r"SequentialTrees\(n_orders=2", repr(model))

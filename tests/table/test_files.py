@@ -1,4 +1,4 @@
-"""Files: what is read is what was written, refusals are one line, and no write is ever half."""
+"""Files: tables are read as they were written, errors are one line, no write is ever half."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TABLE = pa.table(
 @pytest.mark.parametrize(
     "name", ["t.csv", "t.tsv", "t.csv.gz", "t.TSV.GZ", "t.parquet", "t.arrow", "t.feather"]
 )
-def test_what_was_written_is_read_back(tmp_path, name) -> None:
+def test_tables_are_read_as_they_were_written(tmp_path, name) -> None:
     io.write_table(TABLE, tmp_path / name)
     assert io.read_table(tmp_path / name).equals(TABLE)
 
@@ -85,7 +85,7 @@ def test_sql_reads_a_database_and_leaves_it_alone(tmp_path) -> None:
     assert path.read_bytes() == before
 
 
-def test_sql_asks_any_table_but_no_other_file(tmp_path) -> None:
+def test_sql_reads_any_table_but_no_other_file(tmp_path) -> None:
     pytest.importorskip("duckdb")
     text = "a,b\n1,x\n2,y\n"
     assert read(tmp_path, text, sql="select a from data where b = 'y'").to_pydict() == {"a": [2]}
@@ -110,7 +110,7 @@ def test_without_duckdb_sql_says_what_to_install(tmp_path, monkeypatch) -> None:
 def test_files_that_exist_stay_unless_forced(tmp_path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("old")
-    with pytest.raises(FileError, match="exists already; name another file or add --force"):
+    with pytest.raises(FileError, match="already exists; name another file or add --force"):
         io.write_table(TABLE, path)
     assert path.read_text() == "old"
     io.write_table(TABLE, path, force=True)
@@ -148,16 +148,16 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, error) -> None:
     assert path.read_text() == "old"
 
 
-def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path) -> None:
+def test_a_file_that_appears_during_a_write_is_not_overwritten(tmp_path) -> None:
     path = tmp_path / "t.csv"
-    with pytest.raises(FileError, match="exists already"), io.atomic_write(path) as part:
+    with pytest.raises(FileError, match="already exists"), io.atomic_write(path) as part:
         part.write_text("ours")
         path.write_text("theirs")
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
     assert path.read_text() == "theirs"
 
 
-def test_outputs_may_not_meet_each_other_or_an_input(tmp_path) -> None:
+def test_outputs_must_differ_from_each_other_and_from_inputs(tmp_path) -> None:
     a, b = tmp_path / "a.csv", tmp_path / "b.html"
     for tables, others, inputs in (([a], [b, b], []), ([a], [b], [a]), ([a, a], [], [])):
         with pytest.raises(FileError, match="named twice"):

@@ -1,4 +1,4 @@
-"""The kind of frame and the dtypes that come in go out, and every refusal is one line."""
+"""A frame goes out with the kind and dtypes that came in, and every error is one line."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def A(values, kind=None) -> pa.Table:
     return pa.table({"a": pa.array(values, kind)})
 
 
-def levels(places, values, kind, ordered=False, index=None) -> pa.Table:
-    places, values = pa.array(places, index or pa.int8()), pa.array(values, kind)
-    return pa.table({"a": pa.DictionaryArray.from_arrays(places, values, ordered=ordered)})
+def levels(codes, values, kind, ordered=False, index=None) -> pa.Table:
+    codes, values = pa.array(codes, index or pa.int8()), pa.array(values, kind)
+    return pa.table({"a": pa.DictionaryArray.from_arrays(codes, values, ordered=ordered)})
 
 
 def category(values, categories=None, ordered=False) -> pd.DataFrame:
@@ -147,22 +147,24 @@ FRAMES = [
 ]
 
 
-def assert_same(found, wanted) -> None:
-    """Same library, names, dtypes, values; missing is missing, whatever its mark."""
-    assert type(found) is type(wanted)
-    if isinstance(wanted, pd.DataFrame):
-        pd.testing.assert_index_equal(found.columns, wanted.columns, exact="equiv")
-        for (_, a), (_, b) in zip(found.items(), wanted.items(), strict=True):
+def assert_same(result, expected) -> None:
+    """Expect the same library, names, dtypes, values; marks of missing cells may differ."""
+    assert type(result) is type(expected)
+    if isinstance(expected, pd.DataFrame):
+        pd.testing.assert_index_equal(result.columns, expected.columns, exact="equiv")
+        for (_, a), (_, b) in zip(result.items(), expected.items(), strict=True):
             assert a.dtype == b.dtype and str(a.dtype) == str(b.dtype)
             assert a.isna().tolist() == b.isna().tolist()
             present = [[(type(v), v) for v in s[s.notna()]] for s in (a, b)]
             assert present[0] == present[1]
-    elif isinstance(wanted, pl.DataFrame):
-        assert found.schema == wanted.schema
-        assert found.equals(wanted)
+    elif isinstance(expected, pl.DataFrame):
+        assert result.schema == expected.schema
+        assert result.equals(expected)
     else:
-        assert found.schema == wanted.schema  # a dictionary's order may differ, its values not
-        assert found.to_pydict() == wanted.to_pydict()
+        assert (
+            result.schema == expected.schema
+        )  # the order of a dictionary may differ, its values must not
+        assert result.to_pydict() == expected.to_pydict()
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -175,15 +177,15 @@ def test_the_frame_that_came_in_goes_out(frame) -> None:
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_the_frame_goes_out_after_a_trip_through_json(frame) -> None:
+def test_the_frame_goes_out_after_a_round_trip_through_json(frame) -> None:
     kind = Table.from_frame(frame).frame_kind
     again = FrameKind.from_dict(json.loads(json.dumps(kind.to_dict())))
-    made = again.build(Table.from_frame(frame).to_arrow())
+    result = again.build(Table.from_frame(frame).to_arrow())
     if isinstance(frame, pd.DataFrame) and frame["a"].dtype == "category":
         old = frame["a"].cat.categories
         if old.inferred_type not in ("string", "integer", "floating", "boolean", "empty"):
             frame = frame.assign(a=frame["a"].cat.rename_categories(old.astype(str)))
-    assert_same(made, frame)
+    assert_same(result, frame)
 
 
 def test_nanoseconds_are_cut_off_and_nothing_more() -> None:
@@ -219,7 +221,7 @@ def test_any_label_survives(frame) -> None:
 
 
 @pytest.mark.parametrize("index", [["x", "y", "z"], [7, 3, 5], pd.RangeIndex(5, 8)])
-def test_a_pandas_index_is_no_column(index) -> None:
+def test_a_pandas_index_is_not_a_column(index) -> None:
     frame = pd.DataFrame({"a": [1.5, 2.5, 3.5]}, index=index)
     table = Table.from_frame(frame)
     assert table.schema.names == ["a"]
@@ -252,14 +254,14 @@ def test_a_pandas_index_is_no_column(index) -> None:
         (None, "got NoneType"),
     ],
 )
-def test_what_is_no_table_gets_one_line(frame, message) -> None:
+def test_objects_that_are_not_tables_get_one_line(frame, message) -> None:
     with pytest.raises(SchemaError) as caught:
         Table.from_frame(frame)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_no_rows_is_a_table() -> None:
+def test_a_table_may_have_no_rows() -> None:
     for frame in (P([], "float64"), P([], "str"), L([], pl.Date), A([], pa.int8())):
         table = Table.from_frame(frame)
         assert len(table) == 0

@@ -1,4 +1,4 @@
-"""Schemas say what columns are, in their own words and in those of SDV."""
+"""Schemas describe columns, with keys of their own and with those of SDV."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_sdv_metadata_is_read(metadata) -> None:
     assert [c.name for c in schema.left_out] == ["notes", "mail", "key"]
 
 
-def test_sdv_finds_its_own_words_in_ours() -> None:
+def test_our_json_has_the_keys_of_sdv() -> None:
     schema = Schema(
         (
             Column("n", "integer"),
@@ -111,7 +111,7 @@ def test_sdv_finds_its_own_words_in_ours() -> None:
     assert kinds == [c.kind for c in schema]
 
 
-def test_a_primary_key_is_an_id_unless_we_said_otherwise() -> None:
+def test_a_primary_key_is_an_id_unless_tabseed_wrote_otherwise() -> None:
     columns = {"k": {"sdtype": "numerical"}, "x": {"sdtype": "numerical"}}
     schema = Schema.from_dict({"columns": columns, "primary_key": "k"})
     assert [c.kind for c in schema] == ["id", "continuous"]
@@ -152,7 +152,7 @@ def test_bad_schemas_get_one_line(data, message) -> None:
     assert one_line(str(caught.value), message)
 
 
-def test_names_are_unique_and_found_by_their_likes() -> None:
+def test_names_are_unique_and_similar_ones_are_suggested() -> None:
     with pytest.raises(SchemaError, match=r"'a' occurs twice \(columns 1 and 3\)"):
         Schema((Column("a", "id"), Column("b", "id"), Column("a", "text")))
     schema = Schema((Column("Alter", "integer"), Column("Größe", "continuous")))

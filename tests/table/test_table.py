@@ -15,7 +15,7 @@ from scipy import stats
 
 from helpers.frames import P
 from tabseed.coding.encode import TableEncoder
-from tabseed.errors import SchemaError
+from tabseed.errors import SchemaError, TabseedError
 from tabseed.table import MISSING, UNSEEN, Table
 from tabseed.table.schema import Column, Schema
 
@@ -40,14 +40,14 @@ SCHEMA = Schema(
         pl.DataFrame({"d": [dt.datetime(1970, 1, 2)], "b": [1], "c": ["b"], "x": [Decimal(5)]}),
     ],
 )
-def test_a_schema_reads_other_storage_alike(frame) -> None:
+def test_a_schema_reads_other_types_of_storage_alike(frame) -> None:
     table = Table.from_frame(frame, SCHEMA)
     assert table.schema == SCHEMA
-    found = [table.numbers("x"), table.codes("c"), table.codes("b"), table.numbers("d")]
-    assert np.concatenate(found).tolist() == [5, 1, 1, 86400e6]
+    columns = [table.numbers("x"), table.codes("c"), table.codes("b"), table.numbers("d")]
+    assert np.concatenate(columns).tolist() == [5, 1, 1, 86400e6]
 
 
-def test_codes_tell_missing_from_unseen() -> None:
+def test_codes_distinguish_missing_from_unseen() -> None:
     frame = pa.table({"x": pa.nulls(3), "c": ["b", "z", None], "b": [0, 1, 2], "d": pa.nulls(3)})
     table = Table.from_frame(frame, SCHEMA)
     assert table.codes("c").tolist() == [1, UNSEEN, MISSING]
@@ -97,7 +97,7 @@ def test_split_is_exact_disjoint_and_complete(n, share, stratify) -> None:
     assert len(first) == int(n * share + 0.5)
     rows = [part.numbers("row") for part in (first, second)]
     assert sorted(np.concatenate(rows)) == table.numbers("row").tolist()
-    assert all((np.diff(part) > 0).all() for part in rows)  # in their old order
+    assert all((np.diff(part) > 0).all() for part in rows)  # in their original order
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.77])
@@ -122,7 +122,7 @@ def test_split_repeats_by_seed_and_leaves_global_states_alone() -> None:
 @pytest.mark.parametrize("stratify", [None, "c"])
 def test_every_row_is_drawn_equally_often(stratify) -> None:
     """Chi-square over rows, seed fixed; false alarm below 1e-4 (rows drawn without replacement
-    vary less than the law that is tested against)."""
+    vary less than the law assumed)."""
     n, draws = 12, 600
     table = numbered(n, c=["a"] * 6 + ["b"] * 6)
     rng = np.random.default_rng(5)
@@ -137,7 +137,7 @@ def test_every_row_is_drawn_equally_often(stratify) -> None:
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, float("nan")])
 def test_a_share_lies_between_0_and_1(share) -> None:
-    with pytest.raises(SchemaError, match="between 0 and 1"):
+    with pytest.raises(TabseedError, match=r"share=.* is not a number"):
         numbered(3).split(share)
 
 

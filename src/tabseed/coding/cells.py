@@ -1,4 +1,4 @@
-"""One column's cells: how they are cut from training values, and the laws inside them."""
+"""The cells of one column: how training values are cut into them, and the laws inside them."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from tabseed.errors import SchemaError
 from tabseed.table import MISSING, UNSEEN
 
 KNOTS = 5  # points of the quantile function inside one interval
-MAX_LEVELS = 200  # categories with a cell of their own; the rarest beyond share one
+MAX_LEVELS = 200  # categories of a column with a cell each; if there are more, the rarest share one
 DATE_UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)  # day ... millisecond
 
 
 @dataclass(frozen=True)
 class Block:
-    """One column of the encoded row: its place and the laws inside its cells.
+    """One column of the table in the encoded row: its coordinates and the laws inside its cells.
 
-    The cells lie in this order: atoms, intervals, the group of rare categories, missing.
+    The order of the cells: atoms, intervals, the group of rare categories, missing.
     """
 
     name: str
     numeric: bool
-    start: int  # place of the value; the cells follow
+    start: int  # coordinate of the value in the encoded row; those of the cells follow
     atoms: np.ndarray  # (n_atoms,) value of each atom
     knots: np.ndarray  # (n_intervals, KNOTS) increasing quantiles of each interval
     group: np.ndarray  # (n_rare,) category codes that share the group cell
     group_weights: np.ndarray  # (n_rare,) their training frequencies
     missing: bool  # whether missing cells were seen
-    step: float  # distance of the grid that the numbers lie on; 0: none found
+    step: float  # distance between the points of the grid that the numbers lie on; 0: no grid
     origin: float  # a point of that grid
-    decimals: int  # decimals of the numbers; -1: more than can be told
+    decimals: int  # decimals of the numbers; -1: not finitely many
     location: float  # mean and standard deviation of the present numbers
     scale: float
-    parent: int = -1  # place of the block that determines this one; -1: none
-    parent_cells: np.ndarray | None = None  # (cells of parent,) cell here for each cell there
+    parent: int = -1  # index of the block that determines this one; -1: none
+    parent_cells: np.ndarray | None = None  # (cells of parent,) cell here for each of its cells
 
     @property
     def n_cells(self) -> int:
@@ -46,7 +46,7 @@ class Block:
 
     @property
     def cells(self) -> slice:
-        """Places of the one-hot cells."""
+        """Coordinates of the one-hot cells in the encoded row."""
         return slice(self.start + 1, self.start + 1 + self.n_cells)
 
     @property
@@ -55,22 +55,22 @@ class Block:
         return not len(self.knots) and not len(self.group)
 
     def cell_of(self, values: np.ndarray) -> np.ndarray:
-        """Place values (n,), NaN where missing, into cells; -1 where no cell fits (unseen)."""
+        """Return the cell (n,) of each value (NaN: missing); -1 where no cell fits (unseen)."""
         cell = np.full(len(values), -1)
         n_atoms, n_knots = len(self.atoms), len(self.knots)
         if n_atoms:
             order = np.argsort(self.atoms, kind="stable")
-            place = np.searchsorted(self.atoms, values, sorter=order).clip(max=n_atoms - 1)
-            hit = self.atoms[order[place]] == values
-            cell[hit] = order[place][hit]
+            nearest = order[np.searchsorted(self.atoms, values, sorter=order).clip(max=n_atoms - 1)]
+            hit = self.atoms[nearest] == values
+            cell[hit] = nearest[hit]
         if n_knots:
-            open_ = (cell < 0) & ~np.isnan(values)
+            between = (cell < 0) & ~np.isnan(values)
             # an interval reaches up to the start of the next
-            inner = np.searchsorted(self.knots[1:, 0], values[open_], side="right")
-            cell[open_] = n_atoms + inner
+            interval = np.searchsorted(self.knots[1:, 0], values[between], side="right")
+            cell[between] = n_atoms + interval
         elif self.numeric and n_atoms:
-            open_ = (cell < 0) & ~np.isnan(values)  # a number between atoms: the nearest one
-            cell[open_] = np.abs(values[open_, None] - self.atoms).argmin(axis=1)
+            between = (cell < 0) & ~np.isnan(values)  # numbers between atoms take the nearest atom
+            cell[between] = np.abs(values[between, None] - self.atoms).argmin(axis=1)
         if len(self.group):
             cell[np.isin(values, self.group)] = n_atoms + n_knots
         if self.missing:
@@ -78,7 +78,7 @@ class Block:
         return cell
 
     def draw(self, cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw values (n,) inside given cells, NaN where missing."""
+        """Draw values (n,) inside the given cells (n,), NaN where missing."""
         n_atoms, n_knots = len(self.atoms), len(self.knots)
         values = np.full(len(cell), np.nan)
         at_atom = cell < n_atoms
@@ -96,7 +96,7 @@ class Block:
         return values
 
     def snap(self, values: np.ndarray) -> np.ndarray:
-        """Move numbers into the range seen and onto their grid; what lies on it stays."""
+        """Move numbers into the training range and onto their grid; numbers on it stay."""
         if not self.numeric or not (len(self.atoms) or len(self.knots)):
             return values
         ends = np.concatenate([self.atoms, self.knots.ravel()])
@@ -112,7 +112,7 @@ class Block:
         return values
 
     def score(self, values: np.ndarray) -> np.ndarray:
-        """Normal scores (n,) of numbers by the training quantiles, 0 where missing."""
+        """Return normal scores (n,) of numbers by the training quantiles, 0 where missing."""
         if not len(self.knots):
             scaled = (values - self.location) / self.scale
             return np.nan_to_num(np.clip(scaled, -4, 4))
@@ -126,7 +126,7 @@ _NO_KNOTS = np.empty((0, KNOTS))
 
 
 def category_block(name: str, start: int, codes: np.ndarray) -> Block:
-    """Give each category seen a cell, the rarest beyond MAX_LEVELS one together."""
+    """Make a block with a cell for each category seen; the rarest beyond MAX_LEVELS share one."""
     if (codes == UNSEEN).any():
         row = int(np.flatnonzero(codes == UNSEEN)[0])
         raise SchemaError(
@@ -162,7 +162,7 @@ def number_block(
     step, origin, decimals = _grid(distinct, DATE_UNITS if dates else ())
     if len(distinct) <= 1.5 * n_intervals:
         heavy = np.ones(len(distinct), bool)
-    else:  # an atom is a value that alone outweighs an average interval
+    else:  # an atom is a value that by itself is more frequent than an average interval
         heavy = counts > np.maximum(2, len(present) / n_intervals)
     rest = present[~np.isin(present, distinct[heavy])]
     share = len(rest) / max(1, len(present))
@@ -186,16 +186,16 @@ def number_block(
 
 
 def _quantile_knots(values: np.ndarray, n_intervals: int) -> np.ndarray:
-    """Quantile function of each of up to ``n_intervals`` equally filled intervals, (m, KNOTS).
+    """Return the quantile functions (m, KNOTS) of up to ``n_intervals`` equally filled intervals.
 
-    Between order statistics it is linear, so knots need not be values of the table; the
+    They are linear between order statistics, so knots need not be values of the table; the
     outermost two are its minimum and maximum.
     """
     levels = np.linspace(0, 1, n_intervals + 1)
     edges = np.unique(np.quantile(values, levels))
     if len(edges) == 1:
         return np.repeat(edges, KNOTS)[None, :]
-    # map edges back to levels, so that ties at an edge widen one interval, not split a value
+    # map edges back to levels, so that ties at an edge widen one interval and split no value
     ordered = np.sort(values)
     upto = np.concatenate([[0.0], np.searchsorted(ordered, edges[1:-1]) / len(values), [1.0]])
     upto = np.unique(upto)
@@ -207,10 +207,10 @@ def _quantile_knots(values: np.ndarray, n_intervals: int) -> np.ndarray:
 def _grid(distinct: np.ndarray, natural: tuple[int, ...] = ()) -> tuple[float, float, int]:
     """Find step, origin and decimals of the grid that sorted distinct numbers lie on.
 
-    Decimal numbers: see :func:`_decimal_step`. Numbers with no finite decimals (a scaled
-    integer column): the greatest common divisor of the differences by Euclid's algorithm with
-    tolerance. Step 0: no grid coarser than a ten-thousandth of the range, or none that gives
-    back the very numbers.
+    For decimal numbers see :func:`_decimal_step`. For numbers without finitely many decimals (a
+    scaled integer column), the step is the greatest common divisor of the differences, by Euclid's
+    algorithm with tolerance. Step 0: no grid is coarser than a ten-thousandth of the range, or
+    none reproduces the numbers exactly.
     """
     if not len(distinct):
         return 0.0, 0.0, -1
@@ -235,12 +235,12 @@ def _grid(distinct: np.ndarray, natural: tuple[int, ...] = ()) -> tuple[float, f
 
 
 def _decimal_step(distinct: np.ndarray, decimals: int, natural: tuple[int, ...]) -> float:
-    """Greatest common divisor of the differences of decimal numbers; 0 if beyond integers.
+    """Return the greatest common divisor of differences of decimal numbers; 0 beyond integers.
 
-    Fewer than 10 numbers make the divisor a guess: then it is the last decimal, or the first of
-    the ``natural`` units (day, hour, ...) that divides them all.
+    With fewer than 10 numbers the divisor would be a guess: then the step is the last decimal, or
+    the first of the ``natural`` units (day, hour, ...) that divides all differences.
     """
-    if decimals == 0 and np.abs(distinct).max() < 2**62:  # exact, for dates far away
+    if decimals == 0 and np.abs(distinct).max() < 2**62:  # exact even for distant dates
         units = distinct.astype(np.int64) - np.int64(distinct[0])
     else:
         scaled = (distinct - distinct[0]) * 10.0**decimals
@@ -254,7 +254,10 @@ def _decimal_step(distinct: np.ndarray, decimals: int, natural: tuple[int, ...])
 
 
 def _real_divisor(gaps: np.ndarray, tolerance: float) -> float:
-    """Greatest common divisor of positive reals up to ``tolerance``; 0 if it sinks below."""
+    """Return the greatest common divisor of positive reals up to ``tolerance``.
+
+    0 if it falls below 100 times that.
+    """
     gaps = np.unique(gaps)
     while len(gaps) > 1:
         smallest = gaps[0]

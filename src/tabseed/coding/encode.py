@@ -1,15 +1,16 @@
 """Tables as float arrays and back: :class:`TableEncoder`, and the :class:`Layout` that it learns.
 
-Notation: n rows, c columns, w = encoded width, K_j = cells of column j.
+Notation: n rows, c columns, w = encoded width, K_j = cells of column j, W = cells of all free
+columns.
 
-Each column j takes 1 + K_j places of an encoded row: its *value* (the number itself, or the
-place of the category among the column's categories) and a one-hot of its *cell*. The cells of a
-column cover what it can hold: an atom for each value that occurs often, an interval for each
-stretch of numbers between, one group for the rarest of very many categories, one cell for
-missing. So the value makes the code exactly invertible, and the cells give every column, of
-whatever kind, one likelihood: categorical over cells, times a law inside the cell that is
-fixed beforehand (nothing to choose in an atom, a quantile function in an interval, training
-frequencies in the group).
+Each column j takes 1 + K_j coordinates of an encoded row: its *value* (the number itself, or the
+index of the category among the column's categories) and a one-hot of its *cell*. The cells of a
+column cover all its possible values: an atom for each frequent value, an interval for each stretch
+of numbers between atoms, one group for the rarest of very many categories, one cell for missing.
+Thus the value makes the code exactly invertible, and the cells give columns of all kinds the same
+form of likelihood: categorical over cells, times a law inside the cell that is fixed beforehand
+(nothing to choose in an atom, a quantile function in an interval, training frequencies in the
+group).
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from tabseed.table import MISSING, Table
 from tabseed.table.frames import FrameKind
 from tabseed.table.schema import NUMERIC, Schema
 
-MAX_WIDTH = 4_000  # cells of all columns together that numbers may fill with intervals
-MAX_PAIR_COST = 2e9  # rows x columns^2 up to which dependent columns are looked for
-CHANCE = 1e-6  # a dependency that chance would show more often than this is not believed
+MAX_WIDTH = 4_000  # intervals of all numeric columns together
+MAX_PAIR_COST = 2e9  # rows x columns^2; larger tables are not searched for dependent columns
+CHANCE = 1e-6  # a dependency that chance would show more often than this is not accepted
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each column lies in the encoded row, and how to fill a row from cell probabilities."""
+    """The coordinates of each column in the encoded row; fills rows from cell probabilities."""
 
     blocks: tuple[Block, ...]
 
@@ -53,68 +54,70 @@ class Layout:
 
     @property
     def cell_places(self) -> np.ndarray:
-        """Places of the cells of all free blocks, (W,)."""
+        """Coordinates of the cells of all free blocks, (W,)."""
         return np.concatenate([np.arange(b.cells.start, b.cells.stop) for b in self.free])
 
     @property
     def cell_block(self) -> np.ndarray:
-        """For each of the W free cells, the number of its free block, (W,)."""
+        """For each of the W free cells, the index of its block among the free ones, (W,)."""
         return np.repeat(np.arange(len(self.free)), [b.n_cells for b in self.free])
 
     def cells(self, x: np.ndarray) -> list[np.ndarray]:
-        """The cell of each row, one array (n,) per block; -1 where none is set."""
-        found = []
+        """Return the cell of each row, one array (n,) per block; -1 where none is set."""
+        cells = []
         for block in self.blocks:
             onehot = x[:, block.cells]
             some = onehot.any(axis=1) if block.n_cells else np.zeros(len(x), bool)
             cell = onehot.argmax(axis=1) if block.n_cells else np.zeros(len(x), int)
-            found.append(np.where(some, cell, -1))
-        return found
+            cells.append(np.where(some, cell, -1))
+        return cells
 
     def scores(self, x: np.ndarray) -> np.ndarray:
-        """Normal scores of the free numeric columns, (n, number of them)."""
+        """Return normal scores of the free numeric columns, (n, number of them)."""
         columns = [b.score(self.values(b, x)) for b in self.free if b.numeric]
         return np.column_stack(columns) if columns else np.empty((len(x), 0))
 
     @staticmethod
     def values(block: Block, x: np.ndarray) -> np.ndarray:
-        """The values of one block, (n,), NaN where missing."""
+        """Return the values of one block, (n,), NaN where missing."""
         values = x[:, block.start].copy()
         if block.missing:
             values[x[:, block.cells.stop - 1] > 0] = np.nan
         return values
 
     def columns(self, x: np.ndarray) -> np.ndarray:
-        """The values of all blocks side by side, (n, columns), NaN where missing."""
+        """Return the values of all blocks side by side, (n, columns), NaN where missing."""
         return np.column_stack([self.values(block, x) for block in self.blocks])
 
     def check(self, rows: np.ndarray) -> None:
-        """Refuse values (n, columns), of a file, say, that the blocks cannot hold: ValueError."""
+        """Raise ValueError for values (n, columns), say of a file, that the blocks cannot hold."""
         if not len(rows) or rows.shape[1:] != (len(self.blocks),):
-            raise ValueError(f"rows of {rows.shape}, an encoder of {len(self.blocks)} columns")
+            raise ValueError(
+                f"rows have the shape {rows.shape}, but the encoder has {len(self.blocks)} columns"
+            )
         for block, value in zip(self.blocks, rows.T, strict=True):
             if np.isinf(value).any() or (block.cell_of(value) < 0).any():
-                raise ValueError(f"rows hold what column {block.name!r} cannot")
+                raise ValueError(f"rows have values that column {block.name!r} cannot hold")
 
     def sample(self, probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw rows: (n, W) probabilities of the free cells -> encoded rows (n, w).
 
-        Each block's cell is drawn by inversion of one uniform number a row; a block that
-        another determines takes its cell from there.
+        Draw each block's cell by inversion of one uniform number per row; a block that another
+        determines takes its cell from that one.
         """
-        n, at = len(probabilities), 0
+        n, start = len(probabilities), 0
         cells: dict[int, np.ndarray] = {}
         for j, block in enumerate(self.blocks):
             if block.parent >= 0:
                 continue
-            upto = np.cumsum(probabilities[:, at : at + block.n_cells], axis=1)
-            at += block.n_cells
+            upto = np.cumsum(probabilities[:, start : start + block.n_cells], axis=1)
+            start += block.n_cells
             u = rng.random(n)
             cells[j] = pick(upto, u) if block.n_cells else np.zeros(n, dtype=np.int64)
         return self.from_cells(self.all_cells(cells), rng)
 
     def all_cells(self, free: dict[int, np.ndarray]) -> list[np.ndarray]:
-        """Cells (n,) of all blocks, from those of the free ones by place: the others follow."""
+        """Return the cells (n,) of all blocks; ``free`` has those of the free ones, by index."""
         cells = dict(free)
         for j, block in enumerate(self.blocks):
             if block.parent_cells is not None:
@@ -122,7 +125,7 @@ class Layout:
         return [cells[j] for j in range(len(self.blocks))]
 
     def from_free(self, free: dict[int, np.ndarray], rng: np.random.Generator) -> np.ndarray:
-        """Fill encoded rows (n, w) from values of the free blocks by place: the others follow."""
+        """Fill encoded rows (n, w); ``free`` has the values of the free blocks, by index."""
         values = dict(free)
         for j, block in enumerate(self.blocks):
             if block.parent_cells is not None:
@@ -131,12 +134,12 @@ class Layout:
         return self.from_values([values[j] for j in range(len(self.blocks))])
 
     def from_cells(self, cells: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-        """Fill encoded rows (n, w) from the cells of all blocks, values drawn inside them."""
+        """Fill encoded rows (n, w) from the cells of all blocks; draw values inside them."""
         blocks = zip(self.blocks, cells, strict=True)
         return self._filled([block.draw(cell, rng) for block, cell in blocks], cells)
 
     def from_values(self, values: list[np.ndarray]) -> np.ndarray:
-        """Fill encoded rows (n, w) from values of all blocks (NaN missing), as they are."""
+        """Fill encoded rows (n, w) from the values of all blocks (NaN missing), unchanged."""
         blocks = zip(self.blocks, values, strict=True)
         return self._filled(values, [block.cell_of(value) for block, value in blocks])
 
@@ -155,12 +158,12 @@ class TableEncoder(BaseEstimator):
     Parameters
     ----------
     max_intervals : int or None
-        Intervals that a column of many distinct numbers is cut into; ``None``: the square
-        root of the number of rows, between 5 and 32, less for tables of many columns.
+        Number of intervals that a column of many distinct numbers is cut into; ``None``: the
+        square root of the number of rows, between 5 and 32, fewer for tables of many columns.
     dependencies : bool
         Whether to look for columns that another column determines (education by
-        education-num): they then follow it in every generated row. Each is believed only if
-        chance would show it with probability below 1e-6; see ``dependencies_``.
+        education-num): they then follow it in every generated row. A dependency is accepted only
+        if chance would show it with probability below 1e-6; see ``dependencies_``.
 
     Attributes
     ----------
@@ -168,8 +171,9 @@ class TableEncoder(BaseEstimator):
     schema_ : Schema of the columns encoded
     dependencies_ : list of (column, determined by column)
 
-    Values that training never held: a number outside the range is encoded as it is, in the end
-    interval; a category, or a missing cell in a column that had none, is a ``SchemaError``.
+    Of values not in the training rows, a number outside their range is encoded as it is, in the
+    first or last interval; a category, or a missing cell in a column that had none, is a
+    ``SchemaError``.
 
     Examples
     --------
@@ -222,13 +226,13 @@ class TableEncoder(BaseEstimator):
 
     @property
     def dependencies_(self) -> list[tuple[str, str]]:
-        """Pairs (column, the column that determines it)."""
+        """The pairs (column, the column that determines it)."""
         blocks = self.layout_.blocks
         return [(b.name, blocks[b.parent].name) for b in blocks if b.parent >= 0]
 
     def transform(self, table: Table) -> np.ndarray:
-        """Encode rows: -> (n, w) float64."""
-        table = Table.from_frame(table, self.schema_)  # codes must mean what they meant in training
+        """Encode rows as (n, w) float64."""
+        table = Table.from_frame(table, self.schema_)  # so that codes mean the same as in training
         values, cells = [], []
         for block in self.layout_.blocks:
             if block.numeric:
@@ -237,7 +241,8 @@ class TableEncoder(BaseEstimator):
                 codes = table.codes(block.name)
                 value = np.where(codes == MISSING, np.nan, codes)
             cell, missing = block.cell_of(value), np.isnan(value)
-            self._refuse(table, block, (cell < 0) & missing, "missing, which training never had")
+            why = "missing, but no cell of this column was missing in training"
+            self._refuse(table, block, (cell < 0) & missing, why)
             self._refuse(table, block, (cell < 0) & ~missing, "not seen in training")
             values.append(value)
             cells.append(cell)
@@ -247,11 +252,11 @@ class TableEncoder(BaseEstimator):
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             value = table.values(block.name)[row]
-            what = "the cell" if value is None else repr(value)
-            raise SchemaError(f"column {block.name!r}, row {row + 1}: {what} is {why}")
+            subject = "the cell" if value is None else repr(value)
+            raise SchemaError(f"column {block.name!r}, row {row + 1}: {subject} is {why}")
 
     def inverse_transform(self, x: np.ndarray) -> Table:
-        """Decode rows (n, w) -> Table of the schema and frame kind that were encoded."""
+        """Decode rows (n, w) into a Table of the schema and frame kind that were encoded."""
         columns = {}
         for block in self.layout_.blocks:
             values = self.layout_.values(block, x)
@@ -261,7 +266,7 @@ class TableEncoder(BaseEstimator):
         return Table.from_columns(self.schema_, self.frame_kind_, columns)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Give what was learned as a JSON-ready dict and named arrays."""
+        """Return the fitted encoder as a JSON-ready dict and named arrays."""
         plain: list[dict[str, Any]] = []
         arrays: dict[str, np.ndarray] = {}
         for j, block in enumerate(self.layout_.blocks):
@@ -284,7 +289,7 @@ class TableEncoder(BaseEstimator):
     def from_state(
         cls, state: dict[str, Any], arrays: dict[str, np.ndarray], schema: Schema
     ) -> TableEncoder:
-        """Rebuild from what :meth:`to_state` gave."""
+        """Rebuild the encoder from what :meth:`to_state` returned."""
         encoder = cls(**state["parameters"])
         if not all(np.isfinite(value).all() for value in arrays.values()):
             raise SchemaError("the encoder holds numbers that are not finite")
@@ -304,11 +309,11 @@ class TableEncoder(BaseEstimator):
 
 
 def _with_parents(layout: Layout, x: np.ndarray) -> tuple[Block, ...]:
-    """Mark blocks that another block determines in all rows, where chance cannot explain it.
+    """Return the blocks; mark those that another block determines in all rows, not by chance.
 
-    B = f(A) is believed if each level of A shows one level of B only, repeats of levels of A
+    B = f(A) is accepted if each level of A occurs with only one level of B, repeats of levels of A
     make up at least half of the rows, and shuffled rows would show the same with probability
-    below CHANCE, all pairs of columns together. The finer column leads.
+    below CHANCE, for all pairs of columns together. The column with more levels leads.
     """
     n, blocks = len(x), list(layout.blocks)
     discrete = [j for j, b in enumerate(blocks) if b.is_discrete and b.n_cells > 1]
@@ -340,16 +345,16 @@ def _with_parents(layout: Layout, x: np.ndarray) -> tuple[Block, ...]:
 def log_chance(groups: np.ndarray, levels: np.ndarray) -> float:
     """Bound the log probability that shuffled rows leave each group of rows within one level.
 
-    Of the n! / prod_b n_b! arrangements of levels with counts n_b, those that keep all groups
-    (sizes m_g) whole are the coefficient of prod_b z_b^n_b in prod_g sum_b z_b^m_g. So there
-    are at most that product over prod_b z_b^n_b of them, for any z > 0; the best of a few
-    powers of the levels' shares is taken.
+    There are n! / prod_b n_b! arrangements of levels with counts n_b. The number of those that
+    keep all groups (sizes m_g) whole is the coefficient of prod_b z_b^n_b in
+    prod_g sum_b z_b^m_g. It is at most that product over prod_b z_b^n_b, for any z > 0; for z this
+    function takes the best of a few powers of the levels' shares.
     """
     n = levels.sum()
     log_share = np.log(levels / n)
-    sizes, times = np.unique(groups, return_counts=True)
+    sizes, counts = np.unique(groups, return_counts=True)
     whole = min(
-        times @ logsumexp(s * sizes[:, None] * log_share, axis=1) - s * (levels @ log_share)
+        counts @ logsumexp(s * sizes[:, None] * log_share, axis=1) - s * (levels @ log_share)
         for s in np.linspace(0, 1, 9)
     )
     return float(whole - gammaln(n + 1) + gammaln(levels + 1).sum())

@@ -16,32 +16,35 @@ from tabseed.estimates.scores import Task
 from tabseed.table import Table
 from tabseed.table.schema import DISCRETE, NUMERIC, Schema
 
-MAX_CLASSES = 20  # whole numbers with more values are a regression's, unless the caller says
+MAX_CLASSES = 20  # whole numbers of more values are for regression, unless the caller decides
 
 
 # --- labels -------------------------------------------------------------------------------------
 
 
 def task_of(schema: Schema, target: str) -> Task:
-    """Say which task a column poses as the target: classes, or numbers to regress on."""
+    """Return the task of predicting a column: classification, or regression of numbers."""
     kind = schema[target].kind
     if kind in DISCRETE:
         return "classification"
     if kind in NUMERIC:
         return "regression"
-    raise SchemaError(f"column {target!r} is {kind}, not a label; set another kind")
+    raise SchemaError(f"column {target!r} is {kind}, so it cannot be a label; set another kind")
 
 
 def features_and_labels(table: Table, target: str) -> tuple[Table, np.ndarray]:
-    """Give the other modelled columns, and the labels (n,); SchemaError where either is wanting."""
+    """Return the other modelled columns and the labels (n,); SchemaError if either is missing."""
     others = Schema(tuple(c for c in table.schema.modelled if c.name != target))
     if not len(others):
-        raise SchemaError(f"no column beside {target!r} to predict it by")
+        raise SchemaError(f"the table has no column besides {target!r} to predict it from")
     return table.select(others), labels_of(table, target)
 
 
 def labels_of(table: Table, target: str) -> np.ndarray:
-    """Give the labels, (n,): numbers, or values of a discrete column; SchemaError for a gap."""
+    """Return the labels (n,): numbers, or values of a discrete column.
+
+    SchemaError, with the row, for a missing label.
+    """
     if table.schema[target].kind in NUMERIC:
         labels = table.numbers(target)
         gap = np.isnan(labels)
@@ -53,7 +56,7 @@ def labels_of(table: Table, target: str) -> np.ndarray:
     if gap.any():
         raise SchemaError(
             f"column {target!r}, row {int(np.flatnonzero(gap)[0]) + 1}: the label is missing; "
-            "leave out rows without one"
+            "leave out rows without a label"
         )
     return labels
 
@@ -61,7 +64,7 @@ def labels_of(table: Table, target: str) -> np.ndarray:
 def code_labels(
     labels: list[Any], task: Task | None = None
 ) -> tuple[Task, np.ndarray, list[np.ndarray]]:
-    """Say which task the labels (of one or two tables) pose; give its classes and coded labels.
+    """Return the task that the labels (of one or two tables) are for, its classes, coded labels.
 
     Without ``task``, numbers are targets of a regression unless they are whole and take at most
     MAX_CLASSES values. Classes are sorted, by their text if they cannot be compared.
@@ -78,7 +81,7 @@ def code_labels(
         try:
             numbers = pooled.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise SchemaError(f"the labels of a regression are numbers ({error})") from error
+            raise SchemaError(f"the labels of a regression must be numbers ({error})") from error
         return task, np.empty(0), np.split(numbers, ends)
     distinct = list(dict.fromkeys(pooled.tolist()))
     try:
@@ -93,10 +96,10 @@ def code_labels(
 
 
 def _one_dimension(values: Any) -> np.ndarray:
-    """Take labels as an array; SchemaError, with the row, for a gap."""
+    """Return labels as an array (n,); SchemaError, with the row, for a missing one."""
     array = np.asarray(values)
     if array.ndim != 1:
-        raise SchemaError(f"labels are one a row, got an array of {array.ndim} dimensions")
+        raise SchemaError(f"labels must be an array of one dimension, got {array.ndim} dimensions")
     if array.dtype.kind == "O":
         gap = np.array([v is None or v != v for v in array.tolist()], dtype=bool)
     else:
@@ -113,7 +116,7 @@ def _one_dimension(values: Any) -> np.ndarray:
 
 
 def seeded(model: Any, stream: np.random.SeedSequence) -> Any:
-    """Give an unfitted copy whose every ``random_state``, nested ones too, is set by the stream."""
-    made = clone(model)
-    keys = [key for key in made.get_params() if key.split("__")[-1] == "random_state"]
-    return made.set_params(**dict.fromkeys(keys, int_seed(stream)))
+    """Return an unfitted copy; the stream sets every ``random_state``, nested ones included."""
+    copy = clone(model)
+    keys = [key for key in copy.get_params() if key.split("__")[-1] == "random_state"]
+    return copy.set_params(**dict.fromkeys(keys, int_seed(stream)))

@@ -1,4 +1,4 @@
-"""Tables as points, for whatever needs distances or a design matrix."""
+"""Tables as points, for code that needs distances or a design matrix."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from tabseed.errors import SchemaError
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
 
-HALF = np.sqrt(0.5)  # two different categories then lie 1 apart
+HALF = np.sqrt(0.5)  # puts two different categories at distance 1
 
 
 class Features(BaseEstimator):
-    """Turn rows into points (n, w), finite float64; scale and levels come from the rows fitted.
+    """Turn rows into points (n, w), finite float64; the fitted rows give the scale and the levels.
 
     Numbers are standardised. A category becomes indicators times sqrt(1/2), so that two rows that
-    differ in it are 1 apart; a level not seen when fitted lies at 0 in all of them. A missing
-    number lies at the mean, and a column that had missing cells gets an indicator for them; a
-    missing category is a level. A constant column, an id or free text tells nothing and is left
-    out. A plain array is all numbers.
+    differ in it are at distance 1; a level not seen in fitting is 0 in all indicators. A missing
+    number takes the mean, and a column that had missing cells gets an indicator for them; a
+    missing category is a level. Constant columns, ids and free text carry no information and are
+    left out. In a plain array all columns are numbers.
 
     Parameters
     ----------
     scale : bool
-        Standardise the numbers; without it they stay as they are.
+        Whether to standardise the numbers; otherwise they stay as they are.
 
     Cost: one pass over the columns.
     """
@@ -42,37 +42,37 @@ class Features(BaseEstimator):
             self.schema_ = table.schema.modelled
         numbers, levels = self._columns(rows)
         self.n_features_in_ = numbers.shape[1] + len(levels)
-        held = ~np.isnan(numbers)
-        count = np.maximum(held.sum(axis=0), 1)
-        filled = np.where(held, numbers, 0.0)
+        present = ~np.isnan(numbers)
+        count = np.maximum(present.sum(axis=0), 1)
+        filled = np.where(present, numbers, 0.0)
         mean = filled.sum(axis=0) / count
-        spread = np.sqrt((np.where(held, numbers - mean, 0.0) ** 2).sum(axis=0) / count)
-        # a spread of rounding errors is none
+        spread = np.sqrt((np.where(present, numbers - mean, 0.0) ** 2).sum(axis=0) / count)
+        # a spread as small as rounding errors counts as none
         self.varies_ = spread > 1e-12 * np.maximum(np.abs(mean), np.finfo(float).tiny)
         self.mean_ = mean
         self.spread_ = np.where(self.varies_, spread, 1.0) if self.scale else np.ones_like(spread)
-        self.gaps_ = (~held).any(axis=0) & held.any(axis=0)
+        self.gaps_ = (~present).any(axis=0) & present.any(axis=0)
         self.levels_ = [np.unique(codes) for codes in levels]
         return self
 
     def transform(self, rows: Any) -> np.ndarray:
-        """Give the points, (n, w)."""
+        """Return the points, (n, w)."""
         numbers, levels = self._columns(rows)
         missing = np.isnan(numbers)
         centre = self.mean_ if self.scale else 0.0
-        places = (np.where(missing, self.mean_, numbers) - centre) / self.spread_
-        parts = [places[:, self.varies_], HALF * missing[:, self.gaps_]]
+        coordinates = (np.where(missing, self.mean_, numbers) - centre) / self.spread_
+        parts = [coordinates[:, self.varies_], HALF * missing[:, self.gaps_]]
         for codes, known in zip(levels, self.levels_, strict=True):
             if len(known) > 1:
                 parts.append(HALF * (codes[:, None] == known))
         return np.ascontiguousarray(np.column_stack(parts), dtype=np.float64)
 
     def fit_transform(self, rows: Any) -> np.ndarray:
-        """Learn from the rows and give their points."""
+        """Learn from the rows and return their points."""
         return self.fit(rows).transform(rows)
 
     def _columns(self, rows: Any) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Give the numbers (n, .) and the codes of each discrete column."""
+        """Return the numbers (n, .) and the codes (n,) of each discrete column."""
         if self.schema_ is None:
             return _numbers(rows), []
         table = Table.from_frame(rows, schema=self.schema_)
@@ -82,15 +82,15 @@ class Features(BaseEstimator):
 
 
 def _numbers(rows: Any) -> np.ndarray:
-    """Take an array of numbers; NaN is a missing cell."""
+    """Return an array of numbers as float64; NaN is a missing cell."""
     array = np.asarray(rows)
     if array.ndim != 2:
-        raise SchemaError(f"rows are a table or an array of two dimensions, got {array.ndim}")
+        raise SchemaError(f"rows must be a table or an array of two dimensions, got {array.ndim}")
     try:
         array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise SchemaError(
-            f"an array of rows holds numbers only ({error}); pass a frame for other kinds"
+            f"an array of rows must hold only numbers ({error}); pass a frame for other kinds"
         ) from error
     bad = np.argwhere(np.isinf(array))
     if len(bad):

@@ -1,4 +1,4 @@
-"""Tables: frames and files in and out, kinds of columns; no other room knows dataframes."""
+"""Tables: frames and files in and out, kinds of columns; no other package knows dataframes."""
 
 from tabseed.table.columns import MISSING, UNSEEN
 from tabseed.table.table import Frame, Table

@@ -1,7 +1,7 @@
 """A column of a table as an array of numbers or codes, and back.
 
-What is read is float64 with NaN for missing cells, or int64 codes (:data:`MISSING`,
-:data:`UNSEEN`). Reading is the costly way: :class:`~tabseed.table.table.Table` reads a column once.
+Reading gives float64 with NaN for missing cells, or int64 codes (:data:`MISSING`, :data:`UNSEEN`).
+Reading is costly, so a :class:`~tabseed.table.table.Table` reads each column once.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
 def read_numbers(column: Column, values: pa.ChunkedArray) -> Numbers:
-    """Read a numeric column: float64 (n,), NaN where missing; SchemaError for what is no number."""
+    """Read a numeric column: float64 (n,), NaN where missing; SchemaError for non-numbers."""
     if column.kind not in NUMERIC:
         raise SchemaError(f"column {column.name!r} is {column.kind}, not a number")
     if values.null_count == len(values):
@@ -60,16 +60,16 @@ def read_numbers(column: Column, values: pa.ChunkedArray) -> Numbers:
     beyond = _beyond(numbers, whole)
     if beyond.any():
         row = int(np.flatnonzero(beyond)[0])
-        limit = "2^53, where digits get lost" if whole else f"{LARGEST:g}"
+        limit = "2^53, where digits are lost" if whole else f"{LARGEST:g}"
         raise SchemaError(
             f"column {column.name!r}, row {row + 1}: {values[row].as_py()} is infinite or beyond "
-            f"{limit}; mend it or set another kind"
+            f"{limit}; correct it or set another kind"
         )
     return numbers
 
 
 def _beyond(numbers: Numbers, whole: bool) -> NDArray[np.bool_]:
-    """Say which numbers are too large to calculate with."""
+    """Return a mask of the numbers that are too large to calculate with."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.abs(numbers) > (MAX_EXACT_INTEGER if whole else LARGEST))
 
@@ -84,7 +84,7 @@ def read_codes(column: Column, values: pa.ChunkedArray) -> Codes:
     if not column.categories or missing.all():
         return np.where(missing, MISSING, UNSEEN)
     known = _value_set(column, values.type)
-    if pa.types.is_floating(values.type):  # + 0.0: Arrow tells -0.0 from 0.0
+    if pa.types.is_floating(values.type):  # + 0.0 turns -0.0, which Arrow distinguishes, into 0.0
         values, known = (pc.add(v.cast(pa.float64()), 0.0) for v in (values, known))
     indices = pc.index_in(values, value_set=known).fill_null(UNSEEN).to_numpy()
     return np.where(missing, MISSING, indices.astype(np.int64))
@@ -95,7 +95,7 @@ def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray
     if is_text(kind):
         pattern = column.datetime_format
         if pattern is None:
-            raise SchemaError(f"column {column.name!r} holds text; name its date pattern")
+            raise SchemaError(f"column {column.name!r} holds text; give its date pattern")
         parsed = pc.strptime(values, format=pattern, unit="us", error_is_null=True)
         _refuse_first(column, values, parsed.is_valid())
         values = parsed
@@ -107,18 +107,19 @@ def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray
         return values.cast(microseconds, safe=not finer).cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise SchemaError(
-            f"column {column.name!r} holds dates more than 290 000 years away; mend them"
+            f"column {column.name!r} holds dates more than 290 000 years away; correct them"
         ) from error
 
 
 def _refuse_first(column: Column, values: pa.ChunkedArray, fits: pa.ChunkedArray) -> None:
-    """Refuse the first present value that does not fit, with its row."""
+    """Raise SchemaError, with the row, for the first present value that does not fit."""
     bad = np.flatnonzero(~fits.fill_null(False).to_numpy() & values.is_valid().to_numpy())
     if len(bad):
         row = int(bad[0])
         raise SchemaError(
             f"column {column.name!r}, row {row + 1}: {values[row].as_py()!r} is not "
-            f"{'a date' if column.kind == 'datetime' else 'a number'}; mend it or set another kind"
+            f"{'a date' if column.kind == 'datetime' else 'a number'}; "
+            "correct it or set another kind"
         )
 
 
@@ -131,7 +132,7 @@ def _value_set(column: Column, kind: pa.DataType) -> pa.Array:
         except (pa.ArrowException, OverflowError) as error:
             raise SchemaError(
                 f"column {column.name!r} is stored as {kind}, "
-                f"its categories are of another type ({column.categories[0]!r})"
+                f"but its categories are of another type ({column.categories[0]!r})"
             ) from error
 
 
@@ -143,13 +144,13 @@ def write_column(
 ) -> tuple[pa.Array, np.ndarray | None]:
     """Write numbers or codes as a column of the type ``target``.
 
-    Also gives what reading that column would give, where that is known without reading it: of
+    Also return what reading that column would give, if this is known without reading it: for
     types that hold the cells exactly (float64, integers, microseconds, distinct categories).
     """
     if column.kind in DISCRETE:
         return _write_codes(column, cells, target)
     missing = np.isnan(cells)
-    numbers = np.where(missing, np.nan, cells)  # a copy of our own: Arrow takes it as it is
+    numbers = np.where(missing, np.nan, cells)  # a copy, because Arrow makes none
     if pa.types.is_null(target):
         return pa.nulls(len(numbers)), np.full(len(numbers), np.nan)
     if column.kind == "datetime":
@@ -179,7 +180,7 @@ def _write_codes(
         array = pa.DictionaryArray.from_arrays(cells, levels, ordered=target.ordered)
     else:
         array = levels.take(indices)
-    distinct = set(levels.to_pylist())  # two categories may be one in this type, or NaN none
+    distinct = set(levels.to_pylist())  # in this type two categories may be equal, or one be NaN
     if len(distinct) < len(levels) or any(level != level for level in distinct):
         return array, None
     return array, np.where(codes < 0, MISSING, codes)

@@ -1,7 +1,7 @@
-"""Tables as delimited text: cells read as text, numbers only where nothing is lost by it.
+"""Tables as delimited text: cells are text, and become numbers only where this loses nothing.
 
-A zip code ``01234`` or a card number of 19 digits stays what it is. Every refusal is one line:
-which file, where, what to do.
+A zip code ``01234`` or a card number of 19 digits stays as it is. Every error is one line: which
+file, where, what to do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
 
-SNIFF_CHARS = 2**16  # of the beginning, which decides the separator
+SNIFF_CHARS = 2**16  # length of the sample, from the beginning, that decides the separator
 SNIFF_RECORDS = 50
 BATCH_ROWS = 50_000  # rows held as Python lists at once
 SEPARATORS = (",", ";", "\t", "|")
@@ -31,7 +31,7 @@ MISSING_AMONG_NUMBERS = frozenset(("None", "none", "?", "-", "."))
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
 _REAL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _DECIMAL_COMMA = r"^-?(0|[1-9][0-9]*)(,[0-9]+)?$"
-# What spreadsheets take for the beginning of a formula, full-width forms included.
+# Characters that begin a formula for spreadsheets, full-width forms included.
 _FORMULA = "^[=+@\t\r\n＝＋－＠-]"
 
 
@@ -47,18 +47,18 @@ def read_text(
 ) -> pa.Table:
     """Read delimited text from what ``open_bytes`` opens; ``path`` is named in messages.
 
-    Without a ``separator`` the one that suits header and first rows is taken. ``text_columns``
-    stay text whatever they look like.
+    Without a ``separator``, choose the one that fits the header and the first rows.
+    ``text_columns`` stay text whatever they look like.
     """
     line = 0
     try:
         with _decoded(path, open_bytes, encoding) as text:
             sample = text.read(SNIFF_CHARS)
         if not sample.strip():
-            raise FileError(f"{path}: is empty; a table needs a header and rows")
+            raise FileError(f"{path}: the file is empty; a table needs a header and rows")
         if "\0" in sample:
             raise FileError(
-                f"{path}: holds NUL bytes, so it is no text table; "
+                f"{path}: the file contains NUL bytes, so it is not a text table; "
                 "if it is UTF-16, add --encoding utf-16"
             )
         separator = separator or _separator(sample)
@@ -74,7 +74,9 @@ def read_text(
             "save the file as UTF-8 or name its encoding, as in --encoding latin-1"
         ) from error
     except csv.Error as error:
-        raise FileError(f"{path}, line {line}: {error}; is a quote missing or too many?") from error
+        raise FileError(
+            f"{path}, line {line}: {error}; is there a missing or an extra quote?"
+        ) from error
 
 
 def _decoded(path: Path, open_bytes: Open, encoding: str) -> io.TextIOWrapper:
@@ -87,7 +89,7 @@ def _decoded(path: Path, open_bytes: Open, encoding: str) -> io.TextIOWrapper:
 
 
 def _undecodable(open_bytes: Open, encoding: str) -> str:
-    """Say in which line the first unreadable byte is."""
+    """Return the line of the first unreadable byte, as the end of a message; "" if unknown."""
     with io.BufferedReader(open_bytes()) as lines:
         for number, line in enumerate(lines, start=1):
             try:
@@ -98,20 +100,22 @@ def _undecodable(open_bytes: Open, encoding: str) -> str:
 
 
 def _separator(sample: str) -> str:
-    """Choose the separator: the one that cuts header and first rows into equally many cells."""
-    cut = sample if len(sample) < SNIFF_CHARS else sample[: sample.rfind("\n") + 1] or sample
+    """Choose the separator that cuts the header and the first rows into equally many cells."""
+    whole_lines = (
+        sample if len(sample) < SNIFF_CHARS else sample[: sample.rfind("\n") + 1] or sample
+    )
     best, best_score = SEPARATORS[0], (False, 1)
     for separator in SEPARATORS:
         widths: list[int] = []
         try:
-            for record in csv.reader(io.StringIO(cut, newline=""), delimiter=separator):
+            for record in csv.reader(io.StringIO(whole_lines, newline=""), delimiter=separator):
                 if record:
                     widths.append(len(record))
                 if len(widths) > SNIFF_RECORDS:
                     break
         except csv.Error:
-            continue  # the reading proper will say what is wrong
-        usual = 2 * sum(width > 1 for width in widths) > len(widths)  # not in one name only
+            continue  # reading the whole file will report what is wrong
+        usual = 2 * sum(width > 1 for width in widths) > len(widths)  # not only inside one name
         score = (len(set(widths)) == 1, widths[0])
         if widths[0] > 1 and usual and score > best_score:
             best, best_score = separator, score
@@ -124,25 +128,25 @@ def _collect(path: Path, reader: Any, separator: str, text_columns: Collection[s
     rows: list[list[str]] = []
 
     def flush() -> None:
-        for at, cells in enumerate(zip(*rows, strict=True)):
-            batches[at].append(pa.array(cells, pa.string()))
+        for index, cells in enumerate(zip(*rows, strict=True)):
+            batches[index].append(pa.array(cells, pa.string()))
         rows.clear()
 
     for record in reader:
         if not record:
-            continue  # a blank line is no row; a missing cell of a one-column table is written ""
+            continue  # a blank line is not a row; a table of one column writes missing cells as ""
         if len(record) != len(names):
             raise FileError(
                 f"{path}, line {reader.line_num}: {len(record)} cells where the header has "
-                f"{len(names)} (separator {separator!r}); mend the line, or quote cells that "
-                "hold the separator"
+                f"{len(names)} (separator {separator!r}); correct the line, or quote cells that "
+                "contain the separator"
             )
         rows.append(record)
         if len(rows) == BATCH_ROWS:
             flush()
     flush()
     if not batches[0]:
-        raise FileError(f"{path}: has a header but no rows")
+        raise FileError(f"{path}: the file has a header but no rows")
     comma = separator == ";"
     columns = []
     for name, parts in zip(names, batches, strict=True):
@@ -152,28 +156,28 @@ def _collect(path: Path, reader: Any, separator: str, text_columns: Collection[s
 
 
 def check_names(path: Path | str, names: list[str]) -> list[str]:
-    """Refuse empty and repeated column names."""
-    for place, name in enumerate(names):
+    """Return the column names; SchemaError for an empty or a repeated one."""
+    for index, name in enumerate(names):
         if not name.strip():
             raise SchemaError(
-                f"{path}: column {place + 1} has no name in the header; give it one "
+                f"{path}: column {index + 1} has no name in the header; give it one "
                 "(a column of row numbers is best left out)"
             )
-        if name in names[:place]:
+        if name in names[:index]:
             raise SchemaError(
                 f"{path}: column name {name!r} occurs twice (columns {names.index(name) + 1} and "
-                f"{place + 1}); rename one of them"
+                f"{index + 1}); rename one of them"
             )
     return names
 
 
 def _typed(cells: pa.ChunkedArray, decimal_comma: bool) -> pa.ChunkedArray:
-    """Turn a column of text into numbers or booleans where nothing is lost by it."""
+    """Turn a column of text into numbers or booleans where this loses nothing."""
     text = _text(cells)
     bare = pc.utf8_trim_whitespace(text)
     bare = _blank(bare, _is_one_of(bare, MISSING_AMONG_NUMBERS))
     if bare.null_count == len(bare):
-        return text  # nothing present, or nothing but marks that may be values
+        return text  # every cell is missing, or a mark that may be a value
     if _all(pc.is_in(bare, value_set=pa.array(["true", "false"])), bare):
         return bare.cast(pa.bool_())
     if decimal_comma and not _fits(bare, _REAL) and _fits(bare, _DECIMAL_COMMA):
@@ -213,8 +217,8 @@ def _all(flags: pa.ChunkedArray, cells: pa.ChunkedArray) -> bool:
 
 
 def as_text(table: pa.Table, separator: str, guard: bool) -> str:
-    """Write a table as delimited text; ``guard`` defuses text that spreadsheets would run."""
-    alone = table.num_columns == 1  # an empty line would be no row
+    """Return a table as delimited text; ``guard`` defuses text that spreadsheets would run."""
+    alone = table.num_columns == 1  # an empty line would not be read as a row
     header = pa.chunked_array([pa.array(table.column_names, pa.string())])
     lines = [separator.join(_quoted(header, separator, guard, True).to_pylist())]
     if table.num_rows:
@@ -228,7 +232,7 @@ def as_text(table: pa.Table, separator: str, guard: bool) -> str:
 
 
 def _cells(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, bool]:
-    """Give a column as text, and whether it was text to begin with."""
+    """Return a column as text, and whether it was text to begin with."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
@@ -237,7 +241,7 @@ def _cells(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, bool]:
         column = column.cast(pa.timestamp("us", kind.tz), safe=False)
         whole = column.cast(pa.timestamp("s", kind.tz), safe=False)
         if pc.all(pc.equal(whole.cast(column.type), column)).as_py() is not False:
-            column = whole  # no fractions of a second anywhere: none written
+            column = whole  # no cell has a fraction of a second, so none is written
     try:
         return column.cast(pa.string()), pa.types.is_string(kind) or pa.types.is_large_string(kind)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:

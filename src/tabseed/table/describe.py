@@ -1,4 +1,4 @@
-"""What ``tabseed info`` says of a column."""
+"""What ``tabseed info`` says about a column."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabseed.table.table import Table
 
 
 def describe(table: Table, column: Column) -> dict[str, Any]:
-    """Say of one column what kind it is, what it holds and why it was taken so."""
+    """Return the kind of a column, the reason for it, and a summary of its values."""
     values = table.to_arrow()[column.name]
     return {
         "name": column.name,
@@ -25,7 +25,7 @@ def describe(table: Table, column: Column) -> dict[str, Any]:
 
 
 def _shown_values(table: Table, column: Column, most: int = 3) -> str:
-    """Show a range or the commonest levels; never a value of an id or free text."""
+    """Return a range or the commonest levels as text; never a value of an id or free text."""
     if column.kind in LEFT_OUT:
         return "not shown"
     if column.kind in NUMERIC:
@@ -38,8 +38,8 @@ def _shown_values(table: Table, column: Column, most: int = 3) -> str:
     codes = table.codes(column.name)
     counts = np.bincount(codes[codes >= 0], minlength=len(column.categories))
     common = np.argsort(-counts, kind="stable")[:most]
-    shown = ", ".join(str(column.categories[at])[:30] for at in common)
-    return shown + (", ..." if len(column.categories) > most else "")
+    levels = ", ".join(str(column.categories[code])[:30] for code in common)
+    return levels + (", ..." if len(column.categories) > most else "")
 
 
 def _shown_number(number: float, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""What kind is a column? Each answer comes with its reason; nothing is decided in silence."""
+"""Detect the kind of a column. Each answer comes with its reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tabseed.errors import SchemaError
 from tabseed.table.schema import DISCRETE, Category, Column, Kind
 
-MAX_EXACT_INTEGER = 2**53  # beyond it neighbours share one float64
+MAX_EXACT_INTEGER = 2**53  # beyond it, neighbouring integers share one float64
 MIN_ROWS_FOR_ID = 20  # with fewer rows, all-distinct values say nothing
 ID_NAME = re.compile(  # patient_id, patientId, but not paid
     r"(?i:(^|[\W_])(id|uuid|guid|key|index|nbr|rownames?|unnamed:? ?0?)$)|(?<=[a-z])I[dD]$"
@@ -65,15 +65,17 @@ def describe_as(
         ordered = kind == "ordinal" and pa.types.is_dictionary(values.type) and values.type.ordered
         categories = _levels(values) if ordered else _categories(name, values.drop_null())
     if kind == "boolean" and len(categories) > 2:
-        raise SchemaError(f"column {name!r} has {len(categories)} values, a boolean has two")
+        raise SchemaError(
+            f"column {name!r} has {len(categories)} values, but a boolean has two; set another kind"
+        )
     if kind != "datetime" and datetime_format is not None:
-        raise SchemaError(f"column {name!r}: a date pattern goes with datetime, not with {kind}")
+        raise SchemaError(f"column {name!r}: a date pattern is for datetime, not for {kind}")
     if kind == "datetime" and datetime_format is None and pa.types.is_string(values.type):
         fitting = _fitting_formats(values.drop_null())
         if not fitting:
             raise SchemaError(
                 f"column {name!r}: no known date pattern fits all its values; "
-                f"name it, as in {name}=datetime:%d/%m/%Y"
+                f"give its pattern, as in {name}=datetime:%d/%m/%Y"
             )
         datetime_format = fitting[0]
     return Column(name, kind, "set by you", categories, datetime_format)
@@ -89,7 +91,7 @@ def _categories(name: str, present: pa.ChunkedArray) -> tuple[Category, ...]:
         raise SchemaError(
             f"column {name!r} is stored as {kind}, which cannot be categories; make it text first"
         )
-    values = set(pc.unique(present).to_pylist())  # a set, for -0.0 and 0.0 are one
+    values = set(pc.unique(present).to_pylist())  # a set, because -0.0 and 0.0 are one category
     return tuple(sorted(values, key=_category_order))
 
 
@@ -102,7 +104,7 @@ _CATEGORY_TYPES = (
 
 
 def _levels(values: pa.ChunkedArray) -> tuple[Category, ...]:
-    """Give the categories of an ordered dictionary column in their order, unused ones too."""
+    """Return the categories of an ordered dictionary column in their order, unused ones too."""
     return tuple(values.combine_chunks().dictionary.to_pylist())
 
 
@@ -128,7 +130,7 @@ def _detect_integer(name: str, present: pa.ChunkedArray) -> Column:
 
 
 def _detect_real(name: str, present: pa.ChunkedArray, *, has_missing: bool) -> Column:
-    if pa.types.is_decimal(present.type):  # through text: Arrow's own cast is an ulp off
+    if pa.types.is_decimal(present.type):  # through text: Arrow's own cast is off by an ulp
         present = present.cast(pa.string())
     numbers = present.cast(pa.float64()).to_numpy()
     if np.array_equal(numbers, np.round(numbers)) and np.abs(numbers).max() <= MAX_EXACT_INTEGER:
@@ -166,7 +168,7 @@ def _fitting_formats(present: pa.ChunkedArray) -> list[str]:
     fitting = []
     for pattern in DATE_FORMATS:
         parsed = pc.strptime(distinct, format=pattern, unit="us", error_is_null=True)
-        # a pattern fits only if it also writes the very same text back
+        # a pattern fits only if it also writes exactly the same text back
         if (
             parsed.null_count == 0
             and pc.all(pc.equal(write_dates(parsed, pattern), distinct.cast(pa.string()))).as_py()
@@ -176,6 +178,6 @@ def _fitting_formats(present: pa.ChunkedArray) -> list[str]:
 
 
 def write_dates(dates: pa.Array, pattern: str) -> pa.Array:
-    """Write timestamps as text by a strptime pattern (whole seconds, four-digit years)."""
+    """Return timestamps as text by a strptime pattern (whole seconds, four-digit years)."""
     seconds = dates.cast(pa.timestamp("s"), safe=False)
     return pc.strftime(seconds, format=pattern)

@@ -1,7 +1,7 @@
 """Files: tables in and out, schemas, and writing that never leaves half a file.
 
-Text tables are :mod:`tabseed.table.delimited`'s. Every refusal is one line: which file, where, what
-to do.
+:mod:`tabseed.table.delimited` reads and writes text tables. Every error is one line: which file,
+where, what to do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tabseed.table.frames import to_arrow
 from tabseed.table.schema import Column, Schema
 from tabseed.table.table import Frame, Table
 
-MAX_BYTES = 2**31  # decompressed; a table beyond 2 GiB is not a small one, or it is a zip bomb
+MAX_BYTES = 2**31  # decompressed; a file beyond 2 GiB is not a small table, or is a zip bomb
 MAX_SCHEMA_BYTES = 2**26
 _TEXT_FORMATS = {".csv": None, ".tsv": "\t"}
 _PARQUET = (".parquet", ".pq")
@@ -44,17 +44,18 @@ def read_table(
     encoding: str = "utf-8",
     text_columns: Collection[str] = (),
 ) -> pa.Table:
-    """Read a table as pyarrow's ``Table``; the name's ending decides the format.
+    """Read a table as pyarrow's ``Table``; the ending of the file's name decides the format.
 
-    That is a plain frame, as those of pandas and polars are: the kinds of its columns are
-    detected by :meth:`Table.from_frame <tabseed.table.table.Table.from_frame>`, and so by every
-    function that takes a frame.
+    The result is a plain frame, like those of pandas and polars:
+    :meth:`Table.from_frame <tabseed.table.table.Table.from_frame>`, and so every function that
+    takes a frame, detects the kinds of its columns.
 
-    CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow or Feather. ``sql`` asks a
-    DuckDB file, opened read-only, or any other table file under the name ``data``. ``encoding``
-    is for text files. Text becomes whole numbers, real numbers or true/false only if every cell
-    is written as such without leading zeros, plus signs or too many digits; dates stay text, and
-    so do ``text_columns``. Files beyond ``MAX_BYTES`` (after decompression) are refused.
+    The formats are CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow and Feather.
+    ``sql`` is a query to a DuckDB file, opened read-only, or to any other table file under the
+    name ``data``. ``encoding`` is for text files. Text becomes whole numbers, real numbers or
+    true/false only if every cell is written as such without leading zeros, plus signs or too many
+    digits; dates stay text, and so do ``text_columns``. FileError for files beyond ``MAX_BYTES``
+    (after decompression).
     """
     path = Path(path)
     if not path.exists():
@@ -62,7 +63,7 @@ def read_table(
     if path.is_dir():
         raise FileError(f"{path}: is a directory; name a file")
     if not path.is_file():
-        raise FileError(f"{path}: is no regular file; save the table in one first")
+        raise FileError(f"{path}: is not a regular file; save the table in one first")
     suffix, _ = _ending(path)
     try:
         if suffix in _DUCKDB:
@@ -71,7 +72,7 @@ def read_table(
             return _ask_database(path, sql)
         table = _read_plain(path, suffix, encoding, text_columns)
     except EOFError as error:
-        raise FileError(f"{path}: the compressed file ends early; fetch it again") from error
+        raise FileError(f"{path}: the compressed file is cut short; get it again") from error
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
     return table if sql is None else _ask_table(path, table, sql)
@@ -88,7 +89,7 @@ def _read_plain(path: Path, suffix: str, encoding: str, text_columns: Collection
 
 
 def _ending(path: Path) -> tuple[str, bool]:
-    """Give the ending that names the format, and whether ``.gz`` follows it."""
+    """Return the ending that names the format, and whether ``.gz`` follows it."""
     name = path.name.lower()
     zipped = name.endswith(".gz")
     return Path(name.removesuffix(".gz")).suffix, zipped
@@ -101,7 +102,7 @@ def _reason(error: BaseException) -> str:
 
 
 class _Limited(io.RawIOBase):
-    """A byte stream that refuses to give more than ``MAX_BYTES``."""
+    """A byte stream that raises FileError after ``MAX_BYTES``."""
 
     def __init__(self, source: IO[bytes], path: Path) -> None:
         self._source, self._path, self._left = source, path, MAX_BYTES
@@ -128,7 +129,7 @@ def _open(path: Path) -> Any:
 
 def _too_large(path: Path) -> FileError:
     return FileError(
-        f"{path}: holds more than {MAX_BYTES // 2**20} MiB of data; take a part of its rows"
+        f"{path}: holds more than {MAX_BYTES // 2**20} MiB of data; take only some of its rows"
     )
 
 
@@ -137,9 +138,9 @@ def _read_parquet(path: Path) -> pa.Table:
 
     try:
         with pq.ParquetFile(path) as file:
-            found = file.metadata
-            groups = (found.row_group(at).total_byte_size for at in range(found.num_row_groups))
-            if sum(groups) > MAX_BYTES:
+            metadata = file.metadata
+            groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+            if sum(group.total_byte_size for group in groups) > MAX_BYTES:
                 raise _too_large(path)
             return file.read()
     except (pa.ArrowException, ValueError) as error:
@@ -153,8 +154,8 @@ def _read_arrow(path: Path) -> pa.Table:
         with pa.OSFile(str(path)) as source:
             is_file = source.read(6) == b"ARROW1"
             source.seek(0)
-            opened = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
-            return opened.read_all()
+            reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
+            return reader.read_all()
     except (pa.ArrowException, ValueError) as error:
         raise FileError(f"{path}: not a sound Arrow file: {_reason(error)}") from error
 
@@ -167,7 +168,7 @@ def _duckdb() -> Any:
     return duckdb
 
 
-# A query reads what it is given: no other files, no network, no extensions.
+# A query reads only its own table: no other files, no network, no extensions.
 _CLOSED = {"enable_external_access": "false"}
 
 
@@ -192,33 +193,33 @@ def _ask_table(path: Path, table: pa.Table, sql: str) -> pa.Table:
 
 def _result(relation: Any) -> pa.Table:
     if relation is None:
-        raise FileError("--sql: the query gives no table; it should begin with select")
-    found = relation.to_arrow_table()
-    check_names(Path("--sql"), found.column_names)
-    return found
+        raise FileError("--sql: the query returns no table; it should begin with select")
+    table = relation.to_arrow_table()
+    check_names(Path("--sql"), table.column_names)
+    return table
 
 
 # --- writing ------------------------------------------------------------------------------------
 
 
 def check_writable(path: str | os.PathLike[str], *, force: bool = False) -> Path:
-    """Refuse a path that could not be written; ask before long work, not after it."""
+    """Return the path; FileError if it could not be written. Call it before long work."""
     path = Path(path)
     if path.is_dir():
         raise FileError(f"{path}: is a directory; name a file")
     if path.exists() and not path.is_file():
-        raise FileError(f"{path}: is no regular file; name another")
+        raise FileError(f"{path}: is not a regular file; name another")
     if path.exists() and not force:
-        raise FileError(f"{path}: exists already; name another file or add --force")
+        raise FileError(f"{path}: already exists; name another file or add --force")
     if not path.parent.is_dir():
-        raise FileError(f"{path}: there is no directory {str(path.parent)!r}; make it first")
+        raise FileError(f"{path}: there is no directory {str(path.parent)!r}; create it first")
     if not os.access(path.parent, os.W_OK):
-        raise FileError(f"{path}: no permission to write in {str(path.parent)!r}")
+        raise FileError(f"{path}: no permission to write to {str(path.parent)!r}")
     return path
 
 
 def check_table_path(path: str | os.PathLike[str], *, force: bool = False) -> Path:
-    """As :func:`check_writable`, and the ending must name a format that can be written."""
+    """Do as :func:`check_writable`, and require an ending that names a writable format."""
     path = Path(path)
     suffix, zipped = _ending(path)
     known = suffix in _TEXT_FORMATS or (suffix in _PARQUET + _ARROW and not zipped)
@@ -228,7 +229,7 @@ def check_table_path(path: str | os.PathLike[str], *, force: bool = False) -> Pa
 
 
 def check_spreadsheet(path: str | os.PathLike[str], for_spreadsheet: bool) -> None:
-    """Refuse the guard for spreadsheets where the file is no text that one would open."""
+    """Raise FileError if the guard for spreadsheets is asked for a file that is not text."""
     if for_spreadsheet and _ending(Path(path))[0] not in _TEXT_FORMATS:
         raise FileError(f"{path}: a guard for spreadsheets needs a .csv or .tsv file")
 
@@ -239,7 +240,7 @@ def check_outputs(
     inputs: Sequence[Path | None],
     force: bool,
 ) -> None:
-    """Refuse, before any work, output paths that could not be written or would hit another."""
+    """Raise FileError, before any work, for outputs that cannot be written or are named twice."""
     taken = {path.resolve() for path in inputs if path is not None}
     for path in (*tables, *(p for p in others if p is not None)):
         if path.resolve() in taken:
@@ -251,16 +252,16 @@ def check_outputs(
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[Path]:
-    """Give a temporary path in the same directory; rename it to ``path`` if all goes well.
+    """Yield a temporary path in the same directory; rename it to ``path`` if all goes well.
 
-    Whatever ends the block early, an interrupt included, leaves no file behind, and an older
-    file untouched.
+    If anything ends the block early, an interrupt included, no new file is left behind and an
+    older file stays untouched.
     """
     path = check_writable(path, force=force)
     part = path.with_name(f".tabseed-{secrets.token_hex(6)}.part")
     try:
         yield part
-        check_writable(path, force=force)  # somebody else may have been quicker
+        check_writable(path, force=force)  # another process may have created it meanwhile
         os.replace(part, path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {_reason(error)}") from error
@@ -269,13 +270,13 @@ def atomic_write(path: str | os.PathLike[str], *, force: bool = False) -> Iterat
 
 
 def write_bytes(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Write bytes at once or not at all."""
+    """Write bytes completely or not at all."""
     with atomic_write(path, force=force) as part:
         part.write_bytes(data)
 
 
 def write_text(text: str, path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Write UTF-8 text at once or not at all; line ends stay as they are."""
+    """Write UTF-8 text completely or not at all; line ends stay as they are."""
     write_bytes(text.encode(), path, force=force)
 
 
@@ -286,11 +287,12 @@ def write_table(
     force: bool = False,
     for_spreadsheet: bool = False,
 ) -> None:
-    """Write a table; the name's ending decides the format. The same table gives the same bytes.
+    """Write a table; the ending of the file's name decides the format.
 
-    ``table`` is a frame of pandas, polars or pyarrow, or a :class:`~tabseed.table.table.Table`.
-    CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow or Feather; no index of pandas is
-    written. An existing file is refused without ``force``; FileError says what is in the way.
+    The same table gives the same bytes. ``table`` is a frame of pandas, polars or pyarrow, or a
+    :class:`~tabseed.table.table.Table`. The formats are CSV (``.csv``, ``.tsv``, either with
+    ``.gz``), Parquet, Arrow and Feather; an index of pandas is not written. FileError if the file
+    cannot be written, or exists and ``force`` is false.
 
     ``for_spreadsheet`` puts an apostrophe before text cells and column names that a spreadsheet
     might run as a formula. No such guard is complete: other programs have other triggers.
@@ -324,7 +326,7 @@ def _as_arrow(table: Frame) -> pa.Table:
 
 
 def read_schema(path: str | os.PathLike[str]) -> Schema:
-    """Read a schema from JSON, ours or SDV's metadata of one table."""
+    """Read a schema from JSON: tabseed's own, or SDV's metadata of one table."""
     path = Path(path)
     try:
         if path.stat().st_size > MAX_SCHEMA_BYTES:
@@ -343,13 +345,13 @@ def read_schema(path: str | os.PathLike[str]) -> Schema:
 
 
 def write_schema(schema: Schema, path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Write a schema as JSON that SDV reads too."""
+    """Write a schema as JSON, which SDV can read too."""
     text = json.dumps(schema.to_dict(), indent=2, ensure_ascii=False)
     write_text(text + "\n", path, force=force)
 
 
 def text_columns(schema: Iterable[Column]) -> set[str]:
-    """Name the columns that hold text by their schema, though a file's cells may look otherwise."""
+    """Return the names of columns that are text by their schema, whatever their cells look like."""
     return {
         column.name
         for column in schema

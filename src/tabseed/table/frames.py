@@ -1,7 +1,7 @@
 """Dataframes into Arrow and back: pandas 2 and 3, polars, pyarrow, through narwhals.
 
-What Arrow cannot tell (dtypes of pandas, Enums of polars, column labels that are not text) is
-kept in :class:`FrameKind`, so that a table goes out as the kind of frame that came in.
+:class:`FrameKind` keeps what Arrow cannot (dtypes of pandas, Enums of polars, column labels that
+are not text), so that a table goes out as the kind of frame that came in.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class FrameKind:
 
     backend: str  # "pandas", "polars" or "pyarrow"
     arrow: pa.Schema
-    dtypes: dict[str, Any]  # what Arrow cannot tell: dtypes of pandas, Enums of polars, by name
+    dtypes: dict[str, Any]  # what Arrow cannot keep: dtypes of pandas, Enums of polars, by name
     labels: dict[str, Any]  # pandas column labels that are not text, by their text
 
     @classmethod
     def of(cls, frame: nw.DataFrame[Any], labels: list[Any], arrow: pa.Schema) -> FrameKind:
-        """Note kind and dtypes of a frame."""
+        """Record the kind and the dtypes of a frame."""
         backend, native = frame.implementation.value, frame.to_native()
         if backend == "polars":
             enums = {n: native.schema[n] for n, d in frame.schema.items() if d == nw.Enum}
@@ -67,7 +67,7 @@ class FrameKind:
         return native
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict; what JSON cannot hold becomes text (dates as column labels)."""
+        """Return a JSON-ready dict; what JSON cannot hold becomes text (dates as column labels)."""
         return {
             "backend": self.backend,
             "arrow": base64.b64encode(self.arrow.serialize().to_pybytes()).decode(),
@@ -77,7 +77,7 @@ class FrameKind:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FrameKind:
-        """Read what :meth:`to_dict` wrote; where its library is absent, frames become pyarrow."""
+        """Read what :meth:`to_dict` wrote; if its library is not installed, frames are pyarrow."""
         arrow = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(data["arrow"])))
         backend = data["backend"]
         if backend not in ("pandas", "polars") or find_spec(backend) is None:
@@ -87,7 +87,7 @@ class FrameKind:
 
 
 def _describe_dtype(dtype: Any) -> dict[str, Any]:
-    """Describe a dtype of pandas, or an Enum of polars, JSON-ready."""
+    """Return a JSON-ready description of a dtype of pandas, or of an Enum of polars."""
     if hasattr(dtype, "pyarrow_dtype"):
         return {"is": "arrow"}
     if hasattr(dtype, "storage"):
@@ -124,7 +124,7 @@ def _remake_dtype(data: Mapping[str, Any], arrow: pa.DataType) -> Any:
 
 
 def _to_pandas(values: pa.ChunkedArray, dtype: Any) -> Any:
-    """Turn one column into a pandas Series of a dtype, no value passing through a float."""
+    """Turn one column into a pandas Series of a dtype; no value passes through a float."""
     import pandas as pd
 
     if isinstance(dtype, pd.CategoricalDtype):
@@ -139,13 +139,13 @@ def _to_pandas(values: pa.ChunkedArray, dtype: Any) -> Any:
 
 
 def _text_levels(levels: Any) -> Any:
-    """Give the categories of a pandas dtype, as text where Arrow has no such type."""
+    """Return the categories of a pandas dtype, as text where Arrow has no such type."""
     plain = levels.inferred_type in ("string", "integer", "floating", "boolean", "empty")
     return levels if plain else levels.astype(str)
 
 
 def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
-    """Take a frame into Arrow, with plain types and unique names that are text."""
+    """Turn a frame into Arrow, with plain types and unique names that are text."""
     try:
         narwhal = nw.from_native(frame, eager_only=True)
     except TypeError as error:
@@ -157,11 +157,11 @@ def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
     native = narwhal.to_native()
     labels = list(native.columns) if narwhal.implementation.value == "pandas" else narwhal.columns
     names = [str(label) for label in labels]
-    for place, name in enumerate(names):
-        if name in names[:place]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
             raise SchemaError(
                 f"column name {name!r} occurs twice (columns {names.index(name) + 1} and "
-                f"{place + 1}); rename one of them"
+                f"{index + 1}); rename one of them"
             )
     if not names:
         raise SchemaError("the table has no columns")
@@ -172,12 +172,12 @@ def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
 
 
 def frame_of_rows(rows: list[dict[str, Any]], kind: str) -> Any:
-    """Make a frame of ``kind`` (one of FRAMES) from dicts of the same keys, a row each.
+    """Make a frame of ``kind`` (one of FRAMES) from dicts of the same keys, one for each row.
 
     TabseedError for another kind, MissingDependencyError if its library is not installed.
     """
     if kind not in FRAMES:
-        raise TabseedError(f"kind={kind!r}: frames are of {', '.join(FRAMES)}")
+        raise TabseedError(f"kind={kind!r} is not one of {', '.join(FRAMES)}")
     if find_spec(kind) is None:
         raise MissingDependencyError(f"{kind} is not installed; pip install {kind}")
     table = pa.Table.from_pylist(rows)
@@ -187,63 +187,63 @@ def frame_of_rows(rows: list[dict[str, Any]], kind: str) -> Any:
 
 
 def is_frame(data: Any) -> bool:
-    """Whether it is a table of pandas, polars or pyarrow."""
+    """Return whether ``data`` is a table of pandas, polars or pyarrow."""
     return nw.dependencies.is_into_dataframe(data)
 
 
 def is_series(data: Any) -> bool:
-    """Whether it is a column of pandas, polars or pyarrow."""
+    """Return whether ``data`` is a column of pandas, polars or pyarrow."""
     return nw.dependencies.is_into_series(data)
 
 
 def as_frame(series: Any) -> Any:
-    """Give a column as a frame of that column alone, whose name is "0" if it had none."""
+    """Return a frame of one column alone, which is called "0" if it had no name."""
     narwhal = nw.from_native(series, series_only=True)
     return (narwhal if narwhal.name else narwhal.alias("0")).to_frame().to_native()
 
 
 def as_series(frame: Any, like: Any) -> Any:
-    """Give the first column of a frame as a column of the name of ``like``."""
+    """Return the first column of a frame, under the name of the column ``like``."""
     narwhal = nw.from_native(frame, eager_only=True)
     series = narwhal[narwhal.columns[0]]
     return series.alias(nw.from_native(like, series_only=True).name).to_native()
 
 
-def rows_at(data: Any, places: Any) -> Any:
-    """Give rows of a frame or a column by place, numbered anew where rows have labels."""
-    taken = nw.from_native(data, eager_only=True, allow_series=True)[places].to_native()
-    return _numbered(taken)
+def rows_at(data: Any, indices: Any) -> Any:
+    """Return rows of a frame or a column by index, renumbered where rows have labels."""
+    rows = nw.from_native(data, eager_only=True, allow_series=True)[indices].to_native()
+    return _renumbered(rows)
 
 
 def stacked(top: Any, below: Any) -> Any:
-    """Put rows of a frame below those of another of its kind and columns, numbered anew.
+    """Put the rows of one frame below those of another of its kind and columns, renumbered.
 
-    ``top`` may be sparse, and what comes out is so then.
+    ``top`` may be sparse; then so is the result.
     """
     parts = [nw.from_native(part, eager_only=True) for part in (dense(top), below)]
-    full = _numbered(nw.concat(parts, how="vertical").to_native())
+    full = _renumbered(nw.concat(parts, how="vertical").to_native())
     return full.astype(top.dtypes) if hasattr(top, "sparse") else full
 
 
 def with_flags(frame: Any, name: str, flags: Any) -> Any:
-    """Give a frame with one more column, of true and false."""
+    """Return a frame with one more column, of true and false."""
     narwhal = nw.from_native(frame, eager_only=True)
     column = nw.new_series(name, list(flags), nw.Boolean, backend=narwhal.implementation)
     return narwhal.with_columns(column).to_native()
 
 
 def dense(frame: Any) -> Any:
-    """Give a frame of pandas whose columns are all sparse as one of plain columns."""
+    """Return a frame of pandas whose columns are all sparse as one of plain columns."""
     return frame.sparse.to_dense() if hasattr(frame, "sparse") else frame
 
 
-def _numbered(data: Any) -> Any:
+def _renumbered(data: Any) -> Any:
     return data.reset_index(drop=True) if hasattr(data, "reset_index") else data
 
 
 def _column_to_arrow(name: str, series: nw.Series[Any]) -> pa.ChunkedArray:
     if series.implementation.value == "pyarrow":
-        return series.to_native()  # whole: its chunks may differ in their dictionaries
+        return series.to_native()  # in its chunks, whose dictionaries may differ
     native = series.to_native()
     try:
         if hasattr(native, "cat") and series.implementation.value == "pandas":
@@ -254,13 +254,13 @@ def _column_to_arrow(name: str, series: nw.Series[Any]) -> pa.ChunkedArray:
         reason = str(error.args[0]) if isinstance(error, pa.ArrowException) else str(error)
         raise SchemaError(
             f"column {name!r} of type {native.dtype} cannot be read: "
-            f"{' '.join(reason.split())}; give it one type, such as text"
+            f"{' '.join(reason.split())}; convert it to one type, such as text"
         ) from error
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
 def _plain_cells(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Make NaN missing, as every dataframe but Arrow's means it, and the type plain."""
+    """Make the type plain, and NaN missing, which it means in every dataframe but Arrow's."""
     kind = values.type
     if pa.types.is_floating(kind):
         return pc.if_else(pc.is_nan(values.fill_null(0)), pa.scalar(None, kind), values)
@@ -268,18 +268,18 @@ def _plain_cells(values: pa.ChunkedArray) -> pa.ChunkedArray:
         return _as_type(values, plain_type(kind))
     plain = plain_type(kind.value_type)
     parts = [(c.indices, c.dictionary.cast(plain)) for c in values.chunks]
-    cells = pa.chunked_array([levels.take(places) for places, levels in parts], plain)
+    cells = pa.chunked_array([levels.take(codes) for codes, levels in parts], plain)
     if plain == plain_type(kind):
         return cells
     levels = pa.chunked_array([levels for _, levels in parts], plain).unique().drop_null()
-    # each level once, and missing cells missing, not a level of their own
-    places = pc.index_in(cells, value_set=levels).combine_chunks()
-    array = pa.DictionaryArray.from_arrays(places, levels, ordered=kind.ordered)
+    # each level occurs once, and missing cells are missing, not a level of their own
+    codes = pc.index_in(cells, value_set=levels).combine_chunks()
+    array = pa.DictionaryArray.from_arrays(codes, levels, ordered=kind.ordered)
     return pa.chunked_array([array])
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """Give the type in which a column is kept: one for all texts, categories that are plain."""
+    """Return the type in which a column is kept: one type for all text, and plain categories."""
     if is_text(kind):
         return pa.string()
     if not pa.types.is_dictionary(kind):
@@ -287,7 +287,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     levels = plain_type(kind.value_type)
     fits = (pa.types.is_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
     if not any(fit(levels) for fit in fits):
-        return levels  # dates, lists, ... : their categories mean nothing of their own
+        return levels  # dates, lists, ... : being categories adds nothing to their values
     return pa.dictionary(pa.int32(), levels, kind.ordered)
 
 
@@ -296,13 +296,13 @@ def _as_type(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
         return values
     if pa.types.is_dictionary(kind) and not pa.types.is_dictionary(values.type):
         if pa.types.is_nested(kind.value_type):
-            return values  # Arrow reads dictionaries of lists, but makes none
+            return values  # Arrow reads dictionaries of lists, but cannot make them
         values = values.cast(kind.value_type).dictionary_encode()
     return values.cast(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a type is text, of whatever size."""
+    """Return whether a type is text, of any size."""
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )

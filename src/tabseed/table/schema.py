@@ -1,7 +1,7 @@
 """What the columns of a table are: kinds, categories, reasons; read and written as JSON.
 
-The JSON carries SDV's keys (``columns``, ``sdtype``, ``primary_key``) so that the same file
-serves both; what SDV has no word for lies under ``tabseed`` inside a column.
+The JSON has SDV's keys (``columns``, ``sdtype``, ``primary_key``), so that both libraries read the
+same file; what SDV has no key for is under ``tabseed`` inside a column.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LEFT_OUT: frozenset[str] = frozenset({"id", "text"})
 Category = str | int | float | bool
 
 _SDTYPE_OF = {"continuous": "numerical", "integer": "numerical", "ordinal": "categorical"}
-# directives that Arrow both reads and writes; it takes others in silence, and reads nothing
+# directives that Arrow both reads and writes; it silently accepts others, and reads nothing
 _DATE_PATTERN = re.compile(r"([^%]|%[aAbBcdDeFHIjmMpRSTxXyY])*")
 
 
@@ -66,11 +66,11 @@ class Column:
         if pattern is not None and not _is_date_pattern(pattern):
             raise SchemaError(
                 f"column {self.name!r}: {pattern!r} is not a date pattern that can be read and "
-                "written; write one such as %d/%m/%Y or %Y-%m-%d %H:%M:%S"
+                "written; give one such as %d/%m/%Y or %Y-%m-%d %H:%M:%S"
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the column as SDV writes it, with ours under ``tabseed``."""
+        """Return the column as SDV writes it, with tabseed's own entries under ``tabseed``."""
         entry: dict[str, Any] = {"sdtype": _SDTYPE_OF.get(self.kind, self.kind)}
         if self.kind == "integer":
             entry["computer_representation"] = "Int64"
@@ -87,7 +87,7 @@ class Column:
 
     @classmethod
     def from_dict(cls, name: str, entry: Mapping[str, Any]) -> Column:
-        """Read a column from ours or from SDV's description."""
+        """Read a column from tabseed's or from SDV's description."""
         own = entry.get("tabseed", {})
         if not isinstance(own, Mapping):
             raise SchemaError(f"column {name!r}: 'tabseed' must be an object in the schema")
@@ -132,20 +132,20 @@ def _is_date_pattern(pattern: object) -> bool:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table in order. Immutable; :meth:`with_kinds` gives a changed copy."""
+    """The columns of a table in order. Immutable; :meth:`with_column` returns a changed copy."""
 
     columns: tuple[Column, ...]
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index: dict[str, int] = {}
-        for position, column in enumerate(self.columns):
+        for i, column in enumerate(self.columns):
             if column.name in index:
                 raise SchemaError(
                     f"column name {column.name!r} occurs twice (columns {index[column.name] + 1} "
-                    f"and {position + 1}); rename one of them"
+                    f"and {i + 1}); rename one of them"
                 )
-            index[column.name] = position
+            index[column.name] = i
         object.__setattr__(self, "_index", index)
 
     def __iter__(self) -> Iterator[Column]:
@@ -165,13 +165,13 @@ class Schema:
         return self.columns[self._index[name]]
 
     def __repr__(self) -> str:
-        return as_text(*self._shown())
+        return as_text(*self._display())
 
     def _repr_html_(self) -> str:
-        headline, lines, notes = self._shown()
+        headline, lines, notes = self._display()
         return as_html(headline, ("column", "kind", "why"), lines, notes)
 
-    def _shown(self) -> tuple[str, list[list[str]], list[str]]:
+    def _display(self) -> tuple[str, list[list[str]], list[str]]:
         lines = [
             [shortened(c.name, MAX_NAME), c.kind, shortened(c.reason, MAX_TEXT)]
             for c in self.columns[:MAX_COLUMNS]
@@ -195,12 +195,12 @@ class Schema:
         return [c for c in self.columns if c.kind in LEFT_OUT]
 
     def with_column(self, column: Column) -> Schema:
-        """Give a copy in which ``column`` replaces the one of its name."""
-        at = self._index[self[column.name].name]
-        return Schema((*self.columns[:at], column, *self.columns[at + 1 :]))
+        """Return a copy in which ``column`` replaces the column of the same name."""
+        index = self._index[self[column.name].name]
+        return Schema((*self.columns[:index], column, *self.columns[index + 1 :]))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict with SDV's keys (metadata spec SINGLE_TABLE_V1)."""
+        """Return a JSON-ready dict with SDV's keys (metadata spec SINGLE_TABLE_V1)."""
         result: dict[str, Any] = {
             "METADATA_SPEC_VERSION": "SINGLE_TABLE_V1",
             "columns": {c.name: c.to_dict() for c in self.columns},
@@ -218,7 +218,7 @@ class Schema:
         if "tables" in data:
             tables = data["tables"]
             if not isinstance(tables, Mapping) or len(tables) != 1:
-                raise SchemaError("the schema describes several tables; keep the one that you need")
+                raise SchemaError("the schema describes several tables; keep only the one you need")
             data = next(iter(tables.values()))
         columns = data.get("columns") if isinstance(data, Mapping) else None
         if not isinstance(columns, Mapping) or not columns:
@@ -230,7 +230,7 @@ class Schema:
         keys = data.get("primary_key") or []
         for key in [keys] if isinstance(keys, str) else keys:
             if key not in schema.names:
-                raise SchemaError(f"the schema's primary key {key!r} is none of its columns")
+                raise SchemaError(f"the schema's primary key {key!r} is not one of its columns")
             if schema[key].kind not in LEFT_OUT and "tabseed" not in columns.get(key, {}):
                 schema = schema.with_column(
                     Column(key, "id", "primary key of the schema: left out")

@@ -1,7 +1,7 @@
-"""Tables as the rest of the house sees them: a schema, and columns as numpy arrays.
+"""Tables as the rest of the library sees them: a schema, and columns as numpy arrays.
 
-Inside, a table is a pyarrow table, whatever dataframe came in; out comes the kind that came in,
-with its dtypes (:mod:`tabseed.table.frames`; no other module knows dataframes).
+Inside, a table is a pyarrow table, whatever dataframe came in; the frame that goes out is of the
+kind that came in, with its dtypes (:mod:`tabseed.table.frames`; no other module knows dataframes).
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 
     from narwhals.typing import IntoDataFrame
 
-    # what a table is made of: a frame of pandas, polars or pyarrow, or a Table
+    # what a table is made from: a frame of pandas, polars or pyarrow, or a Table
     Frame: TypeAlias = "IntoDataFrame | Table"
 else:
-    Frame = Any  # for annotations only: narwhals has such types for type checkers alone
+    Frame = Any  # for annotations only: narwhals defines its types only for type checkers
 
 
 class Table:
-    """A table with a schema. Immutable; rows by :meth:`take`, columns as numpy arrays.
+    """A table with a schema. Immutable; :meth:`take` returns rows, columns are numpy arrays.
 
-    Numbers and codes are read from the columns once and remembered, in arrays that cannot be
-    written to; a part of a table (:meth:`take`, :meth:`select`, :meth:`split`) takes over what the
-    whole remembers. They live as long as the table.
+    A table reads numbers and codes from its columns once and remembers them, in read-only arrays;
+    a part of a table (:meth:`take`, :meth:`select`, :meth:`split`) takes over what the whole
+    remembers. They live as long as the table.
     """
 
     def __init__(self, arrow: pa.Table, schema: Schema, frame_kind: FrameKind) -> None:
@@ -58,7 +58,8 @@ class Table:
         self._read: dict[str, np.ndarray] = {}  # by column: its numbers or its codes
 
     def __reduce__(self) -> tuple[type[Table], tuple[pa.Table, Schema, FrameKind]]:
-        return Table, (self._arrow, self.schema, self.frame_kind)  # a copy reads anew: less to send
+        # without the arrays read, so there is less to send: a copy reads its columns again
+        return Table, (self._arrow, self.schema, self.frame_kind)
 
     @classmethod
     def from_frame(
@@ -67,12 +68,12 @@ class Table:
         schema: Schema | None = None,
         kinds: Mapping[str, str] | None = None,
     ) -> Table:
-        """Take a pandas, polars or pyarrow frame (or a Table, which passes through).
+        """Make a table from a pandas, polars or pyarrow frame; return a Table as it is.
 
-        Without ``schema`` the kinds are detected; ``kinds`` overrides single columns, a date
-        pattern may follow (``{"seen": "datetime:%d/%m/%Y"}``). With ``schema`` the frame must
-        hold its columns; further columns are left aside. Raises SchemaError, with column and row,
-        for cells that do not fit their column's kind.
+        Without ``schema`` the kinds are detected; ``kinds`` sets those of single columns, where a
+        date pattern may follow (``{"seen": "datetime:%d/%m/%Y"}``). With ``schema`` the frame must
+        have its columns; further columns are ignored. SchemaError, with column and row, for cells
+        that do not fit their column's kind.
         """
         if isinstance(frame, Table):
             if not kinds and schema in (None, frame.schema):
@@ -85,7 +86,7 @@ class Table:
                 schema = Schema(tuple(detect(name, arrow[name]) for name in arrow.column_names))
             whole = cls(arrow, Schema(()), frame_kind)
         for name, text in (kinds or {}).items():
-            schema = schema.with_column(_as_asked(schema[name], arrow, text))
+            schema = schema.with_column(_with_kind(schema[name], arrow, text))
         for column in schema:
             if column.name not in arrow.column_names:
                 raise SchemaError(
@@ -98,11 +99,11 @@ class Table:
         return table
 
     def __repr__(self) -> str:
-        columns = [[name, kind, ", ".join(cells)] for name, kind, *cells in self._shown()]
+        columns = [[name, kind, ", ".join(cells)] for name, kind, *cells in self._first_columns()]
         return as_text(self._headline(), columns, self._not_shown())
 
     def _repr_html_(self) -> str:
-        columns = self._shown()
+        columns = self._first_columns()
         header = [f"{name}\n{kind}" for name, kind, *_ in columns]
         rows = list(zip(*(cells for _, _, *cells in columns), strict=True))
         return as_html(self._headline(), header, rows, self._not_shown())
@@ -110,8 +111,8 @@ class Table:
     def _headline(self) -> str:
         return f"Table of {counted(len(self), 'row')} and {counted(len(self.schema), 'column')}"
 
-    def _shown(self) -> list[list[str]]:
-        """Give the first columns: name, kind and first cells of each."""
+    def _first_columns(self) -> list[list[str]]:
+        """Return name, kind and first cells of each of the first columns."""
         top = self._arrow.slice(0, MAX_ROWS)
         return [
             [shortened(c.name, MAX_NAME), c.kind]
@@ -131,29 +132,29 @@ class Table:
         return self.n_rows
 
     def numbers(self, name: str) -> Numbers:
-        """Give a numeric column as float64 (n,), NaN where missing; not to be written to.
+        """Return a numeric column as float64 (n,), NaN where missing; the array is read-only.
 
-        Datetimes are microseconds since 1970 (UTC); what is finer is cut off, and so is what is
+        Datetimes are microseconds since 1970 (UTC); anything finer is cut off, and so is anything
         beyond the 53 bits of a float: digits of long decimals, and single microseconds (not
-        milliseconds) before 1684 and after 2255. SchemaError for a column that is no number.
+        milliseconds) before 1684 and after 2255. SchemaError for a column that is not numeric.
         """
         column = self.schema[name]
-        if name not in self._read or column.kind not in NUMERIC:  # which reading refuses
+        if name not in self._read or column.kind not in NUMERIC:  # reading raises for others
             self._remember(name, read_numbers(column, self._arrow[name]))
         return self._read[name]
 
     def codes(self, name: str) -> Codes:
-        """Give a discrete column as int64 (n,): index among its categories, MISSING or UNSEEN.
+        """Return a discrete column as int64 (n,): index among its categories, MISSING or UNSEEN.
 
-        Not to be written to. SchemaError for a column that is no category.
+        The array is read-only. SchemaError for a column that is not discrete.
         """
         column = self.schema[name]
-        if name not in self._read or column.kind not in DISCRETE:  # which reading refuses
+        if name not in self._read or column.kind not in DISCRETE:  # reading raises for others
             self._remember(name, read_codes(column, self._arrow[name]))
         return self._read[name]
 
     def cells(self, name: str) -> Numbers | Codes:
-        """Give a modelled column as what it is read as: :meth:`numbers` or :meth:`codes`."""
+        """Return a modelled column by :meth:`numbers` or :meth:`codes`, as suits its kind."""
         return self.numbers(name) if self.schema[name].kind in NUMERIC else self.codes(name)
 
     def _remember(self, name: str, cells: np.ndarray) -> None:
@@ -161,11 +162,11 @@ class Table:
         self._read[name] = cells
 
     def values(self, name: str) -> list[Any]:
-        """Give a column as Python values (for messages and reports)."""
+        """Return a column as Python values (for messages and reports)."""
         return list(self._arrow[name].to_pylist())
 
     def take(self, rows: NDArray[np.int64] | Sequence[int]) -> Table:
-        """Give the rows of these indices, in this order."""
+        """Return the rows of these indices, in this order."""
         indices = np.asarray(rows, dtype=np.int64)
         table = Table(self._arrow.take(pa.array(indices)), self.schema, self.frame_kind)
         for name, cells in self._read.items():
@@ -173,7 +174,7 @@ class Table:
         return table
 
     def select(self, schema: Schema) -> Table:
-        """Give the table with the columns of ``schema`` only, read as it says."""
+        """Return the table with only the columns of ``schema``, which decides how they are read."""
         table = Table(self._arrow.select(schema.names), schema, self.frame_kind)
         for column in schema:
             if column.name in self._read and _read_alike(column, self.schema[column.name]):
@@ -183,16 +184,16 @@ class Table:
     def split(
         self, share: float, *, stratify: str | None = None, random_state: RandomState = 0
     ) -> tuple[Table, Table]:
-        """Split the rows at random in two: the first part holds ``share`` of them.
+        """Split the rows at random into two parts, the first with ``share`` of them.
 
-        ``stratify`` names a discrete column whose levels (missing included) keep their shares.
-        Rows keep their order inside each part.
+        ``stratify`` names a discrete column whose levels (missing included) have the same shares
+        in both parts. Rows keep their order inside each part.
         """
         check("Table.split", "share", share, Real(above=0, below=1))
         rng = generator(random_state)
         order = rng.permutation(self.n_rows)
         if stratify is not None:
-            # rows shuffled, then sorted by level, then dealt evenly: each level keeps its share
+            # shuffle rows, sort them by level, then deal them evenly: each level keeps its share
             order = order[np.argsort(self.codes(stratify)[order], kind="stable")]
             first = np.diff(np.floor(np.arange(self.n_rows + 1) * share + 0.5)).astype(bool)
         else:
@@ -200,18 +201,18 @@ class Table:
         return self.take(np.sort(order[first])), self.take(np.sort(order[~first]))
 
     def to_arrow(self) -> pa.Table:
-        """Give the table as pyarrow."""
+        """Return the table as pyarrow's."""
         return self._arrow
 
     def to_frame(self) -> Any:
-        """Give the kind of frame that came in, with its dtypes."""
+        """Return the table as the kind of frame that came in, with its dtypes."""
         return self.frame_kind.build(self._arrow)
 
     @classmethod
     def from_columns(
         cls, schema: Schema, frame_kind: FrameKind, columns: Mapping[str, np.ndarray]
     ) -> Table:
-        """Build a table from what :meth:`numbers` and :meth:`codes` give."""
+        """Build a table from arrays such as :meth:`numbers` and :meth:`codes` return."""
         arrays, known = [], {}
         for column in schema:
             target = plain_type(frame_kind.arrow.field(column.name).type)
@@ -225,8 +226,8 @@ class Table:
         return table
 
 
-def _as_asked(column: Column, arrow: pa.Table, text: str) -> Column:
-    """Describe a column as the user asks: a kind, after which a date pattern may follow."""
+def _with_kind(column: Column, arrow: pa.Table, text: str) -> Column:
+    """Describe a column as of the kind in ``text``, where a date pattern may follow the kind."""
     kind, _, pattern = text.partition(":")
     if kind not in KINDS:
         raise SchemaError(f"column {column.name!r}: kind {kind!r} is not one of {', '.join(KINDS)}")
@@ -243,7 +244,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 
 
 def _with_categories(schema: Schema, arrow: pa.Table) -> Schema:
-    """Fill in categories that a schema file left open (SDV's need not list them)."""
+    """Fill in categories that the schema does not list (SDV's need not list them)."""
     for column in schema:
         if column.kind in DISCRETE and not column.categories:
             described = describe_as(column.name, arrow[column.name], column.kind)
@@ -254,7 +255,7 @@ def _with_categories(schema: Schema, arrow: pa.Table) -> Schema:
 
 
 def _read_alike(one: Column, other: Column) -> bool:
-    """Whether both read the same cells as the same numbers or codes."""
+    """Return whether both columns read the same cells as the same numbers or codes."""
     return (one.kind, one.categories, one.datetime_format) == (
         other.kind,
         other.categories,
