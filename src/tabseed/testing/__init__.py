@@ -3,9 +3,9 @@
     from tabseed.testing import check_generator
     check_generator(MyGenerator())
 
-Each check is a function of one instance and raises AssertionError with what was found. They need
-no pytest, and PyTorch only where the class needs it; pandas and polars are used where they are
-installed.
+Each check is a function of one instance, and raises AssertionError with a description of what is
+wrong. The checks do not need pytest, and need PyTorch only if the class does; they use pandas and
+polars if these are installed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LAWS: dict[str, tuple[Check, ...]] = {
     "averaging": laws_in(averaging),
     "meta-learning": laws_in(meta_learning),
 }
-"""Every check by the kind of thing that it is a law of; each is a name of this module too."""
+"""All checks, by the kind of object that they are laws of; each is also a name of this module."""
 
 
 def __getattr__(name: str) -> Check:
@@ -57,14 +57,14 @@ def __getattr__(name: str) -> Check:
 
 
 def checks_of(estimator: Any) -> tuple[Check, ...]:
-    """The checks that an estimator, or anything that declares ``parameters``, must pass."""
+    """Return the checks for an estimator, or for any object that declares ``parameters``."""
     if not isinstance(getattr(type(estimator), "parameters", None), Mapping):
         raise TypeError(f"no laws are known for {type(estimator).__name__}")
     return tuple(check for kind in ("parameters", *_kinds(estimator)) for check in LAWS[kind])
 
 
 def _kinds(estimator: Any) -> list[str]:
-    """Say of which kinds in LAWS it is."""
+    """Return the kinds in LAWS that it belongs to."""
     trained = _is(estimator, "tabseed.generators.neural.base", "NeuralGenerator")
     tuned = _is(estimator, "tabseed.inductive_bias.fine_tuned", "FineTuned")
     kinds = {
@@ -82,9 +82,9 @@ def _kinds(estimator: Any) -> list[str]:
 
 
 def _is(estimator: Any, module: str, name: str) -> bool:
-    """Whether it is of that class; a class whose module nobody imported has no instances."""
-    found = sys.modules.get(module)
-    return found is not None and isinstance(estimator, getattr(found, name))
+    """Return whether it is of that class; a class of a module not imported has no instances."""
+    imported = sys.modules.get(module)
+    return imported is not None and isinstance(estimator, getattr(imported, name))
 
 
 def check_generator(generator: Generator) -> None:

@@ -1,4 +1,4 @@
-"""What every bias promises that averages the weights of seeds."""
+"""The laws of biases that average the weights of seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabseed.testing.biases import example_bench, reordered, weights_of
 
 
 def check_average_of_equal_weights_is_that_weight(bias: Any) -> None:
-    """Seeds that are one give its weights back, bit for bit (seeds handed over, not branches)."""
+    """Identical seeds give their weights back, bit for bit (with seeds passed in, no branches)."""
     plain = clone(bias).set_params(branches=None)
     ensemble = example_bench().first(plain.plan())
     equal = reordered(ensemble, [0] * len(ensemble.curves))
@@ -20,11 +20,11 @@ def check_average_of_equal_weights_is_that_weight(bias: Any) -> None:
 
 
 def check_only_float_tensors_are_averaged(bias: Any) -> None:
-    """Whole numbers among the weights come back as the best seed has them."""
+    """Whole numbers among the weights come back as they are in the best seed."""
     plain = clone(bias).set_params(branches=None)
     ensemble = example_bench().first(plain.plan())
     count = np.arange(len(ensemble.curves), dtype=np.int64)[:, None] ** 2 + 2**60
     ensemble.weights["count"] = count
-    found = weights_of(plain, ensemble)["count"]
-    assert found.dtype == np.int64 and found.shape == (1, 1), f"{found.dtype}, {found.shape}"
-    assert found.item() == count[ensemble.chosen].item(), "not as the best seed has it"
+    result = weights_of(plain, ensemble)["count"]
+    assert result.dtype == np.int64 and result.shape == (1, 1), f"{result.dtype}, {result.shape}"
+    assert result.item() == count[ensemble.chosen].item(), "the number is not the best seed's"

@@ -1,4 +1,4 @@
-"""What every inductive bias promises, on a table of 80 rows and a small network."""
+"""The laws of inductive biases, checked on a table of 80 rows and a small network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Stacked = dict[str, np.ndarray]
 
 
 def example_bench() -> Any:
-    """Give a :class:`~tabseed.inductive_bias.base.Bench` with nothing done in it yet."""
+    """Return a new :class:`~tabseed.inductive_bias.base.Bench`, in which nothing is trained yet."""
     from tabseed.generators.neural.stopping import Training
     from tabseed.generators.neural.vaebgm import VAEBGM
     from tabseed.inductive_bias.base import Bench
@@ -26,34 +26,34 @@ def example_bench() -> Any:
 
     table = Table.from_frame(example_table(80))
     encoder = TableEncoder().fit(table)
-    how = Training(steps=STEPS, warm_up=20, patience=4)
-    model = VAEBGM(hidden_dim=16, n_seeds=3, training=how, device="cpu")
+    training = Training(steps=STEPS, warm_up=20, patience=4)
+    model = VAEBGM(hidden_dim=16, n_seeds=3, training=training, device="cpu")
     x, stream = encoder.transform(table), seed_sequence(7)
     return Bench(model, x, encoder.layout_, stream, Journal(Aids(None, None), 1))
 
 
 def weights_of(bias: Any, ensemble: Any) -> Stacked:
-    """Give the weights of a bias at a bench of its own: nothing is left from another call."""
-    found: Stacked = clone(bias).initial_weights(ensemble, example_bench())
-    return found
+    """Return the weights of a bias on a new bench, so that no other call can affect them."""
+    weights: Stacked = clone(bias).initial_weights(ensemble, example_bench())
+    return weights
 
 
 def check_weights_fit_the_network(bias: Any) -> None:
-    """Names and shapes of the network's, float32, finite; one set, or one for each seed."""
+    """The network's names and shapes, float32, finite; one set of weights, or one per seed."""
     bench = example_bench()
-    found = weights_of(bias, bench.first(bias.plan()))
+    weights = weights_of(bias, bench.first(bias.plan()))
     fresh = bench.model.network_.initial_weights(np.random.default_rng(0))
-    assert set(found) == set(fresh), f"weights {sorted(found)}, not {sorted(fresh)}"
-    for name, value in found.items():
+    assert set(weights) == set(fresh), f"weights {sorted(weights)}, not {sorted(fresh)}"
+    for name, value in weights.items():
         assert value.shape[1:] == fresh[name].shape, f"{name}: {value.shape}, {fresh[name].shape}"
         assert value.dtype == np.float32, f"{name}: {value.dtype}"
         assert np.isfinite(value).all(), f"{name}: not finite"
-    sizes = {len(value) for value in found.values()}
+    sizes = {len(value) for value in weights.values()}
     assert sizes in ({1}, {bias.n_seeds}), f"{sizes} sets of weights for {bias.n_seeds} seeds"
 
 
 def check_order_of_seeds_is_irrelevant(bias: Any) -> None:
-    """Seeds handed over in another order give the same weights to 1e-6, in any order."""
+    """Seeds passed in another order give the same sets of weights to 1e-6, in any order."""
     ensemble = example_bench().first(bias.plan())
     if ensemble is None:
         return
@@ -71,7 +71,7 @@ def _flat(weights: Stacked) -> np.ndarray:
 
 
 def reordered(ensemble: Any, order: list[int]) -> Any:
-    """Give an ensemble of the same seeds in another order, or of some of them."""
+    """Return an ensemble of the same seeds in another order, or of some of them."""
     return type(ensemble)(
         ensemble.of_seeds(order),
         [ensemble.curves[seed] for seed in order],
@@ -95,12 +95,14 @@ def check_initial_weights_change_nothing(bias: Any) -> None:
     """The seeds and the rows that came in are as they were."""
     bench = example_bench()
     ensemble = bench.first(bias.plan())
-    kept = {} if ensemble is None else {k: v.copy() for k, v in ensemble.to_arrays().items()}
+    before = {} if ensemble is None else {k: v.copy() for k, v in ensemble.to_arrays().items()}
     x, rows = bench.x.copy(), bench.rows.copy()
     share = bench.model.network_.log_share.copy()
     clone(bias).initial_weights(ensemble, bench)
-    for name, value in kept.items():
-        found = ensemble.to_arrays()[name]
-        assert np.array_equal(value, found, equal_nan=value.dtype.kind == "f"), f"{name} changed"
+    for name, value in before.items():
+        after = ensemble.to_arrays()[name]
+        assert np.array_equal(value, after, equal_nan=value.dtype.kind == "f"), f"{name} changed"
     assert np.array_equal(x, bench.x) and np.array_equal(rows, bench.rows), "rows changed"
-    assert np.array_equal(share, bench.model.network_.log_share), "the network saw other rows last"
+    assert np.array_equal(share, bench.model.network_.log_share), (
+        "the network was last given other rows"
+    )

@@ -1,4 +1,4 @@
-"""What every generator promises."""
+"""The laws of generators."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tabseed.testing.tables import N_ROWS, example_table, frames, odd_tables
 
 
 def check_same_kind_of_frame_comes_back(generator: Generator) -> None:
-    """Pandas, polars or pyarrow in: the same out, n rows, columns and dtypes as they came in."""
+    """Pandas, polars or pyarrow comes back as the same, with n rows and its columns and dtypes."""
     for frame in frames(example_table(60)):
         model = clone(generator).set_params(random_state=0).fit(frame)
         for n in (0, 1, 17):
-            drawn = model.sample(n, random_state=1)
-            assert type(drawn) is type(frame), f"{type(drawn)} for {type(frame)}"
-            assert len(drawn) == n, f"{len(drawn)} rows for {n}"
-            kept = [name for name in _names(frame) if name != "person_id"]
-            assert _names(drawn) == kept, f"columns {_names(drawn)}, not {kept}"
-            found, expected = (_dtypes(f, kept) for f in (drawn, frame))
-            assert found == expected, f"dtypes {found}, not {expected}"
+            synthetic = model.sample(n, random_state=1)
+            assert type(synthetic) is type(frame), f"{type(synthetic)} for {type(frame)}"
+            assert len(synthetic) == n, f"{len(synthetic)} rows for {n}"
+            names = [name for name in _names(frame) if name != "person_id"]
+            assert _names(synthetic) == names, f"columns {_names(synthetic)}, not {names}"
+            dtypes, expected = (_dtypes(f, names) for f in (synthetic, frame))
+            assert dtypes == expected, f"dtypes {dtypes}, not {expected}"
 
 
 def _names(frame: Any) -> list[str]:
@@ -44,34 +44,36 @@ def _dtypes(frame: Any, names: list[str]) -> list[str]:
 
 
 def check_values_stay_within_what_was_seen(generator: Generator) -> None:
-    """Seen categories, seen range, finite; missing in columns that had missing cells, only."""
+    """Only categories seen, finite numbers, and missing cells only in columns that had some."""
     real = Table.from_frame(example_table())
     model = clone(generator).set_params(random_state=0).fit(real)
-    drawn = Table.from_frame(model.sample(2_000, random_state=1), schema=real.schema.modelled)
-    for column in drawn.schema:
+    synthetic = Table.from_frame(model.sample(2_000, random_state=1), schema=real.schema.modelled)
+    for column in synthetic.schema:
         if column.kind in DISCRETE:
-            seen, found = (set(t.codes(column.name)) for t in (real, drawn))
-            assert found <= seen, f"{column.name}: codes {found - seen} were never seen"
+            seen, codes = (set(t.codes(column.name)) for t in (real, synthetic))
+            assert codes <= seen, f"{column.name}: codes {codes - seen} were never seen"
             continue
-        seen_numbers, numbers = real.numbers(column.name), drawn.numbers(column.name)
+        seen_numbers, numbers = real.numbers(column.name), synthetic.numbers(column.name)
         missing = np.isnan(numbers)
         assert not missing.any() or np.isnan(seen_numbers).any(), f"{column.name}: missing"
         assert np.isfinite(numbers[~missing]).all(), f"{column.name}: not finite"
 
 
 def check_missing_cells_keep_their_share(generator: Generator) -> None:
-    """Missing cells come as often as in the data.
+    """Cells are missing as often as in the training rows.
 
-    3,000 rows; the share may err by 6 binomial standard errors of the 300 training rows.
+    Over 3,000 rows; the share may err by 6 binomial standard errors of the 300 training rows.
     """
     real = Table.from_frame(example_table())
     model = clone(generator).set_params(random_state=0).fit(real)
-    drawn = model.sample(3_000, random_state=1)
+    synthetic = model.sample(3_000, random_state=1)
     for name in ("income", "level"):
-        share = real.to_arrow()[name].null_count / len(real)
-        found = drawn[name].null_count / len(drawn)
-        allowed = 6 * (share * (1 - share) / len(real)) ** 0.5
-        assert abs(found - share) < allowed, f"{name}: {found:.3f} missing, {share:.3f} in data"
+        expected = real.to_arrow()[name].null_count / len(real)
+        share = synthetic[name].null_count / len(synthetic)
+        allowed = 6 * (expected * (1 - expected) / len(real)) ** 0.5
+        assert abs(share - expected) < allowed, (
+            f"{name}: {share:.3f} missing, {expected:.3f} in training"
+        )
 
 
 def check_seed_decides_everything(generator: Generator) -> None:
@@ -89,7 +91,7 @@ def check_seed_decides_everything(generator: Generator) -> None:
 
 
 def check_input_is_not_changed(generator: Generator) -> None:
-    """The frame that came in is as it was."""
+    """The frame that came in does not change."""
     for frame in frames(example_table(40)):
         copy = frame.slice(0) if isinstance(frame, pa.Table) else frame.__copy__()
         clone(generator).set_params(random_state=0).fit(frame).sample(5)
@@ -97,7 +99,7 @@ def check_input_is_not_changed(generator: Generator) -> None:
 
 
 def check_clone_save_and_load_give_the_same_rows(generator: Generator) -> None:
-    """A clone fitted again, and a model written and read, draw the very same rows."""
+    """A clone fitted again, and a model saved and loaded, draw exactly the same rows."""
     for frame in frames(example_table(60)):
         model = clone(generator).set_params(random_state=3).fit(frame)
         again = clone(model).fit(frame)
@@ -107,17 +109,17 @@ def check_clone_save_and_load_give_the_same_rows(generator: Generator) -> None:
             first = path.read_bytes()
             again.save(path, force=True)
             assert path.read_bytes() == first, "same model, other bytes"
-            read = load(path)
-        for found in (again, read):
+            loaded = load(path)
+        for copy in (again, loaded):
             for seed in (None, 4):
-                drawn = found.sample(30, random_state=seed)
-                assert drawn.equals(model.sample(30, random_state=seed))
-        assert read.get_params()["random_state"] == 3
-        assert read.summary() == model.summary()
+                rows = copy.sample(30, random_state=seed)
+                assert rows.equals(model.sample(30, random_state=seed))
+        assert loaded.get_params()["random_state"] == 3
+        assert loaded.summary() == model.summary()
 
 
 def check_few_rows_work_or_are_refused_with_a_number(generator: Generator) -> None:
-    """With 1, 2, 5 and 20 rows: valid rows, or TooFewRowsError that says how many are needed."""
+    """1, 2, 5 and 20 rows give valid rows, or TooFewRowsError that says how many are needed."""
     for n in (1, 2, 5, 20):
         try:
             model = clone(generator).set_params(random_state=0).fit(example_table(n))
@@ -128,45 +130,45 @@ def check_few_rows_work_or_are_refused_with_a_number(generator: Generator) -> No
 
 
 def check_odd_tables(generator: Generator) -> None:
-    """One class, constant and all-missing columns, all categories, one column: valid rows."""
+    """One class, constant or all-missing columns, only categories, one column: valid rows."""
     for name, table in odd_tables():
         model = clone(generator).set_params(random_state=0).fit(table)
-        drawn = model.sample(50)
-        assert drawn.schema == table.schema, name
+        synthetic = model.sample(50)
+        assert synthetic.schema == table.schema, name
         for column in table.column_names:
             if table[column].null_count == len(table):
-                assert drawn[column].null_count == 50, f"{name}: {column}"
+                assert synthetic[column].null_count == 50, f"{name}: {column}"
             if table[column].null_count == 0:
-                assert drawn[column].null_count == 0, f"{name}: {column}"
+                assert synthetic[column].null_count == 0, f"{name}: {column}"
 
 
 def check_conditions_are_met(generator: Generator) -> None:
     """Conditions on a category, a missing cell and a range hold in every row."""
     table = example_table()
     model = clone(generator).set_params(random_state=0).fit(table)
-    drawn = model.sample(40, conditions={"level": "low", "income": None})
-    assert set(drawn["level"].to_pylist()) == {"low"}
-    assert drawn["income"].null_count == len(drawn) == 40
-    drawn = model.sample(40, conditions={"age": (20, 35), "owns": False})
-    assert all(20 <= age <= 35 for age in drawn["age"].to_pylist())
-    assert not any(drawn["owns"].to_pylist())
+    synthetic = model.sample(40, conditions={"level": "low", "income": None})
+    assert set(synthetic["level"].to_pylist()) == {"low"}
+    assert synthetic["income"].null_count == len(synthetic) == 40
+    synthetic = model.sample(40, conditions={"age": (20, 35), "owns": False})
+    assert all(20 <= age <= 35 for age in synthetic["age"].to_pylist())
+    assert not any(synthetic["owns"].to_pylist())
     assert len(model.sample(0, conditions={"level": "low"})) == 0
 
 
 def check_better_than_torn_columns(generator: Generator) -> None:
     """Closer to fresh rows than the training rows with each column shuffled by itself.
 
-    One seed; the torn table's divergence is about 0.6 bits, the bar is half of it.
+    One seed; the divergence of the shuffled table is about 0.6 bits, the limit half of that.
     """
     train, fresh = example_table(), example_table(600, seed=1)
     schema = Table.from_frame(train).schema.modelled
     model = clone(generator).set_params(random_state=0).fit(train)
     rng = np.random.default_rng(0)
-    torn = pa.table({n: train[n].take(pa.array(rng.permutation(N_ROWS))) for n in schema.names})
+    shuffled = pa.table({n: train[n].take(pa.array(rng.permutation(N_ROWS))) for n in schema.names})
     metric = DiscriminatorDivergence(views=("coarse",), permutations=0, folds=3, repeats=1)
     real = Table.from_frame(fresh, schema=schema)
-    found, worst = (
+    divergence, worst = (
         metric.evaluate(real, table, random_state=0).js_coarse.value
-        for table in (model.sample(600), torn)
+        for table in (model.sample(600), shuffled)
     )
-    assert found < worst / 2, f"JS {found:.3f}, torn columns {worst:.3f}"
+    assert divergence < worst / 2, f"JS {divergence:.3f}, shuffled columns {worst:.3f}"

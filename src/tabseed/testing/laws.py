@@ -1,4 +1,4 @@
-"""Laws found by their names: a check written in a file of laws is one of them."""
+"""Laws are found by their names: every check in a module of laws is one of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Check = Callable[[Any], None]
 
 
 def laws_in(module: ModuleType) -> tuple[Check, ...]:
-    """Give the functions ``check_...`` that a module defines, in the order of its text."""
+    """Return the functions ``check_...`` that a module defines, in the order of its text."""
     return tuple(
         value
         for name, value in vars(module).items()

@@ -1,4 +1,4 @@
-"""What meta-learning promises: without an inner step's rate it is plain learning."""
+"""The law of meta-learning: with an inner learning rate of 0 it is ordinary learning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabseed.testing.biases import example_bench
 
 
 def in_double(network: Any) -> Any:
-    """Turn the constants of a network to float64, and give it."""
+    """Turn the constants of a network into float64, in place; return the network."""
     import torch
 
     for name, value in vars(network).items():
@@ -23,8 +23,8 @@ def in_double(network: Any) -> Any:
 def check_meta_gradient_without_inner_rate_is_pooled(bias: Any) -> None:
     """At inner rate 0 the meta-gradient is that of the summed query losses, to 1e-6.
 
-    So for the first and second order; reptile's is the sum of the tasks' support gradients. In
-    float64, as many inner steps as the bias takes.
+    This is for first and second order; reptile's is the sum of the tasks' support gradients.
+    Checked in float64, with the bias's number of inner steps.
     """
     import torch
 
@@ -43,7 +43,7 @@ def check_meta_gradient_without_inner_rate_is_pooled(bias: Any) -> None:
     support, query = batch(), batch()
     steps = max(1, (bias.meta or MetaTraining()).inner_steps)
     for order, pooled in (("first", query), ("second", query), ("reptile", support)):
-        found, losses = meta_gradient(
+        gradient, losses = meta_gradient(
             network,
             theta,
             support,
@@ -59,6 +59,6 @@ def check_meta_gradient_without_inner_rate_is_pooled(bias: Any) -> None:
         )
         expected = torch.autograd.grad(total, list(leaves.values()))
         for name, slope in zip(leaves, expected, strict=True):
-            gap = float((found[name] - slope).norm())
+            gap = float((gradient[name] - slope).norm())
             assert gap <= 1e-6 * float(slope.norm()), f"{order}, {name}: differs by {gap:.2g}"
         assert losses.shape == (3,)

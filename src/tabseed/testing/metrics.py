@@ -1,4 +1,4 @@
-"""What every metric promises."""
+"""The laws of metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tabseed.testing.tables import example_table
 
 
 def check_metric_declares_itself(metric: Metric[Any]) -> None:
-    """Unit, direction and references are stated; the result's headline repeats the first two."""
+    """Unit, direction and references are declared; the headline of the result has the same two."""
     assert metric.unit and metric.better in ("lower", "higher") and metric.references
     headline = metric.evaluate(example_table(60), example_table(60, 1), random_state=0).headline
     assert (headline.unit, headline.better) == (metric.unit, metric.better)
@@ -21,12 +21,12 @@ def check_metric_declares_itself(metric: Metric[Any]) -> None:
 
 
 def check_metric_is_best_on_two_halves(metric: Metric[Any]) -> None:
-    """Worse as a shift grows, near its best on two samples of one law. One seed."""
+    """Best on two samples of one law, worse as a shift grows. One seed."""
     real, fresh = example_table(), example_table(seed=1)
     values = []
     for shift in (0, 8, 40):
-        moved = pa.array(fresh["age"].to_numpy() + np.int16(shift))
-        shifted = fresh.set_column(fresh.column_names.index("age"), "age", moved)
+        ages = pa.array(fresh["age"].to_numpy() + np.int16(shift))
+        shifted = fresh.set_column(fresh.column_names.index("age"), "age", ages)
         values.append(metric.evaluate(real, shifted, random_state=0).headline.value)
     if metric.better == "higher":
         values = [-v for v in values]
@@ -34,13 +34,13 @@ def check_metric_is_best_on_two_halves(metric: Metric[Any]) -> None:
 
 
 def check_metric_refuses_leaks(metric: Metric[Any]) -> None:
-    """Real rows that trained the generator are refused."""
+    """Real rows that trained the generator raise LeakageError."""
     rows = example_table(60)
     try:
         metric.evaluate(rows, example_table(60, 1), train=rows, random_state=0)
     except LeakageError:
         return
-    raise AssertionError("rows that trained the generator were taken for fresh ones")
+    raise AssertionError("rows that trained the generator were accepted as fresh ones")
 
 
 def check_metric_is_reproducible(metric: Metric[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What every network promises: its seeds train as if alone, whatever the cores."""
+"""The laws of networks: each seed trains as if alone, whatever the number of cores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tabseed.testing.tables import example_table
 
 
 def check_no_steps_give_initial_weights(generator: Any) -> None:
-    """Without a step the weights are the initial ones, bit for bit, fresh or given."""
+    """After 0 steps the weights are the initial ones, bit for bit, whether fresh or passed in."""
     ensemble, make = _trained(generator, steps=0)
     again = make(0, list(range(3)), ensemble.weights)
     for name, value in ensemble.weights.items():
@@ -24,7 +24,7 @@ def check_no_steps_give_initial_weights(generator: Any) -> None:
 
 
 def check_seeds_are_as_if_alone(generator: Any) -> None:
-    """After 50 steps each seed's weights are those of training it alone, to 1e-5."""
+    """After 50 steps the weights of each seed are those of training it alone, to 1e-5."""
     together, make = _trained(generator, steps=50)
     for seed in range(3):
         alone = make(50, [seed], None)
@@ -32,17 +32,17 @@ def check_seeds_are_as_if_alone(generator: Any) -> None:
             gap = np.abs(value[seed] - alone.weights[name][0]).max()
             assert gap < 1e-5, f"seed {seed}, {name}: differs by {gap}"
     first, second = (next(iter(together.weights.values()))[s] for s in (0, 1))
-    assert not np.array_equal(first, second), "two seeds are one"
+    assert not np.array_equal(first, second), "two seeds have the same weights"
 
 
 def check_cores_do_not_matter(generator: Any) -> None:
-    """The same weights, bit for bit, whether seeds train beside or after one another."""
+    """The weights are the same, bit for bit, whether seeds train in parallel or in turn."""
     with patch.dict(os.environ, LOKY_MAX_CPU_COUNT="2"):
-        beside, make = _trained(generator, steps=20)
+        parallel, make = _trained(generator, steps=20)
     with patch.dict(os.environ, LOKY_MAX_CPU_COUNT="1"):
-        after = make(20, [0, 1, 2], None)
-    for name, value in beside.weights.items():
-        assert np.array_equal(value, after.weights[name]), name
+        serial = make(20, [0, 1, 2], None)
+    for name, value in parallel.weights.items():
+        assert np.array_equal(value, serial.weights[name]), name
 
 
 def check_shapes_follow_the_encoder(generator: Any) -> None:
@@ -50,15 +50,15 @@ def check_shapes_follow_the_encoder(generator: Any) -> None:
     real = Table.from_frame(example_table(80))
     encoder = TableEncoder().fit(real)
     model = clone(generator).set_params(random_state=0).fit(real, encoder=encoder)
-    drawn = model.sample(90)
-    again = clone(model).fit(Table.from_frame(drawn, schema=real.schema.modelled), encoder=encoder)
+    rows = Table.from_frame(model.sample(90), schema=real.schema.modelled)
+    again = clone(model).fit(rows, encoder=encoder)
     assert again.encoder_ is encoder
     shapes = [{k: v.shape for k, v in m.ensemble_.weights.items()} for m in (model, again)]
     assert shapes[0] == shapes[1]
 
 
 def _trained(generator: Any, steps: int) -> tuple[Any, Callable[..., Any]]:
-    """Train three seeds; give also a function that trains others on the same rows."""
+    """Train three seeds; return them and a function that trains others on the same rows."""
     from dataclasses import replace
 
     from tabseed._random import child, seed_sequence
@@ -70,13 +70,13 @@ def _trained(generator: Any, steps: int) -> tuple[Any, Callable[..., Any]]:
     model = clone(generator).set_params(random_state=0)
     network = model._network(encoder.layout_)
     rows = network.rows(encoder.transform(table))
-    how = replace(model._training(len(table)), patience=10**6)
+    training = replace(model._training(len(table)), patience=10**6)
     stream = seed_sequence(0)
-    split = Split.draw(len(rows), how.validation, stream)
+    split = Split.draw(len(rows), training.validation, stream)
 
     def make(steps: int, seeds: list[int], initial: Any) -> Any:
         streams = [child(stream, 7, seed) for seed in seeds]
-        settings = replace(how, steps=steps)
+        settings = replace(training, steps=steps)
         return train_ensemble(network, rows, split, settings, streams, initial=initial)
 
     return make(steps, [0, 1, 2], None), make

@@ -1,4 +1,4 @@
-"""Tables whose law is known, and tables at the edges of what may come in."""
+"""A table whose law is known, and tables at the edges of what is allowed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-N_ROWS = 300  # of the example table, unless a check is about another size
+N_ROWS = 300  # size of the example table, unless a check needs another
 
 
 def example_table(n: int = N_ROWS, seed: int = 0) -> pa.Table:
-    """A table of all kinds whose columns hang on one latent number; some cells missing."""
+    """Return a table of all kinds whose columns depend on one latent number; some cells missing."""
     rng = np.random.default_rng([2_407, seed])
     z = rng.normal(size=n)
     income = np.round(np.exp(z + 0.3 * rng.normal(size=n)) * 1_000, 2)
@@ -21,11 +21,11 @@ def example_table(n: int = N_ROWS, seed: int = 0) -> pa.Table:
     level = np.array(["low", "mid", "hïgh"])[np.digitize(z + 0.3 * rng.normal(size=n), [-0.5, 0.7])]
     day = np.datetime64("1650-03-01", "us") + (365 * (z.clip(-3, 3) + 4)).astype("timedelta64[D]")
     owns = z + 0.5 * rng.normal(size=n) > 0
-    gone = rng.random(n) < np.where(z > 0, 0.3, 0.05)
+    missing = rng.random(n) < np.where(z > 0, 0.3, 0.05)
     return pa.table(
         {
             "person_id": [f"p{seed}-{i}" for i in range(n)],
-            "income": pa.array(income, mask=gone),
+            "income": pa.array(income, mask=missing),
             "age": pa.array(age.astype(np.int16)),
             "level": pa.array(level, mask=rng.random(n) < 0.1),
             "owns": pa.array(owns),
@@ -35,7 +35,7 @@ def example_table(n: int = N_ROWS, seed: int = 0) -> pa.Table:
 
 
 def frames(table: pa.Table) -> Iterator[Any]:
-    """The table as each kind of frame that is installed here."""
+    """Yield the table as each kind of frame that is installed here."""
     yield table
     if find_spec("pandas"):
         yield table.to_pandas()
@@ -46,7 +46,7 @@ def frames(table: pa.Table) -> Iterator[Any]:
 
 
 def odd_tables() -> Iterator[tuple[str, pa.Table]]:
-    """Tables at the edges of what may come in, by name."""
+    """Yield tables at the edges of what is allowed, each with its name."""
     rng = np.random.default_rng(3)
     x, c = rng.normal(size=40), rng.choice(["a", "b", "ç"], 40)
     yield "one class", pa.table({"x": x, "y": ["same"] * 40})

@@ -1,4 +1,4 @@
-"""What every generator promises that is trained for long: progress, and a checkpoint."""
+"""The laws of generators that train for long: progress, and a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tabseed.testing.tables import example_table
 
 
 def check_progress_is_told(generator: Any) -> None:
-    """The callback hears of work that grows and never passes its total."""
-    seen: list[tuple[int, int]] = []
+    """The callback gets an amount of work that grows and never exceeds its total."""
+    calls: list[tuple[int, int]] = []
     model = clone(generator).set_params(random_state=0)
-    model.fit(example_table(60), progress=lambda done, total, _: seen.append((done, total)))
-    done = [step for step, _ in seen]
-    assert len(seen) > 1 and done == sorted(done)
-    assert all(step <= total for step, total in seen)
+    model.fit(example_table(60), progress=lambda done, total, _: calls.append((done, total)))
+    amounts = [done for done, _ in calls]
+    assert len(calls) > 1 and amounts == sorted(amounts)
+    assert all(done <= total for done, total in calls)
 
 
 def check_interrupted_training_goes_on(generator: Any) -> None:
-    """A training cut off and begun again from its checkpoint ends with the same weights.
+    """Training that is interrupted and resumed from its checkpoint ends with the same weights.
 
-    It is cut off time and again, after 4, 8, 16, ... calls of the progress callback.
+    It is interrupted repeatedly, after 4, 8, 16, ... calls of the progress callback.
     """
     table = example_table(60)
 
@@ -41,10 +41,10 @@ def check_interrupted_training_goes_on(generator: Any) -> None:
             try:
                 resumed = model().fit(table, progress=_interrupt_after(most), checkpoint=path)
             except KeyboardInterrupt:
-                assert path.exists(), "nothing was kept"
+                assert path.exists(), "the interrupt left no checkpoint"
                 most *= 2
         assert most > 4, "fewer than 4 calls of the callback"
-        assert not path.exists(), "the checkpoint outlives the training"
+        assert not path.exists(), "the checkpoint is still there after the training"
     for name, value in whole.ensemble_.weights.items():
         assert np.array_equal(value, resumed.ensemble_.weights[name]), name
     for one, two in zip(whole.ensemble_.curves, resumed.ensemble_.curves, strict=True):
@@ -54,10 +54,10 @@ def check_interrupted_training_goes_on(generator: Any) -> None:
 def _interrupt_after(most: int) -> Progress:
     calls = 0
 
-    def tell(done: int, total: int, message: str) -> None:
+    def callback(done: int, total: int, message: str) -> None:
         nonlocal calls
         calls += 1
         if calls == most:
             raise KeyboardInterrupt
 
-    return tell
+    return callback
