@@ -1,4 +1,4 @@
-"""What every answer is: a verdict, notes, one table, a page, JSON and a data frame."""
+"""What every answer has: a verdict, notes, one table, a page, JSON and a data frame."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tabseed.metrics import divergence
 from tabseed.pages import Finding
 from tabseed.tune import Study, Verdict, likeness_verdict
 
-HOSTILE = "<b>=1+1</b>"  # the name of a column, and with a number behind it of its categories
+HOSTILE = "<b>=1+1</b>"  # name of a column; followed by a number, of its categories
 
 
 def table(n: int, seed: int) -> pa.Table:
-    """Rows with a column and categories of hostile names; a is easy to tell from the others."""
+    """Return rows of two numbers and a column whose name and categories are hostile."""
     rng = np.random.default_rng([7, seed])
     z = rng.normal(size=n)
     kind = np.digitize(z + 0.3 * rng.normal(size=n), [0.0])
@@ -105,9 +105,9 @@ ANSWERS = {
 
 @pytest.fixture(scope="module", params=ANSWERS)
 def answer(request) -> Finding:
-    made = ANSWERS[request.param]()
-    assert type(made).__name__ == request.param
-    return made
+    result = ANSWERS[request.param]()
+    assert type(result).__name__ == request.param
+    return result
 
 
 def test_the_verdict_and_notes_are_sentences(answer: Finding) -> None:
@@ -126,7 +126,7 @@ def test_rows_are_flat_and_alike(answer: Finding) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
-def test_the_frame_is_that_of_the_rows(answer: Finding, kind: str) -> None:
+def test_the_frame_has_the_rows(answer: Finding, kind: str) -> None:
     frame, rows = answer.to_frame(kind), answer.rows()
     assert type(frame).__module__.startswith(kind) and len(frame) == len(rows)
     columns = frame.column_names if kind == "pyarrow" else list(frame.columns)
@@ -138,15 +138,15 @@ def test_the_frame_is_that_of_the_rows(answer: Finding, kind: str) -> None:
 
 
 def test_an_unknown_kind_of_frame_is_refused(answer: Finding) -> None:
-    with pytest.raises(TabseedError, match="kind='spark': frames are of pandas, polars, pyarrow"):
+    with pytest.raises(TabseedError, match="kind='spark' is not one of pandas, polars, pyarrow"):
         answer.to_frame("spark")
 
 
-def test_json_is_whole_and_written_once(answer: Finding, tmp_path: Path) -> None:
+def test_json_is_complete_and_does_not_overwrite(answer: Finding, tmp_path: Path) -> None:
     path = tmp_path / "answer.json"
 
     def constant(name: str) -> Any:
-        raise AssertionError(f"{name} is no JSON")
+        raise AssertionError(f"{name} is not JSON")
 
     text = answer.to_json(path)
     plain = json.loads(text, parse_constant=constant)
@@ -158,16 +158,16 @@ def test_json_is_whole_and_written_once(answer: Finding, tmp_path: Path) -> None
     assert answer.to_json(path, force=True) == text
 
 
-def test_the_page_shows_all_and_needs_nothing(answer: Finding, tmp_path: Path) -> None:
+def test_the_page_shows_everything_and_loads_nothing(answer: Finding, tmp_path: Path) -> None:
     path = tmp_path / "answer.html"
     page = answer.to_html(path)
     assert path.read_text(encoding="utf-8") == page == answer.to_html()
-    shown = " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
-    assert " ".join(answer.verdict.split()) in shown
+    text = " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    assert " ".join(answer.verdict.split()) in text
     for note in answer.notes:
-        assert " ".join(printable(note).split()) in shown
-    for row in answer.rows()[:20]:  # of many rows a page may show the first
-        assert answer.headings[0].cell(row) in shown
+        assert " ".join(printable(note).split()) in text
+    for row in answer.rows()[:20]:  # of many rows a page may show only the first
+        assert answer.headings[0].cell(row) in text
     assert "<script" not in page and not re.search(r"""(src|href)\s*=|url\(|@import""", page)
     assert "<b>=1" not in page and "Settings" in page
     with pytest.raises(FileError, match=r"answer\.html"):
@@ -194,8 +194,8 @@ def test_the_repr_fits_a_screen(answer: Finding) -> None:
 
 
 def test_every_answer_is_checked() -> None:
-    def below(made: type) -> set[str]:
-        return {made.__name__, *(name for sub in made.__subclasses__() for name in below(sub))}
+    def below(cls: type) -> set[str]:
+        return {cls.__name__, *(name for sub in cls.__subclasses__() for name in below(sub))}
 
     for name in ts.__all__:
         getattr(ts, name)

@@ -24,7 +24,7 @@ def test_a_former_name_works_and_warns_where_it_was_written() -> None:
     assert caught[0].filename == __file__
 
 
-def test_the_present_name_does_not_warn() -> None:
+def test_the_current_name_does_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ask(1, settings=2) == (1, 2)
@@ -35,13 +35,13 @@ def test_both_names_are_refused() -> None:
         ask(1, how=2, settings=3)
 
 
-def test_the_signature_shows_present_names_only() -> None:
+def test_the_signature_shows_only_current_names() -> None:
     assert list(inspect.signature(ask).parameters) == ["table", "settings"]
     assert ask.__doc__ == "Ask."
 
 
-def test_renamed_parameters_of_public_functions_name_their_successor() -> None:
-    """Each former name reaches its function under the present one, with a warning."""
+def test_renamed_parameters_of_public_functions_name_the_new_ones() -> None:
+    """Each former name reaches its function under the current one, with a warning."""
     for call, old, new in (
         (ts.measure, "how", "settings"),
         (ts.assess_utility, "how", "settings"),

@@ -1,4 +1,4 @@
-"""How often a table is turned from one form into another on its way through the house."""
+"""How often a table is converted from one form into another on its way through the library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SOURCE = Path(ts.__file__).parent
 
 @pytest.fixture
 def conversions(monkeypatch) -> Counter:
-    """Count, by column, each time that Arrow's cells are turned into numpy's."""
+    """Count, by column, how often Arrow's cells are converted into numpy's."""
     counts: Counter = Counter()
 
     def counted(work, name_of):
@@ -56,7 +56,7 @@ def synth(tmp_path: Path, *further: object) -> Path:
 
 
 def test_synth_reads_a_column_twice(conversions, tmp_path) -> None:
-    """Once to tell its kind, once to learn from it; what is drawn goes to the file as it is."""
+    """Once to detect its kind, once to learn from it; drawn rows go to the file as they are."""
     synth(tmp_path)
     assert set(conversions) == set(ts.read_table(PENGUINS).column_names)
     assert set(conversions.values()) == {2}
@@ -69,8 +69,8 @@ def test_synth_with_a_report_reads_a_column_at_most_seven_times(conversions, tmp
     assert set(conversions) == set(synthetic.column_names)
 
 
-def test_only_the_table_room_turns_arrow_into_numpy() -> None:
-    """So that what the counts above count is all there is."""
+def test_only_the_table_package_converts_arrow_into_numpy() -> None:
+    """So that the counts above miss no conversion."""
     elsewhere = [
         f"{path.relative_to(SOURCE)}: {line.strip()}"
         for path in SOURCE.rglob("*.py")
@@ -103,13 +103,13 @@ def mixed(n: int = 30) -> Table:
     return Table.from_frame(frame)
 
 
-def read_anew(table: Table) -> dict[str, np.ndarray]:
+def read_again(table: Table) -> dict[str, np.ndarray]:
     fresh = Table(table.to_arrow(), table.schema, table.frame_kind)
     return {name: fresh.cells(name) for name in table.schema.names}
 
 
-def assert_remembers_rightly(table: Table) -> None:
-    for name, cells in read_anew(table).items():
+def assert_remembers_correctly(table: Table) -> None:
+    for name, cells in read_again(table).items():
         np.testing.assert_array_equal(table.cells(name), cells, err_msg=name)
         assert table.cells(name).dtype == cells.dtype, name
 
@@ -136,7 +136,7 @@ def test_columns_are_read_once_and_cannot_be_written_to(conversions) -> None:
         lambda t: t.take(np.arange(9)).select(Schema(t.schema.columns[:3])).take([1]),
     ],
 )
-def test_parts_remember_what_reading_them_would_give(part, conversions) -> None:
+def test_parts_remember_the_cells_that_reading_would_give(part, conversions) -> None:
     table = mixed()
     for name in table.schema.names:
         table.cells(name)
@@ -145,15 +145,15 @@ def test_parts_remember_what_reading_them_would_give(part, conversions) -> None:
     for name in piece.schema.names:
         piece.cells(name)
     assert not conversions
-    assert_remembers_rightly(piece)
+    assert_remembers_correctly(piece)
 
 
-def test_rows_that_are_not_there_are_refused_as_before() -> None:
+def test_rows_out_of_range_are_refused() -> None:
     with pytest.raises(IndexError):
         mixed().take([-1])
 
 
-def test_another_kind_reads_anew(conversions) -> None:
+def test_another_kind_is_read_again(conversions) -> None:
     table = Table.from_frame(pa.table({"a": [0, 1, 2, 1]}), kinds={"a": "integer"})
     conversions.clear()
     codes = table.select(Schema((Column("a", "ordinal", "", (2, 1, 0)),))).codes("a")
@@ -164,7 +164,7 @@ def test_another_kind_reads_anew(conversions) -> None:
         table.codes("a")
 
 
-def test_a_table_with_its_own_schema_passes_through() -> None:
+def test_a_table_with_its_own_schema_is_returned_as_it_is() -> None:
     table = mixed()
     assert Table.from_frame(table) is table
     assert Table.from_frame(table, schema=table.schema) is table
@@ -172,33 +172,33 @@ def test_a_table_with_its_own_schema_passes_through() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_table_of_columns_remembers_what_reading_it_would_give(seed) -> None:
+def test_a_table_from_columns_remembers_the_cells_that_reading_would_give(seed) -> None:
     like, rng = mixed(), np.random.default_rng(seed)
     columns = {
         c.name: rng.normal(0, 10, 50) if c.kind in NUMERIC else rng.integers(-2, 2, 50)
         for c in like.schema
     }
-    columns["real"][:3] = np.nan, -0.0, 1e300  # the last is beyond what is read
+    columns["real"][:3] = np.nan, -0.0, 1e300  # the last is too large to be read
     columns["whole"][:3] = np.nan, -0.3, 0.5
     columns["when"][:2] = np.nan, -1.5
-    made = Table.from_columns(like.schema, like.frame_kind, columns)
+    table = Table.from_columns(like.schema, like.frame_kind, columns)
     with pytest.raises(SchemaError, match=r"row 3: .* beyond"):
-        made.numbers("real")
+        table.numbers("real")
     columns["real"][2] = 0.1
-    made = Table.from_columns(like.schema, like.frame_kind, columns)
-    assert_remembers_rightly(made)
-    columns["real"][:] = 0  # nor does it see what its maker does later
-    assert_remembers_rightly(made)
+    table = Table.from_columns(like.schema, like.frame_kind, columns)
+    assert_remembers_correctly(table)
+    columns["real"][:] = 0  # later changes to the arrays do not reach the table
+    assert_remembers_correctly(table)
 
 
-def test_categories_that_storage_makes_one_are_read_from_there() -> None:
+def test_categories_that_are_equal_in_storage_are_read_from_there() -> None:
     schema = Schema((Column("a", "categorical", "", ("1", "01")),))
     like = Table.from_frame(pa.table({"a": [1, 1]}))
-    made = Table.from_columns(schema, like.frame_kind, {"a": np.array([0, 1, MISSING])})
-    assert made.codes("a").tolist() == [0, 0, MISSING]
+    table = Table.from_columns(schema, like.frame_kind, {"a": np.array([0, 1, MISSING])})
+    assert table.codes("a").tolist() == [0, 0, MISSING]
 
 
-def test_the_encoder_gives_back_a_table_that_needs_no_reading(conversions) -> None:
+def test_the_encoder_returns_a_table_that_needs_no_reading(conversions) -> None:
     names = ("real", "whole", "when", "level", "coded", "yes", "flag")
     table = mixed()
     table = table.select(Schema(tuple(table.schema[name] for name in names)))
@@ -210,25 +210,25 @@ def test_the_encoder_gives_back_a_table_that_needs_no_reading(conversions) -> No
     assert not conversions
 
 
-def test_memory_is_freed_with_the_table_and_copies_read_anew() -> None:
+def test_memory_is_freed_with_the_table_and_copies_read_again() -> None:
     table = mixed()
-    held = weakref.ref(table.numbers("real"))
+    reference = weakref.ref(table.numbers("real"))
     part = table.take(np.arange(5))
     for again in (pickle.loads(pickle.dumps(table)), copy.deepcopy(table)):
         assert not again.numbers("real").flags.writeable
-        assert_remembers_rightly(again)
+        assert_remembers_correctly(again)
     assert len(pickle.dumps(table)) < len(pickle.dumps(table.to_arrow())) + 5_000
     del table, again
     gc.collect()
-    assert held() is None
-    assert_remembers_rightly(part)
+    assert reference() is None
+    assert_remembers_correctly(part)
 
 
 # --- draws and files ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table])
-def test_sample_is_the_frame_of_what_draw_gives(kind) -> None:
+def test_sample_gives_the_rows_of_draw_as_a_frame(kind) -> None:
     frame = kind({"x": [1.5, 2.5, 4.0, 8.0] * 5, "y": ["a", "b", "b", "a"] * 5})
     model = ts.Resample(random_state=0).fit(frame)
     for options in ({}, {"random_state": 3}, {"conditions": {"y": "b"}, "random_state": 1}):
@@ -248,7 +248,7 @@ def test_fit_takes_a_table_as_it_is(conversions) -> None:
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".arrow", ".tsv.gz"])
-def test_any_frame_is_written_alike(ending, tmp_path) -> None:
+def test_all_kinds_of_frames_are_written_alike(ending, tmp_path) -> None:
     columns = {"x": [1.5, None, 3.0], "y": ["a", None, "c"], "n": [1, 2, 3]}
     arrow = pa.table(columns)
     frames = [arrow, pd.DataFrame(columns), pl.DataFrame(columns), Table.from_frame(arrow)]
@@ -258,16 +258,16 @@ def test_any_frame_is_written_alike(ending, tmp_path) -> None:
         ts.write_table(frame, path)
         written.append(path.read_bytes())
         assert ts.read_table(path).equals(arrow)
-    assert len(set(written)) == 1 or ending == ".arrow"  # which keeps buffers as they come
+    assert len(set(written)) == 1 or ending == ".arrow"  # Arrow files keep buffers as they come
 
 
-def test_what_is_no_frame_is_not_written(tmp_path) -> None:
+def test_objects_that_are_not_frames_are_not_written(tmp_path) -> None:
     with pytest.raises(SchemaError, match="expected a pandas, polars or pyarrow table, got dict"):
         ts.write_table({"x": [1]}, tmp_path / "x.csv")
     assert not list(tmp_path.iterdir())
 
 
 def test_an_arrow_table_is_written_with_its_types(tmp_path) -> None:
-    kept = pa.table({"a": pa.array([[1], [2]], pa.list_(pa.int8()))})
-    ts.write_table(kept, tmp_path / "a.parquet")
-    assert pq.read_table(tmp_path / "a.parquet").equals(kept)
+    table = pa.table({"a": pa.array([[1], [2]], pa.list_(pa.int8()))})
+    ts.write_table(table, tmp_path / "a.parquet")
+    assert pq.read_table(tmp_path / "a.parquet").equals(table)

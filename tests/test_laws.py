@@ -1,4 +1,4 @@
-"""Every registered class against every law, and proof that none is missed."""
+"""Every registered class against every law, and a check that none is missed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Augmenter = TargetedAugmenter | TargetedRegressionAugmenter
 
 BRIEF = Training(steps=300, patience=4)  # laws hold at any length; these runs need not be good
 
-# what a generator takes to be quick
+# settings with which a generator is quick
 SMALL: dict[str, dict[str, object]] = {
     "ctgan": {
         "hidden_dim": 32,
@@ -45,7 +45,7 @@ SMALL: dict[str, dict[str, object]] = {
 
 META = MetaTraining(40, 40, inner_steps=2, steps=4, check_every=2)
 
-# what a bias takes besides the number of seeds, so that it is quick
+# settings besides the number of seeds with which a bias is quick
 SETTINGS: dict[str, dict[str, object]] = {
     "pretrain": {"n_rows": 300},
     "maml": {"n_rows": 100, "meta": META, "must_improve": False},
@@ -58,57 +58,57 @@ def bias(name: str, **settings: object) -> InductiveBias:
 
 
 def instances() -> dict[str, object]:
-    """Every registered class, with few seeds; variants that a flag switches."""
-    found: dict[str, object] = {}
+    """Return every registered class, with few seeds, and its variants by settings."""
+    result: dict[str, object] = {}
     for name in GENERATORS:
-        made = generator_class(name)()
-        if "n_seeds" in made.get_params():
-            made.set_params(n_seeds=3, device="cpu", **SMALL.get(name, {"training": BRIEF}))
-        found[name] = made
+        model = generator_class(name)()
+        if "n_seeds" in model.get_params():
+            model.set_params(n_seeds=3, device="cpu", **SMALL.get(name, {"training": BRIEF}))
+        result[name] = model
     vaebgm = generator_class("vaebgm")
     authors = PaperVAEBGM(None).training(testing.N_ROWS)
-    found["vaebgm paper"] = vaebgm(n_seeds=3, paper=True, training=authors, device="cpu")
-    found["resample smoothed"] = generator_class("resample")(smoothing=0.5)
-    found["two-stage knn"] = generator_class("two-stage")(found["smote"], "knn", "gaussian")
+    result["vaebgm paper"] = vaebgm(n_seeds=3, paper=True, training=authors, device="cpu")
+    result["resample smoothed"] = generator_class("resample")(smoothing=0.5)
+    result["two-stage knn"] = generator_class("two-stage")(result["smote"], "knn", "gaussian")
     inner = vaebgm(n_seeds=3, training=BRIEF, device="cpu")
-    found["ks-stopped"] = KSStopped(found["tvae"])
-    found["fine-tuned average"] = FineTuned(inner, bias("average"))
-    found["fine-tuned mixture"] = FineTuned(inner, bias("mixture"))
-    found["fine-tuned ctgan"] = FineTuned(found["ctgan"], bias("pretrain"))
-    found["fine-tuned tvae"] = FineTuned(found["tvae"], bias("average"))
+    result["ks-stopped"] = KSStopped(result["tvae"])
+    result["fine-tuned average"] = FineTuned(inner, bias("average"))
+    result["fine-tuned mixture"] = FineTuned(inner, bias("mixture"))
+    result["fine-tuned ctgan"] = FineTuned(result["ctgan"], bias("pretrain"))
+    result["fine-tuned tvae"] = FineTuned(result["tvae"], bias("average"))
     for name, cls in METRICS.items():
-        found[name] = cls()
-    found["divergence"] = DiscriminatorDivergence(
+        result[name] = cls()
+    result["divergence"] = DiscriminatorDivergence(
         views=("plain",), permutations=0, folds=3, repeats=2
     )
-    found["chi2"] = ChiSquareDivergence(permutations=3)
+    result["chi2"] = ChiSquareDivergence(permutations=3)
     for name in BIASES:
-        found[f"bias {name}"] = bias(name)
+        result[f"bias {name}"] = bias(name)
     few = [bias("continued"), bias("small-init")]
-    found["bias auto"] = bias("auto", candidates=few, folds=2)
-    found["bias average branched"] = bias("average", branches=20)
-    found["bias average top"] = bias("average", top=2)
-    found["bias maml second"] = bias("maml", order="second", start="average")
-    found["bias maml reptile"] = bias("maml", order="reptile", start="fresh")
-    found["bias drs loss"] = bias("drs", seed_weights="loss", n_networks=2)
-    found["bias stage-one pretrain"] = bias("stage-one", bias=bias("pretrain"))
+    result["bias auto"] = bias("auto", candidates=few, folds=2)
+    result["bias average branched"] = bias("average", branches=20)
+    result["bias average top"] = bias("average", top=2)
+    result["bias maml second"] = bias("maml", order="second", start="average")
+    result["bias maml reptile"] = bias("maml", order="reptile", start="fresh")
+    result["bias drs loss"] = bias("drs", seed_weights="loss", n_networks=2)
+    result["bias stage-one pretrain"] = bias("stage-one", bias=bias("pretrain"))
     for name in SCORERS:
-        made = scorer_class(name)()
-        if "epochs" in made.get_params():
-            made.set_params(n_seeds=2)
-            trees = clone(made).set_params(model="trees", n_seeds=1, epochs=10)
-            if not made.needs_network:
-                found[f"{name} trees"] = trees
-        found[name] = made
+        model = scorer_class(name)()
+        if "epochs" in model.get_params():
+            model.set_params(n_seeds=2)
+            trees = clone(model).set_params(model="trees", n_seeds=1, epochs=10)
+            if not model.needs_network:
+                result[f"{name} trees"] = trees
+        result[name] = model
     shapley = scorer_class("knn-shapley")
-    found["knn-shapley stable"] = shapley(ties="stable", n_neighbors=(3, 1))
-    found["knn-shapley truncated"] = shapley(truncate=0.1)
-    found["bias mixture average"] = bias("mixture", bias=bias("average"))
-    return found | augmenters() | settings()
+    result["knn-shapley stable"] = shapley(ties="stable", n_neighbors=(3, 1))
+    result["knn-shapley truncated"] = shapley(truncate=0.1)
+    result["bias mixture average"] = bias("mixture", bias=bias("average"))
+    return result | augmenters() | settings()
 
 
 def settings() -> dict[str, object]:
-    """What else declares parameters."""
+    """Return instances of the other classes that declare parameters."""
     return {
         "training": BRIEF,
         "meta-training": META,
@@ -159,7 +159,7 @@ CASES = [
 ]
 
 
-# seeds that share nothing are all but orthogonal, and averaging says so
+# unrelated seeds are nearly orthogonal, and averaging warns of it
 @pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 @pytest.mark.parametrize(("check", "name"), CASES)
 def test_law(check, name) -> None:
@@ -201,15 +201,15 @@ def test_checks_are_found_by_name() -> None:
     assert example not in laws_in(testing.tables) == laws_in(testing.laws) == ()
 
 
-def test_laws_catch_what_breaks_them() -> None:
-    """Generators with one fault each fail the law that names it."""
+def test_laws_catch_generators_that_break_them() -> None:
+    """Each generator with one fault fails the law about it."""
     resample = generator_class("resample")
 
     class Unseeded(resample):
         def _sample(self, n, rng):
             return super()._sample(n, np.random.default_rng())
 
-    class Torn(resample):
+    class Shuffled(resample):
         def _sample(self, n, rng):
             cells = self.encoder_.layout_.cells(super()._sample(n, rng))
             return self.encoder_.layout_.from_cells([rng.permutation(c) for c in cells], rng)
@@ -219,8 +219,8 @@ def test_laws_catch_what_breaks_them() -> None:
             rows = self.rows_
             layout = self.encoder_.layout_
             whole = [~np.isnan(layout.values(b, rows)) for b in layout.blocks]
-            kept = rows[np.logical_and.reduce(whole)]
-            return kept[rng.integers(0, len(kept), n)]
+            rows = rows[np.logical_and.reduce(whole)]
+            return rows[rng.integers(0, len(rows), n)]
 
     class Unchecked(resample):
         def fit(self, table, **options):
@@ -240,7 +240,7 @@ def test_laws_catch_what_breaks_them() -> None:
         (Undeclared, testing.check_parameters_are_declared),
         (Outside, testing.check_parameters_are_declared),
         (Unseeded, testing.check_seed_decides_everything),
-        (Torn, testing.check_better_than_torn_columns),
+        (Shuffled, testing.check_better_than_torn_columns),
         (NoMissing, testing.check_missing_cells_keep_their_share),
     ):
         with pytest.raises(AssertionError):
@@ -249,7 +249,7 @@ def test_laws_catch_what_breaks_them() -> None:
 
 @pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
 def test_laws_catch_biases_that_break_them() -> None:
-    """Biases with one fault each fail the law that names it."""
+    """Each bias with one fault fails the law about it."""
     continued, average = bias_class("continued"), bias_class("average")
 
     class FirstHanded(continued):
@@ -270,25 +270,25 @@ def test_laws_catch_biases_that_break_them() -> None:
                 value *= 0.5
             return ensemble.weights
 
-    class Halved(average):
+    class Scaled(average):
         def _initial_weights(self, ensemble, bench):
-            found = super()._initial_weights(ensemble, bench)
-            return {k: (v * 1.0001).astype(v.dtype) for k, v in found.items()}
+            weights = super()._initial_weights(ensemble, bench)
+            return {k: (v * 1.0001).astype(v.dtype) for k, v in weights.items()}
 
     for broken, check in (
         (FirstHanded, testing.check_order_of_seeds_is_irrelevant),
         (Unseeded, testing.check_bias_seed_decides_everything),
         (Flat, testing.check_weights_fit_the_network),
         (InPlace, testing.check_initial_weights_change_nothing),
-        (Halved, testing.check_average_of_equal_weights_is_that_weight),
-        (Halved, testing.check_only_float_tensors_are_averaged),
+        (Scaled, testing.check_average_of_equal_weights_is_that_weight),
+        (Scaled, testing.check_only_float_tensors_are_averaged),
     ):
         with pytest.raises(AssertionError):
             check(broken(n_seeds=3))
 
 
 def test_laws_catch_scorers_that_break_them() -> None:
-    """Scorers with one fault each fail the law that names it."""
+    """Each scorer with one fault fails the law about it."""
     shapley = scorer_class("knn-shapley")
 
     class UpsideDown(shapley):
@@ -297,7 +297,7 @@ def test_laws_catch_scorers_that_break_them() -> None:
             self.scores_ = -self.scores_
             return self
 
-    class ByPlace(shapley):
+    class ByIndex(shapley):
         def fit(self, X, y, **options):
             super().fit(X, y, **options)
             self.scores_ = self.scores_ + np.arange(len(y))
@@ -323,7 +323,7 @@ def test_laws_catch_scorers_that_break_them() -> None:
 
     for broken, check in (
         (UpsideDown, testing.check_a_flipped_label_in_a_clean_cluster_ranks_first),
-        (ByPlace, testing.check_permuting_rows_permutes_scores),
+        (ByIndex, testing.check_permuting_rows_permutes_scores),
         (Unseeded, testing.check_scorer_seed_decides_everything),
         (ByName, testing.check_labels_are_names),
         (Gappy, testing.check_odd_rows_are_scored_or_refused),
@@ -333,7 +333,7 @@ def test_laws_catch_scorers_that_break_them() -> None:
 
 
 def test_laws_catch_augmenters_that_break_them() -> None:
-    """Augmenters with one fault each fail the law that names it."""
+    """Each augmenter with one fault fails the law about it."""
     resample = generator_class("resample")
 
     class Sorted(TargetedAugmenter):
@@ -385,9 +385,9 @@ def test_laws_catch_augmenters_that_break_others() -> None:
 
     class Forgetful(TargetedAugmenter):
         def fit_resample(self, X, y):
-            found = super().fit_resample(X, y)
+            result = super().fit_resample(X, y)
             self.sample_indices_ = np.arange(len(self.sample_indices_))
-            return found
+            return result
 
     class ByName(TargetedAugmenter):
         def n_drawn(self, k):

@@ -1,4 +1,4 @@
-"""What a parameter may be: ranges, their words, and one line for what lies outside."""
+"""Parameters: their ranges, ranges in words, and one line for values outside."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_message_is_one_short_line() -> None:
     assert "\n" not in text and "\x1b" not in text and len(text) < 140
 
 
-def test_what_a_tuner_may_set_is_read_from_the_same_declaration() -> None:
+def test_search_spaces_are_read_from_the_same_declaration() -> None:
     space = ts.Int(1, 5)
     assert searched({"k": Whole(1, search=space), "other": Whole(1)}) == {"k": space}
     assert set(ts.SMOTE.search_space) == {"n_neighbors", "categories"}
@@ -98,7 +98,7 @@ def test_what_a_tuner_may_set_is_read_from_the_same_declaration() -> None:
     assert Own.search_space == {"n_neighbors": ts.Int(2, 3)}
 
 
-def test_estimators_inside_are_checked_too() -> None:
+def test_nested_estimators_are_checked_too() -> None:
     table = pa.table({"x": [1.0, 2.0, 3.0, 4.0], "y": ["a", "b", "a", "b"]})
     two = ts.FeatureResponse(ts.SMOTE(n_neighbors=0))
     with pytest.raises(TabseedError, match=r"^SMOTE: n_neighbors=0 is not a whole number"):
@@ -108,7 +108,7 @@ def test_estimators_inside_are_checked_too() -> None:
         augmenter.fit(table.select(["x"]), table["y"])
 
 
-# --- the list of house.md, section 4: accepted in silence, or raw errors -------------------------
+# --- values that were accepted silently before, or raised raw errors ----------------------------
 
 TABLE = pa.table({"x": [1.5, 2.5, None, 4.0] * 5, "c": ["a", "b", "a", "b"] * 5})
 
@@ -156,7 +156,7 @@ TABLE = pa.table({"x": [1.5, 2.5, None, 4.0] * 5, "c": ["a", "b", "a", "b"] * 5}
         (lambda: ts.Resample().fit(TABLE).sample(10.0), "Resample: n=10.0 is not a whole"),
     ],
 )
-def test_what_was_accepted_or_ended_in_a_raw_error_is_refused(make, text) -> None:
+def test_bad_values_are_refused_in_one_line(make, text) -> None:
     with pytest.raises(TabseedError) as caught:
         make()
     assert str(caught.value).startswith(text) and "\n" not in str(caught.value)
@@ -179,7 +179,7 @@ def test_what_was_accepted_or_ended_in_a_raw_error_is_refused(make, text) -> Non
     ],
     ids=repr,
 )
-def test_what_is_no_condition_on_a_number_is_refused_by_column(condition) -> None:
+def test_bad_conditions_on_a_number_are_refused_with_their_column(condition) -> None:
     model = ts.Resample().fit(TABLE)
     for n in (0, 3):
         with pytest.raises(
@@ -190,7 +190,7 @@ def test_what_is_no_condition_on_a_number_is_refused_by_column(condition) -> Non
 
 
 @pytest.mark.parametrize("condition", [["a"], np.array(["a", "b"]), 3, ("a", "b"), {}], ids=repr)
-def test_what_is_no_category_is_refused_by_column(condition) -> None:
+def test_bad_conditions_on_a_category_are_refused_with_their_column(condition) -> None:
     with pytest.raises(SchemaError, match=r"^column 'c' has no category"):
         ts.Resample().fit(TABLE).sample(3, conditions={"c": condition})
 

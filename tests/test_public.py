@@ -1,6 +1,6 @@
-"""The names at the door: all there, typed as what they are, and none lost.
+"""The public names: all there, with their types, and none lost.
 
-Run as a script, this file writes ``src/tabseed/__init__.pyi`` anew.
+Run as a script, this file rewrites ``src/tabseed/__init__.pyi``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tabseed as ts
 
 STUB = Path(ts.__file__).with_suffix(".pyi")
 
-# what could be imported at commit 4d5e374, before rooms moved
+# the public names at commit 4d5e374, before packages moved
 NAMES = """
     AUM AdversarialForest Agreement AugmentationEvaluation AugmentationProtocol AutoBias
     CTGAN ChiSquareDivergence Choice CleanLab Column Continued DataIQ DataMaps Detector
@@ -40,7 +40,7 @@ HEADER = '''"""The public names as type checkers see them: tests/test_public.py 
 
 
 def stub() -> str:
-    """Write the stub from the table of names in ``__init__.py``."""
+    """Return the text of the stub, from the table of names in ``__init__.py``."""
     lines = [
         f"from {module} import {name} as {name}"
         for name, module in sorted(ts._HOMES.items(), key=lambda item: (item[1], item[0]))
@@ -48,8 +48,8 @@ def stub() -> str:
     return "\n".join([HEADER, *lines, "", "__version__: str", ""])
 
 
-def test_the_stub_is_what_the_names_give() -> None:
-    assert STUB.read_text() == stub(), "python tests/test_public.py writes it anew"
+def test_the_stub_matches_the_names() -> None:
+    assert STUB.read_text() == stub(), "run python tests/test_public.py to rewrite it"
 
 
 def test_no_name_was_lost() -> None:
@@ -58,24 +58,24 @@ def test_no_name_was_lost() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ts.__all__))
-def test_a_name_is_what_the_module_it_lives_in_holds(name: str) -> None:
+def test_a_name_is_that_of_its_module(name: str) -> None:
     value = getattr(ts, name)
     if name == "__version__":
         assert isinstance(value, str)
         return
     assert value is getattr(import_module(ts._HOMES[name]), name)
     assert inspect.getdoc(value)
-    home = value.__module__  # where it is written, in the room that offers it
-    assert home.startswith(ts._HOMES[name]), f"{name} is written in {home}"
+    home = value.__module__  # where it is defined, in the package that offers it
+    assert home.startswith(ts._HOMES[name]), f"{name} is defined in {home}"
 
 
-def test_a_name_that_is_not_there() -> None:
+def test_an_unknown_name() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Tabel'"):
         ts.Tabel  # noqa: B018
 
 
 def test_each_name_has_its_real_type(tmp_path: Path, capsys) -> None:
-    """Type checkers see the classes and functions themselves, and what functions give."""
+    """Type checkers see the classes and functions themselves, and what functions return."""
     from mypy import api
 
     program = [
@@ -101,11 +101,11 @@ def test_each_name_has_its_real_type(tmp_path: Path, capsys) -> None:
     config = Path(__file__).parents[1] / "pyproject.toml"
     options = ["--strict", "--config-file", str(config), "--follow-imports", "silent"]
     text, errors, _ = api.run([*options, str(tmp_path / "use.py")])
-    shown = [line for line in text.splitlines() if "Revealed type is" in line]
+    revealed = [line for line in text.splitlines() if "Revealed type is" in line]
     assert not errors
     assert not [line for line in text.splitlines() if ": error: " in line]
-    assert len(shown) == len(ts.__all__)
-    assert not [line for line in shown if 'type is "Any"' in line]
+    assert len(revealed) == len(ts.__all__)
+    assert not [line for line in revealed if 'type is "Any"' in line]
 
 
 if __name__ == "__main__":

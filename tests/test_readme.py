@@ -1,4 +1,4 @@
-"""What README shows runs as written."""
+"""The commands and the code of README run as written."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ README = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
-    found = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found
-    return found
+    texts = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert texts
+    return texts
 
 
 def test_commands_and_code_run_in_order(tmp_path) -> None:
-    """The shell block, line by line, then the Python block, from a copy of examples/."""
+    """Run the shell block, line by line, then the Python block, in a copy of examples/."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (command_lines,) = blocks("sh")
     for line in command_lines.strip().splitlines():

@@ -1,4 +1,4 @@
-"""Tables as they come: each is learned and drawn again soundly, or refused in one line."""
+"""Odd tables: each gives valid synthetic rows, or an error of one line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def texts(prefix: str, n: int, levels: int) -> list[str]:
 
 
 def bunch(loaded: Any, n: int) -> pa.Table:
-    columns = {str(name): loaded.data[:n, at] for at, name in enumerate(loaded.feature_names)}
+    columns = {str(name): loaded.data[:n, j] for j, name in enumerate(loaded.feature_names)}
     return pa.table({**columns, "target": loaded.target[:n]})
 
 
@@ -113,21 +113,21 @@ ARROW_ONLY: dict[str, Callable[[], pa.Table]] = {
 
 
 def synth(source: Path, out: Path, *options: object) -> tuple[int, str]:
-    """Run ``tabseed synth`` in this process; give the exit code and what it said of errors."""
-    said, failed = streams.StringIO(), streams.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(failed):
+    """Run ``tabseed synth`` in this process; return the exit code and standard error."""
+    out_stream, errors = streams.StringIO(), streams.StringIO()
+    with contextlib.redirect_stdout(out_stream), contextlib.redirect_stderr(errors):
         code = run(app, [str(a) for a in ("synth", source, "-o", out, *options)])
-    return code, failed.getvalue()
+    return code, errors.getvalue()
 
 
-def check_sound(source: Path, out: Path, rows: int) -> None:
-    """Expect the same columns, seen categories only, numbers in range, missing only as seen."""
+def check_valid(source: Path, out: Path, rows: int) -> None:
+    """Expect the same columns, only categories seen, numbers in range, missing cells as seen."""
     real = Table.from_frame(io.read_table(source))
     schema = Schema(tuple(c for c in real.schema.modelled))
     frame = io.read_table(out, text_columns=io.text_columns(schema))
     assert frame.column_names == schema.names
-    drawn = Table.from_frame(frame, schema=schema)
-    assert len(drawn) == rows
+    synthetic = Table.from_frame(frame, schema=schema)
+    assert len(synthetic) == rows
     if out.suffix == ".parquet":
         assert [frame.schema.field(n).type for n in schema.names] == [
             real.to_arrow().schema.field(n).type for n in schema.names
@@ -135,11 +135,11 @@ def check_sound(source: Path, out: Path, rows: int) -> None:
     for column in schema:
         name = column.name
         if column.kind in DISCRETE:
-            codes, seen = drawn.codes(name), set(real.codes(name))
+            codes, seen = synthetic.codes(name), set(real.codes(name))
             assert UNSEEN not in codes
             assert set(codes) <= seen | ({MISSING} & seen), name
             continue
-        x, seen = drawn.numbers(name), real.numbers(name)
+        x, seen = synthetic.numbers(name), real.numbers(name)
         assert np.isnan(seen).any() or not np.isnan(x).any(), name
         assert np.isnan(seen).all() == np.isnan(x).all() or np.isnan(seen).any(), name
         if not np.isnan(x).all():
@@ -150,19 +150,19 @@ def check_sound(source: Path, out: Path, rows: int) -> None:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize("name", TABLES)
-def test_resample_takes_every_table(tmp_path, name, suffix) -> None:
+def test_resample_accepts_every_table(tmp_path, name, suffix) -> None:
     source, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     io.write_table(TABLES[name](), source)
     assert synth(source, out, "--generator", "resample", "--rows", 60) == (0, "")
-    check_sound(source, out, 60)
+    check_valid(source, out, 60)
 
 
 @pytest.mark.parametrize("name", ARROW_ONLY)
-def test_resample_takes_types_that_only_arrow_has(tmp_path, name) -> None:
+def test_resample_accepts_types_that_only_arrow_has(tmp_path, name) -> None:
     source, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
     io.write_table(ARROW_ONLY[name](), source)
     assert synth(source, out, "--generator", "resample", "--rows", 60) == (0, "")
-    check_sound(source, out, 60)
+    check_valid(source, out, 60)
 
 
 BY_NETWORK = (
@@ -180,25 +180,25 @@ BY_NETWORK = (
 
 
 @pytest.mark.parametrize("name", BY_NETWORK)
-def test_vaebgm_takes_odd_tables(tmp_path, name) -> None:
+def test_vaebgm_accepts_odd_tables(tmp_path, name) -> None:
     pytest.importorskip("torch")
     source, out = tmp_path / "in.csv", tmp_path / "out.csv"
     io.write_table(TABLES[name](), source)
     assert synth(source, out, "--device", "cpu", "--rows", 60) == (0, "")
-    check_sound(source, out, 60)
+    check_valid(source, out, 60)
 
 
 @pytest.mark.parametrize("bias", ["pretrain", "mixture"])
 @pytest.mark.parametrize("name", ["5 rows", "no values at all", "mostly missing", "far apart"])
-def test_a_bias_takes_odd_tables(tmp_path, name, bias) -> None:
+def test_a_bias_accepts_odd_tables(tmp_path, name, bias) -> None:
     pytest.importorskip("torch")
     source, out = tmp_path / "in.csv", tmp_path / "out.csv"
     io.write_table(TABLES[name](), source)
     assert synth(source, out, "--device", "cpu", "--rows", 60, "--bias", bias) == (0, "")
-    check_sound(source, out, 60)
+    check_valid(source, out, 60)
 
 
-def test_too_few_rows_to_choose_a_bias_are_counted(tmp_path) -> None:
+def test_too_few_rows_to_choose_a_bias_are_refused_with_their_number(tmp_path) -> None:
     pytest.importorskip("torch")
     source, out = tmp_path / "in.csv", tmp_path / "out.csv"
     io.write_table(io.read_table(PENGUINS).slice(0, 12), source)
@@ -208,7 +208,7 @@ def test_too_few_rows_to_choose_a_bias_are_counted(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 4])
-def test_too_few_rows_for_a_network_are_counted(tmp_path, rows) -> None:
+def test_too_few_rows_for_a_network_are_refused_with_their_number(tmp_path, rows) -> None:
     pytest.importorskip("torch")
     source, out = tmp_path / "in.csv", tmp_path / "out.csv"
     io.write_table(io.read_table(PENGUINS).slice(0, rows), source)
@@ -249,13 +249,13 @@ def tables(draw: st.DrawFn) -> pa.Table:
 
 @given(tables(), st.sampled_from([".csv", ".tsv", ".parquet"]))
 @settings(max_examples=60, deadline=None)
-def test_any_table_is_taken_or_refused_in_one_line(tmp_path_factory, table, suffix) -> None:
+def test_any_table_is_accepted_or_refused_in_one_line(tmp_path_factory, table, suffix) -> None:
     folder = tmp_path_factory.mktemp("any")
     source, out = folder / f"in{suffix}", folder / f"out{suffix}"
     io.write_table(table, source)
-    code, said = synth(source, out, "--generator", "resample", "--rows", 20)
+    code, message = synth(source, out, "--generator", "resample", "--rows", 20)
     if code == 0:
-        check_sound(source, out, 20)
+        check_valid(source, out, 20)
     else:
-        assert code == 2 and said.startswith("error: ") and said.count("\n") == 1, said
+        assert code == 2 and message.startswith("error: ") and message.count("\n") == 1, message
         assert not out.exists()

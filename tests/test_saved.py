@@ -78,14 +78,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_unsound_model_files_are_refused(fault: str, model_file: Path, tmp_path) -> None:
+def test_broken_model_files_are_refused(fault: str, model_file: Path, tmp_path) -> None:
     path = rewritten(model_file, tmp_path / "broken.tabseed", BROKEN[fault])
     with pytest.raises(FileError) as caught:
         ts.load(path)
     assert "\n" not in str(caught.value) and "broken.tabseed" in str(caught.value)
 
 
-def test_unsound_rows_to_resample_are_refused(tmp_path) -> None:
+def test_broken_rows_to_resample_are_refused(tmp_path) -> None:
     ts.Resample(random_state=0).fit(example_table(20)).save(tmp_path / "m")
     for name, change in (
         ("narrow", lambda rows: rows[:, :-1].copy()),
@@ -105,7 +105,7 @@ def test_unsound_rows_to_resample_are_refused(tmp_path) -> None:
             ts.load(rewritten(tmp_path / "m", tmp_path / name, edit))
 
 
-def test_a_model_file_holds_no_training_row(model_file: Path) -> None:
+def test_a_model_file_contains_no_training_row(model_file: Path) -> None:
     """No income of the table, to the cent, is among the numbers of the file."""
     incomes = set(example_table(60)["income"].drop_null().to_pylist())
     _, arrays = archive.read_archive(model_file, ("config", "schema"))

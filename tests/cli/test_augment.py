@@ -15,7 +15,7 @@ import pytest
 
 @pytest.fixture
 def people(tmp_path: Path) -> Path:
-    """Two classes that overlap, an id, names that bite."""
+    """Two classes that overlap, an id, hostile names."""
     rng = np.random.default_rng(8)
     y = np.arange(160) % 2
     table = pa.table(
@@ -42,9 +42,9 @@ def test_rows_come_first_as_they_are_and_added_ones_below(people: Path, tmp_path
     command = ("augment", people, "--target", "köln", "-o", output, "--report", page, *settings)
     done = run(*command, "--json")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert (found["rows"], found["hard"], found["added"]) == (160, 40, 40)
-    assert found["evaluation"]["verdict"] in done.stderr
+    result = json.loads(done.stdout)
+    assert (result["rows"], result["hard"], result["added"]) == (160, 40, 40)
+    assert result["evaluation"]["verdict"] in done.stderr
     first, more = pa.csv.read_csv(people), pa.csv.read_csv(output)
     assert more.slice(0, 160).select(first.column_names).equals(first)
     added = more.slice(160)
@@ -54,7 +54,7 @@ def test_rows_come_first_as_they_are_and_added_ones_below(people: Path, tmp_path
     assert added["=1+1"].type == pa.int64()
     text = page.read_text()
     assert "&lt;b&gt;" not in text.partition("Settings")[0] and "<script" not in text
-    assert found["evaluation"]["verdict"].split(":")[0] in text
+    assert result["evaluation"]["verdict"].split(":")[0] in text
     before = output.read_bytes(), page.read_bytes()
     assert run(*command, "--force").returncode == 0
     assert (output.read_bytes(), page.read_bytes()) == before
@@ -70,7 +70,7 @@ def test_numbers_are_augmented_without_a_verdict(people: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--target", "koln"), "köln"),
         (("--target", "who"), "not a label"),
@@ -82,9 +82,9 @@ def test_numbers_are_augmented_without_a_verdict(people: Path, tmp_path: Path) -
     ],
 )
 def test_errors_are_one_line_and_write_nothing(
-    people: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+    people: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     output = tmp_path / "more.csv"
     done = run("augment", people, "-o", output, *arguments)
     assert done.returncode == 2, done.stdout
-    assert said in done.stderr and done.stderr.count("\n") == 1 and not output.exists()
+    assert message in done.stderr and done.stderr.count("\n") == 1 and not output.exists()

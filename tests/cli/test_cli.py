@@ -1,4 +1,4 @@
-"""The command as a whole: help, refusals of one line, light imports, work without PyTorch."""
+"""The command as a whole: help, errors of one line, light imports, work without PyTorch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_each_command_explains_itself_and_says_what_is_missing(tab, command) -> 
     refused(tab(command), "Missing", f"tabseed {command} --help")
 
 
-# --- refusals: one line on standard error, exit code 2, nothing written -------------------------
+# --- errors: one line on standard error, exit code 2, nothing written ---------------------------
 
 BAD_LINES = [
     (("info", "DIR/none.csv"), "no such file"),
@@ -67,13 +67,19 @@ BAD_LINES = [
     (("synth", "DATA", "-o", "OUT", "--seed", "-1"), "--seed"),
     (("synth", "DATA", "-o", "OUT", "--sed", "1"), "No such option: --sed"),
     (("synth", "DATA", "-o", "OUT", "--target", "kinds"), "did you mean 'kind'?"),
-    (("synth", "DATA", "-o", "OUT", "--generator", "gpt"), "there are trees, arf, copula, smote"),
+    (
+        ("synth", "DATA", "-o", "OUT", "--generator", "gpt"),
+        "'gpt' is not one of trees, arf, copula, smote",
+    ),
     (("synth", "DATA", "-o", "OUT", "--generator", "resample", "--paper"), "no such option"),
-    (("synth", "DATA", "-o", "OUT", "--bias", "luck"), "there are none, average, pretrain, maml"),
-    (("synth", "DATA", "-o", "OUT", "--bias", "continued"), "'continued': there are none"),
+    (
+        ("synth", "DATA", "-o", "OUT", "--bias", "luck"),
+        "'luck' is not one of none, average, pretrain, maml",
+    ),
+    (("synth", "DATA", "-o", "OUT", "--bias", "continued"), "'continued' is not one of none"),
     (("synth", "DATA", "-o", "OUT", "--bias", "maml", "--generator", "resample"), "has no seeds"),
-    (("synth", "DATA", "-o", "OUT", "--holdout", "DATA"), "--holdout is for --report"),
-    (("synth", "DATA", "-o", "OUT", "--holdout-share", ".5"), "--holdout-share is for --report"),
+    (("synth", "DATA", "-o", "OUT", "--holdout", "DATA"), "--holdout needs --report"),
+    (("synth", "DATA", "-o", "OUT", "--holdout-share", ".5"), "--holdout-share needs --report"),
     (("synth", "DATA", "-o", "OUT", "--report", "DIR/r", "--holdout-share", "0"), "0 and 1"),
     (("synth", "DATA", "-o", "DIR/o.parquet", "--for-spreadsheet"), "needs a .csv or .tsv"),
     (("synth", "DATA", "-o", "OUT", "--resume", "DIR/none/c"), "there is no directory"),
@@ -90,14 +96,14 @@ def test_bad_lines_are_refused(tab, data, tmp_path, line, message) -> None:
     (tmp_path / "other.csv").write_text("weight\n1.5\n2.5\n")
     (tmp_path / "other.json").write_text('{"columns": {"weight": {"sdtype": "numerical"}}}')
     before = names_in(tmp_path)
-    places = {"DATA": str(data), "DIR": str(tmp_path), "OUT": str(tmp_path / "out.csv")}
-    for name, path in places.items():
+    paths = {"DATA": str(data), "DIR": str(tmp_path), "OUT": str(tmp_path / "out.csv")}
+    for name, path in paths.items():
         line = tuple(word.replace(name, path) for word in line)
     refused(tab(*line), message)
     assert names_in(tmp_path) == before
 
 
-# --- what is imported, and what may be absent ---------------------------------------------------
+# --- light imports and absent packages ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -124,15 +130,15 @@ main()
 """
 
 
-def test_without_torch_all_works_but_what_needs_it(data, tmp_path) -> None:
+def test_without_torch_everything_else_works(data, tmp_path) -> None:
     out, model = tmp_path / "o.csv", tmp_path / "m.tabseed"
-    held = tmp_path / "held.csv"
-    io.write_table(table(seed=1), held)
+    held_out = tmp_path / "held.csv"
+    io.write_table(table(seed=1), held_out)
     for line in (
         ("info", data),
         ("synth", data, "-o", out, "--model", model),
         ("sample", model, "-o", tmp_path / "p.csv", "--rows", 5),
-        ("evaluate", data, out, "--holdout", held, "--report", tmp_path / "r.html"),
+        ("evaluate", data, out, "--holdout", held_out, "--report", tmp_path / "r.html"),
     ):
         ran = spawn(*line, program=WITHOUT_TORCH)
         assert (ran.code, ran.err) == (0, "")

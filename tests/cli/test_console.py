@@ -36,7 +36,7 @@ def test_json_alone_on_standard_output_the_rest_on_standard_error(data, tmp_path
     refused(bad, "none.csv: no such file")
 
 
-def test_output_survives_a_terminal_that_knows_ascii_only(tmp_path) -> None:
+def test_output_survives_a_terminal_with_ascii_only(tmp_path) -> None:
     (tmp_path / "t.csv").write_text("größe\nä\nö\n", encoding="utf-8")
     ran = spawn("info", tmp_path / "t.csv", PYTHONIOENCODING="ascii")
     assert ran.code == 0 and "gr\\xf6\\xdfe" in ran.out and ran.err == ""
@@ -44,8 +44,8 @@ def test_output_survives_a_terminal_that_knows_ascii_only(tmp_path) -> None:
     assert ran.document["columns"][0]["name"] == "größe"
 
 
-def left_early(*arguments: object) -> tuple[int, bytes]:
-    """Run a command whose reader leaves at once, as ``| head -0`` does."""
+def without_reader(*arguments: object) -> tuple[int, bytes]:
+    """Run a command whose reader closes the pipe at once, as ``| head -0`` does."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:
@@ -55,9 +55,9 @@ def left_early(*arguments: object) -> tuple[int, bytes]:
 
 
 def test_a_reader_that_leaves_early_stops_nothing(data, tmp_path) -> None:
-    assert left_early("info", data) == (0, b"")
+    assert without_reader("info", data) == (0, b"")
     out = tmp_path / "o.csv"
-    assert left_early("synth", data, "-o", out, "--generator", "resample") == (0, b"")
+    assert without_reader("synth", data, "-o", out, "--generator", "resample") == (0, b"")
     assert len(io.read_table(out)) == 40
 
 
@@ -77,7 +77,7 @@ main()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_in_the_midst_of_training_leaves_nothing(line, tmp_path, number, code) -> None:
+def test_an_interrupt_during_training_leaves_nothing(line, tmp_path, number, code) -> None:
     stopped = spawn(60, int(number), *line, program=SIGNALLED)
     assert stopped.code == code
     assert stopped.err == ("interrupted; nothing was left half-written\n" if code == 130 else "")
@@ -86,27 +86,27 @@ def test_an_interrupt_in_the_midst_of_training_leaves_nothing(line, tmp_path, nu
 
 
 def test_a_resumed_training_ends_with_the_same_bytes(tab, line, tmp_path) -> None:
-    kept = tmp_path / "kept"
-    stopped = spawn(60, int(signal.SIGINT), *line, "--resume", kept, program=SIGNALLED)
-    assert stopped.code == 130 and f"{kept} keeps the training" in stopped.err
+    state = tmp_path / "kept"
+    stopped = spawn(60, int(signal.SIGINT), *line, "--resume", state, program=SIGNALLED)
+    assert stopped.code == 130 and f"{state} holds the state of training" in stopped.err
     assert names_in(tmp_path) == ["data.csv", "kept"]
-    other = tab(*line, "--resume", kept, "--seed", 1)
+    other = tab(*line, "--resume", state, "--seed", 1)
     assert other.code == 2 and "on other data or with other settings" in other.err
     assert other.err.count("\n") == 1
-    ends_with_the_same_bytes(line, kept, tmp_path)
+    ends_with_the_same_bytes(line, state, tmp_path)
 
 
-def ends_with_the_same_bytes(line, kept: Path, folder: Path) -> None:
-    """Go on from what was kept, then begin anew: one table, one model file."""
-    found = []
-    for further in (("--resume", kept), ("--force",)):
+def ends_with_the_same_bytes(line, state: Path, folder: Path) -> None:
+    """Resume from ``state``, then start again: both write the same table and model file."""
+    outputs = []
+    for further in (("--resume", state), ("--force",)):
         assert spawn(*line, *further).code == 0
         assert names_in(folder) == ["data.csv", "m.tabseed", "o.csv"]
-        found.append([(folder / name).read_bytes() for name in ("o.csv", "m.tabseed")])
-    assert found[0] == found[1]
+        outputs.append([(folder / name).read_bytes() for name in ("o.csv", "m.tabseed")])
+    assert outputs[0] == outputs[1]
 
 
-# The same at the 30th step of a given training: an inductive bias has several.
+# The same at the 30th step of one training, by its number: an inductive bias has several.
 SIGNALLED_LATER = """
 import os, sys, torch
 import tabseed.inductive_bias.base as base
@@ -127,15 +127,15 @@ main()
 
 
 def test_a_bias_resumes_in_any_training_and_ends_with_the_same_bytes(line, tmp_path) -> None:
-    line, kept = (*line, "--bias", "pretrain"), tmp_path / "kept"
+    line, state = (*line, "--bias", "pretrain"), tmp_path / "kept"
     stops = ((1, signal.SIGINT, 130), (2, signal.SIGKILL, -9), (2, signal.SIGINT, 130))
     for finished, (training, number, code) in enumerate(stops):
-        stopped = spawn(training, int(number), *line, "--resume", kept, program=SIGNALLED_LATER)
+        stopped = spawn(training, int(number), *line, "--resume", state, program=SIGNALLED_LATER)
         assert stopped.code == code, stopped
         assert names_in(tmp_path) == ["data.csv", "kept"]
-        with zipfile.ZipFile(kept) as archive:
+        with zipfile.ZipFile(state) as archive:
             assert len(json.loads(archive.read("checkpoint.json"))["finished"]) == finished
-    ends_with_the_same_bytes(line, kept, tmp_path)
+    ends_with_the_same_bytes(line, state, tmp_path)
 
 
 def test_a_terminal_sees_one_bar_over_all_trainings(line) -> None:
@@ -167,7 +167,7 @@ def hostile(tmp_path_factory) -> Path:
     return path
 
 
-def test_hostile_names_steer_no_terminal(tab, hostile) -> None:
+def test_hostile_names_do_not_control_the_terminal(tab, hostile) -> None:
     ran = tab("info", hostile)
     assert ran.code == 0
     assert all(c.isprintable() or c == "\n" for c in ran.out)
@@ -182,8 +182,8 @@ def test_hostile_names_stay_text_in_report_and_table(tab, hostile, tmp_path) -> 
     assert ran.code == 0 and ran.document["evaluation"]["columns"] == [*HOSTILE, "level"]
     text = page.read_text(encoding="utf-8")
     for name in (*HOSTILE, "<i>id</i>"):
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
-        assert html.escape(shown) in text
+        escaped = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+        assert html.escape(escaped) in text
     for raw in ("<b>=", "<i>id", "<img", "<script", "\x1b", "\u202e"):
         assert raw not in text
     assert "default-src 'none'" in text
@@ -193,7 +193,7 @@ def test_hostile_names_stay_text_in_report_and_table(tab, hostile, tmp_path) -> 
     assert levels == {HOSTILE_LEVEL, "'=1+1", "\x1b[2J"}
 
 
-def test_a_mistake_of_ours_is_one_line_with_its_place(tab, data, monkeypatch) -> None:
+def test_an_internal_error_is_one_line_with_its_location(tab, data, monkeypatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oops")
 

@@ -18,7 +18,7 @@ from tabseed.cli import app
 
 @pytest.fixture
 def people(tmp_path: Path) -> Path:
-    """A CSV of two clusters with names that bite, a flipped label in row 2."""
+    """A CSV of two clusters with hostile names, with a wrong label in row 2."""
     x, y = clusters(120)
     y[1] = 1 - y[1]
     table = pa.table(
@@ -44,9 +44,9 @@ def test_the_command_finds_the_flipped_label(people: Path, tmp_path: Path) -> No
     command = ("hardness", people, "--target", "köln", "-o", scores, "--report", page, "--json")
     done = run(*command)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["hardest"][0]["row"] == 2 and found["hardest"][0]["hint"] == "mislabelled"
-    assert found["hints"]["mislabelled"]["hardest"] == 1
+    result = json.loads(done.stdout)
+    assert result["hardest"][0]["row"] == 2 and result["hardest"][0]["hint"] == "mislabelled"
+    assert result["hints"]["mislabelled"]["hardest"] == 1
     table = pa.csv.read_csv(scores)
     assert table["row"].to_pylist() == list(range(1, 121))
     assert sorted(table["rank"].to_pylist()) == list(range(1, 121))
@@ -61,7 +61,7 @@ def test_the_command_finds_the_flipped_label(people: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--target", "koln"), "köln"),
         (("--target", "who"), "not a label"),
@@ -70,10 +70,10 @@ def test_the_command_finds_the_flipped_label(people: Path, tmp_path: Path) -> No
         (("--target", "köln", "--for-spreadsheet"), "--output"),
     ],
 )
-def test_errors_are_one_line(people: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_errors_are_one_line(people: Path, arguments: tuple[str, ...], message: str) -> None:
     done = run("hardness", people, *arguments)
     assert done.returncode == 2
-    assert said in done.stderr and done.stderr.count("\n") == 1 and not done.stdout.strip()
+    assert message in done.stderr and done.stderr.count("\n") == 1 and not done.stdout.strip()
 
 
 def test_a_missing_label_is_named_with_its_row(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from tabseed.table import files as io
 
 
-def test_info_tells_kinds_and_its_schema_is_read_back(tab, data, tmp_path) -> None:
+def test_info_prints_kinds_and_its_schema_is_read_back(tab, data, tmp_path) -> None:
     ran = tab("info", data, "--kind", "n=categorical", "--save-schema", tmp_path / "s.json")
     assert ran.code == 0 and ran.err == ""
     assert "40 rows, 3 columns" in ran.out and "set by you" in ran.out

@@ -1,4 +1,4 @@
-"""The command ``tabseed sample``: model files from strangers are refused in one line."""
+"""The command ``tabseed sample``: broken model files are refused in one line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def sampled(tab, path: Path) -> Ran:
     return ran
 
 
-def test_the_model_that_is_damaged_below_is_sound(tab, members, tmp_path) -> None:
+def test_the_undamaged_model_is_sound(tab, members, tmp_path) -> None:
     pack(tmp_path / "m.tabseed", members)
     assert sampled(tab, tmp_path / "m.tabseed").code == 0
 
@@ -83,10 +83,10 @@ def test_models_with_other_arrays_are_refused(tab, members, tmp_path) -> None:
     arrays = safetensors.numpy.load(members["weights.safetensors"])
     rows = arrays["model.rows"]
     for changed in (None, rows[:0], rows[0]):
-        others = {k: v for k, v in arrays.items() if k != "model.rows"}
+        arrays_left = {k: v for k, v in arrays.items() if k != "model.rows"}
         if changed is not None:
-            others["model.rows"] = np.ascontiguousarray(changed)
-        weights = safetensors.numpy.save(others)
+            arrays_left["model.rows"] = np.ascontiguousarray(changed)
+        weights = safetensors.numpy.save(arrays_left)
         pack(tmp_path / "m.tabseed", {**members, "weights.safetensors": weights})
         refused(sampled(tab, tmp_path / "m.tabseed"), "m.tabseed", "not a sound model file")
 

@@ -1,4 +1,4 @@
-"""The command ``tabseed synth``: what it learns, draws and refuses, with and without a bias."""
+"""The command ``tabseed synth``: learning, drawing and errors, with and without a bias."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tabseed.generators import GENERATORS
 from tabseed.inductive_bias import bias_class
 from tabseed.table import files as io
 
-# --- what each command does ---------------------------------------------------------------------
+# --- learning and drawing ------------------------------------------------------------------------
 
 
-def test_synth_model_and_sample_go_together(tab, data, tmp_path) -> None:
+def test_sample_draws_from_the_model_of_synth(tab, data, tmp_path) -> None:
     out, model = tmp_path / "out.csv", tmp_path / "m.tabseed"
     ran = tab("synth", data, "-o", out, "--generator", "resample", "--model", model, "--rows", 7)
     assert ran.code == 0 and ran.err == ""
@@ -45,7 +45,7 @@ def test_synth_leaves_ids_out_and_says_so(tab, tmp_path) -> None:
 
 @pytest.fixture
 def biased(tab, data, tmp_path):
-    """Learn ``data`` with a bias, for JSON; give what ran and the two files written."""
+    """Learn ``data`` with a bias, with --json; return the run and the two files written."""
     pytest.importorskip("torch")
     out, model = tmp_path / "o.parquet", tmp_path / "m.tabseed"
 
@@ -57,7 +57,7 @@ def biased(tab, data, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "paper"), [("average", False), ("mixture", True)])
-def test_a_bias_is_that_of_python_and_its_model_draws_alike(
+def test_a_bias_gives_the_same_as_in_python_and_so_does_its_model(
     biased, tab, tmp_path, name, paper
 ) -> None:
     ran, out, model = biased(name, "--seed", 3, "--target", "kind", *["--paper"] * paper)
@@ -79,7 +79,7 @@ def test_a_bias_is_that_of_python_and_its_model_draws_alike(
     assert io.read_table(again).equals(loaded.sample(90, random_state=stream_for(Use.SAMPLE, 5)))
 
 
-def test_averaging_of_strangers_is_a_note_not_a_warning(tab, line) -> None:
+def test_averaging_unrelated_seeds_gives_a_note_not_a_warning(tab, line) -> None:
     ran = tab(*line, "--bias", "average")
     assert ran.err == ""
     assert "\nnote       the averaged seeds are nearly orthogonal" in ran.out
@@ -93,9 +93,9 @@ def test_auto_says_what_it_compared_and_what_it_uses(biased, monkeypatch, level,
     ran, *_ = biased("auto")
     assert ran.code == 0
     assert (ran.document["bias"], ran.document["bias_used"]) == ("auto", used)
-    said = "\n".join(ran.document["learned"])
-    assert "\nSmallInit: " in said and "\nSeedMixture: " in said
-    assert (f"\n{used} is used" if used else "none is used") in said
+    text = "\n".join(ran.document["learned"])
+    assert "\nSmallInit: " in text and "\nSeedMixture: " in text
+    assert (f"\n{used} is used" if used else "none is used") in text
     assert all(line in ran.err for line in ran.document["learned"])
 
 
@@ -105,7 +105,7 @@ def test_without_a_bias_none_is_reported(tab, data, tmp_path) -> None:
     assert (document["bias"], document["bias_used"]) == ("none", None)
 
 
-# --- refusals: one line on standard error, exit code 2, nothing written -------------------------
+# --- errors: one line on standard error, exit code 2, nothing written ---------------------------
 
 BAD_FILES = {
     "empty": (b"", "is empty"),
@@ -130,7 +130,7 @@ def test_bad_tables_are_refused_by_synth(tab, tmp_path, name) -> None:
     assert names_in(tmp_path) == ["bad.csv"]
 
 
-def test_nothing_is_learned_for_a_report_that_could_not_be(tab, data, tmp_path) -> None:
+def test_nothing_is_learned_for_a_report_that_cannot_be_made(tab, data, tmp_path) -> None:
     synth = ("synth", data, "-o", tmp_path / "o.csv", "--report", tmp_path / "r.html")
     for further, message in (
         (("--holdout", data), "holdout repeats the training rows"),
@@ -165,11 +165,11 @@ def test_a_directory_that_may_not_be_written_is_refused(tab, data, tmp_path) -> 
 def test_same_seed_same_bytes_in_any_process_with_any_threads(data, tmp_path, generator) -> None:
     if generator in ("vaebgm", "tvae", "ctgan"):
         pytest.importorskip("torch")
-    found = []
+    outputs = []
     for threads in ("1", "2"):
         out, model = tmp_path / f"{threads}.csv", tmp_path / f"{threads}.tabseed"
         options = ("--generator", generator, "--rows", 300, "--seed", 11, "--model", model)
         env = dict.fromkeys(("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT", "PYTHONHASHSEED"), threads)
         assert spawn("synth", data, "-o", out, *options, **env).code == 0
-        found.append((out.read_bytes(), model.read_bytes()))
-    assert found[0] == found[1]
+        outputs.append((out.read_bytes(), model.read_bytes()))
+    assert outputs[0] == outputs[1]

@@ -90,7 +90,7 @@ def test_what_is_pasted_makes_the_same() -> None:
         (("--for", "fun"), "augment, synth"),
         (("--for", "synth", "--hardest", "0.2"), "leave it out"),
         (("--target", "köln", "--hardest", "2"), "hardest=2.0 is not a number"),
-        (("--target", "köln", "--generator", "dull"), "there are trees"),
+        (("--target", "köln", "--generator", "dull"), "is not one of trees"),
         (("--target", "köln", "--generator", "arf", "--generator", "arf"), "once"),
         (("--target", "köln", "--test-share", "1"), "between 0 and 1"),
         (("--target", "köln", "--test-share", "0.001"), "none to test on"),

@@ -26,7 +26,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.mark.filterwarnings("error")
-def test_prints_what_json_holds_and_a_page(files, tmp_path, capsys) -> None:
+def test_prints_the_figures_of_json_and_writes_a_page(files, tmp_path, capsys) -> None:
     page = tmp_path / "page.html"
     command = [
         *("utility", files["train"], files["synthetic"], "--holdout", files["holdout"]),
@@ -34,26 +34,26 @@ def test_prints_what_json_holds_and_a_page(files, tmp_path, capsys) -> None:
     ]
     assert run(app, [*map(str, command), "--json"]) == 0
     out, err = capsys.readouterr()
-    found = json.loads(out)["utility"]
-    assert next(iter(found)) == "verdict"
-    assert found["rows"] == {
+    result = json.loads(out)["utility"]
+    assert next(iter(result)) == "verdict"
+    assert result["rows"] == {
         "train": 80,
         "synthetic": [120],
         "holdout": 60,
         "of_unknown_class": 0,
     }
-    assert " ".join(err.split()).startswith("verdict " + found["verdict"])
+    assert " ".join(err.split()).startswith("verdict " + result["verdict"])
     text = page.read_bytes()
-    assert found["verdict"].split(" (")[0] in text.decode()
+    assert result["verdict"].split(" (")[0] in text.decode()
     assert b"<script" not in text and b"<b>x" not in text
-    assert run(app, list(map(str, command))) == 2  # the page is in the way
+    assert run(app, list(map(str, command))) == 2  # the page already exists
     capsys.readouterr()
     assert run(app, [*map(str, command), "--force"]) == 0
     out, err = capsys.readouterr()
     assert err == "" and page.read_bytes() == text
     assert max(map(len, out.removesuffix(f"report     {page}\n").splitlines())) <= 100
-    assert " ".join(out.split()).startswith("verdict " + found["verdict"])
-    for name, model in found["models"].items():
+    assert " ".join(out.split()).startswith("verdict " + result["verdict"])
+    for name, model in result["models"].items():
         (row, terms) = (line.split() for line in out.splitlines() if line.startswith(f" {name} "))
         scores = [model["gap"]["scores"][source]["value"] for source in ("real", SYNTHETIC)]
         assert [float(cell) for cell in row[1:3]] == pytest.approx(scores, abs=1e-4)
@@ -72,17 +72,17 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), REFUSED)
-def test_refuses_what_cannot_be_asked(files, tmp_path, capsys, arguments, said) -> None:
-    given = {"--target": "köln", "--holdout": files["holdout"]}
+@pytest.mark.parametrize(("arguments", "parts"), REFUSED)
+def test_refuses_options_that_make_no_sense(files, tmp_path, capsys, arguments, parts) -> None:
+    values = {"--target": "köln", "--holdout": files["holdout"]}
     rest = []
     for option, value in zip(arguments[::2], arguments[1::2], strict=True):
-        if option in given:
-            given[option] = files.get(value, value)
+        if option in values:
+            values[option] = files.get(value, value)
         else:
             rest += [option, value]
-    options = [part for pair in given.items() for part in pair]
-    refuse(files, tmp_path, capsys, [files["synthetic"]], [*options, *rest], said)
+    options = [part for pair in values.items() for part in pair]
+    refuse(files, tmp_path, capsys, [files["synthetic"]], [*options, *rest], parts)
 
 
 WRONG = {
@@ -93,12 +93,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_refuses_rows_and_says_of_which_file(files, tmp_path, capsys, name) -> None:
-    change, said = WRONG[name]
+def test_refuses_rows_and_names_their_file(files, tmp_path, capsys, name) -> None:
+    change, parts = WRONG[name]
     path = tmp_path / f"{name}.csv"
     pa.csv.write_csv(change(people(120, 4)), path)
     options = ["--target", "köln", "--holdout", files["holdout"]]
-    refuse(files, tmp_path, capsys, [files["synthetic"], path], options, (f"{name}.csv", *said))
+    refuse(files, tmp_path, capsys, [files["synthetic"], path], options, (f"{name}.csv", *parts))
 
 
 def test_refuses_too_few_rows(files, tmp_path, capsys) -> None:
@@ -109,12 +109,12 @@ def test_refuses_too_few_rows(files, tmp_path, capsys) -> None:
         refuse(files, tmp_path, capsys, [few["synthetic"]], options, ("at least 10", f"got {rows}"))
 
 
-def refuse(files, tmp_path, capsys, synthetic, options, said) -> None:
-    """Expect exit code 2, one line on standard error with all of ``said``, and no page."""
+def refuse(files, tmp_path, capsys, synthetic, options, parts) -> None:
+    """Expect exit code 2, one line on standard error with all ``parts``, and no page."""
     page = tmp_path / "none.html"
     command = ["utility", files["train"], *synthetic, *options, "--report", page]
     assert run(app, list(map(str, command))) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and not page.exists()
-    for part in said:
+    for part in parts:
         assert part in err

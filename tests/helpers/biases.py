@@ -15,8 +15,8 @@ META = MetaTraining(30, 30, inner_steps=2, steps=6, check_every=1)
 
 
 def vaebgm(**settings: object) -> ts.VAEBGM:
-    given = {"hidden_dim": 16, "n_seeds": 2, "training": BRIEF, "device": "cpu", **settings}
-    return ts.VAEBGM(**given)
+    settings = {"hidden_dim": 16, "n_seeds": 2, "training": BRIEF, "device": "cpu", **settings}
+    return ts.VAEBGM(**settings)
 
 
 def tuned(bias: InductiveBias, **settings: object) -> ts.FineTuned:

@@ -19,6 +19,6 @@ def table(x: np.ndarray) -> pa.Table:
 
 def judge(real: pa.Table, synthetic: pa.Table, method: str = "gaussian", **options: object):
     options = {"permutations": 0, **options}
-    found = ChiSquareDivergence(method, **options).evaluate(real, synthetic, random_state=0)
-    assert isinstance(found, ChiSquareResult)
-    return found
+    result = ChiSquareDivergence(method, **options).evaluate(real, synthetic, random_state=0)
+    assert isinstance(result, ChiSquareResult)
+    return result

@@ -1,4 +1,4 @@
-"""Command lines: what one printed, one in a process of its own, what a refusal is."""
+"""Command lines: their output, runs in a process of their own, and what an error looks like."""
 
 from __future__ import annotations
 

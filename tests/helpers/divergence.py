@@ -9,7 +9,7 @@ from tabseed.metrics import DiscriminatorDivergence
 
 
 def mixed(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Four columns that hang together: two numbers, two categories, some cells missing."""
+    """Return four dependent columns: two numbers, two categories, some cells missing."""
     z = rng.normal(size=n)
     age = np.round(40 + 12 * z + rng.normal(size=n))
     pay = np.exp(z + 0.3 * rng.normal(size=n))

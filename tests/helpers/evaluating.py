@@ -1,4 +1,4 @@
-"""A table of people, and its synthetic likes."""
+"""Tables of people, real or synthetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading bytes as a file."""
+"""Read bytes as a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions written by hand in place of fits: closed forms have them."""
+"""Predictions written by hand instead of fitted, with closed forms."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def by_hand(
     aside: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     mean: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Measured:
-    """What models f^ and f~ (K, h[, C]) say, with one draw and one seed.
+    """Return the predictions f^ and f~ (K, h[, C]) of models as measured with one draw and seed.
 
     ``aside`` are labels, f^ and f~ (K, k[, C]) of the synthetic rows; ``mean`` the synthetic mean
     response of real rows and of those.

@@ -17,10 +17,10 @@ HOW = ts.Training(steps=20, warm_up=5, validate_every=10)
 
 
 def stacked(network, seeds: int, dtype=torch.float64):
-    drawn = [network.initial_weights(np.random.default_rng(s)) for s in range(seeds)]
+    weights = [network.initial_weights(np.random.default_rng(s)) for s in range(seeds)]
     return {
-        k: torch.from_numpy(np.stack([w[k] for w in drawn])).to(dtype).requires_grad_()
-        for k in drawn[0]
+        k: torch.from_numpy(np.stack([w[k] for w in weights])).to(dtype).requires_grad_()
+        for k in weights[0]
     }
 
 

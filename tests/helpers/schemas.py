@@ -1,4 +1,4 @@
-"""Errors of one line."""
+"""Messages of one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of a line."""
+"""A table whose target is linear."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def table(n: int = 90) -> pa.Table:
 
 
 class Copies(ts.Resample):
-    """Draws the rows learned, each once: what is added is known."""
+    """Draws the training rows, each once, so that the added rows are known."""
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return np.resize(self.rows_, (n, self.rows_.shape[1]))

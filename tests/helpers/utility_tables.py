@@ -8,7 +8,7 @@ import pyarrow.csv
 
 
 def people(n: int, seed: int, classes: int = 2) -> pa.Table:
-    """Classes that overlap, an id, gaps, names that bite."""
+    """Return classes that overlap, an id, missing cells, and hostile names."""
     rng = np.random.default_rng(seed)
     y = rng.integers(classes, size=n)
     x = np.round(rng.normal(size=n) + 1.5 * y, 3)

@@ -1,7 +1,8 @@
-"""The command ``tabseed``. What takes long to import is imported by the command that needs it.
+"""The command ``tabseed``. Each command imports by itself whatever takes long to import.
 
 Results go to standard output (with ``--json``: one JSON document and nothing else), progress and
-errors to standard error. Exit code 0, or 2 with one line on what, where and what to do.
+errors to standard error. The exit code is 0, or 2 with one line that says what is wrong, where,
+and what to do.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import typer
 from tabseed.cli import augment, evaluate, hardness, info, sample, split, synth, tune, utility
 from tabseed.cli.console import emit, run
 
-# Plain help and plain errors: they read the same on a terminal, in a pipe and in a log.
+# Plain help and plain errors, which look the same on a terminal, in a pipe and in a log.
 app = typer.Typer(
     name="tabseed",
-    help="Synthetic tables from small real ones, and an honest answer to whether they are good.",
+    help="Make synthetic tables from small real ones, and say honestly whether they are good.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -57,10 +58,10 @@ for command in (  # in the order of the help
 
 def main() -> None:
     """Run the command line."""
-    # an end by the system's wish cleans up like one by the user's
+    # a termination by the system cleans up like an interrupt by the user
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
+        if getattr(sys, name) is None:  # closed by the process that started this one
             setattr(sys, name, open(os.devnull, "w"))
         getattr(sys, name).reconfigure(errors="backslashreplace")
     sys.exit(run(app, sys.argv[1:]))

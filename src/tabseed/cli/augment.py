@@ -42,31 +42,37 @@ def augment(
     target: Predicted,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar=FILE, help="Write the rows and those added here."),
+        typer.Option(
+            "--output", "-o", metavar=FILE, help="Write the rows and the added ones here."
+        ),
     ],
     hardest: Annotated[
         float,
         typer.Option(
-            "--hardest", metavar="SHARE", help="Of the rows, to learn from; 1 takes all, unscored."
+            "--hardest",
+            metavar="SHARE",
+            help="Share of the rows to learn from, the hardest; 1: all rows, without scores.",
         ),
     ] = 0.1,
     amount: Annotated[
-        float, typer.Option("--amount", metavar="X", help="Rows to add for each hard one.")
+        float, typer.Option("--amount", metavar="X", help="Rows to add per hard row.")
     ] = 1.0,
     per_class: Annotated[
-        bool, typer.Option("--per-class", help="Keep the hardest share of each class.")
+        bool, typer.Option("--per-class", help="Take the hardest share of each class.")
     ] = False,
     skip: Annotated[
         list[str] | None,
         typer.Option(
             "--skip",
             metavar="HINT",
-            help="Do not learn from rows with this hint, such as mislabelled; may be repeated.",
+            help="Do not learn from rows with this hint, such as mislabelled; repeat for several.",
         ),
     ] = None,
     generator: Annotated[
         str,
-        typer.Option("--generator", metavar="NAME", help=f"How to learn: {', '.join(GENERATORS)}."),
+        typer.Option(
+            "--generator", metavar="NAME", help=f"The generator: {', '.join(GENERATORS)}."
+        ),
     ] = "trees",
     method: Method = "knn-shapley",
     provenance: Annotated[
@@ -81,7 +87,7 @@ def augment(
             "--splits",
             min=0,
             metavar=N,
-            help="Splits of the rows that the verdict is from; 0: no verdict.",
+            help="Number of splits of the rows for the verdict; 0: no verdict.",
         ),
     ] = 10,
     report: Annotated[
@@ -104,7 +110,7 @@ def augment(
     if report is not None and splits == 0:
         raise TabseedError("--report shows the verdict; give --splits 2 or more")
     if splits == 1:
-        raise TabseedError("--splits 1: a verdict needs 2 splits or more, 0 leaves it out")
+        raise TabseedError("--splits 1: a verdict needs 2 splits or more; 0 leaves it out")
     scorer = make_scorer(method, {})
     table = Source(data, schema, kind, sql, encoding).read()
     settings = {
@@ -123,7 +129,7 @@ def augment(
     if splits and hardest < 1:
         answer = _verdict(out, target, augmenter, (features, labels), splits, seed)
     elif splits:
-        out.say("verdict", "none: --hardest 1 has no hard rows to compare with; name a share")
+        out.say("verdict", "none: --hardest 1 leaves no other rows to compare with; give a share")
     write_table(whole, output, force=force, for_spreadsheet=for_spreadsheet)
     out.result["output"] = str(output)
     out.say("table", output)
@@ -133,13 +139,13 @@ def augment(
 
 
 def _prepared(table: Table, target: str, settings: dict[str, Any]) -> tuple[Any, Table, Any]:
-    """Give the augmenter, the columns that it models, and the labels."""
+    """Return the augmenter, the columns that it models, and the labels."""
     from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
     from tabseed.coding.labels import features_and_labels, task_of
 
     task = task_of(table.schema, target)
-    made = TargetedRegressionAugmenter if task == "regression" else TargetedAugmenter
-    return made(**settings), *features_and_labels(table, target)
+    augmenter = TargetedRegressionAugmenter if task == "regression" else TargetedAugmenter
+    return augmenter(**settings), *features_and_labels(table, target)
 
 
 def _augmented(
@@ -147,25 +153,27 @@ def _augmented(
     table: Table,
     target: str,
     augmenter: Any,
-    given: tuple[Table, Any, str | None],
+    inputs: tuple[Table, Any, str | None],
     seed: int,
 ) -> Any:
-    """Give the table with rows below it; what is not modelled is missing in these."""
+    """Return the table with added rows below it; columns not modelled are missing in these."""
     import pyarrow as pa
 
-    features, labels, provenance = given
+    features, labels, provenance = inputs
     if provenance in table.schema.names:
-        raise SchemaError(f"--provenance {provenance!r}: the table has such a column already")
+        raise SchemaError(
+            f"--provenance {provenance!r}: the table already has such a column; choose another name"
+        )
     augmenter.set_params(random_state=stream_for(Use.AUGMENT, seed))
-    drawn_x, drawn_y = augmenter.fit_resample(features, labels)
+    all_features, all_labels = augmenter.fit_resample(features, labels)
     n, k = len(table), int(augmenter.hard_.sum())
-    below = drawn_x.to_arrow().slice(n)
+    below = all_features.to_arrow().slice(n)
     whole = table.to_arrow()
     columns = {}
     for name in whole.column_names:
         kind = whole.schema.field(name).type
         if name == target:
-            columns[name] = pa.array(drawn_y[n:].tolist()).cast(kind)
+            columns[name] = pa.array(all_labels[n:].tolist()).cast(kind)
         elif name in below.column_names:
             columns[name] = below[name].cast(kind)
         else:
@@ -177,28 +185,28 @@ def _augmented(
     chosen = f"{k} of {n} rows" if k < n else f"all {n} rows"
     out.say("learned", f"{chosen}, {type(augmenter.generator).__name__}")
     out.say("added", f"{len(below)} rows")
-    left = [c.name for c in table.schema.left_out]
-    out.result["left_out"] = left
-    for name in left:
+    left_out = [c.name for c in table.schema.left_out]
+    out.result["left_out"] = left_out
+    for name in left_out:
         out.say("left out", f"column {name!r}: not modelled, so missing in added rows")
     return whole
 
 
 def _verdict(
-    out: Output, target: str, augmenter: Any, given: tuple[Table, Any], splits: int, seed: int
+    out: Output, target: str, augmenter: Any, inputs: tuple[Table, Any], splits: int, seed: int
 ) -> AugmentationEvaluation:
     from tabseed.augment.protocol import AugmentationProtocol, evaluate_augmentation
 
     with progress_bar() as progress:
         answer = evaluate_augmentation(
-            *given,
+            *inputs,
             augmenter,
             protocol=AugmentationProtocol(splits=splits),
             random_state=stream_for(Use.JUDGE_AUGMENTATION, seed),
             n_jobs=-1,
             progress=progress,
         )
-    answer = replace(answer, target=target)  # labels by themselves have no name
+    answer = replace(answer, target=target)  # the labels passed in have no name
     out.result["evaluation"] = answer.to_dict()
     out.say("verdict", answer.verdict)
     for note in answer.notes:

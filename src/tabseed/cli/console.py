@@ -1,4 +1,4 @@
-"""What every command shares: one-line errors, results for people or machines, a progress bar."""
+"""Code for every command: one-line errors, results for people or machines, a progress bar."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from tabseed.errors import TabseedError, printable
 if TYPE_CHECKING:
     from tabseed.pages import Finding, Row
 
-UsageError: Any = typer.BadParameter.__base__  # click's own, which newer typers carry inside
+UsageError: Any = typer.BadParameter.__base__  # click's; newer versions of typer contain a copy
 
-
-WHOLE_FIRST, WHOLE = 36, 12  # characters up to which a cell is not broken: first column, others
+# cells up to this number of characters are not broken into lines: first column, others
+WHOLE_FIRST, WHOLE = 36, 12
 
 
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:
-    """Run a command line and give its exit code; a line that cannot be read costs one line."""
+    """Run a command line and return its exit code; a usage error prints one line."""
     try:
         code = app(arguments, prog_name="tabseed", standalone_mode=False)
     except UsageError as error:
         command = error.ctx.command_path if error.ctx is not None else "tabseed"
         message = " ".join(error.format_message().split()).removesuffix(".")
-        emit(f"error: {message}; {command} --help shows what it takes", sys.stderr)
+        emit(f"error: {message}; see {command} --help", sys.stderr)
         return 2
     return code if isinstance(code, int) else 0
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn errors that users can act on into one line and exit code 2, an interrupt into 130."""
+    """Turn errors that users can act on into one line and exit code 2, interrupts into 130."""
 
     @functools.wraps(command)
     def guard(*args: Any, **kwargs: Any) -> None:
@@ -54,18 +54,18 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _fail("interrupted; nothing was left half-written", 130)
         except (typer.Exit, UsageError):
             raise
-        except Exception as error:  # a mistake of ours, not of the user's: hence another code
-            _fail(f"internal error: {type(error).__name__}: {error} ({_place(error)})", 1)
+        except Exception as error:  # an error in tabseed, not of the user: hence another code
+            _fail(f"internal error: {type(error).__name__}: {error} ({_location(error)})", 1)
 
     return guard
 
 
-def _place(error: Exception) -> str:
-    """Say where in this package an error arose."""
+def _location(error: Exception) -> str:
+    """Return the file and line of this package where an error arose."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if Path(f.filename).is_relative_to(Path(__file__).parents[1])]
-    at = ours[-1]
-    return f"{Path(at.filename).name}, line {at.lineno}; please report this line"
+    last = ours[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}; please report this message"
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -74,7 +74,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def emit(text: str, stream: Any) -> None:
-    """Print at once. Where the reader has left, as ``head`` does, the work still goes on."""
+    """Print and flush. If the reader has closed the pipe, as ``head`` does, the work goes on."""
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:
@@ -93,7 +93,7 @@ class Output:
         emit(f"{label:<10} {printable(text)}", sys.stderr if self.as_json else sys.stdout)
 
     def rows(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table; JSON has its content already."""
+        """Print a table, unless the output is JSON, which already has its content."""
         if self.as_json:
             return
         from rich import box
@@ -102,37 +102,37 @@ class Output:
         from rich.text import Text
 
         grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-        shown = [[printable(cell) for cell in row] for row in rows]
-        for place, name in enumerate(header):
-            longest = max((len(row[place]) for row in shown), default=0)
-            whole = longest <= (WHOLE if place else WHOLE_FIRST)
+        texts = [[printable(cell) for cell in row] for row in rows]
+        for index, name in enumerate(header):
+            longest = max((len(row[index]) for row in texts), default=0)
+            whole = longest <= (WHOLE if index else WHOLE_FIRST)
             grid.add_column(name, overflow="fold", no_wrap=whole)
-        for row in shown:
+        for row in texts:
             grid.add_row(*map(Text, row))
         width = None if sys.stdout.isatty() else 120
         console = Console(width=width, highlight=False)
-        with console.capture() as drawn:
+        with console.capture() as captured:
             console.print(grid)
-        emit("\n".join(line.rstrip() for line in drawn.get().splitlines()), sys.stdout)
+        emit("\n".join(line.rstrip() for line in captured.get().splitlines()), sys.stdout)
 
     def answer(self, answer: Finding, rows: Sequence[Row] | None = None) -> None:
-        """Print ``rows`` (None: all) of an answer under its headings."""
+        """Print the ``rows`` (None: all) of an answer under its headings."""
         self.rows([heading.title for heading in answer.headings], answer.cells(rows))
 
     def report(self, answer: Finding, path: Path, force: bool) -> None:
-        """Write the page of an answer and say where."""
+        """Write the page of an answer and print its path."""
         answer.to_html(path, force=force)
         self.result["report"] = str(path)
         self.say("report", path)
 
     def say_left_out(self, left_out: dict[str, str]) -> None:
-        """Name the columns that are left out, each with the reason."""
+        """Print the columns that are left out, each with the reason."""
         self.result["left_out"] = left_out
         for name, reason in left_out.items():
             self.say("left out", f"column {name!r}: {reason.removesuffix(': left out')}")
 
     def finish(self, command: str) -> None:
-        """Print the JSON document, if it was asked for."""
+        """Print the JSON document, if the output is JSON."""
         if self.as_json:
             document = {"command": command, **self.result}
             unicode = (sys.stdout.encoding or "").lower().startswith("utf")
@@ -142,7 +142,7 @@ class Output:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress | None]:
-    """Give a progress callback that draws a bar, or None where nobody would see it."""
+    """Yield a progress callback that draws a bar, or None if standard error is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -154,7 +154,7 @@ def progress_bar() -> Iterator[Progress | None]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(table_column=Column(min_width=10)),
-        TimeElapsedColumn(table_column=Column(min_width=7)),  # whole beside a long message
+        TimeElapsedColumn(table_column=Column(min_width=7)),  # not cut by a long message
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)

@@ -32,7 +32,7 @@ def evaluate(
     synthetic: Annotated[Path, typer.Argument(metavar="SYNTHETIC", help="The synthetic rows.")],
     holdout: Annotated[
         Path,
-        typer.Option("--holdout", metavar=FILE, help="Real rows that trained nothing, to judge."),
+        typer.Option("--holdout", metavar=FILE, help="Real rows not used in training, to judge."),
     ],
     target: Target = None,
     schema: SchemaFile = None,
@@ -49,9 +49,9 @@ def evaluate(
     check_outputs([], [report], [train, synthetic, holdout, schema], force)
     real = Source(train, schema, kind, None, encoding).read()
     fake = read_like(synthetic, real, "synthetic", encoding)
-    held = read_like(holdout, real, "holdout", encoding)
+    held_out = read_like(holdout, real, "holdout", encoding)
     out = Output(as_json)
-    answer = judge(out, (real, fake, held), target, seed)
+    answer = judge(out, (real, fake, held_out), target, seed)
     out.say_left_out(answer.left_out)
     if report is not None:
         out.report(answer, report, force)

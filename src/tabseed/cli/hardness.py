@@ -43,12 +43,16 @@ def hardness(
     method: Method = "knn-shapley",
     neighbors: Annotated[
         int | None,
-        typer.Option("--neighbors", min=1, metavar=N, help="Of knn-shapley (5 if not given)."),
+        typer.Option(
+            "--neighbors", min=1, metavar=N, help="Neighbours, for knn-shapley (5 if not given)."
+        ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="NAME", help="Of the others: mlp (if not given), trees, xgboost."
+            "--model",
+            metavar="NAME",
+            help="Model, for the other methods: mlp (if not given), trees, xgboost.",
         ),
     ] = None,
     reference: Annotated[
@@ -56,11 +60,11 @@ def hardness(
         typer.Option(
             "--reference",
             metavar=FILE,
-            help="Further rows to score by; if not given, parts of the table score each other.",
+            help="Other rows to score by; if not given, parts of the table score each other.",
         ),
     ] = None,
     show: Annotated[
-        int, typer.Option("--show", min=0, metavar=N, help="Print so many of the hardest rows.")
+        int, typer.Option("--show", min=0, metavar=N, help="Number of the hardest rows to print.")
     ] = 10,
     report: Annotated[
         Path | None,
@@ -83,14 +87,14 @@ def hardness(
     if output is not None:
         check_spreadsheet(output, for_spreadsheet)
     elif for_spreadsheet:
-        raise TabseedError("--for-spreadsheet is for --output; name a CSV file, or leave it out")
+        raise TabseedError("--for-spreadsheet needs --output; name a CSV file, or leave it out")
     scorer = make_scorer(method, {"n_neighbors": neighbors, "model": model}, random_state=seed)
     table = Source(data, schema, kind, sql, encoding).read()
-    table.schema[target]  # an unknown name raises, with the nearest one
-    further = None
+    table.schema[target]  # raises for an unknown name, and suggests a similar one
+    other_rows = None
     if reference is not None:
-        further = read_like(reference, table, "reference", encoding)
-    answer = assess_hardness(table, target, scorer, reference=further)
+        other_rows = read_like(reference, table, "reference", encoding)
+    answer = assess_hardness(table, target, scorer, reference=other_rows)
     out = Output(as_json, {"method": method, "target": target, "task": answer.task})
     out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
     _say(out, answer, show)
@@ -104,7 +108,7 @@ def hardness(
 
 
 def _say(out: Output, answer: HardnessAssessment, show: int) -> None:
-    """Print the verdict, the counts of hints and the hardest rows; keep all for JSON."""
+    """Print the verdict, the counts of hints and the hardest rows; keep all of it for JSON."""
     from tabseed.hardness.hints import HINTS
 
     n, target, hints = len(answer.hardness), answer.target, answer.hint_counts()

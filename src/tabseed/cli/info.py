@@ -1,4 +1,4 @@
-"""The command ``info``: what kind each column is, and why."""
+"""The command ``tabseed info``: what kind each column is, and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def info(
     schema: SchemaFile = None,
     save_schema: Annotated[
         Path | None,
-        typer.Option("--save-schema", metavar=FILE, help="Write the kinds as JSON (SDV reads it)."),
+        typer.Option("--save-schema", metavar=FILE, help="Write the kinds as JSON, as SDV does."),
     ] = None,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
@@ -27,7 +27,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show what kind each column is, and why."""
-    del seed  # taken like everywhere, but nothing here is random
+    del seed  # accepted because every command accepts it, but nothing here is random
     from tabseed.table.describe import describe
     from tabseed.table.files import check_outputs, write_schema
 

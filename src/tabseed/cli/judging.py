@@ -1,4 +1,4 @@
-"""How ``synth`` and ``evaluate`` judge: rows set aside, the answer said, the page written."""
+"""How ``synth`` and ``evaluate`` judge: set rows aside, evaluate, print the answer."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ if TYPE_CHECKING:
     from tabseed.evaluation.evaluation import Evaluation
     from tabseed.table import Table
 
-HOLDOUT_SHARE = 0.2  # set aside for --report unless the user says otherwise
+HOLDOUT_SHARE = 0.2  # share of the rows set aside for --report unless the user gives another
 
 
 def split_rows(
     table: Table, share: float, seed: int, stratify: str | None = None
 ) -> tuple[Table, Table]:
-    """Split a table in two at random; TooFewRowsError where a part would be empty."""
+    """Split a table into two at random; TooFewRowsError if a part would be empty."""
     first, second = table.split(share, stratify=stratify, random_state=stream_for(Use.SPLIT, seed))
     if not len(first) or not len(second):
         raise TooFewRowsError(
-            f"{len(table)} rows cannot be split {share:g} to {1 - share:g}: one part would be empty"
+            f"{len(table)} rows cannot be split {share:g} to {1 - share:g}: one part would be "
+            "empty; give another share or more rows"
         )
     return first, second
 
 
 @dataclass(frozen=True)
 class Judging:
-    """Where the rows that judge come from; refuses before learning what would fail after it."""
+    """Where the holdout rows come from; raises before learning what would fail after it."""
 
     report: Path | None
     holdout: Path | None
@@ -41,32 +42,32 @@ class Judging:
     def __post_init__(self) -> None:
         for value, name in ((self.holdout, "--holdout"), (self.share, "--holdout-share")):
             if value is not None and self.report is None:
-                raise TabseedError(f"{name} is for --report; name a report, or leave it out")
+                raise TabseedError(f"{name} needs --report; name a report, or leave it out")
         if self.holdout is not None and self.share is not None:
-            raise TabseedError("--holdout-share goes without --holdout: the rows come from there")
+            raise TabseedError("--holdout-share: --holdout gives the rows; leave one of them out")
         if self.share is not None and not 0 < self.share < 1:
             raise TabseedError(f"--holdout-share {self.share:g}: must lie between 0 and 1")
 
     def set_aside(
         self, out: Output, table: Table, rows: int, encoding: str, seed: int
     ) -> tuple[Table, Table | None]:
-        """Give the rows to learn from and, if there will be a report, those to judge with."""
+        """Return the rows to learn from and, if there will be a report, those to judge with."""
         if self.report is None:
             return table, None
         if self.holdout is not None:
             from tabseed.metrics import check_leakage
 
-            learned, held = table, read_like(self.holdout, table, "holdout", encoding)
-            check_leakage(learned.select(held.schema), held)
+            train, held_out = table, read_like(self.holdout, table, "holdout", encoding)
+            check_leakage(train.select(held_out.schema), held_out)
         else:
-            learned, held = split_rows(table, 1 - (self.share or HOLDOUT_SHARE), seed)
-            out.say("set aside", f"{len(held)} rows to judge with, before learning")
-        check_enough((len(learned), rows, len(held)))
-        return learned, held
+            train, held_out = split_rows(table, 1 - (self.share or HOLDOUT_SHARE), seed)
+            out.say("set aside", f"{len(held_out)} rows to judge with, before learning")
+        check_enough((len(train), rows, len(held_out)))
+        return train, held_out
 
 
 def check_enough(sizes: tuple[int, int, int]) -> None:
-    """Refuse before learning what judging would refuse after it."""
+    """Raise TooFewRowsError before learning if judging would raise it afterwards."""
     from tabseed.evaluation.evaluation import MIN_ROWS
 
     for n, name in zip(
@@ -82,7 +83,7 @@ def check_enough(sizes: tuple[int, int, int]) -> None:
 def judge(
     out: Output, tables: tuple[Table, Table, Table], target: str | None, seed: int
 ) -> Evaluation:
-    """Evaluate train, synthetic and holdout rows, and say what came of it."""
+    """Evaluate training, synthetic and holdout rows, and print the answer."""
     from tabseed.evaluation.evaluation import evaluate
 
     with progress_bar() as progress:

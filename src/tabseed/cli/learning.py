@@ -1,4 +1,4 @@
-"""What ``synth`` and ``sample`` do with a generator: make it, let it learn, draw from it."""
+"""What ``synth`` and ``sample`` do with a generator: make it, fit it, draw from it."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ if TYPE_CHECKING:
 
 
 def make_generator(name: str | None, options: dict[str, Any], bias: str, seed: int) -> Any:
-    """Make the generator of this name; an option left at its default is not passed on.
+    """Make the generator of this name; options that are None are not passed on.
 
-    Without a name: trees, or vaebgm where a bias or an option is given that only networks have.
-    With a bias it goes into a FineTuned, which has the seed then; options are for the one inside.
+    Without a name: trees, or vaebgm if there is a bias, or an option that only networks have.
+    With a bias, return a FineTuned around the generator: it takes the seed, and the generator
+    inside takes the options.
     """
     from tabseed.generators import GENERATORS, generator_class
 
     if bias not in OFFERED:
-        raise FileError(f"--bias {bias!r}: there are {', '.join(OFFERED)}")
-    given = {key: value for key, value in options.items() if value is not None}
-    name = name or ("trees" if bias == "none" and not given else "vaebgm")
+        raise FileError(f"--bias {bias!r} is not one of {', '.join(OFFERED)}")
+    settings = {key: value for key, value in options.items() if value is not None}
+    name = name or ("trees" if bias == "none" and not settings else "vaebgm")
     if name not in GENERATORS:
-        raise FileError(f"--generator {name!r}: there are {', '.join(GENERATORS)}")
+        raise FileError(f"--generator {name!r} is not one of {', '.join(GENERATORS)}")
     generator = generator_class(name)(random_state=seed)
-    for key in given:
+    for key in settings:
         if key not in generator.get_params():
             raise FileError(f"--{key}: {name} has no such option")
-    generator.set_params(**given)
+    generator.set_params(**settings)
     if bias == "none":
         return generator
     if "n_seeds" not in generator.get_params():
         raise FileError(
-            f"--bias {bias}: {name} has no seeds to learn from; take a generator that has, "
+            f"--bias {bias}: {name} has no seeds to learn from; choose a generator with seeds, "
             "such as vaebgm, or no bias"
         )
     from tabseed.inductive_bias import bias_class
@@ -55,8 +56,8 @@ def make_generator(name: str | None, options: dict[str, Any], bias: str, seed: i
 
 
 def learn(out: Output, maker: Any, table: Table, target: str | None, resume: Path | None) -> None:
-    """Fit, with a progress bar, and say what was learned."""
-    began = time.perf_counter()
+    """Fit, with a progress bar, and print the summary."""
+    start = time.perf_counter()
     try:
         with progress_bar() as progress, _orthogonality() as notes:
             maker.fit(table, target=target, progress=progress, checkpoint=resume)
@@ -64,27 +65,28 @@ def learn(out: Output, maker: Any, table: Table, target: str | None, resume: Pat
         raise
     except BaseException:
         if resume is not None and resume.is_file():
-            emit(printable(f"{resume} keeps the training; the same command goes on"), sys.stderr)
+            text = f"{resume} holds the state of training; run the same command to go on from it"
+            emit(printable(text), sys.stderr)
         raise
-    seconds = time.perf_counter() - began
-    name = type(getattr(maker, "generator", maker)).__name__  # with a bias: of the one inside
+    seconds = time.perf_counter() - start
+    name = type(getattr(maker, "generator", maker)).__name__  # with a bias: the one inside
     columns = list(table.schema.modelled.names)
-    learned = list(maker.summary())
+    summary = list(maker.summary())
     out.result |= {
         "generator": name,
         "bias_used": _bias_used(maker),
         "rows_learned": len(table),
         "columns": columns,
-        "learned": learned,
+        "learned": summary,
         "seconds_to_learn": round(seconds, 3),
     }
     out.say("learned", f"{len(columns)} columns of {len(table)} rows, {name}, {seconds:.1f} s")
-    for line in learned:
+    for line in summary:
         out.say("note" if line in notes else "", line)
 
 
 def _bias_used(maker: Any) -> str | None:
-    """Name the class of the bias; None where there is none, or none was chosen."""
+    """Return the name of the bias's class; None if there is no bias, or none was chosen."""
     bias = getattr(maker, "bias_", None)
     name = type(bias).__name__
     return None if bias is None or name == "StageOne" else name
@@ -92,33 +94,33 @@ def _bias_used(maker: Any) -> str | None:
 
 @contextmanager
 def _orthogonality() -> Iterator[list[str]]:
-    """Collect what averaging warns of, which the summary says too, instead of printing it."""
+    """Collect warnings from averaging instead of printing them: the summary contains them too."""
     notes: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("always", OrthogonalSeedsWarning)
         show = warnings.showwarning
 
-        def kept(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        def collect(message: Warning | str, category: type[Warning], *rest: Any) -> None:
             if issubclass(category, OrthogonalSeedsWarning):
                 notes.append(str(message))
             else:
-                show(message, category, *where)
+                show(message, category, *rest)
 
-        warnings.showwarning = kept  # type: ignore[assignment]
+        warnings.showwarning = collect  # type: ignore[assignment]
         yield notes
 
 
 def draw(out: Output, maker: Any, n: int, stream: np.random.SeedSequence) -> Table:
-    """Draw rows and say so."""
-    began = time.perf_counter()
+    """Draw rows and print how many, and how long it took."""
+    start = time.perf_counter()
     rows: Table = maker.draw(n, random_state=stream)
     out.result["rows"] = n
-    out.say("drew", f"{n} rows, {time.perf_counter() - began:.1f} s")
+    out.say("drew", f"{n} rows, {time.perf_counter() - start:.1f} s")
     return rows
 
 
 def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:
-    """Make the scorer of this name; an option that it does not have is refused."""
+    """Make the scorer of this name; FileError for an option that it does not have."""
     scorer = scorer_class(method)(**settings)
     names = {"n_neighbors": "--neighbors", "model": "--model"}
     for key, value in options.items():
@@ -128,12 +130,12 @@ def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:
             raise FileError(f"{names[key]}: {method} has no such option")
         scorer.set_params(**{key: value})
     if "n_jobs" in scorer.get_params():
-        scorer.set_params(n_jobs=-1)  # any number gives the same bytes
+        scorer.set_params(n_jobs=-1)  # any number of jobs gives the same bytes
     return scorer
 
 
 def write(out: Output, table: Table, path: Path, force: bool, for_spreadsheet: bool) -> None:
-    """Write a table and say where."""
+    """Write a table and print its path."""
     from tabseed.table.files import write_table
 
     write_table(table, path, force=force, for_spreadsheet=for_spreadsheet)

@@ -1,4 +1,4 @@
-"""What several commands take: options, and the table that they describe."""
+"""Options that several commands share, and the table that they describe."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tabseed.inductive_bias import BIASES
 if TYPE_CHECKING:
     from tabseed.table import Table
 
-FILE, COLUMN, N = "FILE", "COLUMN", "N"  # what an option takes, as help shows it
+FILE, COLUMN, N = "FILE", "COLUMN", "N"  # values of options, as help shows them
 
-CONTROLS = ("continued", "stage-one")  # for studies, in Python
-OFFERED = ("none", *(name for name in BIASES if name not in CONTROLS))  # by --bias
+CONTROLS = ("continued", "stage-one")  # biases for studies, in Python only
+OFFERED = ("none", *(name for name in BIASES if name not in CONTROLS))  # values of --bias
 
 Data = Annotated[
     Path, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet, Arrow or DuckDB file.")
@@ -28,25 +28,25 @@ Out = Annotated[
     Path, typer.Option("--output", "-o", metavar=FILE, help="Write synthetic rows here.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Seed = Annotated[
     int,
-    typer.Option("--seed", min=0, metavar=N, help="Decides all that is random: same seed, same."),
+    typer.Option(
+        "--seed", min=0, metavar=N, help="Random seed; the same seed gives the same output."
+    ),
 ]
 Sql = Annotated[
     str | None,
     typer.Option(
-        "--sql", metavar="QUERY", help="Ask a DuckDB file, or any other table file as 'data'."
+        "--sql", metavar="QUERY", help="Query a DuckDB file, or any other table file as 'data'."
     ),
 ]
 Encoding = Annotated[
-    str, typer.Option("--encoding", metavar="NAME", help="Of text files, such as latin-1.")
+    str, typer.Option("--encoding", metavar="NAME", help="Encoding of text files, such as latin-1.")
 ]
-Predicted = Annotated[
-    str, typer.Option("--target", metavar=COLUMN, help="The column to be predicted.")
-]
+Predicted = Annotated[str, typer.Option("--target", metavar=COLUMN, help="The column to predict.")]
 Method = Annotated[
-    str, typer.Option("--method", metavar="NAME", help=f"How to score: {', '.join(SCORERS)}.")
+    str, typer.Option("--method", metavar="NAME", help=f"Method of scoring: {', '.join(SCORERS)}.")
 ]
 Kinds = Annotated[
     list[str] | None,
@@ -54,7 +54,7 @@ Kinds = Annotated[
         "--kind",
         metavar="COLUMN=KIND",
         help="Set a column's kind: continuous, integer, boolean, categorical, ordinal, id, text, "
-        "datetime or datetime:%d/%m/%Y; may be repeated.",
+        "datetime or datetime:%d/%m/%Y; repeat for several columns.",
     ),
 ]
 SchemaFile = Annotated[
@@ -66,15 +66,15 @@ Bias = Annotated[
     typer.Option(
         "--bias",
         metavar="NAME",
-        help="Train twice, the second time from weights made of the first's seeds: "
-        f"{', '.join(OFFERED[:-1])} or {OFFERED[-1]}, which uses one only if it surely helps.",
+        help="Train twice, the second time from weights made from the seeds of the first: "
+        f"{', '.join(OFFERED[:-1])} or {OFFERED[-1]}, which uses one only if it clearly helps.",
     ),
 ]
 Target = Annotated[
-    str | None, typer.Option("--target", metavar=COLUMN, help="The column to be predicted.")
+    str | None, typer.Option("--target", metavar=COLUMN, help="The column to predict.")
 ]
 Report = Annotated[
-    Path | None, typer.Option("--report", metavar=FILE, help="Write an HTML page of the judgement.")
+    Path | None, typer.Option("--report", metavar=FILE, help="Write the evaluation as HTML here.")
 ]
 Spreadsheet = Annotated[
     bool,
@@ -84,7 +84,7 @@ Spreadsheet = Annotated[
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table lies and what the user says of its columns."""
+    """The file of a table, and what the user says about its columns."""
 
     path: Path
     schema: Path | None = None
@@ -93,16 +93,16 @@ class Source:
     encoding: str = "utf-8"
 
     def read(self) -> Table:
-        """Read the table; what it does not fit is said with the file's name."""
+        """Read the table; SchemaError, with the file's name, if it does not fit."""
         from tabseed.table import Table
         from tabseed.table.files import read_schema, read_table, text_columns
 
         schema = read_schema(self.schema) if self.schema else None
         kinds = dict(map(_parse_kind, self.kinds or ()))
-        as_text = text_columns(schema or ()) | {
+        texts = text_columns(schema or ()) | {
             n for n, k in kinds.items() if k.startswith("datetime:")
         }
-        frame = read_table(self.path, sql=self.sql, encoding=self.encoding, text_columns=as_text)
+        frame = read_table(self.path, sql=self.sql, encoding=self.encoding, text_columns=texts)
         try:
             return Table.from_frame(frame, schema=schema, kinds=kinds)
         except SchemaError as error:
@@ -116,10 +116,10 @@ def _parse_kind(text: str) -> tuple[str, str]:
     return name, kind
 
 
-def read_like(path: Path, table: Table, what: str, encoding: str = "utf-8") -> Table:
-    """Read a further file of the columns of ``table``."""
+def read_like(path: Path, table: Table, role: str, encoding: str = "utf-8") -> Table:
+    """Read another file with the columns of ``table``; messages call it the ``role`` table."""
     from tabseed.metrics.leakage import conform
     from tabseed.table.files import read_table, text_columns
 
     frame = read_table(path, encoding=encoding, text_columns=text_columns(table.schema))
-    return conform(frame, table.schema.modelled, what)
+    return conform(frame, table.schema.modelled, role)

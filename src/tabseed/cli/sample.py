@@ -1,4 +1,4 @@
-"""The command ``sample``: draw rows from a saved model."""
+"""The command ``tabseed sample``: draw rows from a saved model."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tabseed.errors import FileError, TabseedError
 
 @guarded
 def sample(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Saved by synth --model.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A file from synth --model.")],
     output: Out,
-    rows: Annotated[int, typer.Option("--rows", min=1, metavar=N, help="How many.")],
+    rows: Annotated[int, typer.Option("--rows", min=1, metavar=N, help="Number of rows to draw.")],
     seed: Seed = 0,
     force: Force = False,
     for_spreadsheet: Spreadsheet = False,
@@ -33,10 +33,10 @@ def sample(
     out = Output(as_json, {"model": str(model)})
     maker = load(model)
     try:
-        drawn = draw(out, maker, rows, stream_for(Use.SAMPLE, seed))
+        table = draw(out, maker, rows, stream_for(Use.SAMPLE, seed))
     except TabseedError:
         raise
-    except Exception as error:  # what was saved draws; what does not was changed since
+    except Exception as error:  # a saved model can draw; this file was changed afterwards
         raise FileError(f"{model}: not a sound model file: {error}") from error
-    write(out, drawn, output, force, for_spreadsheet)
+    write(out, table, output, force, for_spreadsheet)
     out.finish("sample")

@@ -1,4 +1,4 @@
-"""The command ``split``: rows to learn from and rows to judge with."""
+"""The command ``tabseed split``: rows to learn from and rows to judge with."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ def split(
         Path, typer.Option("--holdout", metavar=FILE, help="Write the rows to judge with here.")
     ],
     share: Annotated[
-        float, typer.Option("--share", metavar="SHARE", help="Of the rows, for --train.")
+        float, typer.Option("--share", metavar="SHARE", help="Share of the rows for --train.")
     ] = 0.7,
     stratify: Annotated[
         str | None,
-        typer.Option("--stratify", metavar=COLUMN, help="A column whose levels keep their shares."),
+        typer.Option(
+            "--stratify", metavar=COLUMN, help="A column whose levels have equal shares in both."
+        ),
     ] = None,
     kind: Kinds = None,
     sql: Sql = None,

@@ -1,4 +1,4 @@
-"""Random streams of the commands: below the user's seed each use has one of its own."""
+"""Random streams of the commands: below the user's seed, each use has its own stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @unique
 class Use(IntEnum):
-    """What a command needs randomness for; the numbers lie far from those generators take."""
+    """What a command needs randomness for; the numbers are far from those of generators."""
 
     SPLIT = 1001
     SYNTH = 1002
@@ -23,7 +23,7 @@ class Use(IntEnum):
 
 
 def stream_for(use: Use, seed: int) -> np.random.SeedSequence:
-    """Give the stream of one use below the user's seed."""
+    """Return the stream of one use below the user's seed."""
     from tabseed._random import child, seed_sequence
 
     return child(seed_sequence(seed), use)

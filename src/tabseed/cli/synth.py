@@ -1,4 +1,4 @@
-"""The command ``synth``: learn a table, write synthetic rows."""
+"""The command ``tabseed synth``: learn a table, write synthetic rows."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ def synth(
     output: Out,
     rows: Annotated[
         int | None,
-        typer.Option("--rows", min=1, metavar=N, help="How many; as many as came in if not given."),
+        typer.Option(
+            "--rows", min=1, metavar=N, help="Number of rows to draw; if not given, that of DATA."
+        ),
     ] = None,
     generator: Annotated[
         str | None,
         typer.Option(
             "--generator",
             metavar="NAME",
-            help=f"How to learn: {', '.join(GENERATORS)}. If not given: trees, or vaebgm with "
+            help=f"The generator: {', '.join(GENERATORS)}. If not given: trees, or vaebgm with "
             "--bias, --paper or --device, which only networks have.",
         ),
     ] = None,
@@ -54,7 +56,7 @@ def synth(
     target: Target = None,
     model: Annotated[
         Path | None,
-        typer.Option("--model", metavar=FILE, help="Save what was learned here, for sample."),
+        typer.Option("--model", metavar=FILE, help="Save the model here, for tabseed sample."),
     ] = None,
     report: Report = None,
     holdout: Annotated[
@@ -66,7 +68,7 @@ def synth(
         typer.Option(
             "--holdout-share",
             metavar="SHARE",
-            help="Of the rows, set aside before learning if --report has no --holdout "
+            help="Share of the rows to set aside before learning, for --report without --holdout "
             f"({HOLDOUT_SHARE:g} if not given).",
         ),
     ] = None,
@@ -75,18 +77,19 @@ def synth(
     sql: Sql = None,
     encoding: Encoding = "utf-8",
     paper: Annotated[
-        bool, typer.Option("--paper", help="Learn with the settings of the method's authors.")
+        bool, typer.Option("--paper", help="Learn with the settings of the authors of the method.")
     ] = False,
     resume: Annotated[
         Path | None,
         typer.Option(
             "--resume",
             metavar=FILE,
-            help="Keep training's state here while it lasts; after an interrupt, go on from it.",
+            help="Keep the state of training here while it lasts; after an interrupt, the same "
+            "command goes on from it.",
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="NAME", help="auto, cpu or cuda.")
+        str, typer.Option("--device", metavar="NAME", help="One of auto, cpu, cuda.")
     ] = "auto",
     seed: Seed = 0,
     force: Force = False,
@@ -103,24 +106,24 @@ def synth(
     judging = Judging(report, holdout, holdout_share)
     table = Source(data, schema, kind, sql, encoding).read()
     options = {"device": None if device == "auto" else device, "paper": paper or None}
-    maker = make_generator(generator, options, bias, seed)  # last, for it may import PyTorch
+    maker = make_generator(generator, options, bias, seed)  # last, because it may import PyTorch
     if not len(table.schema.modelled):
         raise SchemaError(f"{data}: every column is an id or free text; set kinds with --kind")
     if target is not None:
-        table.schema[target]  # an unknown name raises, with the nearest one
+        table.schema[target]  # raises for an unknown name, and suggests a similar one
     out = Output(as_json, {"bias": bias})
     out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
     out.say_left_out({c.name: c.reason for c in table.schema.left_out})
-    learned, held = judging.set_aside(out, table, rows or len(table), encoding, seed)
-    learn(out, maker, learned, target, resume)
-    drawn = draw(out, maker, rows or len(table), stream_for(Use.SYNTH, seed))
-    write(out, drawn, output, force, for_spreadsheet)
+    train, held_out = judging.set_aside(out, table, rows or len(table), encoding, seed)
+    learn(out, maker, train, target, resume)
+    synthetic = draw(out, maker, rows or len(table), stream_for(Use.SYNTH, seed))
+    write(out, synthetic, output, force, for_spreadsheet)
     if model is not None:
         with atomic_write(model, force=force) as part:
             maker.save(part)
         out.result["model"] = str(model)
         out.say("model", f"{model}: {model.stat().st_size:,} bytes")
-    if report is not None and held is not None:
-        answer = judge(out, (learned, drawn, held), target, seed)
+    if report is not None and held_out is not None:
+        answer = judge(out, (train, synthetic, held_out), target, seed)
         out.report(answer, report, force)
     out.finish("synth")

@@ -47,22 +47,23 @@ def utility(
         list[Path],
         typer.Argument(
             metavar="SYNTHETIC",
-            help="The synthetic rows; several files are draws of generators trained independently.",
+            help="The synthetic rows; give several files if they are draws of generators trained "
+            "independently.",
         ),
     ],
     holdout: Annotated[
         Path,
-        typer.Option("--holdout", metavar=FILE, help="Real rows that trained nothing, to judge."),
+        typer.Option("--holdout", metavar=FILE, help="Real rows not used in training, to judge."),
     ],
     target: Predicted,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "--model", metavar="NAME", help="Compare these only, such as boosting; may be repeated."
+            "--model", metavar="NAME", help="Compare only these, such as boosting; repeatable."
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, metavar=N, help="Times to train each model.")
+        int, typer.Option("--seeds", min=1, metavar=N, help="How often to train each model.")
     ] = 2,
     report: Annotated[
         Path | None, typer.Option("--report", metavar=FILE, help="Write an HTML page.")
@@ -74,25 +75,25 @@ def utility(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say if models trained on synthetic rows serve as well."""
+    """Say if models trained on synthetic rows are as good."""
     from tabseed.table.files import check_outputs
     from tabseed.utility.report import assess_utility
 
     check_outputs([], [report], [train, *synthetic, holdout, schema], force)
     real = Source(train, schema, kind, None, encoding).read()
     names = [f"synthetic ({path})" for path in synthetic]
-    drawn = [
+    fake = [
         read_like(path, real, name, encoding) for path, name in zip(synthetic, names, strict=True)
     ]
-    held = read_like(holdout, real, f"holdout ({holdout})", encoding)
-    _check_rows(real, drawn, held, target, [str(train), *names, f"holdout ({holdout})"])
+    held_out = read_like(holdout, real, f"holdout ({holdout})", encoding)
+    _check_rows(real, fake, held_out, target, [str(train), *names, f"holdout ({holdout})"])
     settings = _measuring(model, seeds, real, target)
     out = Output(as_json, {"target": target})
     with progress_bar() as progress:
         answer = assess_utility(
             real,
-            drawn,
-            held,
+            fake,
+            held_out,
             target,
             replace(settings, progress=progress),
             stream_for(Use.UTILITY, seed),
@@ -105,23 +106,23 @@ def utility(
 
 
 def _check_rows(
-    real: Table, drawn: Sequence[Table], held: Table, target: str, names: Sequence[str]
+    real: Table, fake: Sequence[Table], held_out: Table, target: str, names: Sequence[str]
 ) -> None:
-    """Refuse rows that cannot be used before any model is trained, and say of which file."""
+    """Raise for unusable rows, with the name of their file, before any model is trained."""
     from tabseed.utility.problem import Problem
 
-    real.schema[target]  # an unknown name raises, with the nearest one
+    real.schema[target]  # raises for an unknown name, and suggests a similar one
     try:
         problem = Problem.of(real, target)
     except SchemaError as error:
         raise SchemaError(f"{names[0]}: {error}") from error
-    for table, name in zip(drawn, names[1:-1], strict=True):
+    for table, name in zip(fake, names[1:-1], strict=True):
         problem.rows(table, name, to_train=True)
-    problem.rows(held, names[-1])
+    problem.rows(held_out, names[-1])
 
 
 def _measuring(names: list[str] | None, seeds: int, real: Table, target: str) -> Measuring:
-    """Take the models named, all if none is; an unknown name is refused."""
+    """Return settings with the models of these names, or all; FileError for an unknown name."""
     from tabseed.coding.labels import task_of
     from tabseed.utility.measure import Measuring
     from tabseed.utility.models import zoo
@@ -131,14 +132,14 @@ def _measuring(names: list[str] | None, seeds: int, real: Table, target: str) ->
     known = zoo(task_of(real.schema, target), len(real))
     for name in names:
         if name not in known:
-            raise FileError(f"--model {name!r}: there are {', '.join(known)}")
+            raise FileError(f"--model {name!r} is not one of {', '.join(known)}")
     if len(set(names)) < 2:
         raise FileError("--model: a ranking needs 2 models or more")
     return Measuring(models={name: known[name] for name in names}, seeds=seeds, n_jobs=-1)
 
 
 def _say(out: Output, answer: UtilityReport, whole: bool) -> None:
-    """Print the verdict, then what it is made of; ``whole``: the target is of whole numbers."""
+    """Print the verdict, then the figures behind it; ``whole``: the target has whole numbers."""
     for i, sentence in enumerate(answer.sentences):
         _wrapped(out, "" if i else "verdict", sentence)
     for note in answer.notes:
@@ -166,8 +167,8 @@ def _say(out: Output, answer: UtilityReport, whole: bool) -> None:
         _wrapped(
             out,
             "several",
-            "averaging what models of very many such tables say would change the "
-            f"{answer.several.loss} by {change} (mean of models, a forecast)",
+            "averaging the predictions of models from very many such tables would change the "
+            f"{answer.several.loss} by {change} (mean over models, a forecast)",
         )
 
 
@@ -175,8 +176,8 @@ def _say_scores(out: Output, answer: UtilityReport) -> None:
     _wrapped(
         out,
         "models",
-        f"{answer.unit} on held-out rows, by what the models trained on: real rows, synthetic "
-        "rows, as many synthetic rows as real ones, real rows repeated to the number of "
+        f"{answer.unit} on held-out rows, by the rows that trained the models: real rows, "
+        "synthetic rows, as many synthetic rows as real ones, real rows repeated to the number of "
         "the synthetic ones; cost: real against synthetic",
     )
     out.answer(answer)
@@ -184,7 +185,7 @@ def _say_scores(out: Output, answer: UtilityReport) -> None:
 
 def _say_terms(out: Output, answer: UtilityReport) -> None:
     unit = answer.gaps[0].signed.unit
-    _wrapped(out, "terms", f"where the gap in {unit} comes from; * surely other than 0")
+    _wrapped(out, "terms", f"where the gap in {unit} comes from; * 0 is outside the interval")
     out.rows(
         ("model", "gap", "response", "feature", "estimation"),
         [
@@ -201,7 +202,7 @@ def _say_rankings(out: Output, answer: UtilityReport) -> None:
         out,
         "rankings",
         "against models trained and judged on real rows: pairs of models told apart in both "
-        "rankings, those that keep their order, and how many would be told apart by chance alone",
+        "rankings, those of them in the same order, and how many chance alone would tell apart",
     )
     out.rows(
         ("models", "told apart", "alike", "by chance", "tau", "95 % interval"),
@@ -220,7 +221,7 @@ def _say_rankings(out: Output, answer: UtilityReport) -> None:
 
 
 def _wrapped(out: Output, label: str, text: str) -> None:
-    """Print a long text in lines that a terminal shows whole."""
+    """Print a long text in lines that fit a terminal."""
     lines = wrap(printable(text), WIDTH, break_long_words=False, break_on_hyphens=False)
     for line in lines:
         out.say(label, line)

@@ -29,7 +29,7 @@ def task_of(schema: Schema, target: str) -> Task:
         return "classification"
     if kind in NUMERIC:
         return "regression"
-    raise SchemaError(f"column {target!r} is {kind}, so it cannot be a label; set another kind")
+    raise SchemaError(f"column {target!r} is {kind}, not a label; set another kind")
 
 
 def features_and_labels(table: Table, target: str) -> tuple[Table, np.ndarray]:
