@@ -1,8 +1,8 @@
-"""What a parameter may be: declared once beside its class, checked before any work.
+"""The values that parameters may have: declared once in their class, checked before any work.
 
 A class declares its ``parameters`` by name, each :class:`Whole`, :class:`Real`, :class:`OneOf` and
-so on; ``search=`` says which of these values a tuner tries (:mod:`tabseed.space`). So one
-declaration has two readers: :func:`check_parameters` and :func:`searched`.
+so on; ``search=`` says which of these values a tuner tries (:mod:`tabseed.space`). Two functions
+read the declaration: :func:`check_parameters` and :func:`searched`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STRANGERS = (None, True, math.nan, math.inf, -math.inf, "3", "no such value", ()
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a parameter may be; its text follows the words "is not".
+    """The values that a parameter may have; messages put its text after the words "is not".
 
     ``search``: the values among these that a tuner tries, if it may set the parameter.
     """
@@ -31,11 +31,11 @@ class Allowed:
     search: Dimension | None = field(default=None, kw_only=True)
 
     def accepts(self, value: Any) -> bool:
-        """Say whether the parameter may be this."""
+        """Return whether the parameter may have this value."""
         raise NotImplementedError
 
     def outside(self) -> list[Any]:
-        """List some values that are refused: just beyond each end, and of other types."""
+        """Return some values that are refused: just beyond each end, and of other types."""
         return [v for v in (*self._beyond(), *STRANGERS) if not self.accepts(v)]
 
     def _beyond(self) -> tuple[Any, ...]:
@@ -55,7 +55,7 @@ class Real(Allowed):
     kinds: ClassVar[tuple[type, ...]] = (int, float, np.integer, np.floating)
 
     def accepts(self, value: Any) -> bool:
-        """Say whether this is a number in the range; True and False are none."""
+        """Return whether this is a number in the range; True and False are not numbers."""
         number = isinstance(value, self.kinds) and not isinstance(value, bool)
         if not number or not (isinstance(value, int | np.integer) or math.isfinite(value)):
             return False
@@ -101,7 +101,7 @@ class OneOf(Allowed):
     values: tuple[Any, ...]
 
     def accepts(self, value: Any) -> bool:
-        """Say whether this is one of them; True is not 1."""
+        """Return whether this is one of the values; True is not 1."""
         return any(
             isinstance(value, type(v))
             and isinstance(value, bool) == isinstance(v, bool)
@@ -121,7 +121,7 @@ class InstanceOf(Allowed):
     noun: str = ""
 
     def accepts(self, value: Any) -> bool:
-        """Say whether this is an instance."""
+        """Return whether this is an instance."""
         return isinstance(value, self.cls)
 
     def _beyond(self) -> tuple[Any, ...]:
@@ -133,14 +133,14 @@ class InstanceOf(Allowed):
 
 @dataclass(frozen=True)
 class Having(Allowed):
-    """An object, and no class unless ``classes``, that has the attributes ``names``."""
+    """An object with the attributes ``names``; it may be a class only if ``classes``."""
 
     names: tuple[str, ...]
     noun: str
     classes: bool = False
 
     def accepts(self, value: Any) -> bool:
-        """Say whether this has all of them."""
+        """Return whether this has all the attributes."""
         sort = self.classes or not isinstance(value, type)
         return sort and all(hasattr(value, name) for name in self.names)
 
@@ -150,13 +150,13 @@ class Having(Allowed):
 
 @dataclass(frozen=True)
 class Each(Allowed):
-    """A list, tuple or array of ``least`` values or more, each of which may be ``of``."""
+    """A list, tuple or array of ``least`` values or more, each of them allowed by ``of``."""
 
     of: Allowed
     least: int = 1
 
     def accepts(self, value: Any) -> bool:
-        """Say whether each may be that."""
+        """Return whether each value is allowed."""
         flat = value.ndim == 1 if isinstance(value, np.ndarray) else isinstance(value, list | tuple)
         return flat and len(value) >= self.least and all(self.of.accepts(v) for v in value)
 
@@ -169,13 +169,13 @@ class Each(Allowed):
 
 @dataclass(frozen=True)
 class AnyOf(Allowed):
-    """What any of several allows; ``noun`` says it in fewer words."""
+    """Everything that one of several options allows; ``noun`` is a shorter text for them."""
 
     options: tuple[Allowed, ...]
     noun: str = ""
 
     def accepts(self, value: Any) -> bool:
-        """Say whether one of them does."""
+        """Return whether one of the options allows this."""
         return any(option.accepts(value) for option in self.options)
 
     def _beyond(self) -> tuple[Any, ...]:
@@ -202,24 +202,24 @@ N_JOBS = AnyOf((Whole(1), Whole(high=-1), NONE), "a whole number other than 0, o
 
 
 def or_none(allowed: Allowed, *, search: Dimension | None = None) -> AnyOf:
-    """Allow None too."""
+    """Return what also allows None."""
     return AnyOf((allowed, NONE), search=search or allowed.search)
 
 
 def shown(value: object) -> str:
-    """Write a value for a message: in one line, and not too long."""
+    """Return a value as text for a message: one line, not too long."""
     text = printable(" ".join(repr(value).split()))
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def check(where: str, name: str, value: Any, allowed: Allowed) -> None:
-    """Raise TabseedError, in one line, for an argument that may not be this."""
+    """Raise TabseedError, in one line, for an argument with a value that is not allowed."""
     if not allowed.accepts(value):
         raise TabseedError(f"{where}: {name}={shown(value)} is not {allowed}")
 
 
 def check_parameters(owner: Any) -> None:
-    """Check what ``owner`` declares in ``parameters``, and so within the estimators it is given.
+    """Check the parameters that ``owner`` declares, and those of the estimators among them.
 
     Raises TabseedError in one line that names the class, the parameter, the value and its range.
     """
@@ -232,5 +232,5 @@ def check_parameters(owner: Any) -> None:
 
 
 def searched(parameters: Mapping[str, Allowed]) -> dict[str, Dimension]:
-    """Give what a tuner may set: the ``search`` of each parameter that has one."""
+    """Return what a tuner may set: the ``search`` of each parameter that has one."""
     return {name: allowed.search for name, allowed in parameters.items() if allowed.search}

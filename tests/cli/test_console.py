@@ -200,4 +200,4 @@ def test_an_internal_error_is_one_line_with_its_location(tab, data, monkeypatch)
     monkeypatch.setattr("tabseed.table.describe.describe", broken)
     ran = tab("info", data)
     assert ran.code == 1 and ran.err.count("\n") == 1
-    assert "ZeroDivisionError: oops" in ran.err and "cli.py, line " in ran.err
+    assert "ZeroDivisionError: oops" in ran.err and "info.py, line " in ran.err
