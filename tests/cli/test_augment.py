@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+
+from helpers.command import refused
 
 
 @pytest.fixture
@@ -31,20 +30,15 @@ def people(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tabseed", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-def test_rows_come_first_as_they_are_and_added_ones_below(people: Path, tmp_path: Path) -> None:
+def test_rows_come_first_as_they_are_and_added_ones_below(tab, people, tmp_path) -> None:
     output, page = tmp_path / "more.csv", tmp_path / "page.html"
     settings = ("--hardest", 0.25, "--generator", "copula", "--provenance", "new", "--splits", 3)
     command = ("augment", people, "--target", "köln", "-o", output, "--report", page, *settings)
-    done = run(*command, "--json")
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    ran = tab(*command, "--json")
+    assert ran.code == 0, ran.err
+    result = ran.document
     assert (result["rows"], result["hard"], result["added"]) == (160, 40, 40)
-    assert result["evaluation"]["verdict"] in done.stderr
+    assert result["evaluation"]["verdict"] in ran.err
     first, more = pa.csv.read_csv(people), pa.csv.read_csv(output)
     assert more.slice(0, 160).select(first.column_names).equals(first)
     added = more.slice(160)
@@ -56,16 +50,16 @@ def test_rows_come_first_as_they_are_and_added_ones_below(people: Path, tmp_path
     assert "&lt;b&gt;" not in text.partition("Settings")[0] and "<script" not in text
     assert result["evaluation"]["verdict"].split(":")[0] in text
     before = output.read_bytes(), page.read_bytes()
-    assert run(*command, "--force").returncode == 0
+    assert tab(*command, "--force").code == 0
     assert (output.read_bytes(), page.read_bytes()) == before
 
 
-def test_numbers_are_augmented_without_a_verdict(people: Path, tmp_path: Path) -> None:
+def test_numbers_are_augmented_without_a_verdict(tab, people, tmp_path) -> None:
     output = tmp_path / "more.csv"
-    done = run(
+    ran = tab(
         "augment", people, "--target", "<b>x</b>", "-o", output, "--splits", 0, "--generator", "arf"
     )
-    assert done.returncode == 0 and "verdict" not in done.stdout
+    assert ran.code == 0 and "verdict" not in ran.out
     assert len(pa.csv.read_csv(output)) == 176
 
 
@@ -82,9 +76,8 @@ def test_numbers_are_augmented_without_a_verdict(people: Path, tmp_path: Path) -
     ],
 )
 def test_errors_are_one_line_and_write_nothing(
-    people: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+    tab, people, tmp_path, arguments: tuple[str, ...], message: str
 ) -> None:
     output = tmp_path / "more.csv"
-    done = run("augment", people, "-o", output, *arguments)
-    assert done.returncode == 2, done.stdout
-    assert message in done.stderr and done.stderr.count("\n") == 1 and not output.exists()
+    refused(tab("augment", people, "-o", output, *arguments), message, at_once=False)
+    assert not output.exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import tabseed
-from helpers.command import names_in, refused, spawn, table
+from helpers.command import Ran, names_in, refused, spawn, table
 from tabseed.cli.options import OFFERED
 from tabseed.generators import GENERATORS
 from tabseed.table import files as io
@@ -119,37 +121,53 @@ def test_importing_is_light(program, absent) -> None:
 
 
 WITHOUT_TORCH = """
-import sys
+import contextlib, io, json, sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] == "torch":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Absent())
-from tabseed.cli import main
-main()
+from tabseed.cli import app
+from tabseed.cli.console import run
+def ran(line):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(app, line)
+    return code, out.getvalue(), err.getvalue()
+print(json.dumps([ran(line) for line in json.loads(sys.argv[1])]))
 """
+
+
+def without_torch(*lines: tuple[object, ...]) -> list[Ran]:
+    """Run command lines, one after another, in a process where PyTorch is not installed."""
+    arguments = json.dumps([[str(part) for part in line] for line in lines])
+    ran = spawn(arguments, program=WITHOUT_TORCH)
+    assert (ran.code, ran.err) == (0, "")
+    return [Ran(*each) for each in json.loads(ran.out)]
 
 
 def test_without_torch_everything_else_works(data, tmp_path) -> None:
     out, model = tmp_path / "o.csv", tmp_path / "m.tabseed"
     held_out = tmp_path / "held.csv"
     io.write_table(table(seed=1), held_out)
-    for line in (
+    runs = without_torch(
         ("info", data),
         ("synth", data, "-o", out, "--model", model),
         ("sample", model, "-o", tmp_path / "p.csv", "--rows", 5),
         ("evaluate", data, out, "--holdout", held_out, "--report", tmp_path / "r.html"),
-    ):
-        ran = spawn(*line, program=WITHOUT_TORCH)
-        assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("verdict ") and "Jensen-Shannon divergence, coarse" in ran.out
+    )
+    assert [(ran.code, ran.err) for ran in runs] == [(0, "")] * 4
+    text = runs[-1].out
+    assert text.startswith("verdict ") and "Jensen-Shannon divergence, coarse" in text
     before = names_in(tmp_path)
-    for further, message in (
+    messages = (
         (("--generator", "vaebgm"), 'pip install "tabseed[neural]"'),
         (("--paper",), 'pip install "tabseed[neural]"'),
         (("--bias", "average"), 'pip install "tabseed[neural]"'),
         (("--bias", "average", "--generator", "resample"), "resample has no seeds"),
-    ):
-        ran = spawn("synth", data, "-o", tmp_path / "v.csv", *further, program=WITHOUT_TORCH)
+    )
+    synth = ("synth", data, "-o", tmp_path / "v.csv")
+    runs = without_torch(*((*synth, *further) for further, _ in messages))
+    for ran, (_, message) in zip(runs, messages, strict=True):
         refused(ran, message)
     assert names_in(tmp_path) == before

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from helpers.command import refused
 from helpers.hard_rows import clusters
 from tabseed.cli import app
 
@@ -34,17 +32,12 @@ def people(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tabseed", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-
-def test_the_command_finds_the_flipped_label(people: Path, tmp_path: Path) -> None:
+def test_the_command_finds_the_flipped_label(tab, people, tmp_path) -> None:
     scores, page = tmp_path / "scores.csv", tmp_path / "page.html"
     command = ("hardness", people, "--target", "köln", "-o", scores, "--report", page, "--json")
-    done = run(*command)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    ran = tab(*command)
+    assert ran.code == 0, ran.err
+    result = ran.document
     assert result["hardest"][0]["row"] == 2 and result["hardest"][0]["hint"] == "mislabelled"
     assert result["hints"]["mislabelled"]["hardest"] == 1
     table = pa.csv.read_csv(scores)
@@ -56,8 +49,8 @@ def test_the_command_finds_the_flipped_label(people: Path, tmp_path: Path) -> No
     assert table["standard_error"].to_numpy().min() >= 0
     text = page.read_text()
     assert "&lt;b&gt;x&lt;/b&gt;" in text and "<b>x</b>" not in text and "<script" not in text
-    again = run(*command, "--force")
-    assert again.returncode == 0 and page.read_text() == text
+    again = tab(*command, "--force")
+    assert again.code == 0 and page.read_text() == text
 
 
 @pytest.mark.parametrize(
@@ -70,24 +63,21 @@ def test_the_command_finds_the_flipped_label(people: Path, tmp_path: Path) -> No
         (("--target", "köln", "--for-spreadsheet"), "--output"),
     ],
 )
-def test_errors_are_one_line(people: Path, arguments: tuple[str, ...], message: str) -> None:
-    done = run("hardness", people, *arguments)
-    assert done.returncode == 2
-    assert message in done.stderr and done.stderr.count("\n") == 1 and not done.stdout.strip()
+def test_errors_are_one_line(tab, people, arguments: tuple[str, ...], message: str) -> None:
+    refused(tab("hardness", people, *arguments), message)
 
 
-def test_a_missing_label_is_named_with_its_row(tmp_path: Path) -> None:
+def test_a_missing_label_is_named_with_its_row(tab, tmp_path) -> None:
     path = tmp_path / "gap.csv"
     path.write_text("a,y\n" + "".join(f"{i},{'p' if i % 2 else 'q'}\n" for i in range(30)) + "7,\n")
-    done = run("hardness", path, "--target", "y")
-    assert done.returncode == 2 and "row 31" in done.stderr
+    refused(tab("hardness", path, "--target", "y"), "row 31")
 
 
-def test_existing_files_stay(people: Path, tmp_path: Path) -> None:
+def test_existing_files_stay(tab, people, tmp_path) -> None:
     scores = tmp_path / "scores.csv"
     scores.write_text("mine")
-    done = run("hardness", people, "--target", "köln", "-o", scores)
-    assert done.returncode == 2 and scores.read_text() == "mine"
+    refused(tab("hardness", people, "--target", "köln", "-o", scores), "scores.csv")
+    assert scores.read_text() == "mine"
 
 
 def test_the_command_is_registered() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 import tabseed as ts
+from helpers.command import refused
 from helpers.tuning import table
-from tabseed import cli
 from tabseed.cli.tune import pasted
 from tabseed.table.files import write_table
 
@@ -20,29 +19,17 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data.csv"
 
 
-def run(capsys, *arguments: object) -> tuple[int, str, str]:
-    from tabseed.cli.console import run as command_line
-
-    capsys.readouterr()
-    try:
-        code = command_line(cli.app, [str(a) for a in arguments])
-    except SystemExit as end:
-        code = end.code
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
-
-def test_a_study_goes_on_where_it_was_and_refuses_another(data, tmp_path, capsys) -> None:
+def test_a_study_goes_on_where_it_was_and_refuses_another(tab, data, tmp_path) -> None:
     study, page = tmp_path / "s.sqlite", tmp_path / "page.html"
     base = ("tune", data, "--target", "köln", "--study", study, "--generator", "smote")
     base += ("--generator", "copula", "--draws", 2, "--hardest", 0.3)
-    code, out, _ = run(capsys, *base, "--trials", 2, "--test-share", 0.25)
-    assert code == 0 and "flatters" in out and "rows that no trial saw" in out
+    ran = tab(*base, "--trials", 2, "--test-share", 0.25)
+    assert ran.code == 0 and "flatters" in ran.out and "rows that no trial saw" in ran.out
     before = ts.Study.read(study).trials
     settings = ("--test-share", 0.25, "--report", page, "--json")
-    code, out, err = run(capsys, *base, *settings, "--trials", 4)
-    found = json.loads(out)
-    assert code == 0 and "2 trials already" in err and len(found["trials"]) == 4
+    ran = tab(*base, *settings, "--trials", 4)
+    found = ran.document
+    assert ran.code == 0 and "2 trials already" in ran.err and len(found["trials"]) == 4
     after = ts.Study.read(study).trials
     assert [t.draws for t in after[:2]] == [t.draws for t in before]
     chosen = found["chosen"]
@@ -60,17 +47,15 @@ def test_a_study_goes_on_where_it_was_and_refuses_another(data, tmp_path, capsys
         (("--kind", "v=categorical"), "table"),
         (("--generator", "arf"), "spaces"),
     ):
-        code, _, err = run(capsys, *base, "--test-share", 0.25, "--trials", 4, *changed)
-        assert code == 2 and err.count("\n") == 1 and f"another {named}" in err, err
+        ran = tab(*base, "--test-share", 0.25, "--trials", 4, *changed)
+        refused(ran, f"another {named}", at_once=False)
 
 
-def test_likeness_is_aimed_at_without_a_target(data, tmp_path, capsys) -> None:
+def test_likeness_is_aimed_at_without_a_target(tab, data, tmp_path) -> None:
     command = ("tune", data, "--for", "synth", "--study", tmp_path / "s.sqlite", "--json")
-    code, out, _ = run(
-        capsys, *command, "--generator", "copula", "--trials", 1, "--draws", 1, "--test-share", 0
-    )
-    found = json.loads(out)
-    assert code == 0 and found["chosen"]["python"] == "ts.GaussianCopula()"
+    ran = tab(*command, "--generator", "copula", "--trials", 1, "--draws", 1, "--test-share", 0)
+    found = ran.document
+    assert ran.code == 0 and found["chosen"]["python"] == "ts.GaussianCopula()"
     assert -1 <= found["trials"][0]["value"] <= 0.2 and "test" not in found
 
 
@@ -82,7 +67,7 @@ def test_what_is_pasted_makes_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((), "needs --target"),
         (("--target", "koln"), "köln"),
@@ -100,7 +85,6 @@ def test_what_is_pasted_makes_the_same() -> None:
         (("--target", "köln", "--study", "no/such/s.sqlite"), "no/such"),
     ],
 )
-def test_errors_are_one_line(data, tmp_path, capsys, arguments, said) -> None:
-    code, out, err = run(capsys, "tune", data, "--study", tmp_path / "s.sqlite", *arguments)
-    assert code == 2 and said in err and err.count("\n") == 1, (out, err)
+def test_errors_are_one_line(tab, data, tmp_path, arguments, message) -> None:
+    refused(tab("tune", data, "--study", tmp_path / "s.sqlite", *arguments), message, at_once=False)
     assert not (tmp_path / "s.sqlite").exists()

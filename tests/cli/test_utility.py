@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from helpers.command import refused
 from helpers.utility_tables import people, relabelled
-from tabseed.cli import app
-from tabseed.cli.console import run
 from tabseed.utility.measure import SYNTHETIC
 
 QUICK = ("--model", "linear", "--model", "tree", "--seeds", "1")
@@ -26,15 +24,15 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.mark.filterwarnings("error")
-def test_prints_the_figures_of_json_and_writes_a_page(files, tmp_path, capsys) -> None:
+def test_prints_the_figures_of_json_and_writes_a_page(tab, files, tmp_path) -> None:
     page = tmp_path / "page.html"
-    command = [
+    command = (
         *("utility", files["train"], files["synthetic"], "--holdout", files["holdout"]),
         *("--target", "köln", "--report", page, *QUICK),
-    ]
-    assert run(app, [*map(str, command), "--json"]) == 0
-    out, err = capsys.readouterr()
-    result = json.loads(out)["utility"]
+    )
+    ran = tab(*command, "--json")
+    assert ran.code == 0
+    result = ran.document["utility"]
     assert next(iter(result)) == "verdict"
     assert result["rows"] == {
         "train": 80,
@@ -42,15 +40,14 @@ def test_prints_the_figures_of_json_and_writes_a_page(files, tmp_path, capsys) -
         "holdout": 60,
         "of_unknown_class": 0,
     }
-    assert " ".join(err.split()).startswith("verdict " + result["verdict"])
+    assert " ".join(ran.err.split()).startswith("verdict " + result["verdict"])
     text = page.read_bytes()
     assert result["verdict"].split(" (")[0] in text.decode()
     assert b"<script" not in text and b"<b>x" not in text
-    assert run(app, list(map(str, command))) == 2  # the page already exists
-    capsys.readouterr()
-    assert run(app, [*map(str, command), "--force"]) == 0
-    out, err = capsys.readouterr()
-    assert err == "" and page.read_bytes() == text
+    assert tab(*command).code == 2  # the page already exists
+    ran = tab(*command, "--force")
+    assert (ran.code, ran.err) == (0, "") and page.read_bytes() == text
+    out = ran.out
     assert max(map(len, out.removesuffix(f"report     {page}\n").splitlines())) <= 100
     assert " ".join(out.split()).startswith("verdict " + result["verdict"])
     for name, model in result["models"].items():
@@ -73,7 +70,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "parts"), REFUSED)
-def test_refuses_options_that_make_no_sense(files, tmp_path, capsys, arguments, parts) -> None:
+def test_refuses_options_that_make_no_sense(tab, files, tmp_path, arguments, parts) -> None:
     values = {"--target": "köln", "--holdout": files["holdout"]}
     rest = []
     for option, value in zip(arguments[::2], arguments[1::2], strict=True):
@@ -82,7 +79,7 @@ def test_refuses_options_that_make_no_sense(files, tmp_path, capsys, arguments, 
         else:
             rest += [option, value]
     options = [part for pair in values.items() for part in pair]
-    refuse(files, tmp_path, capsys, [files["synthetic"]], [*options, *rest], parts)
+    refuse(tab, files, tmp_path, [files["synthetic"]], [*options, *rest], parts)
 
 
 WRONG = {
@@ -93,28 +90,24 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_refuses_rows_and_names_their_file(files, tmp_path, capsys, name) -> None:
+def test_refuses_rows_and_names_their_file(tab, files, tmp_path, name) -> None:
     change, parts = WRONG[name]
     path = tmp_path / f"{name}.csv"
     pa.csv.write_csv(change(people(120, 4)), path)
     options = ["--target", "köln", "--holdout", files["holdout"]]
-    refuse(files, tmp_path, capsys, [files["synthetic"], path], options, (f"{name}.csv", *parts))
+    refuse(tab, files, tmp_path, [files["synthetic"], path], options, (f"{name}.csv", *parts))
 
 
-def test_refuses_too_few_rows(files, tmp_path, capsys) -> None:
+def test_refuses_too_few_rows(tab, files, tmp_path) -> None:
     for rows, which in ((3, "synthetic"), (9, "holdout")):
         few = {**files, which: tmp_path / f"few-{which}.csv"}
         pa.csv.write_csv(people(rows, 5), few[which])
         options = ["--target", "köln", "--holdout", few["holdout"]]
-        refuse(files, tmp_path, capsys, [few["synthetic"]], options, ("at least 10", f"got {rows}"))
+        refuse(tab, files, tmp_path, [few["synthetic"]], options, ("at least 10", f"got {rows}"))
 
 
-def refuse(files, tmp_path, capsys, synthetic, options, parts) -> None:
+def refuse(tab, files, tmp_path, synthetic, options, parts) -> None:
     """Expect exit code 2, one line on standard error with all ``parts``, and no page."""
     page = tmp_path / "none.html"
-    command = ["utility", files["train"], *synthetic, *options, "--report", page]
-    assert run(app, list(map(str, command))) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1 and not page.exists()
-    for part in parts:
-        assert part in err
+    refused(tab("utility", files["train"], *synthetic, *options, "--report", page), *parts)
+    assert not page.exists()

@@ -36,10 +36,13 @@ def spawn(*arguments: object, program: str | None = None, **env: str) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def refused(ran: Ran, *parts: str) -> None:
-    """Expect exit code 2 and one line, the last, that holds all ``parts``."""
+def refused(ran: Ran, *parts: str, at_once: bool = True) -> None:
+    """Expect exit code 2 and one line on standard error that holds all ``parts``.
+
+    ``at_once``: nothing is printed before, not even what was read.
+    """
     assert ran.code == 2, ran
-    assert ran.out == ""
+    assert not (at_once and ran.out), ran
     line = ran.err.removesuffix("\n")
     assert line.startswith("error: ") and "\n" not in line
     for part in parts:
