@@ -59,13 +59,13 @@ def test_values_inside_are_accepted_and_others_are_not(allowed) -> None:
 @pytest.mark.parametrize(
     ("allowed", "text"),
     [
-        (Whole(1), "a whole number, 1 or more"),
+        (Whole(1), "a whole number of at least 1"),
         (Whole(2, 10), "a whole number from 2 to 10"),
-        (Real(above=0), "a number, above 0"),
-        (Real(0, below=0.5), "a number, 0 or more and below 0.5"),
+        (Real(above=0), "a number above 0"),
+        (Real(0, below=0.5), "a number of at least 0 and below 0.5"),
         (Real(), "a number"),
         (OneOf(("a", "b")), "one of 'a', 'b'"),
-        (or_none(Whole(1)), "a whole number, 1 or more, or None"),
+        (or_none(Whole(1)), "a whole number of at least 1, or None"),
         (FLAG, "True or False"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_message_is_one_short_line() -> None:
     with pytest.raises(TabseedError) as caught:
         check("SMOTE", "n_neighbors", "\x1b[31m\n" + "x" * 500, Whole(1))
     text = str(caught.value)
-    assert text.startswith("SMOTE: n_neighbors='") and text.endswith("a whole number, 1 or more")
+    assert text.startswith("SMOTE: n_neighbors='") and text.endswith("a whole number of at least 1")
     assert "\n" not in text and "\x1b" not in text and len(text) < 140
 
 
@@ -121,8 +121,11 @@ TABLE = pa.table({"x": [1.5, 2.5, None, 4.0] * 5, "c": ["a", "b", "a", "b"] * 5}
             lambda: ts.Training(learning_rate=-1),
             "Training: learning_rate=-1 is not a",
         ),
-        (lambda: ts.Training(validation=2.0), "Training: validation=2.0 is not a number, above 0"),
-        (lambda: ts.Resample(smoothing=-1).fit(TABLE), "Resample: smoothing=-1 is not a number, 0"),
+        (lambda: ts.Training(validation=2.0), "Training: validation=2.0 is not a number above 0"),
+        (
+            lambda: ts.Resample(smoothing=-1).fit(TABLE),
+            "Resample: smoothing=-1 is not a number of at least 0",
+        ),
         (
             lambda: ts.DiscriminatorDivergence(views=("plan",)).evaluate(TABLE, TABLE),
             "DiscriminatorDivergence: views=('plan',) is not a tuple of 1 or more, each one of",
@@ -136,18 +139,21 @@ TABLE = pa.table({"x": [1.5, 2.5, None, 4.0] * 5, "c": ["a", "b", "a", "b"] * 5}
             "GaussianCopula: shrinkage='a'",
         ),
         (lambda: ts.AdversarialForest(n_trees="10").fit(TABLE), "AdversarialForest: n_trees='10'"),
-        (lambda: ts.VAEBGM(n_seeds=0).fit(TABLE), "VAEBGM: n_seeds=0 is not a whole number, 1"),
+        (
+            lambda: ts.VAEBGM(n_seeds=0).fit(TABLE),
+            "VAEBGM: n_seeds=0 is not a whole number of at least 1",
+        ),
         (
             lambda: ts.VAEBGM(latent_dim=-1).fit(TABLE),
             "VAEBGM: latent_dim=-1 is not",
         ),
         (
             lambda: ts.DiscriminatorDivergence(folds=1).evaluate(TABLE, TABLE),
-            "DiscriminatorDivergence: folds=1 is not a whole number, 2 or more",
+            "DiscriminatorDivergence: folds=1 is not a whole number of at least 2",
         ),
         (
             lambda: ts.MarginalDistance(n_bootstrap=0).evaluate(TABLE, TABLE),
-            "MarginalDistance: n_bootstrap=0 is not a whole number, 2 or more",
+            "MarginalDistance: n_bootstrap=0 is not a whole number of at least 2",
         ),
         (
             lambda: ts.Table.from_frame(TABLE).split("0.7"),

@@ -248,7 +248,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
 
 
 @given(tables(), st.sampled_from([".csv", ".tsv", ".parquet"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_table_is_accepted_or_refused_in_one_line(tmp_path_factory, table, suffix) -> None:
     folder = tmp_path_factory.mktemp("any")
     source, out = folder / f"in{suffix}", folder / f"out{suffix}"

@@ -74,13 +74,13 @@ class Real(Allowed):
         if self.low is not None and self.high is not None:
             return f"{self.noun} from {self.low:g} to {self.high:g}"
         ends = (
-            (self.low, "{:g} or more"),
+            (self.low, "of at least {:g}"),
             (self.above, "above {:g}"),
-            (self.high, "{:g} or less"),
+            (self.high, "of at most {:g}"),
             (self.below, "below {:g}"),
         )
         texts = [text.format(end) for end, text in ends if end is not None]
-        return ", ".join([self.noun, " and ".join(texts)]) if texts else self.noun
+        return f"{self.noun} {' and '.join(texts)}" if texts else self.noun
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ ESTIMATOR = Having(("fit", "get_params"), "a scikit-learn estimator")
 _STREAM = InstanceOf((np.random.Generator, np.random.SeedSequence))
 SEED = AnyOf(
     (Whole(0), _STREAM, NONE),
-    "a whole number, 0 or more, a numpy Generator, a SeedSequence or None",
+    "a whole number of at least 0, a numpy Generator, a SeedSequence or None",
 )
 N_JOBS = AnyOf((Whole(1), Whole(high=-1), NONE), "a whole number other than 0, or None")
 

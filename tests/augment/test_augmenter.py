@@ -107,9 +107,9 @@ def test_the_hardest_targets_are_those_far_from_their_neighbours() -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"hardest": 0.0}, TabseedError, "hardest=0.0 is not a number, above 0 and 1 or less"),
+        ({"hardest": 0.0}, TabseedError, "hardest=0.0 is not a number above 0 and of at most 1"),
         ({"hardest": 1.5}, TabseedError, "hardest=1.5 is not"),
-        ({"amount": -1.0}, TabseedError, "amount=-1.0 is not a number, 0 or more"),
+        ({"amount": -1.0}, TabseedError, "amount=-1.0 is not a number of at least 0"),
         ({"skip": "odd"}, TabseedError, "mislabelled"),
         ({"generator": TVAE(), "hardest": 0.02}, TooFewRowsError, "raise hardest"),
     ],

@@ -169,8 +169,8 @@ def test_what_cannot_be_compared_is_refused() -> None:
             evaluate_augmentation(x, y, **settings)
     for settings, message in (
         ({"arms": ("odd",)}, "arms=.*odd.* is not"),
-        ({"splits": 1}, "splits=1 is not a whole number, 2 or more"),
-        ({"test": 1.0}, "test=1.0 is not a number, above 0 and below 1"),
+        ({"splits": 1}, "splits=1 is not a whole number of at least 2"),
+        ({"test": 1.0}, "test=1.0 is not a number above 0 and below 1"),
     ):
         with pytest.raises(TabseedError, match=message):
             AugmentationProtocol(**settings)

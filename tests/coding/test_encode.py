@@ -59,7 +59,7 @@ def tables(draw) -> Table:
 
 
 @given(tables(), st.integers(0, 2**32), st.sampled_from([None, 1, 3]))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @example(table(a=[0.1, 0.2, None, 0.30000000000000004] * 7), 0, None)
 @example(table(a=[-1e150, 1e150, 0.5, 3.0, 4.0, 5.0] * 2), 0, 1)
 @example(table(a=[5e-324 * k for k in range(30)]), 0, 1)
@@ -107,7 +107,7 @@ def assert_within(synthetic: Table, original: Table, layout: Layout) -> None:
 
 
 @given(tables())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_state_makes_the_same_encoder(original) -> None:
     encoder = TableEncoder().fit(original)
     state, arrays = encoder.to_state()

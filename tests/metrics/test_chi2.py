@@ -182,10 +182,10 @@ def test_errors_say_what_to_do() -> None:
     words = pa.table({"c": ["a", "b"] * 10})
     for options, message in (
         ({"method": "knn"}, "is not one of 'classifier', 'ulsif'"),
-        ({"clip": 1.0}, "clip=1.0 is not a number, above 1"),
-        ({"real_share": 1.0}, "real_share=1.0 is not a number, above 0 and below 1"),
+        ({"clip": 1.0}, "clip=1.0 is not a number above 1"),
+        ({"real_share": 1.0}, "real_share=1.0 is not a number above 0 and below 1"),
         ({"folds": 1}, "folds=1 is not a whole number from 2 to 10"),
-        ({"permutations": -1}, "permutations=-1 is not a whole number, 0 or more"),
+        ({"permutations": -1}, "permutations=-1 is not a whole number of at least 0"),
     ):
         with pytest.raises(TabseedError, match=message):
             judge(numbers, numbers, **options)

@@ -145,5 +145,5 @@ def test_independent_sets_are_trained_anew_and_do_not_depend_on_jobs():
     assert one[0] != one[1]
     with pytest.warns(FutureWarning, match="target=..."):
         assert ts.independent_sets(trees, table(40, 0), "y", 15, 1, random_state=5) == one[:1]
-    with pytest.raises(TabseedError, match="m=0 is not a whole number, 1 or more"):
+    with pytest.raises(TabseedError, match="m=0 is not a whole number of at least 1"):
         ts.independent_sets(trees, table(40, 0), 15, 0, target="y")

@@ -167,7 +167,7 @@ def test_what_cannot_be_mixed_is_refused():
         ts.tune_mix(table(8, 0), TrueLaw(), "y")
     with pytest.raises(TabseedError, match="above 0"):
         ts.tune_mix(table(30, 0), TrueLaw(), "y", weights=(0,))
-    with pytest.raises(TabseedError, match="folds=1 is not a whole number, 2 or more"):
+    with pytest.raises(TabseedError, match="folds=1 is not a whole number of at least 2"):
         Mixing(folds=1)
     with pytest.raises(TabseedError, match="no weights"):
         ts.tune_mix(table(30, 0), TrueLaw(), "y", model=KNeighborsRegressor(), weights=(0.5,))

@@ -102,7 +102,7 @@ def test_threads_do_not_change_the_rows() -> None:
 
 @pytest.mark.parametrize("name", ["n_orders", "n_trees", "min_leaf"])
 def test_counts_below_one_are_refused(name: str) -> None:
-    with pytest.raises(TabseedError, match=f"{name}=0 is not a whole number, 1 or more"):
+    with pytest.raises(TabseedError, match=f"{name}=0 is not a whole number of at least 1"):
         SequentialTrees(**{name: 0}).fit(example_table(20))
-    with pytest.raises(TabseedError, match="width=-1 is not a number, 0 or more"):
+    with pytest.raises(TabseedError, match="width=-1 is not a number of at least 0"):
         SequentialTrees(width=-1).fit(example_table(20))

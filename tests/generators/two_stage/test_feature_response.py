@@ -148,7 +148,7 @@ def test_files_hold_no_other_estimator(tmp_path) -> None:
         ({"features": "trees"}, "features='trees' is not a Generator"),
         ({"response": "tree"}, "response='tree' is not one of .* or a scikit-learn estimator"),
         ({"residuals": "all"}, "residuals='all' is not one of"),
-        ({"folds": 1}, "folds=1 is not a whole number, 2 or more"),
+        ({"folds": 1}, "folds=1 is not a whole number of at least 2"),
         ({"response": LogisticRegression()}, "LogisticRegression is not"),
         ({"response": KNeighborsRegressor(35)}, "KNeighborsRegressor cannot learn 32 rows"),
     ],

@@ -107,7 +107,9 @@ class KNNShapley(HardnessScorer):
     in_sample = False
 
     parameters: ClassVar[Parameters] = {
-        "n_neighbors": AnyOf((Whole(1), Each(Whole(1))), "a whole number, 1 or more, or several"),
+        "n_neighbors": AnyOf(
+            (Whole(1), Each(Whole(1))), "a whole number of at least 1, or several"
+        ),
         "ties": OneOf(get_args(Ties)),
         "game": OneOf(get_args(GameName)),
         "radius": or_none(Real(0)),
