@@ -84,7 +84,7 @@ def test_refuses_options_that_make_no_sense(tab, files, tmp_path, arguments, par
 
 WRONG = {
     "gap": (lambda t: relabelled(t, ["jå"] * 4 + [None]), ("row 5", "the label is missing")),
-    "new": (lambda t: relabelled(t, ["jå", "ufo"]), ("row 2", "'ufo' is no class")),
+    "new": (lambda t: relabelled(t, ["jå", "ufo"]), ("row 2", "'ufo' is not a class")),
     "less": (lambda t: t.drop_columns("=1+1"), ("'=1+1' is missing",)),
 }
 

@@ -1,4 +1,4 @@
-"""Which family is tried next: UCB1 by hand."""
+"""The choice of the next family: UCB1 worked out by hand."""
 
 from __future__ import annotations
 
@@ -21,29 +21,32 @@ def test_ucb1_by_hand() -> None:
 
 def test_rewards_by_hand_and_free_of_scale() -> None:
     values = [np.array([3.0, 5.0]), np.array([1.0])]
-    z = norm.ppf([1 / 6, 3 / 6, 5 / 6])  # of 1, 3, 5
+    z = norm.ppf([1 / 6, 3 / 6, 5 / 6])  # scores of the values 1, 3, 5
     s = math.sqrt((1 + 2 * ((z[2] - z[1]) / 2) ** 2) / (1 + 3 - 2))
-    found = scaled(values)
-    np.testing.assert_allclose(found[0], z[1:] / s)
-    np.testing.assert_allclose(found[1], z[:1] / s)
-    for change in (lambda v: 1e-4 * v - 7, np.exp):  # any increasing one
+    rewards = scaled(values)
+    np.testing.assert_allclose(rewards[0], z[1:] / s)
+    np.testing.assert_allclose(rewards[1], z[:1] / s)
+    for change in (lambda v: 1e-4 * v - 7, np.exp):  # any increasing function
         np.testing.assert_allclose(
-            np.concatenate(scaled([change(v) for v in values])), np.concatenate(found)
+            np.concatenate(scaled([change(v) for v in values])), np.concatenate(rewards)
         )
     np.testing.assert_array_equal(scaled([np.array([2.0, 2.0]), np.array([])])[0], 0.0)
 
 
 def shares(rule: str, gap: float, scale: float, families: int = 2) -> np.ndarray:
-    """Trials out of 40 of the first family, (100,), whose mean is ``gap`` noises higher."""
-    found = []
+    """Return how many of 40 trials the first family gets, (100,); its mean is ``gap`` higher.
+
+    ``gap`` is in standard deviations of the noise.
+    """
+    counts = []
     for seed in range(100):
         rng = np.random.default_rng([6, seed])
         values: list[list[float]] = [[] for _ in range(families)]
         for _ in range(40):
-            at = select(rule, [np.array(v) for v in values], np.zeros(families, dtype=int), rng)
-            values[at].append(scale * (gap * (at == 0) + rng.normal()))
-        found.append(len(values[0]))
-    return np.array(found)
+            k = select(rule, [np.array(v) for v in values], np.zeros(families, dtype=int), rng)
+            values[k].append(scale * (gap * (k == 0) + rng.normal()))
+        counts.append(len(values[0]))
+    return np.array(counts)
 
 
 def test_ucb1_is_not_inert() -> None:
@@ -71,7 +74,7 @@ def test_failed_running_and_exhausted_families() -> None:
     values = [[-np.inf], [0.0]]
     picks = []
     for _ in range(100):
-        at = select("ucb1", [np.array(v) for v in values], none, rng)
-        values[at].append(-np.inf if at == 0 else rng.normal())
-        picks.append(at)
+        k = select("ucb1", [np.array(v) for v in values], none, rng)
+        values[k].append(-np.inf if k == 0 else rng.normal())
+        picks.append(k)
     assert 1 <= picks.count(0) <= 10

@@ -1,4 +1,4 @@
-"""Objectives: gains by their definition, and which rows each judge sees."""
+"""Objectives: gains by their definition, and the rows that each judge sees."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tabseed.tune import AugmentationGain, Fidelity
 
 
 def test_the_gain_is_that_of_the_definition() -> None:
-    """With copies of all rows added, the model is that of every row twice."""
+    """With copies of all rows added, the model learns every row twice."""
     from tabseed.coding.points import Features
 
     features = ts.Table.from_frame(table()).select(ts.Table.from_frame(table()).schema.modelled)
@@ -29,32 +29,32 @@ def test_the_gain_is_that_of_the_definition() -> None:
     gain = AugmentationGain.on(
         rows, augmenter, {"copies": Copies()}, draws=2, model=model, random_state=3
     )
-    found = gain("copies", {}, seed_sequence(8))
+    gains = gain("copies", {}, seed_sequence(8))
     fold = deal(y, len(y), 3, np.random.default_rng(child(seed_sequence(3), 0, 0)))
     expected = []
     for k in range(3):
-        train, held = rows.take(np.flatnonzero(fold != k)), rows.take(np.flatnonzero(fold == k))
+        train, test = rows.take(np.flatnonzero(fold != k)), rows.take(np.flatnonzero(fold == k))
         points = Features().fit(train.features)
-        x, test = points.transform(train.features), points.transform(held.features)
-        twice = model.fit(np.repeat(x, 2, axis=0), np.repeat(train.y, 2)).predict_proba(test)
-        once = model.fit(x, train.y).predict_proba(test)
+        x, x_test = points.transform(train.features), points.transform(test.features)
+        twice = model.fit(np.repeat(x, 2, axis=0), np.repeat(train.y, 2)).predict_proba(x_test)
+        once = model.fit(x, train.y).predict_proba(x_test)
         expected.append(
-            2 * (roc_auc_score(held.y, twice[:, 1]) - roc_auc_score(held.y, once[:, 1]))
+            2 * (roc_auc_score(test.y, twice[:, 1]) - roc_auc_score(test.y, once[:, 1]))
         )
-    assert found == pytest.approx([np.mean(expected)] * 2, abs=1e-12)
+    assert gains == pytest.approx([np.mean(expected)] * 2, abs=1e-12)
 
 
 def test_folds_need_a_row_of_each_class() -> None:
     y = np.array([0] * 30 + [1] * 2)
     rows = Rows.of(np.random.default_rng(0).normal(size=(32, 2)), y, "classification")
-    with pytest.raises(TooFewRowsError, match="class 1 has 2 rows"):
+    with pytest.raises(TooFewRowsError, match="class 1 has 2 training rows"):
         AugmentationGain.on(rows, ts.TargetedAugmenter(ts.Resample()), {})
     with pytest.raises(TooFewRowsError, match="30"):
         Fidelity.on(ts.Table.from_frame(table(29)), {})
 
 
 class Spy(ts.MarginalDistance):
-    """Keeps what the judge saw."""
+    """Keep the tables that the judge saw."""
 
     seen: list = []
 
@@ -73,6 +73,8 @@ def test_the_judge_of_likeness_sees_each_row_once_and_none_that_trained() -> Non
     assert len(values) == 2 and all(v < 0 for v in values) and len(Spy.seen) == 6
     v = np.concatenate([real.numbers("v") for real, _ in Spy.seen[::2]])
     assert sorted(v) == sorted(whole.numbers("v"))
-    for real, drawn in Spy.seen:
-        held = set(zip(real.numbers("v"), real.numbers("<b>x</b>"), strict=True))
-        assert not held & set(zip(drawn.numbers("v"), drawn.numbers("<b>x</b>"), strict=True))
+    for real, synthetic in Spy.seen:
+        rows, copies = (
+            set(zip(t.numbers("v"), t.numbers("<b>x</b>"), strict=True)) for t in (real, synthetic)
+        )
+        assert not rows & copies

@@ -1,4 +1,4 @@
-"""Which settings are tried next: never the same twice, and the top sooner than by chance."""
+"""Proposed settings: never the same twice, and the optimum sooner than by chance."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def test_no_settings_are_tried_twice(rule: str) -> None:
 
 
 def test_improvement_finds_the_top_sooner_than_chance() -> None:
-    """Regret of 2 % of the range in 2 dimensions; chance needs the area of such points.
+    """Reach a regret of 2 % of the range in 2 dimensions, with noise of 5 % of the range.
 
-    Values are noisy by 5 % of the range. All of 3 seeds get there; by chance that many trials
+    All of 3 seeds reach it; by chance, given the area of such points, as many random trials
     would do so once in 500 runs.
     """
 

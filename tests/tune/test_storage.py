@@ -1,4 +1,4 @@
-"""Studies survive: killed programs, two programs at once, storages that agree."""
+"""Studies survive killed programs and parallel programs, in any storage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tabseed.errors import FileError, MissingDependencyError, TabseedError
 from tabseed.tune.storage import SILENCE, Storage
 
 
-def test_only_the_silent_are_taken_over(tmp_path: Path) -> None:
+def test_only_trials_of_silent_workers_are_taken_over(tmp_path: Path) -> None:
     tuner = ts.Tuner(SPACES, storage=tmp_path / "s", random_state=0)
     tuner.run(noisy, trials=1)
     storage = Storage(tmp_path / "s", "study")
@@ -68,11 +68,13 @@ def test_a_killed_study_loses_no_more_than_the_running_trial(tmp_path: Path) -> 
         assert child.stdin is not None and child.stdout is not None
         child.stdin.write("go\n")
         child.stdin.flush()
-        for _ in range(1 + 6):  # it is ready, then six trials begin, the last for ten minutes
+        for _ in range(
+            1 + 6
+        ):  # "ready", then six trials begin, the last of which takes ten minutes
             child.stdout.readline()
         child.send_signal(signal.SIGKILL)
-    left = ts.Study.read(where)
-    assert [t.state for t in left.trials] == ["done"] * 5 + ["running"]
+    interrupted = ts.Study.read(where)
+    assert [t.state for t in interrupted.trials] == ["done"] * 5 + ["running"]
     resumed = ts.Tuner(SPACES, storage=where, n_initial=2).run(noisy, trials=9)
     whole = ts.Tuner(SPACES, n_initial=2, random_state=3).run(noisy, trials=9)
     assert plain(resumed) == plain(whole)
@@ -81,7 +83,7 @@ def test_a_killed_study_loses_no_more_than_the_running_trial(tmp_path: Path) -> 
 def test_two_programs_never_repeat_a_trial(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     where = tmp_path / "s.sqlite"
-    programs = [program(place, 0, "random", 30) for place in (where, f"sqlite:///{where}")]
+    programs = [program(storage, 0, "random", 30) for storage in (where, f"sqlite:///{where}")]
     for one in programs:
         assert one.stdout is not None
         assert one.stdout.readline() == "ready\n"
@@ -92,14 +94,14 @@ def test_two_programs_never_repeat_a_trial(tmp_path: Path) -> None:
     lines = [one.communicate(timeout=60)[0].splitlines() for one in programs]
     assert [one.returncode for one in programs] == [0, 0]
     study = ts.Study.read(where)
-    assert len(study.trials) == 30 == sum(map(len, lines))  # none was run twice
+    assert len(study.trials) == 30 == sum(map(len, lines))  # no trial was run twice
     assert len({(t.family, json.dumps(t.settings)) for t in study.trials}) == 30
-    assert min(map(len, lines)) >= 3  # both had a share
+    assert min(map(len, lines)) >= 3  # both programs ran some
     workers = {row.worker.split(":")[-2] for row in Storage(where, "study").trials()}
     assert workers == {str(one.pid) for one in programs}
 
 
-def test_storages_agree_and_say_what_is_wrong(tmp_path: Path) -> None:
+def test_storages_agree_and_report_errors(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     url = f"sqlite:///{tmp_path}/u.sqlite"
     through = ts.Tuner(SPACES, storage=url, name="it's", random_state=3).run(noisy, trials=3)
@@ -116,11 +118,11 @@ def test_storages_agree_and_say_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="not sound"):
         ts.Study.read(url, "it's")
     (tmp_path / "text").write_text("no database " * 100)
-    for place in (tmp_path / "text", f"sqlite:///{tmp_path}/text"):
+    for storage in (tmp_path / "text", f"sqlite:///{tmp_path}/text"):
         with pytest.raises(FileError, match="not a database"):
-            ts.Tuner(SPACES, storage=place).run(noisy, trials=1)
+            ts.Tuner(SPACES, storage=storage).run(noisy, trials=1)
     secret = "postgresql+nosuchdriver://user:secret@host/base"
-    for place in (secret, "nosuch://user:secret@host/base", "sqlite://user:secret@host:x:/b"):
-        with pytest.raises((FileError, MissingDependencyError)) as told:
-            ts.Tuner(SPACES, storage=place).run(noisy, trials=1)
-        assert "secret" not in str(told.value) and "\n" not in str(told.value)
+    for url in (secret, "nosuch://user:secret@host/base", "sqlite://user:secret@host:x:/b"):
+        with pytest.raises((FileError, MissingDependencyError)) as caught:
+            ts.Tuner(SPACES, storage=url).run(noisy, trials=1)
+        assert "secret" not in str(caught.value) and "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""A study and what it says of its trials."""
+"""A study: its estimates, and its table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabseed.tune import Trial
 
 
 def test_a_lucky_draw_is_not_the_best() -> None:
-    """Neighbours tell that one value is luck: its estimate is far below its mean."""
+    """Neighbours show that one value is luck: its estimate is far below its mean."""
     lucky = np.r_[np.full(10, 0.0), 1.0, np.full(9, 0.0)]
     noise = np.random.default_rng(0).normal(size=20)
     trials = tuple(

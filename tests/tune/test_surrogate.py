@@ -21,7 +21,7 @@ from tabseed.tune.surrogate import (
 
 
 def gain(mean: float, sd: float, best: float) -> float:
-    """The integral of (f - best) over what f ~ N(mean, sd^2) has above best."""
+    """Return the integral of (f - best) over f > best, for f ~ N(mean, sd^2)."""
 
     def integrand(f: float) -> float:
         return float((f - best) * norm.pdf(f, mean, sd))
@@ -33,19 +33,19 @@ def gain(mean: float, sd: float, best: float) -> float:
 def test_log_expected_improvement_is_that_of_the_integral(
     mean: float, sd: float, best: float
 ) -> None:
-    found = log_expected_improvement(np.array([float(mean)]), np.array([float(sd)]), best)
-    assert math.exp(found[0]) == pytest.approx(gain(mean, sd, best), rel=1e-9)
+    logs = log_expected_improvement(np.array([float(mean)]), np.array([float(sd)]), best)
+    assert math.exp(logs[0]) == pytest.approx(gain(mean, sd, best), rel=1e-9)
 
 
 def test_expected_improvement_without_spread_is_the_gain() -> None:
     mean, sd = np.array([2.0, -1.0, 3.0, 0.0]), np.array([0.0, 0.0, 5e-324, 0.0])
-    found = log_expected_improvement(mean, sd, 0.0)
-    np.testing.assert_array_equal(found, [math.log(2.0), -np.inf, math.log(3.0), -np.inf])
+    logs = log_expected_improvement(mean, sd, 0.0)
+    np.testing.assert_array_equal(logs, [math.log(2.0), -np.inf, math.log(3.0), -np.inf])
 
 
 def log_integral(z: float) -> float:
-    """log h(z) by an integral that does not cancel: h(z) = phi(z) int_0^inf t e^(z t - t^2/2)."""
-    peak = max(z, 0.0)  # near the largest value of the integrand, which is divided out there
+    """Return log h(z); h(z) = phi(z) int_0^inf t e^(z t - t^2/2), which does not cancel."""
+    peak = max(z, 0.0)  # about where the integrand is largest; its value there is divided out
 
     def integrand(t: float) -> float:
         return t * math.exp(z * t - t**2 / 2 - (z * peak - peak**2 / 2))
@@ -124,21 +124,21 @@ def test_the_posterior_is_that_of_the_formula() -> None:
     )
     mean = seen.mean.mean() + seen.mean.std() * gain @ y
     variance = c - np.sum(gain * covariance(new, seen.points), axis=1)
-    found = model.posterior(new)
-    np.testing.assert_allclose(found[0], mean, atol=1e-6)
-    np.testing.assert_allclose(found[1], seen.mean.std() * np.sqrt(variance), atol=1e-5)
+    posterior = model.posterior(new)
+    np.testing.assert_allclose(posterior[0], mean, atol=1e-6)
+    np.testing.assert_allclose(posterior[1], seen.mean.std() * np.sqrt(variance), atol=1e-5)
 
 
-def test_trials_that_run_change_no_mean_and_are_not_asked_for_again() -> None:
+def test_running_trials_change_no_mean_and_lower_the_spread() -> None:
     space, seen = observed()
     model, new = Surrogate(space, seen), np.array([[0.31, 0.75], [0.9, 0.25]])
-    told = model.given(new)
-    np.testing.assert_allclose(told.posterior(new)[0], model.posterior(new)[0], atol=1e-6)
-    assert np.all(told.posterior(new)[1] < 0.9 * model.posterior(new)[1])
+    updated = model.given(new)
+    np.testing.assert_allclose(updated.posterior(new)[0], model.posterior(new)[0], atol=1e-6)
+    assert np.all(updated.posterior(new)[1] < 0.9 * model.posterior(new)[1])
 
 
 def test_improvement_is_that_of_the_mean_once_the_point_was_tried() -> None:
-    """Trying x moves the mean there by a normal amount: its law is found by trying it twice."""
+    """Trying x moves the mean there by a normal amount; two tries give the law of that amount."""
     space, seen = observed()
     model, x = Surrogate(space, seen), np.array([[0.35, 0.75]])
     kernel, unit = model.process.kernel_, seen.mean.std()
@@ -146,12 +146,12 @@ def test_improvement_is_that_of_the_mean_once_the_point_was_tried() -> None:
     noise = seen.variance.mean() + unit**2 * kernel.k2.noise_level
 
     def mean_after(value: float) -> float:
-        told = GaussianProcessRegressor(
+        process = GaussianProcessRegressor(
             kernel, alpha=np.r_[seen.variance, seen.variance.mean()] / unit**2, optimizer=None
         )
         y = (np.r_[seen.mean, value] - seen.mean.mean()) / unit
-        told.fit(space.features(np.concatenate([seen.points, x])), y)
-        return float(seen.mean.mean() + unit * told.predict(space.features(x))[0])
+        process.fit(space.features(np.concatenate([seen.points, x])), y)
+        return float(seen.mean.mean() + unit * process.predict(space.features(x))[0])
 
     moves = (mean_after(mu + 1.0) - mean_after(mu)) * math.sqrt(s**2 + noise)
     best = model.posterior(seen.points)[0].max()
@@ -163,7 +163,7 @@ def test_improvement_is_that_of_the_mean_once_the_point_was_tried() -> None:
 def test_noise_of_draws_by_hand() -> None:
     draws = [(1.0, 3.0), (2.0, 2.0, 2.0, 6.0), (4.0,), ()]
     seen = Observed.of(np.zeros((4, 1)), draws)
-    np.testing.assert_allclose(seen.mean, [2, 3, 4, 2])  # the failed one is as bad as the worst
+    np.testing.assert_allclose(seen.mean, [2, 3, 4, 2])  # the failed trial counts as the worst
     pooled = (2 + 12) / (1 + 3)
     variances = [(4 * pooled + 2) / 5, (4 * pooled + 12) / 7, pooled, pooled]
     np.testing.assert_allclose(seen.variance, np.array(variances) / [2, 4, 1, 1])

@@ -1,4 +1,4 @@
-"""Studies: one seed, one study; failures, budgets, several at once."""
+"""Studies: the same seed gives the same study; failures, budgets, parallel workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tabseed.errors import TabseedError
 from tabseed.space import Choice, Int
 
 
-def test_one_seed_one_study_also_when_stopped_between(tmp_path: Path) -> None:
+def test_one_seed_gives_one_study_even_if_interrupted(tmp_path: Path) -> None:
     whole = ts.Tuner(SPACES, random_state=3).run(noisy, trials=9)
     tuner = ts.Tuner(SPACES, random_state=3, storage=tmp_path / "s.sqlite")
     tuner.run(noisy, trials=6)
@@ -31,15 +31,15 @@ def test_one_seed_one_study_also_when_stopped_between(tmp_path: Path) -> None:
 
 
 def test_defaults_come_first() -> None:
-    given = {"b": {"n": 77}}
-    study = ts.Tuner(SPACES, defaults=given, selector="round-robin").run(noisy, trials=2)
+    defaults = {"b": {"n": 77}}
+    study = ts.Tuner(SPACES, defaults=defaults, selector="round-robin").run(noisy, trials=2)
     assert {t.family: t.settings for t in study.trials}["b"] == {"n": 77}
     model = ts.SMOTE(n_neighbors=7)
     study = ts.Tuner({"smote": model}).run(lambda *_: 0.0, trials=1)
     assert study.trials[0].settings == {"n_neighbors": 7, "categories": "frequency"}
 
 
-def test_a_study_ends_when_all_is_tried() -> None:
+def test_a_study_ends_when_all_settings_are_tried() -> None:
     spaces = {"one": {}, "six": {"n": Int(1, 3), "c": Choice((True, False))}}
     study = ts.Tuner(spaces, random_state=0).run(lambda *_: 0.0, trials=100)
     assert Counter(t.family for t in study.trials) == {"one": 1, "six": 6}
@@ -72,7 +72,7 @@ def test_other_errors_are_kept_and_raised(tmp_path: Path) -> None:
     assert (trial.state, trial.message) == ("failed", "ZeroDivisionError: oh")
 
 
-def test_an_interrupted_trial_is_begun_again(tmp_path: Path) -> None:
+def test_an_interrupted_trial_is_restarted(tmp_path: Path) -> None:
     def interrupted(family: str, settings: dict, stream: np.random.SeedSequence) -> float:
         raise KeyboardInterrupt
 
@@ -85,18 +85,19 @@ def test_an_interrupted_trial_is_begun_again(tmp_path: Path) -> None:
     )
 
 
-def test_several_at_once(tmp_path: Path) -> None:
-    told: list[tuple[int, int, str]] = []
+def test_parallel_workers_never_repeat_settings(tmp_path: Path) -> None:
+    calls: list[tuple[int, int, str]] = []
     tuner = ts.Tuner(SPACES, random_state=0, proposer="random", storage=tmp_path / "s")
     with parallel_config(backend="threading"):
-        study = tuner.run(noisy, trials=15, n_jobs=3, progress=lambda *a: told.append(a))
+        study = tuner.run(noisy, trials=15, n_jobs=3, progress=lambda *a: calls.append(a))
     assert [t.number for t in study.trials] == list(range(15))
     assert len({(t.family, json.dumps(t.settings)) for t in study.trials}) == 15
-    for trial in study.trials:  # whoever ran it, its noise is that of its number
+    for trial in study.trials:
         assert trial.state == "done"
+    # the number of a trial decides its noise, whichever worker runs it
     alone = ts.Tuner(SPACES, random_state=0, proposer="random").run(noisy, trials=1)
     assert plain(alone)[0] in plain(study)
-    assert len(told) == 15 and max(done for done, _, _ in told) == 15
+    assert len(calls) == 15 and max(done for done, _, _ in calls) == 15
 
 
 def test_a_budget_of_minutes_ends() -> None:
@@ -120,7 +121,7 @@ def test_a_budget_of_minutes_ends() -> None:
         {"spaces": {"a": ts.SMOTE(n_neighbors=99)}},
     ],
 )
-def test_wrong_parameters_are_told_in_one_line(wrong: dict) -> None:
-    with pytest.raises(TabseedError) as told:
+def test_wrong_parameters_are_reported_in_one_line(wrong: dict) -> None:
+    with pytest.raises(TabseedError) as caught:
         ts.Tuner(**{"spaces": SPACES, **wrong}).run(noisy, trials=1)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What is said of rows that no trial saw."""
+"""Verdicts on rows that no trial saw."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from tabseed.tune import gain_verdict, likeness_verdict
 
 
 def test_verdicts_favour_what_is_plainly_better() -> None:
-    """Constant rows against real ones; labels without meaning against kept ones. A seed each."""
+    """Constant rows against real ones, and shuffled labels against kept ones; one seed each."""
     whole = ts.Table.from_frame(table(240).drop_columns(["who"]))
     train, test = whole.split(0.5, random_state=0)
 
-    class Torn(ts.Resample):
+    class Constant(ts.Resample):
         def _sample(self, n, rng):
             return np.zeros_like(super()._sample(n, rng))
 
-    found = likeness_verdict(
+    verdict = likeness_verdict(
         train,
         test,
-        {"chosen": ts.Resample(), "torn": Torn()},
+        {"chosen": ts.Resample(), "constant": Constant()},
         draws=2,
         metric=ts.MarginalDistance(),
         random_state=0,
     )
-    assert found.over["torn"].low > 0 and "better than torn" in found.verdict
+    assert verdict.over["constant"].low > 0 and "better than constant" in verdict.verdict
     with pytest.warns(FutureWarning, match="now called verdict"):
-        assert found.sentence == found.verdict
+        assert verdict.sentence == verdict.verdict
     rng = np.random.default_rng(3)
     x = rng.normal(size=(400, 2))
     rows = Rows.of(x, x @ [1.0, 2.0] + 0.1 * rng.normal(size=400), "regression")

@@ -1,4 +1,4 @@
-"""Rank agreement against scipy and all orders."""
+"""Rank agreement, compared with scipy and with a count of all orders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.stats import kendalltau, spearmanr
 from tabseed.utility.agreement import kendall_tau_b, permutation_p, spearman_rho
 
 
-def test_tau_and_rho_with_ties_are_those_of_scipy():
+def test_tau_and_rho_with_ties_equal_those_of_scipy():
     rng = np.random.default_rng(3)
     for _ in range(50):
         x, y = rng.integers(4, size=(2, 7)).astype(float)

@@ -1,4 +1,4 @@
-"""Averages over several synthetic tables against all subsets and known laws."""
+"""Averages over several synthetic tables, compared with all subsets and known laws."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ CLASSES = Problem(
 )
 
 
-def of_tables(problem, y, said):
-    """What models of D tables say, (K, D, S, h[, C])."""
+def of_tables(problem, y, outputs):
+    """Return a Measured with the outputs of models of D tables, (K, D, S, h[, C])."""
     return Measured(
         problem=problem,
-        models=tuple(f"m{k}" for k in range(len(said))),
+        models=tuple(f"m{k}" for k in range(len(outputs))),
         y=y,
         y_aside=[],
         y_train=y,
-        on_holdout={SYNTHETIC: said},
+        on_holdout={SYNTHETIC: outputs},
         on_aside={},
         response_holdout=np.zeros(0),
         response_aside=[],
@@ -52,54 +52,54 @@ def test_measured_error_is_that_of_all_subsets(task):
     rng = np.random.default_rng(0)
     k, d, s, h = 2, 5, 2, 30
     if task == "regression":
-        y, said = rng.standard_normal(h), rng.standard_normal((k, d, s, h))
+        y, outputs = rng.standard_normal(h), rng.standard_normal((k, d, s, h))
         truth, problem = y, REGRESSION
     else:
-        y, said = rng.integers(-1, 3, size=h), rng.dirichlet(np.ones(3), (k, d, s, h))
+        y, outputs = rng.integers(-1, 3, size=h), rng.dirichlet(np.ones(3), (k, d, s, h))
         truth, problem = (y[:, None] == np.arange(3)).astype(float), CLASSES
-    found = error_of_several(of_tables(problem, y, said))
+    sets = error_of_several(of_tables(problem, y, outputs))
     for m in range(1, d + 1):
         errors = [
-            ((said[:, list(c)].mean(axis=1) - truth) ** 2).mean(axis=1)
+            ((outputs[:, list(c)].mean(axis=1) - truth) ** 2).mean(axis=1)
             for c in combinations(range(d), m)
         ]
         brute = np.mean(errors, axis=0)
-        # a class that no model knows costs 1 more: its own share was 0
+        # a class that no model knows costs 1 more, because its own share is 0
         brute = (
             brute.mean(axis=-1)
             if task == "regression"
             else brute.sum(axis=-1).mean(axis=-1) + (y < 0).mean()
         )
-        assert found.measured[:, m - 1] == pytest.approx(brute, rel=1e-12)
-        assert [e.value for e in found.predicted(m)] == pytest.approx(brute, rel=1e-12)
-    one, two = found.measured[:, 0], found.measured[:, 1]
+        assert sets.measured[:, m - 1] == pytest.approx(brute, rel=1e-12)
+        assert [e.value for e in sets.predicted(m)] == pytest.approx(brute, rel=1e-12)
+    one, two = sets.measured[:, 0], sets.measured[:, 1]
     expected = one - 2 * (1 - 1 / 9) * (one - two)  # Raisa and Honkela, arXiv 2402.03985
-    assert [e.value for e in found.predicted(9)] == pytest.approx(expected, rel=1e-12)
-    assert not found.heuristic and found.tables_counted
-    json.dumps(found.to_dict(), allow_nan=False)
+    assert [e.value for e in sets.predicted(9)] == pytest.approx(expected, rel=1e-12)
+    assert not sets.heuristic and sets.tables_counted
+    json.dumps(sets.to_dict(), allow_nan=False)
 
 
 def test_error_rate_is_that_of_all_subsets_and_fitted():
     rng = np.random.default_rng(1)
-    y, said = rng.integers(3, size=40), rng.dirichlet(np.ones(3), (1, 4, 2, 40))
-    found = error_of_several(of_tables(CLASSES, y, said), error_rate=True)
+    y, outputs = rng.integers(3, size=40), rng.dirichlet(np.ones(3), (1, 4, 2, 40))
+    sets = error_of_several(of_tables(CLASSES, y, outputs), error_rate=True)
     for m in range(1, 5):
         brute = np.mean(
             [
-                (said[0, list(c)].mean(axis=0).argmax(axis=-1) != y).mean()
+                (outputs[0, list(c)].mean(axis=0).argmax(axis=-1) != y).mean()
                 for c in combinations(range(4), m)
             ]
         )
-        assert found.measured[0, m - 1] == pytest.approx(brute, rel=1e-12)
-    slope, limit = np.polyfit([1, 1 / 2, 1 / 3, 1 / 4], found.measured[0], 1)
-    assert (found.limit[0], found.varying[0]) == pytest.approx((limit, slope), rel=1e-9)
-    assert found.heuristic
+        assert sets.measured[0, m - 1] == pytest.approx(brute, rel=1e-12)
+    slope, limit = np.polyfit([1, 1 / 2, 1 / 3, 1 / 4], sets.measured[0], 1)
+    assert (sets.limit[0], sets.varying[0]) == pytest.approx((limit, slope), rel=1e-9)
+    assert sets.heuristic
 
 
 @pytest.mark.parametrize("tables", [3, 10])
 def test_prediction_covers_the_truth_of_the_toy(tables):
-    # V13's toy, A = .09 and B = 1, with errors of a common part .3 and N(0, 1) of each row and
-    # table; 300 repeats: coverage below .90 of a 95 % interval has a probability of 2e-4
+    # toy V13, A = .09 and B = 1: an error has a common part of .3 and N(0, 1) for each row and
+    # table; 300 repeats: a 95 % interval covers less than .90 with probability 2e-4
     rng = np.random.default_rng(2)
     inside = 0
     for _ in range(300):
@@ -115,13 +115,13 @@ def test_sets_worth_having():
     # errors of two tables with products of mean .09 and squares of mean 1.09
     a, b = math.sqrt(1.09), 0.09 / math.sqrt(1.09)
     c = math.sqrt(1.09 - b**2)
-    said = np.array([[[[a, a]], [[b + c, b - c]]]])  # mean product a b = .09; mean squares 1.09
-    found = error_of_several(of_tables(REGRESSION, y[:2], said))
-    assert (found.limit[0], found.varying[0]) == pytest.approx((0.09, 1.0), rel=1e-12)
-    assert found.worth(0.5) == [23]  # .09 + 1/m <= .135: m >= 22.2
-    assert found.worth(1 / 0.9) == [10]
-    assert found.gain(2)[0].value == pytest.approx(0.5)
-    assert not found.tables_counted
+    outputs = np.array([[[[a, a]], [[b + c, b - c]]]])  # mean product a b = .09; mean squares 1.09
+    sets = error_of_several(of_tables(REGRESSION, y[:2], outputs))
+    assert (sets.limit[0], sets.varying[0]) == pytest.approx((0.09, 1.0), rel=1e-12)
+    assert sets.worth(0.5) == [23]  # .09 + 1/m <= .135: m >= 22.2
+    assert sets.worth(1 / 0.9) == [10]
+    assert sets.gain(2)[0].value == pytest.approx(0.5)
+    assert not sets.tables_counted
     same = error_of_several(of_tables(REGRESSION, y, np.ones((1, 3, 1, 4))))
     assert same.worth() == [1]
 

@@ -1,4 +1,4 @@
-"""Rules that combine estimates from several tables: closed forms, and intervals that cover."""
+"""Rules that combine estimates from several tables: closed forms, and coverage of intervals."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def test_rules_in_closed_form():
         "incomplete": b / 3 + v,
     }
     for rule, variance in expected.items():
-        found = ts.combine_estimates(q, u, 100, 200, rule=rule)
-        assert float(found.estimate) == pytest.approx(7 / 3)
-        assert float(found.variance) == pytest.approx(variance, rel=1e-12)
-        assert "Decruyenaere" in found.warning and not found.adjusted
-        json.dumps(found.to_dict(), allow_nan=False)
-    found = ts.combine_estimates(q, u, 100, 200, rule="rrr")
-    assert float(found.degrees) == pytest.approx(2 * (1 - v / (4 / 3 * b)) ** 2)
+        combined = ts.combine_estimates(q, u, 100, 200, rule=rule)
+        assert float(combined.estimate) == pytest.approx(7 / 3)
+        assert float(combined.variance) == pytest.approx(variance, rel=1e-12)
+        assert "Decruyenaere" in combined.warning and not combined.adjusted
+        json.dumps(combined.to_dict(), allow_nan=False)
+    combined = ts.combine_estimates(q, u, 100, 200, rule="rrr")
+    assert float(combined.degrees) == pytest.approx(2 * (1 - v / (4 / 3 * b)) ** 2)
     doubled = ts.combine_estimates([3.0], [0.4], 50, 50)
     assert float(doubled.variance) == pytest.approx(0.8)
     assert float(doubled.high - doubled.low) == pytest.approx(2 * 1.959964 * math.sqrt(0.8))
 
 
-def test_a_negative_variance_is_said_and_replaced():
-    found = ts.combine_estimates(
+def test_a_negative_variance_is_marked_and_replaced():
+    combined = ts.combine_estimates(
         [[1.0, 0.0], [1.0, 9.0]], np.full((2, 2), 0.3), 100, 50, rule="rrr"
     )
-    assert found.raw_variance[0] == pytest.approx(-0.3)
-    assert found.adjusted.tolist() == [True, False]
-    assert found.variance[0] == pytest.approx(0.15)
+    assert combined.raw_variance[0] == pytest.approx(-0.3)
+    assert combined.adjusted.tolist() == [True, False]
+    assert combined.variance[0] == pytest.approx(0.15)
 
 
 @pytest.mark.parametrize("rule", ["simple", "proper", "rrr", "incomplete"])
 def test_intervals_of_a_normal_mean_cover(rule):
-    # 3,000 repeats; 4 standard errors of .95 are .016; false alarm 6e-5 a rule if it is exact
+    # 3,000 repeats; 4 standard errors of .95 are .016; an exact rule fails with probability 6e-5
     rng = np.random.default_rng(11)
     n, m, repeats = 100, 10, 3_000
     k = n if rule == "incomplete" else 200
@@ -54,8 +54,8 @@ def test_intervals_of_a_normal_mean_cover(rule):
     law = real + (rule != "simple") * rng.standard_normal((repeats, m)) / math.sqrt(n)
     q = law + rng.standard_normal((repeats, m)) / math.sqrt(k)
     v = np.full_like(q, 1 / k)
-    found = ts.combine_estimates(q.T, v.T, n, k, rule=rule)
-    coverage = ((found.low <= 0) & (found.high >= 0)).mean()
+    combined = ts.combine_estimates(q.T, v.T, n, k, rule=rule)
+    coverage = ((combined.low <= 0) & (combined.high >= 0)).mean()
     assert coverage > 0.95 - 0.016
     if rule != "rrr":  # its t interval is conservative for few tables
         assert coverage < 0.95 + 0.016

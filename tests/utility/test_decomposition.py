@@ -1,4 +1,4 @@
-"""The parts of the gap against closed forms and exact identities.
+"""The parts of the gap, compared with closed forms and exact identities.
 
 Statistical tests fix their seed; those at 4 standard errors would fail for 1 seed in 15,000.
 """
@@ -42,31 +42,33 @@ def test_wrong_response_only() -> None:
         (c * x, b * x[None], c * x[None]),
         (c * x, c * x),
     )
-    found = decompose(measured)[0]
-    assert found.direct.value == pytest.approx((c - b) ** 2, rel=1e-12)
-    # 2 E[(c - b) x (c - b) x] = 2 U, less what f~ gains under its own law
-    assert found.response.value == pytest.approx(2 * (c - b) ** 2, rel=1e-12)
-    assert found.feature.value == pytest.approx(0, abs=1e-12)
-    assert found.estimation.value == pytest.approx(-((c - b) ** 2), rel=1e-12)
+    terms = decompose(measured)[0]
+    assert terms.direct.value == pytest.approx((c - b) ** 2, rel=1e-12)
+    # 2 E[(c - b) x (c - b) x] = 2 U, minus what f~ gains under its own law
+    assert terms.response.value == pytest.approx(2 * (c - b) ** 2, rel=1e-12)
+    assert terms.feature.value == pytest.approx(0, abs=1e-12)
+    assert terms.estimation.value == pytest.approx(-((c - b) ** 2), rel=1e-12)
 
 
-def test_what_a_learned_response_misses_is_taken_out() -> None:
-    """Without a shift the terms are exact, however wrong the mean response that was learned."""
+def test_the_error_of_a_learned_response_is_subtracted() -> None:
+    """Without a shift the terms are exact, even if the learned mean response is wrong."""
     x, b, c = NORMAL, 2.0, 1.3
     real, synthetic, wrong = b * x[None], c * x[None], 1 + 0.4 * x
     aside = c * x, real, synthetic
     measured = by_hand(problem(), b * x, real, synthetic, aside, (wrong, wrong))
     learned = replace(measured, response_known=False)
-    found = decompose(learned)[0]
-    assert replace(mean_decomposition(learned), model=found.model) == found  # of one model
-    assert found.approximate and not decompose(measured)[0].approximate
-    assert learned.contributions is learned.contributions  # worked out once
+    terms = decompose(learned)[0]
+    assert (
+        replace(mean_decomposition(learned), model=terms.model) == terms
+    )  # the mean over one model
+    assert terms.approximate and not decompose(measured)[0].approximate
+    assert learned.contributions is learned.contributions  # computed once
     assert learned.contributions[0].learned and not measured.contributions[0].learned
-    assert found.response.value == pytest.approx(2 * (c - b) ** 2, rel=1e-12)
-    assert found.estimation.value == pytest.approx(-((c - b) ** 2), rel=1e-12)
-    assert found.total.value == pytest.approx(found.direct.value, rel=1e-12)
+    assert terms.response.value == pytest.approx(2 * (c - b) ** 2, rel=1e-12)
+    assert terms.estimation.value == pytest.approx(-((c - b) ** 2), rel=1e-12)
+    assert terms.total.value == pytest.approx(terms.direct.value, rel=1e-12)
     missed = 2 * ((c - b) * x * (wrong - c * x)).mean()
-    assert found.difference.value == pytest.approx(missed, rel=1e-12)
+    assert terms.difference.value == pytest.approx(missed, rel=1e-12)
     assert decompose(measured)[0].difference.value == pytest.approx(missed, rel=1e-12)
 
 
@@ -74,10 +76,10 @@ def test_path_b_in_the_population() -> None:
     noise = np.tile([0.5, -0.5], 6)
     x = np.repeat(NORMAL, 2)
     measured = path_b(x, noise, 0.5 + x, noise)
-    found = decompose(measured)[0]
+    terms = decompose(measured)[0]
     for name, value in PATH_B.items():
-        assert getattr(found, name).value == pytest.approx(value, rel=1e-6)
-    assert found.difference.value == pytest.approx(0, abs=1e-12)
+        assert getattr(terms, name).value == pytest.approx(value, rel=1e-6)
+    assert terms.difference.value == pytest.approx(0, abs=1e-12)
     assert line(0.5 + x, 0.8 * (0.5 + x) ** 2) == pytest.approx([0.6, 0.8])
     node, weight = np.polynomial.hermite_e.hermegauss(20)
     q = 0.5 + node
@@ -99,28 +101,28 @@ def test_terms_add_up_on_a_real_table() -> None:
         for s in (0, 1)
     ]
     draws = [m.sample(800, random_state=0) for m in models]
-    how = Measuring(
+    settings = Measuring(
         {"line": LinearRegression()}, seeds=1, responses=[m.response_mean for m in models]
     )
-    measured = measure(train, draws, holdout, "progression", how)
-    found = decompose(measured)[0]
-    assert abs(found.difference.value) < 4 * found.difference_se
-    parts = found.response.value + found.feature.value + found.estimation.value
-    assert found.total.value == pytest.approx(parts, rel=1e-9)
+    measured = measure(train, draws, holdout, "progression", settings)
+    terms = decompose(measured)[0]
+    assert abs(terms.difference.value) < 4 * terms.difference_se
+    parts = terms.response.value + terms.feature.value + terms.estimation.value
+    assert terms.total.value == pytest.approx(parts, rel=1e-9)
     gap = gaps(measured)[0]
-    assert gap.signed.value == pytest.approx(found.direct.value, rel=1e-9)
+    assert gap.signed.value == pytest.approx(terms.direct.value, rel=1e-9)
     assert (gap.draws, gap.seeds, gap.n_holdout) == (2, 1, 200)
     assert gap.signed.low < gap.signed.value < gap.signed.high
     risks = gap.risk_synthetic.value - gap.risk_real.value
     assert gap.signed.value == pytest.approx(risks, rel=1e-6)
     trivial = gap.risk_trivial.value
-    kept = (trivial - gap.risk_synthetic.value) / (trivial - gap.risk_real.value)
-    assert gap.relative.value == pytest.approx(kept)
-    assert gap.relative.low < kept < gap.relative.high
+    relative = (trivial - gap.risk_synthetic.value) / (trivial - gap.risk_real.value)
+    assert gap.relative.value == pytest.approx(relative)
+    assert gap.relative.low < relative < gap.relative.high
     y = holdout["progression"].to_numpy()
     real = r2_score(y, measured.on_holdout[REAL][0, 0, 0])
     assert gap.scores[REAL].value == pytest.approx(real)
-    json.dumps([gap.to_dict(), found.to_dict()], allow_nan=False)
+    json.dumps([gap.to_dict(), terms.to_dict()], allow_nan=False)
 
 
 def test_one_call_with_classes_is_repeatable() -> None:
@@ -132,27 +134,26 @@ def test_one_call_with_classes_is_repeatable() -> None:
         return pa.table({"a": x[:, 0], "b": x[:, 1], "y": np.array(["l", "m", "h"])[level]})
 
     train, holdout, synthetic = draw(150), draw(200), [draw(300, 0.8), draw(200, 0.8)]
-    how = Measuring(seeds=2)
-    tables = (train, synthetic, holdout, "y", how)
+    settings = Measuring(seeds=2)
+    tables = (train, synthetic, holdout, "y", settings)
     tree = DecisionTreeClassifier(max_depth=3, max_features=1)
-    found = ts.generalization_utility(*tables, random_state=1, model=tree)
-    assert (
-        found.to_dict() == ts.generalization_utility(*tables, random_state=1, model=tree).to_dict()
-    )
-    assert found.se_seeds > 0 or found.se_draws > 0 or found.se_rows > 0
+    gap = ts.generalization_utility(*tables, random_state=1, model=tree)
+    again = ts.generalization_utility(*tables, random_state=1, model=tree)
+    assert gap.to_dict() == again.to_dict()
+    assert gap.se_seeds > 0 or gap.se_draws > 0 or gap.se_rows > 0
     line = ts.generalization_utility(*tables, model=LogisticRegression())
     assert line.signed.value > 0.1 and (line.draws, line.seeds) == (2, 2)
-    assert line.se_seeds == 0  # nothing random in it
+    assert line.se_seeds == 0  # the model is not random
     assert line.score == "AUC" and set(line.score_costs) == set(SOURCES) - {REAL}
-    one_draw = (train, synthetic[0], holdout, "y", how)
+    one_draw = (train, synthetic[0], holdout, "y", settings)
     line = ts.generalization_utility(*one_draw, model=LogisticRegression())
     terms = ts.utility_decomposition(*one_draw, model=LogisticRegression())
     assert terms.approximate and terms.dominant == "response"
     assert terms.total.value == pytest.approx(terms.direct.value)
-    assert line.signed.low > 0 and "costs" in str(line)  # shifted labels: worse beyond doubt
+    assert line.signed.low > 0 and "costs" in str(line)  # shifted labels are clearly worse
     assert terms.direct.value == pytest.approx(line.signed.value)
     same = ts.generalization_utility(train, train, holdout, "y", model=LogisticRegression())
-    assert same.signed.low <= 0 <= same.signed.high and "no difference found" in str(same)
+    assert same.signed.low <= 0 <= same.signed.high and "no reliable difference" in str(same)
     with pytest.raises(ts.TabseedError, match="not both"):
         ts.generalization_utility(
             train, synthetic, holdout, "y", Measuring({"t": tree}), model=tree

@@ -1,4 +1,4 @@
-"""The utility gap against closed forms.
+"""The utility gap, compared with closed forms.
 
 Statistical tests fix their seed; those at 4 standard errors would fail for 1 seed in 15,000.
 """
@@ -33,7 +33,7 @@ def signed(real: np.ndarray, synthetic: np.ndarray, y: np.ndarray) -> list[float
 def test_misspecified_line(
     m: float, s: float, expected: float, tight: float | None, loose: float | None
 ) -> None:
-    """V4: mu = x^2 and lines; population fits, by points that have the normal's moments."""
+    """V4: mu = x^2 and lines; population fits, from points with the moments of the normal law."""
     x, z = NORMAL, m + s * NORMAL
     a, b = line(z, z**2)
     assert signed(np.ones((1, 6)), (a + b * x)[None], x**2) == pytest.approx([expected], rel=1e-6)
@@ -59,24 +59,24 @@ def test_pooled_real_and_synthetic(copies: tuple[int, int], m: float, expected: 
     z = np.concatenate([np.tile(NORMAL, copies[0]), np.tile(m + NORMAL, copies[1])])
     a, b = line(z, z**2)
     x = NORMAL
-    found = signed(np.ones((1, 6)), (a + b * x)[None], x**2)
-    assert found == pytest.approx([expected], rel=1e-6)
+    results = signed(np.ones((1, 6)), (a + b * x)[None], x**2)
+    assert results == pytest.approx([expected], rel=1e-6)
 
 
 def test_correctly_specified_line_with_intercept() -> None:
     """V3a: shifted features cost no more than variance, (s2/n)(m^2 + s^2 + 1)/s^2 for m = s = 1."""
     rng, n, models = np.random.default_rng(0), 200, 800
-    said = []
+    outputs = []
     for shift in (0.0, 1.0):
         x = shift + rng.standard_normal((models, n))
         y = 1 + 2 * x + rng.standard_normal((models, n))
         slope = ((x - x.mean(1, keepdims=True)) * y).sum(1) / (n * x.var(1))
         intercept = y.mean(1) - slope * x.mean(1)
-        said.append(intercept[:, None] + slope[:, None] * NORMAL)
-    found = gaps(by_hand(problem(), 1 + 2 * NORMAL, *said))
+        outputs.append(intercept[:, None] + slope[:, None] * NORMAL)
+    results = gaps(by_hand(problem(), 1 + 2 * NORMAL, *outputs))
     for risk, m in (("risk_real", 0), ("risk_synthetic", 1)):
-        values = np.array([getattr(g, risk).value for g in found])
-        # variance 1/n of the mean, and that of the slope, E[1/sum (x - mean)^2] = 1 / (n - 3),
+        values = np.array([getattr(g, risk).value for g in results])
+        # the variance 1/n of the mean, plus that of the slope, E[1/sum (x - mean)^2] = 1/(n - 3),
         # times E[(x - mean of the sample)^2] under the real law
         exact = 1 / n + (1 + 1 / n + m**2) / (n - 3)
         assert abs(values.mean() - exact) < 4 * values.std() / models**0.5
@@ -86,34 +86,34 @@ def test_correctly_specified_line_with_intercept() -> None:
 def test_a_wider_design_beats_real_rows() -> None:
     """V3b: no intercept, Q = N(0, 2^2): s2/(s^2 (n - 2)) against s2/(n - 2); the gap is -.0075."""
     rng, n, models = np.random.default_rng(1), 102, 800
-    said = []
+    outputs = []
     for s in (1.0, 2.0):
         x = s * rng.standard_normal((models, n))
         slope = 3 + (x * rng.standard_normal((models, n))).sum(1) / (x**2).sum(1)
-        said.append(slope[:, None] * NORMAL)
-    values = np.array(signed(*said, 3 * NORMAL))
+        outputs.append(slope[:, None] * NORMAL)
+    values = np.array(signed(*outputs, 3 * NORMAL))
     assert abs(values.mean() + 0.0075) < 4 * values.std() / models**0.5
     assert values.mean() < 0
 
 
 @pytest.mark.parametrize("rho, tau, expected", [(0.1, 0.5, 0.15317), (0, 0.5, 0.1914625)])
 def test_shifted_boundary(rho: float, tau: float, expected: float) -> None:
-    """V7a: (1 - 2 rho)(Phi(|tau|) - 1/2), on a grid of quantiles, and by data."""
+    """V7a: (1 - 2 rho)(Phi(|tau|) - 1/2), on a grid of quantiles, and from data."""
     n = 4_000
     x = np.repeat(ndtri((np.arange(n) + 0.5) / n), 10)
     y = (x > 0) ^ (np.tile(np.arange(10), n) < 10 * rho)
     rules = [one_hot(x > t)[None] for t in (0, tau)]
-    found = gaps(by_hand(problem(2), y.astype(int), *rules))[0]
-    assert found.signed.value == pytest.approx(expected, abs=1 / n)
-    assert found.absolute.value == found.signed.value
+    results = gaps(by_hand(problem(2), y.astype(int), *rules))[0]
+    assert results.signed.value == pytest.approx(expected, abs=1 / n)
+    assert results.absolute.value == results.signed.value
 
     rng = np.random.default_rng(2)
     x = rng.standard_normal(3_000)
     y = (x > 0) ^ (rng.random(3_000) < rho)
     rules = [one_hot(x > t)[None] for t in (0, tau)]
-    found = gaps(by_hand(problem(2), y.astype(int), *rules))[0]
-    assert abs(found.signed.value - expected) < 4 * found.se_rows
-    assert found.signed.low < expected < found.signed.high
+    results = gaps(by_hand(problem(2), y.astype(int), *rules))[0]
+    assert abs(results.signed.value - expected) < 4 * results.se_rows
+    assert results.signed.low < expected < results.signed.high
 
 
 @pytest.mark.parametrize("m, expected", [(-0.9, 0.0), (-1.1, ndtr(1) - 2 * ndtr(-1))])
@@ -123,7 +123,7 @@ def test_shifted_and_misspecified_can_be_harmless(m: float, expected: float) -> 
     x = ndtri((np.arange(n) + 0.5) / n)
 
     def best(z: np.ndarray) -> float:
-        """The threshold of fewest errors; z ascends."""
+        """Return the threshold with the fewest errors; z ascends."""
         label = np.abs(z) > 1
         errors = np.concatenate([[0], np.cumsum(label)]) + np.concatenate(
             [np.cumsum(~label[::-1])[::-1], [0]]

@@ -1,4 +1,4 @@
-"""Measured fits of a response: its shape."""
+"""Measurements: the shape of a response."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ from tabseed.utility.measure import (
 
 def test_a_response_of_another_shape_is_refused() -> None:
     train, holdout = diabetes()
-    how = Measuring({"line": LinearRegression()}, 1, [lambda rows: np.zeros((len(rows), 2))])
+    settings = Measuring({"line": LinearRegression()}, 1, [lambda rows: np.zeros((len(rows), 2))])
     with pytest.raises(ts.TabseedError, match=r"shape \(200,\)"):
-        measure(train, train, holdout, "progression", how)
+        measure(train, train, holdout, "progression", settings)

@@ -1,4 +1,4 @@
-"""Mixes of real and synthetic rows against known laws."""
+"""Mixes of real and synthetic rows, compared with known laws."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class TrueLaw(BaseEstimator):
         return table(n, random_state)
 
 
-class Torn(TrueLaw):
-    """Draw each column alone, y far from where it belongs."""
+class Independent(TrueLaw):
+    """Draw each column by itself, and y far from its law."""
 
     def fit(self, rows, target=None):
         self.columns_ = rows.to_arrow().to_pydict()
@@ -40,8 +40,8 @@ class Torn(TrueLaw):
 
     def sample(self, n, random_state=None):
         rng = np.random.default_rng(random_state)
-        drawn = {k: rng.choice(v, n) for k, v in self.columns_.items()}
-        return pa.table(drawn | {"y": -3 * drawn["a"]})
+        columns = {k: rng.choice(v, n) for k, v in self.columns_.items()}
+        return pa.table(columns | {"y": -3 * columns["a"]})
 
 
 QUICK = Mixing(repeats=2)
@@ -49,7 +49,7 @@ QUICK = Mixing(repeats=2)
 
 def test_a_poor_generator_gets_no_weight():
     mix = ts.tune_mix(
-        table(60, 1), Torn(), "y", amounts=(0.5, 2), model=LinearRegression(), settings=QUICK
+        table(60, 1), Independent(), "y", amounts=(0.5, 2), model=LinearRegression(), settings=QUICK
     )
     assert (mix.weight, mix.amount, mix.n_synthetic) == (0, 0, 0)
     assert not mix.surely_better
@@ -80,7 +80,7 @@ def _tree():
 
 
 def test_same_bytes_for_any_number_of_jobs():
-    found = [
+    mixes = [
         ts.tune_mix(
             table(40, 3),
             ts.SequentialTrees(n_orders=2, n_trees=1),
@@ -93,8 +93,8 @@ def test_same_bytes_for_any_number_of_jobs():
         )
         for jobs in (1, 2)
     ]
-    assert found[0].to_dict() == found[1].to_dict()
-    assert [m.training_rows()[0] for m in found[:1]] == [m.training_rows()[0] for m in found[1:]]
+    assert mixes[0].to_dict() == mixes[1].to_dict()
+    assert mixes[0].training_rows()[0] == mixes[1].training_rows()[0]
 
 
 def test_no_fold_is_seen_by_the_generator_that_judges_it():
@@ -115,9 +115,9 @@ def test_no_fold_is_seen_by_the_generator_that_judges_it():
         model=LinearRegression(),
         settings=QUICK,
     )
-    held = [every - rows for rows in seen[:10]]
-    assert all(len(rows) == 6 for rows in held)
-    assert set.union(*held[:5]) == every and set.union(*held[5:]) == every
+    held_out = [every - rows for rows in seen[:10]]
+    assert all(len(rows) == 6 for rows in held_out)
+    assert set.union(*held_out[:5]) == every and set.union(*held_out[5:]) == every
 
 
 def test_the_judged_gain_is_that_of_choices_made_without_the_rows():
@@ -137,16 +137,16 @@ def test_the_judged_gain_is_that_of_choices_made_without_the_rows():
             gains = np.array([e[0] - e for e in others])
             error = gains.std(axis=0, ddof=1) * math.sqrt(1 / len(gains) + 1 / 3)
             best = int(gains.mean(axis=0).argmax())
-            chosen = best if gains[:, best].mean() > error[best] else 0
-            mine = losses[r, fold[r] == f].mean(axis=0)
-            expected.append(mine[0] - mine[chosen])
-    found = _judged(losses, fold, "loss")
-    assert found.value == pytest.approx(np.mean(expected), rel=1e-12)
+            choice = best if gains[:, best].mean() > error[best] else 0
+            means = losses[r, fold[r] == f].mean(axis=0)
+            expected.append(means[0] - means[choice])
+    estimate = _judged(losses, fold, "loss")
+    assert estimate.value == pytest.approx(np.mean(expected), rel=1e-12)
     assert np.ptp(expected) > 0
 
 
 def test_noise_is_seldom_chosen_and_never_surely_better():
-    # the best of 12 mixes that are all worth nothing; at most 1 in 20 "surely" in the long run:
+    # the best of 12 mixes that gain nothing; in the long run at most 1 in 20 is "surely better":
     # more than 9 of 60 has a probability of 1e-3
     rng = np.random.default_rng(6)
     fold = np.stack([rng.permutation(np.arange(60) % 5) for _ in range(3)])
@@ -189,4 +189,4 @@ def test_classes_are_mixed_by_the_brier_score():
         frame, ts.Resample(), "y", model=LogisticRegression(), amounts=(1,), settings=QUICK
     )
     assert mix.loss == "Brier score"
-    assert 0 < mix.errors[0] < 0.5  # always naming one half would cost .5
+    assert 0 < mix.errors[0] < 0.5  # a constant share of one half would cost .5

@@ -1,4 +1,4 @@
-"""Rankings of models against closed forms and brute force."""
+"""Rankings of models, compared with closed forms and brute force."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def shares(named):
 
 
 def measured(problem, y, y_aside, real, synthetic):
-    """One table, one seed; what K models say by source: a pair (K, h), (K, k)."""
+    """Return a Measured with one table and one seed: outputs (K, h), (K, k) for each source."""
 
-    def said(values):
+    def outputs(values):
         values = np.asarray(values, dtype=float)
         return values if problem.task == "regression" else shares(values)
 
-    holdout = {s: said(real[0] if "real," in s or s == REAL else synthetic[0]) for s in SOURCES}
-    aside = {REAL: said(real[1]), SYNTHETIC: said(synthetic[1])}
+    holdout = {s: outputs(real[0] if "real," in s or s == REAL else synthetic[0]) for s in SOURCES}
+    aside = {REAL: outputs(real[1]), SYNTHETIC: outputs(synthetic[1])}
     return Measured(
         problem=problem,
         models=tuple(f"m{k}" for k in range(len(real[0]))),
@@ -70,10 +70,10 @@ def measured(problem, y, y_aside, real, synthetic):
 
 
 def of_risks(real, synthetic, h=40):
-    """Models whose every row has the loss wanted."""
-    said = [np.sqrt(np.repeat(np.array(r)[:, None], h, axis=1)) for r in (real, synthetic)]
+    """Return a Measured whose models have the same loss, the given risk, on every row."""
+    outputs = [np.sqrt(np.repeat(np.array(r)[:, None], h, axis=1)) for r in (real, synthetic)]
     zero = np.zeros(h)
-    return measured(REGRESSION, zero, zero, (said[0], said[0]), (said[1], said[1]))
+    return measured(REGRESSION, zero, zero, (outputs[0], outputs[0]), (outputs[1], outputs[1]))
 
 
 # --- the vectors of the derivation --------------------------------------------------------------
@@ -91,16 +91,16 @@ def test_scores_are_ranked_not_names():
 
 def test_tau_and_regret_of_five_models():
     report = rank(of_risks([0.10, 0.12, 0.20, 0.25, 0.40], [0.13, 0.11, 0.22, 0.24, 0.60]))
-    found = report.agreements[TSTR]
-    assert found.tau.value == pytest.approx(0.8, rel=1e-12)
-    assert found.spearman == pytest.approx(0.9, rel=1e-12)
-    assert (found.consistent, found.inconsistent, found.undecided) == (9, 1, 0)
-    assert found.pairs[0, 1] == found.pairs[1, 0] == INCONSISTENT
+    agreement = report.agreements[TSTR]
+    assert agreement.tau.value == pytest.approx(0.8, rel=1e-12)
+    assert agreement.spearman == pytest.approx(0.9, rel=1e-12)
+    assert (agreement.consistent, agreement.inconsistent, agreement.undecided) == (9, 1, 0)
+    assert agreement.pairs[0, 1] == agreement.pairs[1, 0] == INCONSISTENT
     choice = report.choices[TSTR]
     assert (choice.model, choice.regret.value) == ("m1", pytest.approx(0.02, rel=1e-9))
     assert report.random_regret == pytest.approx(0.214 - 0.10, rel=1e-9)
     assert (
-        "m1 in the place of m0" in report.verdict
+        "m1 instead of m0" in report.verdict
         and "tell 10 apart, and 9 of them keep" in report.verdict
     )
     json.dumps(report.to_dict(), allow_nan=False)
@@ -127,8 +127,8 @@ def test_shift_turns_the_order_where_theory_says(m):
     tsts = moments - (m**3 + 3 * m) ** 2 / (m**2 + 1) - (2 + 4 * m**2)
     truths = {TSTR: (tstr, model.y, model.on_holdout), TSTS: (tsts, model.y_aside[0], None)}
     for cell, (truth, y, holdout) in truths.items():
-        said = holdout[SYNTHETIC][:, 0, 0] if holdout else model.on_aside[SYNTHETIC][0][:, 0]
-        losses = (said - y) ** 2
+        outputs = holdout[SYNTHETIC][:, 0, 0] if holdout else model.on_aside[SYNTHETIC][0][:, 0]
+        losses = (outputs - y) ** 2
         error = (losses[1] - losses[0]).std() / math.sqrt(len(y))
         assert abs(report.gaps[cell][0, 1, 0] - truth) < 4 * error
         expected = CONSISTENT if truth > 0 else INCONSISTENT
@@ -182,7 +182,7 @@ def test_flipped_labels_shrink_gaps_and_keep_the_order():
 
 
 def noisy(rng, h, gaps):
-    """Models whose losses differ by ``gaps`` in the mean, with shared and own noise."""
+    """Return outputs whose mean losses differ by ``gaps``, with shared and own noise."""
     common = rng.exponential(size=h)
     losses = [1 + common + g + 0.5 * rng.standard_normal(h) for g in gaps]
     return np.sqrt(np.maximum(losses, 0))
@@ -191,10 +191,12 @@ def noisy(rng, h, gaps):
 def test_gap_interval_is_that_of_the_paired_mean():
     rng = np.random.default_rng(1)
     h = 400
-    said = noisy(rng, h, (0.0, 0.05, 0.3))
+    outputs = noisy(rng, h, (0.0, 0.05, 0.3))
     zero = np.zeros(h)
-    report = rank(measured(REGRESSION, zero, zero, (said, said), (said, said)), draws=4_000)
-    losses = said**2
+    report = rank(
+        measured(REGRESSION, zero, zero, (outputs, outputs), (outputs, outputs)), draws=4_000
+    )
+    losses = outputs**2
     for i, j in ((0, 1), (0, 2), (1, 2)):
         gap = losses[i] - losses[j]
         half = 1.96 * gap.std() / math.sqrt(h)
@@ -203,19 +205,19 @@ def test_gap_interval_is_that_of_the_paired_mean():
         assert (high - low) / 2 == pytest.approx(half, rel=0.08)  # of 4,000 draws: 3 sd
 
 
-def test_equal_models_are_rarely_decided_and_by_chance_says_how_rarely():
+def test_equal_models_are_decided_as_rarely_as_by_chance_predicts():
     # two independent cells: a pair is decided with probability .05^2; 300 pairs: P(> 5) is 1e-4
     rng = np.random.default_rng(2)
-    h, decided, foretold = 200, 0, 0.0
+    h, decided, predicted = 200, 0, 0.0
     for _ in range(100):
         real, synthetic = (noisy(rng, h, (0.0, 0.0, 0.0)) for _ in range(2))
         zero = np.zeros(h)
         data = measured(REGRESSION, zero, zero, (real, real), (synthetic, synthetic))
-        found = rank(data, draws=200).agreements[TSTR]
-        decided += found.decided
-        foretold += found.by_chance
+        agreement = rank(data, draws=200).agreements[TSTR]
+        decided += agreement.decided
+        predicted += agreement.by_chance
     assert decided <= 5
-    assert 0.2 < foretold < 3  # .75 in theory
+    assert 0.2 < predicted < 3  # .75 in theory
 
 
 def test_tables_and_seeds_widen_the_interval():
@@ -224,10 +226,10 @@ def test_tables_and_seeds_widen_the_interval():
     shift = rng.standard_normal((3, 4, 3, 1))
     many = {s: np.repeat(np.repeat(v, 4, 1), 3, 2) for s, v in base.on_holdout.items()}
     many = {s: np.sqrt(1 + v**2 + 0.1 * np.abs(shift)) for s, v in many.items()}
-    for source, said in many.items():
+    for source, outputs in many.items():
         if "real" in source:
             many[source] = np.sqrt(1 + np.repeat(base.on_holdout[source], 3, 2) ** 2)
-        assert said.shape[0] == 3
+        assert outputs.shape[0] == 3
     spread = Measured(
         REGRESSION,
         base.models,
@@ -275,9 +277,9 @@ MODELS = {
 
 
 def test_one_call_from_tables():
-    how = Measuring(models=MODELS, seeds=1)
+    settings = Measuring(models=MODELS, seeds=1)
     report = ts.ranking_consistency(
-        line(150, 0), [line(300, 1), line(300, 2)], line(300, 3), "y", settings=how, draws=200
+        line(150, 0), [line(300, 1), line(300, 2)], line(300, 3), "y", settings=settings, draws=200
     )
     assert report.models == ("constant", "line", "neighbours")
     assert report.choices[TSTR].model == report.choices[TSTS].model == "line"
@@ -285,15 +287,15 @@ def test_one_call_from_tables():
     assert report.headline.value == 1 and report.agreements[TSTR].p == pytest.approx(1 / 6)
     assert any("1/6" in text for text in report.warnings)
     again = ts.ranking_consistency(
-        line(150, 0), [line(300, 1), line(300, 2)], line(300, 3), "y", settings=how, draws=200
+        line(150, 0), [line(300, 1), line(300, 2)], line(300, 3), "y", settings=settings, draws=200
     )
     assert json.dumps(report.to_dict()) == json.dumps(again.to_dict())
 
 
-def test_reversed_law_turns_the_choice_and_hides_it_from_synthetic_rows():
-    how = Measuring(models=MODELS, seeds=1)
+def test_a_reversed_law_changes_the_choice_unseen_by_synthetic_rows():
+    settings = Measuring(models=MODELS, seeds=1)
     report = ts.ranking_consistency(
-        line(150, 0), line(300, 1, -2.0), line(300, 3), "y", settings=how, draws=200
+        line(150, 0), line(300, 1, -2.0), line(300, 3), "y", settings=settings, draws=200
     )
     # on real rows the constant loses 4, the line 0.09; on synthetic ones the line looks best
     assert report.choices[TSTR].model == "constant"
@@ -306,18 +308,20 @@ def test_reversed_law_turns_the_choice_and_hides_it_from_synthetic_rows():
 
 def test_gaps_within_the_noise_are_undecided():
     wave = np.tile([0.5, -0.5], 10)
-    said = np.sqrt(np.stack([1 + wave, 1.01 - wave, 1.02 + 0 * wave]))
+    outputs = np.sqrt(np.stack([1 + wave, 1.01 - wave, 1.02 + 0 * wave]))
     zero = np.zeros(20)
-    report = rank(measured(REGRESSION, zero, zero, (said, said), (said, said)), draws=200)
+    report = rank(
+        measured(REGRESSION, zero, zero, (outputs, outputs), (outputs, outputs)), draws=200
+    )
     assert (report.agreements[TSTR].pairs == UNDECIDED).all()
-    assert any("told apart" in text for text in report.warnings)
+    assert any("tell no pair" in text for text in report.warnings)
 
 
-def test_brier_score_tells_apart_what_names_the_same_class():
+def test_brier_score_tells_apart_models_that_name_the_same_class():
     y = np.tile([0, 1], 20)
     sharp, vague = np.where(y, 0.9, 0.1), np.where(y, 0.6, 0.4)
-    said = np.stack([sharp, vague])
-    data = measured(CLASSES, y, y, (said, said), (said, said))
+    outputs = np.stack([sharp, vague])
+    data = measured(CLASSES, y, y, (outputs, outputs), (outputs, outputs))
     assert rank(data, draws=50).agreements[TSTR].undecided == 1
     report = rank(data, brier=True, draws=50)
     assert report.risks[TRTR] == pytest.approx([2 * 0.1**2, 2 * 0.4**2], rel=1e-12)

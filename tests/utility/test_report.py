@@ -1,4 +1,4 @@
-"""The report of utility: equal for any number of jobs, ties, and worse tables."""
+"""The report of utility: any number of jobs, ties, and worse tables."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from tabseed.utility.measure import SYNTHETIC
 from tabseed.utility.ranking import TSTR
 
 
-def quick(*tables: pa.Table, **how: object) -> ts.UtilityReport:
-    """Assess with two models and no shuffles; tables are training, synthetic..., held out."""
+def quick(*tables: pa.Table, **options: object) -> ts.UtilityReport:
+    """Assess with two models and no shuffles; tables are training, synthetic..., holdout."""
     models = {"bayes": GaussianNB(var_smoothing=1e-3), "linear": LogisticRegression()}
-    settings = {"models": models, "seeds": 1, **how}
+    settings = {"models": models, "seeds": 1, **options}
     target = settings.pop("target", "köln")
     return ts.assess_utility(
         tables[0],
@@ -51,48 +51,48 @@ def test_any_number_of_jobs_gives_the_same_numbers() -> None:
 def test_numbers_are_scored_by_r2() -> None:
     tables = [people(80, seed).drop_columns("<b>x</b>") for seed in (1, 2, 3)]
     models = {"deep": DecisionTreeRegressor(), "stump": DecisionTreeRegressor(max_depth=1)}
-    found = quick(*tables, models=models, target="=1+1")
-    assert (found.task, found.cost.unit) == ("regression", "R2")
-    real, drawn = (
-        [gap.scores[source].value for gap in found.gaps] for source in ("real", SYNTHETIC)
+    report = quick(*tables, models=models, target="=1+1")
+    assert (report.task, report.cost.unit) == ("regression", "R2")
+    real, synthetic = (
+        [gap.scores[source].value for gap in report.gaps] for source in ("real", SYNTHETIC)
     )
-    assert found.cost.value == pytest.approx(np.mean(real) - np.mean(drawn), abs=1e-12)
+    assert report.cost.value == pytest.approx(np.mean(real) - np.mean(synthetic), abs=1e-12)
 
 
 def test_a_class_that_training_rows_lack_is_wrong_by_every_model() -> None:
-    held = people(60, 3)
-    unknown = relabelled(held, ["ufo"] * 6)
-    found, known = (quick(people(80, 1), people(120, 2), t) for t in (unknown, held.slice(6)))
-    for gap, plain in zip(found.gaps, known.gaps, strict=True):
+    holdout = people(60, 3)
+    unknown = relabelled(holdout, ["ufo"] * 6)
+    report, known = (quick(people(80, 1), people(120, 2), t) for t in (unknown, holdout.slice(6)))
+    for gap, plain in zip(report.gaps, known.gaps, strict=True):
         for source, risk in gap.risks.items():
             assert 60 * risk.value == pytest.approx(54 * plain.risks[source].value + 6)
-    assert "no training row has: 6;" in found.notes[0]
+    assert "no training row has: 6;" in report.notes[0]
     with pytest.warns(FutureWarning, match="now called notes"):
-        assert found.warnings == found.notes
+        assert report.warnings == report.notes
     assert not any("no training row has" in warning for warning in known.notes)
 
 
 def test_one_class_drawn_is_a_tie_and_no_nan() -> None:
-    drawn = relabelled(people(120, 2), ["jå"] * 120)
-    found = quick(people(80, 1), drawn, people(60, 3))
-    assert "2 models tie for the best (bayes, linear)" in found.verdict
-    assert "tell no pair of models apart" in found.verdict
-    document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    synthetic = relabelled(people(120, 2), ["jå"] * 120)
+    report = quick(people(80, 1), synthetic, people(60, 3))
+    assert "2 models tie for the best (bayes, linear)" in report.verdict
+    assert "tell no pair of models apart" in report.verdict
+    document = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert document["ranking"]["agreements"][TSTR]["tau"]["value"] is None
     with pytest.raises(ts.SchemaError, match="one value only"):
-        quick(drawn, people(80, 1), people(60, 3))
+        quick(synthetic, people(80, 1), people(60, 3))
 
 
 def rings(n: int, seed: int, *, flip: float = 0.0, shift: float = 0.0) -> pa.Table:
-    """Class by distance from 0, and by x; models differ widely in what they can see of it."""
+    """Return classes by distance from 0 and by x, which models can learn to different degrees."""
     rng = np.random.default_rng(seed)
     x, z = rng.normal(size=(2, n)) + shift
     y = ((x**2 + z**2 + x > 2).astype(int) + (rng.random(n) < 0.05 + flip)) % 2
     return pa.table({"x": x, "z": z, "y": np.array(["in", "out"])[y].tolist()})
 
 
-def test_worse_tables_are_said_to_be_worse() -> None:
-    """Rows of the same law, perturbed ones, and labels without any meaning, in order."""
+def test_worse_tables_are_reported_as_worse() -> None:
+    """Rows of the same law, perturbed rows, and shuffled labels, in this order."""
     models = {
         "constant": DummyClassifier(),
         "linear": LogisticRegression(),
@@ -107,11 +107,12 @@ def test_worse_tables_are_said_to_be_worse() -> None:
         for table in (same, perturbed, shuffled)
     )
     assert abs(good.cost.value) < 0.02 < bad.cost.low < bad.cost.high < worst.cost.low
-    taus = [found.ranking.headline.value for found in (good, bad, worst)]
-    kept = [found.ranking.agreements[TSTR].consistent for found in (good, bad, worst)]
-    assert taus[0] > taus[1] > taus[2] and kept[0] >= 7 and kept[2] <= 3
+    reports = (good, bad, worst)
+    taus = [report.ranking.headline.value for report in reports]
+    consistent = [report.ranking.agreements[TSTR].consistent for report in reports]
+    assert taus[0] > taus[1] > taus[2] and consistent[0] >= 7 and consistent[2] <= 3
     # features alone: the labels play no part
-    pooled = [found.fidelity.pooled for found in (good, bad, worst)]
+    pooled = [report.fidelity.pooled for report in reports]
     assert max(pooled[0].high, pooled[2].high) < pooled[1].low
     assert "costs" in worst.verdict and "response term" in worst.verdict
     assert good.ranking.pairs_in_words(TSTR) in good.verdict

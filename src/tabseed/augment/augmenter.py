@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, clone
 from sklearn.utils import TargetTags
 
 from tabseed._random import RandomState, child, seed_sequence
+from tabseed.augment import HARDEST
 from tabseed.augment.rows import LabelError, Rows, append_features, append_labels
 from tabseed.augment.tags import InputTags, Tags
 from tabseed.errors import TooFewRowsError
@@ -83,7 +84,7 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
         self,
         generator: Generator,
         scorer: HardnessScorer | None = None,
-        hardest: float = 0.1,
+        hardest: float = HARDEST,
         amount: float = 1.0,
         per_class: bool = False,
         skip: str | Sequence[str] | None = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tabseed.augment import HARDEST
 from tabseed.cli.console import Output, guarded, progress_bar
 from tabseed.cli.learning import make_generator, make_scorer
 from tabseed.cli.options import (
@@ -53,7 +54,7 @@ def augment(
             metavar="SHARE",
             help="Share of the rows to learn from, the hardest; 1: all rows, without scores.",
         ),
-    ] = 0.1,
+    ] = HARDEST,
     amount: Annotated[
         float, typer.Option("--amount", metavar="X", help="Rows to add per hard row.")
     ] = 1.0,

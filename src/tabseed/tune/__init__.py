@@ -1,4 +1,4 @@
-"""Tuning: which family, by a bandit, and which of its settings, by a Gaussian process."""
+"""Tuning: a bandit chooses the family, and a Gaussian process the settings within it."""
 
 from tabseed.tune.drawing import parallel_coordinates
 from tabseed.tune.objectives import AugmentationGain, Fidelity

@@ -1,24 +1,26 @@
-"""Which family the next trial is of: UCB1 on rewards brought to the scale of their noise.
+"""Choose the family of the next trial: UCB1 on rewards scaled by their noise.
 
-Notation: K families, n_i trials of family i, t of all, psi a trial's value, larger is better.
+Notation: K families, n_i trials of family i, t trials in all, psi a trial's value, larger is
+better.
 
-UCB1 takes the family of largest mean_i + sqrt(2 ln t / n_i), which is made for rewards that
-differ by about 1. Values of a real objective may differ by 1e-4: the second term then decides
-alone, every family gets its turn, and nothing was learned (``"ucb1-raw"``). Here
+UCB1 takes the family with the largest mean_i + sqrt(2 ln t / n_i), which suits rewards that
+differ by about 1. The values of a real objective may differ by 1e-4: then the second term alone
+decides, the families take turns, and the search learns nothing (``"ucb1-raw"``). Here
 
     z = Phi^-1((rank of psi - 1/2) / t)  within +-2       normal scores over all finished trials
     s^2 = (1 + sum_ij (z_ij - mean_i z)^2) / (1 + t - K)   their spread within families
     index_i = mean_i z / s + sqrt(2 ln t / n_i)
 
-so s is the unit: a family that is better by one s counts as better by 1. For rewards of
-(sub-)Gaussian noise s this bonus, s sqrt(2 ln t / n), is that of UCB with alpha = 1. UCB1's own on
-[0, 1], where s is at most 1/2, is 2 s sqrt(2 ln t / n): its regret is bounded from the first trial
-on, but of 40 trials on three families 25, not 31, would go to one that is better by s. Ranks keep
-one diverged trial from setting the scale and let failed ones be the worst. Scores end at 2: the
-lowest of t would fall about as fast as the bonus of a family with one trial grows, and one failure
-would end it. The spread within a family is of its settings as well as of noise: both are what a
-mean over few trials is unsure of. The 1s in s^2 count as one trial more of spread 1, that of all
-scores; they decide while families have one trial each.
+so s is the unit: a family that is better by one s counts as better by 1. For rewards with
+(sub-)Gaussian noise s, this bonus, s sqrt(2 ln t / n), is that of UCB with alpha = 1. UCB1's own
+bonus on [0, 1], where s is at most 1/2, is 2 s sqrt(2 ln t / n): its regret is bounded from the
+first trial on, but of 40 trials on three families only 25, not 31, would go to a family that is
+better by s. Because scores are ranks, one diverged trial cannot set the scale, and failed trials
+are the worst. Scores are cut off at 2: otherwise the lowest of t would fall about as fast as the
+bonus of a family with one trial grows, and one failure would exclude that family for good. The
+spread within a family comes from its settings as well as from noise: both make a mean over few
+trials uncertain. The 1s in s^2 count as one more trial of spread 1, the spread of all scores; they
+decide while every family has one trial.
 
 References: Auer, Cesa-Bianchi, Fischer 2002 (doi:10.1023/A:1013689704352), UCB1; Bubeck and
 Cesa-Bianchi 2012 (arXiv 1204.5721, section 2.2), sub-Gaussian rewards.
@@ -37,13 +39,13 @@ SELECTORS = ("ucb1", "ucb1-raw", "round-robin")
 
 
 def ucb1(mean: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Give the index of each family, (K,); infinite without a trial."""
+    """Return the UCB1 index of each family, (K,); infinite for a family without a trial."""
     bonus = np.sqrt(2 * np.log(max(count.sum(), 1)) / np.maximum(count, 1))
     return np.where(count == 0, np.inf, mean + bonus)
 
 
 def scaled(values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Give z / s of the values of each family's finished trials (-inf: failed)."""
+    """Return z / s of each family's finished trials, given their values (-inf: failed)."""
     together = np.concatenate(values)
     z = ndtri((rankdata(together) - 0.5) / max(len(together), 1)).clip(-LIMIT, LIMIT)
     parts = np.split(z, np.cumsum([len(v) for v in values])[:-1])
@@ -60,11 +62,12 @@ def select(
     *,
     available: np.ndarray | None = None,
 ) -> int:
-    """Choose a family, 0 to K - 1; ties by lot.
+    """Choose a family, 0 to K - 1; break ties at random.
 
     ``values[i]`` holds psi of the finished trials of family i, -inf for those that failed.
-    ``running`` (K,) trials are not finished; they count in n_i, so that workers side by side
-    spread. ``available`` (K,) says which families have anything left to try.
+    ``running`` (K,) is the number of unfinished trials; they count in n_i, so that parallel
+    workers spread over families. ``available`` (K,) says which families have settings left to
+    try.
     """
     count = np.array([len(v) for v in values]) + running
     if rule == "round-robin":
@@ -78,8 +81,8 @@ def select(
 
 
 def _finite(values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Let a failed trial be as bad as the worst that did not."""
+    """Replace the value of each failed trial by the worst finite value."""
     together = np.concatenate(values)
-    sound = together[np.isfinite(together)]
-    worst = sound.min() if len(sound) else 0.0
+    finite = together[np.isfinite(together)]
+    worst = finite.min() if len(finite) else 0.0
     return [np.where(np.isfinite(v), v, worst) for v in values]

@@ -1,4 +1,4 @@
-"""The parallel coordinates of a study as an SVG picture: no script, no font, names escaped."""
+"""Draw a study in parallel coordinates, as SVG: no script, no font, every name escaped."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from tabseed.estimates.words import DIGITS, cell, number
 from tabseed.space import Choice, Dimension, Space
 from tabseed.tune.trial import Trial
 
-GAP, HEIGHT, MARGIN, HEAD = 130.0, 220.0, 70.0, 74.0  # between axes; of an axis; around
+GAP, HEIGHT = 130.0, 220.0  # between axes; of an axis
+MARGIN, HEAD = 70.0, 74.0  # at the sides of a panel; above it
 HALO = 'paint-order="stroke" stroke="white" stroke-width="3"'  # labels stay clear of lines
 WORST, BEST = np.array([200, 208, 218]), np.array([20, 90, 160])  # colours, red green blue
-SHOWN = 22  # characters of a name
+LONGEST = 22  # characters of a name; longer names are cut
 
 
 class Trials(Protocol):
-    """What is drawn of a study."""
+    """The parts of a study that a picture shows."""
 
     @property
     def spaces(self) -> dict[str, Space]:
@@ -38,7 +39,7 @@ class Trials(Protocol):
 
 @dataclass(frozen=True)
 class _Axis:
-    """A vertical axis: its title, where labels lie (0 bottom to 1 top)."""
+    """A vertical axis: its title, and its labels with their heights (0 bottom to 1 top)."""
 
     title: str
     labels: Sequence[tuple[float, str]]
@@ -47,9 +48,10 @@ class _Axis:
 def parallel_coordinates(study: Trials) -> str:
     """Draw every trial as a line through its settings to its value: an SVG document.
 
-    A panel a family, an axis a setting, the value last and on one scale for all families. The
-    better a trial among all, the darker its line; the best is thick. Failed trials are dashed
-    and reach no value. Pointing at a line says what it is. Trials that run are left out.
+    Each family has a panel, and each setting an axis; the last axis is the value, on one scale
+    for all families. The better a trial ranks among all, the darker its line; the best one is
+    thick. Failed trials are dashed and stop before the value axis. A tooltip describes each
+    line. Running trials are left out.
     """
     families = list(study.spaces)
     widest = max((len(space) for space in study.spaces.values()), default=0)
@@ -69,14 +71,14 @@ def parallel_coordinates(study: Trials) -> str:
         parts.append(
             f'<g transform="translate({MARGIN:g},{HEAD + row * (HEIGHT + 1.5 * HEAD):g})">'
         )
-        said = f"{_short(family)}: {_count(own)}"
-        parts.append(f'<text y="-44" font-size="14" font-weight="bold">{said}</text>')
-        places = {t.number: (t.value - low) / ((high - low) or 1.0) for t in own if t.draws}
-        for trial in sorted(own, key=lambda t: places.get(t.number, -1.0)):  # the best on top
+        heading = f"{_short(family)}: {_count(own)}"
+        parts.append(f'<text y="-44" font-size="14" font-weight="bold">{heading}</text>')
+        heights = {t.number: (t.value - low) / ((high - low) or 1.0) for t in own if t.draws}
+        for trial in sorted(own, key=lambda t: heights.get(t.number, -1.0)):  # the best on top
             share = float(np.mean(values <= trial.value)) if trial.draws else 0.0
             points = [*study.spaces[family].point(trial.settings)]
             if trial.draws:
-                points.append(places[trial.number])
+                points.append(heights[trial.number])
             parts.append(_line(trial, points, share, thick=trial.number == best))
         parts += _axes([*map(_axis, study.spaces[family].dimensions.items()), _value(low, high)])
         parts.append("</g>")
@@ -84,9 +86,9 @@ def parallel_coordinates(study: Trials) -> str:
 
 
 def _short(text: Any) -> str:
-    """Give a name as it may stand in XML, cut where it is long."""
+    """Return a name escaped for XML, and cut if it is long."""
     plain = printable(text)
-    return escape(plain if len(plain) <= SHOWN else plain[: SHOWN - 1] + "…")
+    return escape(plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…")
 
 
 def _count(trials: Sequence[Trial]) -> str:
@@ -96,8 +98,8 @@ def _count(trials: Sequence[Trial]) -> str:
     )
 
 
-def _axis(named: tuple[str, Dimension]) -> _Axis:
-    name, dimension = named
+def _axis(item: tuple[str, Dimension]) -> _Axis:
+    name, dimension = item
     if isinstance(dimension, Choice):
         return _Axis(name, [(dimension.place(v), str(v)) for v in dimension.values])
     ends = [dimension.value(u) for u in (0.0, 0.5, 1.0)]
@@ -114,8 +116,8 @@ def _axes(axes: Sequence[_Axis]) -> list[str]:
         x = k * GAP
         parts.append(f'<line x1="{x:g}" x2="{x:g}" y1="0" y2="{HEIGHT:g}" stroke="#888"/>')
         parts.append(f'<text x="{x:g}" y="-12" text-anchor="middle">{_short(axis.title)}</text>')
-        for place, label in axis.labels:
-            y = HEIGHT * (1 - place) + 4
+        for height, label in axis.labels:
+            y = HEIGHT * (1 - height) + 4
             parts.append(
                 f'<text x="{x - 5:g}" y="{y:.1f}" text-anchor="end" {HALO}>{_short(label)}</text>'
             )
@@ -123,12 +125,12 @@ def _axes(axes: Sequence[_Axis]) -> list[str]:
 
 
 def _line(trial: Trial, points: Sequence[float], share: float, *, thick: bool) -> str:
-    way = " ".join(f"{k * GAP:g},{HEIGHT * (1 - p):.1f}" for k, p in enumerate(points))
+    path = " ".join(f"{k * GAP:g},{HEIGHT * (1 - p):.1f}" for k, p in enumerate(points))
     red, green, blue = np.rint(WORST + share * (BEST - WORST)).astype(int)
     style = f'stroke="rgb({red},{green},{blue})" stroke-width="{3 if thick else 1.2}"'
     if not trial.draws:
         style += ' stroke-dasharray="4 3"'
     settings = ", ".join(f"{name} {value}" for name, value in trial.settings.items())
-    came = number(trial.value, ".4g") if trial.draws else trial.message
-    said = escape(printable(f"trial {trial.number + 1}: {came} ({settings or 'no settings'})"))
-    return f'<polyline points="{way}" fill="none" {style}><title>{said}</title></polyline>'
+    result = number(trial.value, ".4g") if trial.draws else trial.message
+    tip = escape(printable(f"trial {trial.number + 1}: {result} ({settings or 'no settings'})"))
+    return f'<polyline points="{path}" fill="none" {style}><title>{tip}</title></polyline>'

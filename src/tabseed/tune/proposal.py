@@ -1,4 +1,4 @@
-"""From the trials of a family to the settings of its next one; never settings tried before."""
+"""Propose the settings of a family's next trial from its earlier ones; never the same twice."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from tabseed.space import Space
 from tabseed.tune.surrogate import Observed, Surrogate, greedy_mean
 
 PROPOSERS = ("ei", "greedy", "random")
-GRID = 4_096  # a space of at most so many points is looked at in full
-WIDE, LOCAL = 1_024, 512  # candidates all over the space (a power of 2) and near the best trials
-NEAR, STEPS = 3, (0.02, 0.2)  # how many best trials; standard deviations of the steps from them
-BTB_RANDOM, BTB_CANDIDATES = 5, 1_000  # what BTB does before its process, and with it
+GRID = 4_096  # a space with at most this many points is searched in full
+WIDE, LOCAL = 1_024, 512  # candidates in the whole space (a power of 2), and near the best trials
+NEAR, STEPS = 3, (0.02, 0.2)  # number of best trials; standard deviations of steps from them
+BTB_RANDOM, BTB_CANDIDATES = 5, 1_000  # random trials before BTB fits its process; candidates
 
 
 @dataclass(frozen=True)
 class History:
-    """Trials of one family in their order: settings, and draws; None while a trial runs.
+    """Trials of one family in order: their settings and draws.
 
-    No draws: it failed.
+    Draws are None while a trial runs, and empty if it failed.
     """
 
     settings: Sequence[Mapping[str, Any]]
     draws: Sequence[Sequence[float] | None]
 
     def finished(self, space: Space) -> Observed | None:
-        """Give the finished trials; None if none has a value."""
+        """Return the finished trials; None if none has a value."""
         done = [k for k, d in enumerate(self.draws) if d is not None]
         if not any(self.draws[k] for k in done):
             return None
@@ -39,7 +39,7 @@ class History:
         return Observed.of(points, [self.draws[k] or () for k in done])
 
     def running(self, space: Space) -> np.ndarray:
-        """Give the points (r, d) of trials that run."""
+        """Return the points (r, d) of the running trials."""
         return self._points(space, [k for k, d in enumerate(self.draws) if d is None])
 
     def _points(self, space: Space, which: list[int]) -> np.ndarray:
@@ -48,7 +48,7 @@ class History:
 
 
 def key(settings: Mapping[str, Any]) -> str:
-    """Name settings, so that they can be compared."""
+    """Return a text that is equal for equal settings."""
     return json.dumps(settings, sort_keys=True)
 
 
@@ -59,10 +59,10 @@ def propose(
     n_initial: int,
     streams: tuple[np.random.SeedSequence, np.random.SeedSequence],
 ) -> dict[str, Any]:
-    """Give settings that no trial of ``history`` (one at least) has.
+    """Return settings that no trial of ``history`` has, which holds at least one.
 
-    ``streams``: of the family, which decides its space-filling trials, and of this trial.
-    The space must have more points than there are trials.
+    ``streams`` are that of the family, which decides its space-filling trials, and that of this
+    trial. The space must have more points than there are trials.
     """
     family, own = streams
     rng = np.random.default_rng(own)
@@ -83,7 +83,7 @@ def _candidates(
     family: np.random.SeedSequence,
     rng: np.random.Generator,
 ) -> Iterator[np.ndarray]:
-    """Give points (m, d), the most wanted first, until one is taken."""
+    """Yield arrays of points (m, d), each with its best candidates first, without end."""
     if rule == "ei" and len(history.settings) < n_initial:
         yield sobol(len(space), n_initial, np.random.default_rng(family))[
             len(history.settings) - 1 :
@@ -101,7 +101,7 @@ def _candidates(
 
 
 def sobol(d: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Give the first n points (n, d) of a scrambled Sobol sequence."""
+    """Return the first n points (n, d) of a scrambled Sobol sequence."""
     return np.asarray(
         qmc.Sobol(d, scramble=True, seed=rng).random_base2(max(n - 1, 1).bit_length())[:n]
     )
@@ -110,7 +110,7 @@ def sobol(d: int, n: int, rng: np.random.Generator) -> np.ndarray:
 def _by_improvement(
     space: Space, seen: Observed, running: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Order candidates by log EI."""
+    """Return candidates in order of log EI, the best first."""
     model = Surrogate(space, seen).given(running)
     if space.size <= GRID:
         points = space.grid()
@@ -121,10 +121,10 @@ def _by_improvement(
 
 
 def _near(space: Space, centres: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Step from the best points (c, d): numbers a little, choices anew once in d."""
+    """Step from the best points (c, d): shift numbers a little; redraw a choice with chance 1/d."""
     d = len(space)
     start = centres[rng.integers(len(centres), size=LOCAL)]
     low, high = np.log(STEPS)
     steps = np.exp(rng.uniform(low, high, size=(LOCAL, 1))) * rng.normal(size=(LOCAL, d))
-    anew = np.where(rng.random((LOCAL, d)) < 1 / d, rng.random((LOCAL, d)), start)
-    return np.where(space.ordered, np.clip(start + steps, 0.0, 1.0), anew)
+    redrawn = np.where(rng.random((LOCAL, d)) < 1 / d, rng.random((LOCAL, d)), start)
+    return np.where(space.ordered, np.clip(start + steps, 0.0, 1.0), redrawn)

@@ -1,4 +1,4 @@
-"""All that a tuning says: the choice, what rows that no trial saw say of it, and every trial."""
+"""The report of a tuning: the choice, its test on rows that no trial saw, and every trial."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tabseed.tune.verdict import Verdict
 
 @dataclass(frozen=True, repr=False)
 class TuningReport(Finding):
-    """A study with what was aimed at, and the verdict of the rows set aside.
+    """A study with its aim, and the verdict of the rows set aside.
 
-    ``aim`` is a sentence; ``unit`` is that of the trials' values; ``python`` makes what was
-    chosen; ``test`` compares it with others, None where no rows were set aside. Its rows are
-    those of the study.
+    ``aim`` is a sentence; ``unit`` is the unit of the trials' values; ``python`` makes what was
+    chosen; ``test`` compares it with others, None if no rows were set aside. The report has the
+    rows of the study.
     """
 
     title = Study.title
@@ -38,7 +38,7 @@ class TuningReport(Finding):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Those of the study and of the test."""
+        """The notes of the study and of the test."""
         if self.test is None:
             none = "No rows were set aside: nothing says how good the choice is."
             return (*self.study.notes, none)
@@ -46,15 +46,15 @@ class TuningReport(Finding):
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """Those of the study."""
+        """The headings of the study."""
         return self.study.headings
 
     def rows(self) -> list[Row]:
-        """Give the trials, as :meth:`Study.rows` does."""
+        """Return the trials, as :meth:`Study.rows` does."""
         return self.study.rows()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything in JSON-ready form."""
         study = self.study.to_dict()
         return {
             "verdict": self.verdict,

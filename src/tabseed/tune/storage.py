@@ -1,9 +1,10 @@
-"""Where a study lies: two tables in SQLite, or in what SQLAlchemy reaches; many may work on one.
+"""Store a study in two tables of SQLite, or of any database that SQLAlchemy reaches.
 
-Every change is one SQL statement, so it happens in full or not at all, and nobody waits while a
-proposal is computed. A trial's number is its claim: of two workers that insert the same number
-the primary key lets one through, and the other looks again. A worker tells every BEAT seconds
-that it lives; trials of workers that do not are claimed anew, with the settings they had.
+Several workers may share a study. Every change is one SQL statement, so it happens in full or not
+at all, and no worker waits while another computes a proposal. A worker claims a trial by inserting
+its number: if two workers insert the same number, the primary key accepts one, and the other looks
+again. A worker signs every BEAT seconds that it is alive; if it stops, another one takes over its
+trial, with the same settings.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from typing import Any
 
 from tabseed.errors import FileError, MissingDependencyError, printable
 
-BEAT, SILENCE = 15.0, 240.0  # seconds: between signs of life; without one a worker is gone
-BUSY = 60.0  # seconds that a statement waits for another one
+BEAT, SILENCE = 15.0, 240.0  # seconds between signs of life; without one until a worker is gone
+BUSY = 60.0  # seconds that a statement waits for another
 RUNNING, DONE, FAILED = "running", "done", "failed"
 
 _TABLES = (
@@ -40,7 +41,7 @@ _COLUMNS = "number, family, settings, state, draws, message, seconds, worker, he
 
 
 class _Taken(Exception):
-    """A row of that key is there already."""
+    """A row with that key exists already."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Row:
 
     @property
     def abandoned(self) -> bool:
-        """Whether it runs, as it says, but whoever ran it is gone."""
+        """Whether it is marked as running, but its worker is gone."""
         if self.state != RUNNING:
             return False
         return time.time() - self.heartbeat > SILENCE or _dead(self.worker)
@@ -72,11 +73,11 @@ class Storage:
         self.where, self.name = os.fspath(where), name
 
     def begin(self, definition: str) -> str:
-        """Keep what the study is, unless it is kept already; give what is kept."""
+        """Store the definition of the study unless one is stored; return the stored one."""
         for statement in _TABLES:
             try:
                 self._execute(statement)
-            except _Taken:  # PostgreSQL, when two make the tables at once
+            except _Taken:  # PostgreSQL, if two workers create the tables at once
                 self._execute(statement)
         try:
             self._execute(
@@ -88,16 +89,16 @@ class Storage:
             return self.definition()
 
     def definition(self) -> str:
-        """Give what the study is; FileError if there is none of its name."""
+        """Return the definition of the study; FileError if there is no study of that name."""
         if "://" not in self.where and not os.path.exists(self.where):
             raise FileError(f"{printable(self.where)}: there is no such file")
-        found, _ = self._execute("SELECT definition FROM tabseed_studies WHERE name = :study")
-        if not found:
-            raise FileError(f"{self}: holds no study named {self.name!r}")
-        return str(found[0][0])
+        rows, _ = self._execute("SELECT definition FROM tabseed_studies WHERE name = :study")
+        if not rows:
+            raise FileError(f"{self}: contains no study named {self.name!r}")
+        return str(rows[0][0])
 
     def trials(self) -> list[Row]:
-        """Give all trials by number."""
+        """Return all trials in order of their numbers."""
         statement = f"SELECT {_COLUMNS} FROM tabseed_trials WHERE study = :study ORDER BY number"
         rows, _ = self._execute(statement)
         return [
@@ -106,7 +107,7 @@ class Storage:
         ]
 
     def claim(self, number: int, family: str, settings: Mapping[str, Any], worker: str) -> bool:
-        """Begin the trial of that number; False if somebody else has it."""
+        """Begin the trial of that number; return False if another worker has it."""
         try:
             self._execute(
                 f"INSERT INTO tabseed_trials (study, {_COLUMNS}) VALUES (:study, :number, :family,"
@@ -122,7 +123,7 @@ class Storage:
         return True
 
     def take_over(self, row: Row, worker: str) -> bool:
-        """Begin a trial again whose worker is gone; False if somebody else did."""
+        """Restart a trial whose worker is gone; return False if another worker did."""
         _, changed = self._execute(
             "UPDATE tabseed_trials SET worker = :worker, heartbeat = :now WHERE study = :study"
             " AND number = :number AND worker = :former AND state = 'running'",
@@ -136,7 +137,7 @@ class Storage:
     def finish(
         self, number: int, worker: str, draws: tuple[float, ...], message: str, seconds: float
     ) -> None:
-        """Keep what a trial gave, if it is still this worker's; no draws: it failed."""
+        """Store the result of a trial if it is still this worker's; without draws it failed."""
         self._execute(
             "UPDATE tabseed_trials SET state = :state, draws = :draws, message = :message,"
             " seconds = :seconds WHERE study = :study AND number = :number AND worker = :worker",
@@ -148,25 +149,25 @@ class Storage:
             seconds=seconds,
         )
 
-    def _beat(self, number: int, worker: str, at: float) -> None:
+    def _beat(self, number: int, worker: str, heartbeat: float) -> None:
         self._execute(
-            "UPDATE tabseed_trials SET heartbeat = :at WHERE study = :study AND number = :number"
-            " AND worker = :worker",
+            "UPDATE tabseed_trials SET heartbeat = :heartbeat WHERE study = :study"
+            " AND number = :number AND worker = :worker",
             number=number,
             worker=worker,
-            at=at,
+            heartbeat=heartbeat,
         )
 
     @contextmanager
     def alive(self, number: int, worker: str) -> Iterator[None]:
-        """Give signs of life while the body runs; if it is interrupted, let others begin again."""
+        """Sign that the worker is alive while the body runs; if interrupted, release the trial."""
         over = threading.Event()
 
         def beat() -> None:
             while not over.wait(BEAT):
                 try:
                     self._beat(number, worker, time.time())
-                except FileError:  # the next one, or the result itself, may get through
+                except FileError:  # the next sign of life, or the result itself, may get through
                     continue
 
         thread = threading.Thread(target=beat, daemon=True)
@@ -183,7 +184,7 @@ class Storage:
             thread.join()
 
     def _execute(self, statement: str, **values: Any) -> tuple[list[Any], int]:
-        """Run one statement as a transaction; give the rows found and how many were changed."""
+        """Run one statement as a transaction; return its rows and the number of changed rows."""
         values["study"] = self.name
         if "://" in self.where:
             return self._through_sqlalchemy(statement, values)
@@ -211,7 +212,7 @@ class Storage:
             raise FileError(f"{self}: {reason}") from error
 
     def __str__(self) -> str:
-        """Name the place; a URL without its password."""
+        """Return the path, or the URL without its password."""
         if "://" not in self.where:
             return printable(self.where)
         return printable(_engine(self.where).url.render_as_string(hide_password=True))
@@ -219,7 +220,7 @@ class Storage:
 
 @cache
 def _engine(url: str) -> Any:
-    """Make the engine of a URL, which keeps no connection: workers come and go."""
+    """Return the engine of a URL; it keeps no connection open, because workers come and go."""
     try:
         from sqlalchemy import create_engine, exc
         from sqlalchemy.pool import NullPool
@@ -232,25 +233,25 @@ def _engine(url: str) -> Any:
         waits = {"timeout": BUSY} if kind.startswith("sqlite") else {}
         return create_engine(url, poolclass=NullPool, connect_args=waits)
     except ImportError as error:
-        raise MissingDependencyError(f"{kind} needs a driver that is not there: {error}") from error
+        raise MissingDependencyError(f"{kind} needs a driver that is missing: {error}") from error
     except (exc.ArgumentError, ValueError):  # which may quote the password
         raise FileError(f"{printable(kind)}://...: SQLAlchemy cannot read this URL") from None
 
 
 def worker_name() -> str:
-    """Name a worker: where it runs, so that others there can see whether it still does."""
+    """Return a name for this worker: its host and process, so that others can see if it runs."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def _dead(worker: str) -> bool:
-    """Whether a worker's process was on this machine and is no more."""
+    """Whether the worker's process ran on this machine and has ended."""
     host, pid, _ = worker.rsplit(":", 2)
     if host != socket.gethostname() or os.name != "posix":
         return False
     try:
-        os.kill(int(pid), 0)  # signal 0 only asks
+        os.kill(int(pid), 0)  # signal 0 only checks
     except ProcessLookupError:
         return True
-    except OSError:  # it is another user's
+    except OSError:  # it belongs to another user
         pass
     return False

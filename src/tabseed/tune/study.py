@@ -1,4 +1,4 @@
-"""The study that a tuner leaves behind: its trials, what they are worth, and the best."""
+"""The study that a tuner returns: its trials, estimates of their worth, and the best one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIGNED = "+.4f"  # form of a value
 
 
 def _remark(state: str, message: str) -> str:
-    """Say of a trial that is not done what became of it."""
+    """Return the message or the state of a trial that is not done."""
     return "" if state == DONE else message or state
 
 
@@ -42,12 +42,12 @@ HEADINGS = (
     Heading.number("estimate", "estimate", SIGNED),
     Heading("", ("state", "message"), _remark, numeric=False),
 )
-FEW = 4  # trials of a family with a value, below which their means are taken as they are
+FEW = 4  # trials with a value that a family needs before a Gaussian process estimates their worth
 
 
 @dataclass(frozen=True, repr=False)
 class Study(Finding):
-    """What was tried: ``spaces`` by family, ``trials`` in the order in which they began."""
+    """The trials of a search: ``spaces`` by family, and ``trials`` in the order they began."""
 
     title = "Which generator, with which settings?"
     _template = "tune/page.html"
@@ -57,29 +57,29 @@ class Study(Finding):
 
     @classmethod
     def read(cls, storage: str | os.PathLike[str], name: str = "study") -> Study:
-        """Read the study of a file or URL, as it is now; FileError if there is no sound one."""
-        kept = Storage(storage, name)
+        """Read the study in a file or at a URL as it is now; FileError if it is not sound."""
+        store = Storage(storage, name)
         try:
-            spaces = json.loads(kept.definition())["spaces"]
-            found = {family: Space.from_dict(plain) for family, plain in spaces.items()}
-            rows = kept.trials()
+            definitions = json.loads(store.definition())["spaces"]
+            spaces = {family: Space.from_dict(plain) for family, plain in definitions.items()}
+            rows = store.trials()
             for row in rows:
-                found[row.family].point(row.settings)
+                spaces[row.family].point(row.settings)
         except FileError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, TabseedError) as error:
             reason = printable(error)
-            raise FileError(f"{kept}: study {name!r} is not sound: {reason}") from error
-        return cls(found, tuple(_trial(row) for row in rows))
+            raise FileError(f"{store}: study {name!r} is not sound: {reason}") from error
+        return cls(spaces, tuple(_trial(row) for row in rows))
 
     @cached_property
     def estimates(self) -> np.ndarray:
-        """What each trial is thought to be worth without its noise, (trials,); NaN without draws.
+        """The estimated value of each trial without its noise, (trials,); NaN without draws.
 
-        The posterior mean of the family's Gaussian process at the trial: neighbours share what
-        their draws say. The mean of the draws for a family with fewer than FEW such trials.
+        It is the posterior mean of the family's Gaussian process at the trial, so neighbours
+        inform each other. In a family with fewer than FEW such trials it is the mean of the draws.
         """
-        worth = np.array([t.value for t in self.trials])
+        estimates = np.array([t.value for t in self.trials])
         for family, space in self.spaces.items():
             own = [k for k, t in enumerate(self.trials) if t.family == family]
             done = [k for k in own if self.trials[k].draws]
@@ -87,22 +87,22 @@ class Study(Finding):
                 continue
             history = _history([self.trials[k] for k in done])
             seen = history.finished(space)
-            assert seen is not None  # every one has draws
+            assert seen is not None  # every trial in done has draws
             with one_thread():
-                worth[done] = Surrogate(space, seen).posterior(seen.points)[0]
-        return worth
+                estimates[done] = Surrogate(space, seen).posterior(seen.points)[0]
+        return estimates
 
     @property
     def best(self) -> Trial:
-        """The trial of the largest estimate; TabseedError if none has a value.
+        """The trial with the largest estimate; TabseedError if no trial has a value.
 
-        Its own draws flatter it, since it was chosen by them: take fresh ones, on rows that no
-        trial saw, to say how good it is.
+        Its own draws flatter it, because they decided the choice: to learn how good it is, take
+        fresh draws, on rows that no trial saw.
         """
         if not any(t.draws for t in self.trials):
             failed = [t.message for t in self.trials if t.state == FAILED]
-            said = f"; the last said: {failed[-1]}" if failed else ""
-            raise TabseedError(f"none of {len(self.trials)} trials gave a value{said}")
+            last = f"; the last error was: {failed[-1]}" if failed else ""
+            raise TabseedError(f"none of {len(self.trials)} trials gave a value{last}")
         return self.trials[int(np.nanargmax(self.estimates))]
 
     @property
@@ -114,29 +114,29 @@ class Study(Finding):
         best = self.best
         return (
             f"Chosen: trial {best.number + 1} of {n}, {best.family}, value "
-            f"{number(best.value, SIGNED)}, the best of many noisy ones, so that it flatters."
+            f"{number(best.value, SIGNED)}; this flatters it, as the best of many noisy values."
         )
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How many trials failed, with what the last of them said, and how many are not done."""
+        """How many trials failed, with the last error, and how many are not finished."""
         failed = [t for t in self.trials if t.state == FAILED]
         running = sum(t.state == RUNNING for t in self.trials)
         notes = []
         if failed:
             count = f"{len(failed)} of {len(self.trials)}"
-            notes.append(f"Trials that failed: {count}; the last said: {failed[-1].message}.")
+            notes.append(f"Failed trials: {count}; the last error was: {failed[-1].message}.")
         if running:
-            notes.append(f"Trials not done: {running} of {len(self.trials)}.")
+            notes.append(f"Unfinished trials: {running} of {len(self.trials)}.")
         return tuple(notes)
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """Each trial, its generator and settings, its value, and what that is thought worth."""
+        """Each trial, its generator and settings, its value, and the estimate of that."""
         return HEADINGS
 
     def rows(self) -> list[Row]:
-        """Give the trials in the order in which they began; a trial without draws has no value."""
+        """Return the trials in the order they began; a trial without draws has no value."""
         return [
             finite(
                 {
@@ -155,7 +155,7 @@ class Study(Finding):
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give every trial with its settings and draws, JSON-ready."""
+        """Return every trial with its settings and draws, in JSON-ready form."""
         chosen = self.best if any(t.draws for t in self.trials) else None
         return {
             "verdict": self.verdict,
@@ -177,7 +177,7 @@ class Study(Finding):
         return {
             "n": len(self.trials),
             "draws": max((len(trial.draws) for trial in self.trials), default=0),
-            "picture": Markup(drawing.parallel_coordinates(self)),  # escapes every name itself
+            "picture": Markup(drawing.parallel_coordinates(self)),  # it escapes every name itself
             "aim": "",
             "unit": "the objective's",
             "python": "",
@@ -185,7 +185,7 @@ class Study(Finding):
         }
 
     def to_arrow(self) -> Any:
-        """Give a pyarrow Table: a row a trial, a column ``family.setting`` for each setting."""
+        """Return a pyarrow Table: a row for each trial, and settings as ``family.setting``."""
         import pyarrow as pa
 
         names = ("number", "family", "state", "value", "standard_error", "seconds", "message")

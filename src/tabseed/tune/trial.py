@@ -1,4 +1,4 @@
-"""A trial of a study: settings of one family, and what the objective gave."""
+"""A trial of a study: settings of one family, and the result of the objective."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings of one family and what the objective gave, larger is better.
+    """Settings of one family, and the draws of the objective, larger is better.
 
     ``state`` is "done", "failed" (``message`` says why; no draws) or "running".
     """
@@ -25,11 +25,11 @@ class Trial:
 
     @property
     def value(self) -> float:
-        """The mean of the draws; NaN without any."""
+        """The mean of the draws; NaN without draws."""
         return float(np.mean(self.draws)) if self.draws else float("nan")
 
     @property
     def standard_error(self) -> float:
-        """How far that mean may be off for want of draws; NaN for fewer than two."""
+        """The standard error of that mean over the draws; NaN for fewer than two."""
         k = len(self.draws)
         return float(np.std(self.draws, ddof=1) / np.sqrt(k)) if k > 1 else float("nan")

@@ -52,30 +52,31 @@ class Tuner:
         By family: dimensions by name (:class:`~tabseed.space.Int`, ``Float``, ``Choice``), or an
         estimator that declares ``search_space``, such as a generator.
     defaults : dict or None
-        By family: the settings of its first trial. Else an estimator's own, or the middle.
+        By family: the settings of its first trial. If not given: the estimator's own settings, or
+        the middle of the space.
     selector : {"ucb1", "ucb1-raw", "round-robin"}
-        Which family is next (:mod:`tabseed.tune.bandit`).
+        How the next family is chosen (:mod:`tabseed.tune.bandit`).
     proposer : {"ei", "greedy", "random"}
-        Which settings: expected improvement of a Gaussian process; the largest mean predicted
-        by one without noise, as BTB does; uniform draws.
+        How settings are chosen: by expected improvement of a Gaussian process; by the largest mean
+        of a process without noise, as BTB does; by uniform draws.
     n_initial : int or None
-        Trials of a family before "ei" has a say: the defaults, then a Sobol sequence. None: two
-        more than it has dimensions.
+        Trials of a family before "ei" decides: the defaults, then a Sobol sequence. None: two more
+        than the family has dimensions.
     storage : path, SQLAlchemy URL or None
-        A study is kept in this SQLite file, or database, and goes on where it was. None: it is
-        gone when the run ends.
+        The SQLite file or database that keeps the study, so that a later run continues it. None:
+        only the returned study remains.
     name : str
-        Which study of the storage.
+        The name of the study in the storage.
     random_state : int, numpy Generator, SeedSequence or None
-        None: that of the study in the storage, or a new one.
+        None: the seed of the study in the storage, or a new one.
 
-    Two trials of a family never have the same settings; a family that has none left is passed
-    over. A proposal depends on ``random_state`` and on the trials that began and ended before it.
-    One worker gives the same study again, also if it was stopped between. Several, by ``n_jobs``
-    or by as many programs on one storage, see each other's trials in an order that time decides:
-    each trial can be repeated, their sequence cannot.
+    Two trials of a family never have the same settings; a family with no settings left is skipped.
+    A proposal depends on ``random_state`` and on the trials that began and ended before it. One
+    worker reproduces the same study, even if it is interrupted. Several workers, by ``n_jobs`` or
+    by several programs on one storage, see each other's trials in an order that timing decides:
+    each trial can be reproduced, but not their sequence.
 
-    TabseedError for parameters that do not fit, or another study in the storage.
+    Raises TabseedError for parameters that do not fit, or if the storage has another study.
 
     Examples
     --------
@@ -121,14 +122,14 @@ class Tuner:
         self.random_state = random_state
 
     def begin(self, about: Mapping[str, Any] | None = None) -> Study:
-        """Begin the study of the storage, or find it begun, and give it as it is: nothing is tried.
+        """Begin the study in the storage unless it exists, and return it; no trial is run.
 
-        Says early what :meth:`run` would say: TabseedError for parameters that do not fit, or
-        another study in the storage.
+        It raises early what :meth:`run` would raise: TabseedError for parameters that do not fit,
+        or if the storage has another study.
         """
         check_parameters(self)
         if self.storage is None:
-            raise TabseedError("a study that begins before it runs needs a storage")
+            raise TabseedError("begin() needs a storage; give one, or call run()")
         self._worker(Storage(self.storage, self.name), None, about)
         return Study.read(self.storage, self.name)
 
@@ -142,21 +143,21 @@ class Tuner:
         about: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> Study:
-        """Try until the study has ``trials`` trials, or for ``minutes``; one budget at least.
+        """Run trials until the study has ``trials`` of them, or for ``minutes``; give one or both.
 
-        ``objective(family, settings, stream)`` gives a number, larger is better, or several:
-        repeated draws, whose spread tells how noisy they are. Its random numbers come from
-        ``stream``, a SeedSequence, the trial's own. A TabseedError fails the trial, whose
-        message is kept and which counts as bad as the worst; so does a value that is not
-        finite. Any other error is kept too, and ends the run. ``trials`` counts those that the
-        storage has already; a trial that was cut off is begun again first. A trial under way
-        when the minutes are over is finished.
+        ``objective(family, settings, stream)`` returns a number, larger is better, or several:
+        repeated draws, whose spread shows how noisy they are. Its random numbers come from
+        ``stream``, the trial's own SeedSequence. If it raises TabseedError or returns a value that
+        is not finite, the trial fails: its message is kept, and it counts as the worst value. Any
+        other error is kept too, and ends the run. ``trials`` includes those in the storage already;
+        an interrupted trial is restarted first. A trial that runs when the minutes are over is
+        finished.
 
-        ``n_jobs`` trials run at once (None: one), by joblib, whose backend may be set around this
-        (``joblib.parallel_config``); processes need an objective that can be sent to them.
-        ``about`` is what the objective rests on (data, target, settings), as JSON holds it: kept
-        with the study, which goes on only where all of it is the same.
-        ``progress(done, total, message)`` counts trials, or seconds if only these are bounded.
+        ``n_jobs`` trials run at once (None: one), by joblib, whose backend can be set around this
+        (``joblib.parallel_config``); processes need an objective that can be pickled. ``about``
+        describes what the objective depends on (data, target, settings) in JSON values: it is kept
+        with the study, which continues only if all of it is the same.
+        ``progress(done, total, message)`` counts trials, or seconds if only ``minutes`` is given.
         """
         check_parameters(self)
         if trials is None and minutes is None:
@@ -192,9 +193,9 @@ class Tuner:
     def _worker(
         self, storage: Storage, trials: int | None, about: Mapping[str, Any] | None
     ) -> _Worker:
-        """Begin the study, or take it up; TabseedError where it is another one."""
+        """Begin or continue the study; TabseedError if the storage has another one."""
         if not self.spaces:
-            raise TabseedError("a tuner needs a family at least")
+            raise TabseedError("a tuner needs one family or more in spaces")
         spaces, defaults = {}, {}
         for family, declared in self.spaces.items():
             first = (self.defaults or {}).get(family)
@@ -206,16 +207,16 @@ class Tuner:
                 "seed": seed_sequence(self.random_state).generate_state(4).tolist(),
             }
         )
-        kept, asked = json.loads(storage.begin(own)), json.loads(own)
-        other = _differing(kept.get("about", {}), asked["about"])
+        stored, wanted = json.loads(storage.begin(own)), json.loads(own)
+        other = _differing(stored.get("about", {}), wanted["about"])
         fixed = ("spaces",) if self.random_state is None else ("spaces", "seed")
-        other += [what for what in fixed if kept[what] != asked[what]]
+        other += [name for name in fixed if stored[name] != wanted[name]]
         if other:
             raise TabseedError(
-                f"{storage}: its study {self.name!r} has another {', '.join(other)}; name a new "
-                "one, or give what it began with"
+                f"{storage}: the study {self.name!r} has another {', '.join(other)}; name a new "
+                "study, or give what this one began with"
             )
-        rules, stream = (self.selector, self.proposer), np.random.SeedSequence(kept["seed"])
+        rules, stream = (self.selector, self.proposer), np.random.SeedSequence(stored["seed"])
         return _Worker(spaces, defaults, rules, self.n_initial, storage, stream, trials)
 
 
@@ -232,7 +233,7 @@ class _Worker:
     budget: int | None
 
     def work(self, objective: Objective) -> tuple[int, str] | None:
-        """Do one trial; give how many are done, and what this one gave. None: nothing to do."""
+        """Run one trial; return the number of finished trials and a message, or None at the end."""
         worker = worker_name()
         claimed = self._claim(worker)
         if claimed is None:
@@ -253,12 +254,12 @@ class _Worker:
                 keep((), printable(f"{type(error).__name__}: {error}"))
                 raise
             keep(draws, message)
-        said = f"{np.mean(draws):.4g}" if draws else f"failed, {message}"
+        result = f"{np.mean(draws):.4g}" if draws else f"failed, {message}"
         done = sum(row.state != RUNNING for row in self.storage.trials())
-        return done, f"trial {number + 1}, {printable(family)}: {said}"
+        return done, f"trial {number + 1}, {printable(family)}: {result}"
 
     def _claim(self, worker: str) -> tuple[int, str, dict[str, Any]] | None:
-        """Take over a trial that was cut off, or begin a new one."""
+        """Take over an interrupted trial, or begin a new one."""
         while True:
             rows = self.storage.trials()
             for row in rows:
@@ -275,33 +276,33 @@ class _Worker:
                 return number, *chosen
 
     def _choose(self, trials: list[Trial]) -> tuple[str, dict[str, Any]] | None:
-        """Choose family and settings of the trial after these; None if all were tried."""
+        """Choose the family and settings of the next trial; None if all have been tried."""
         number, families = len(trials), list(self.spaces)
         own = [[t for t in trials if t.family == family] for family in families]
         sizes = np.array([self.spaces[family].size for family in families])
-        available = sizes > [len(of) for of in own]
+        available = sizes > [len(trials) for trials in own]
         if not available.any():
             return None
         values = [
-            np.array([t.value if t.draws else -np.inf for t in of if t.state != RUNNING])
-            for of in own
+            np.array([t.value if t.draws else -np.inf for t in trials if t.state != RUNNING])
+            for trials in own
         ]
-        running = np.array([sum(t.state == RUNNING for t in of) for of in own])
+        running = np.array([sum(t.state == RUNNING for t in trials) for trials in own])
         rng = np.random.default_rng(child(self.stream, SELECT, number))
-        at = select(self.rules[0], values, running, rng, available=available)
-        family = families[at]
-        if not own[at]:
+        k = select(self.rules[0], values, running, rng, available=available)
+        family = families[k]
+        if not own[k]:
             return family, self.defaults[family]
         space = self.spaces[family]
         n_initial = len(space) + 2 if self.n_initial is None else self.n_initial
-        streams = child(self.stream, DESIGN, at), child(self.stream, PROPOSE, number)
-        return family, propose(self.rules[1], space, _history(own[at]), n_initial, streams)
+        streams = child(self.stream, DESIGN, k), child(self.stream, PROPOSE, number)
+        return family, propose(self.rules[1], space, _history(own[k]), n_initial, streams)
 
 
 def _declared(
-    family: str, declared: Any, given: Mapping[str, Any] | None
+    family: str, declared: Any, default: Mapping[str, Any] | None
 ) -> tuple[Space, dict[str, Any]]:
-    """Give the space that was passed for a family, and the settings to begin with."""
+    """Return the search space of a family, and the settings of its first trial."""
     if isinstance(declared, Mapping):
         space = Space(declared)
         first = space.settings(np.full(len(space), 0.5))
@@ -309,8 +310,10 @@ def _declared(
         space = Space(declared.search_space)
         first = {name: getattr(declared, name) for name in space.dimensions}
     else:
-        raise TabseedError(f"{family!r}: neither dimensions nor an estimator with search_space")
-    first = first if given is None else dict(given)
+        raise TabseedError(
+            f"{family!r}: give dimensions by name, or an estimator that has a search_space"
+        )
+    first = first if default is None else dict(default)
     try:
         space.point(first)
     except TabseedError as error:
@@ -318,14 +321,14 @@ def _declared(
     return space, first
 
 
-def _differing(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """Name what two studies are about and do not share."""
-    return [what for what in {**kept, **asked} if kept.get(what) != asked.get(what)]
+def _differing(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Return the keys whose values differ."""
+    return [name for name in {**stored, **wanted} if stored.get(name) != wanted.get(name)]
 
 
-def _draws(given: Any) -> tuple[float, ...]:
-    """Take what an objective gave as one or more finite numbers."""
-    draws = np.atleast_1d(np.asarray(given, dtype=np.float64))
+def _draws(result: Any) -> tuple[float, ...]:
+    """Return the result of an objective as a tuple; TabseedError unless all are finite numbers."""
+    draws = np.atleast_1d(np.asarray(result, dtype=np.float64))
     if draws.ndim != 1 or len(draws) == 0 or not np.isfinite(draws).all():
-        raise TabseedError("the objective gave no finite number")
+        raise TabseedError("the objective returned no finite number")
     return tuple(draws.tolist())

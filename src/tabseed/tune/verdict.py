@@ -1,9 +1,9 @@
-"""The settings that were chosen against others, on rows that no trial saw.
+"""Compare the chosen settings with others, on rows that no trial saw.
 
-Notation: n test rows, G draws, psi_i the part of row i in a score, whose mean over rows it is.
+Notation: n test rows, G draws, psi_i the part of row i in a score, which is the mean of all psi_i.
 
-The value at which settings were chosen is the best of many noisy ones: it flatters them. Test rows
-are used once, after the choice.
+The value of the chosen trial is the best of many noisy ones, so it flatters the chosen settings.
+The test rows are used once, after the choice.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from tabseed.table import Table
 from tabseed.tune.objectives import judge, judged
 
 CHOSEN = "chosen"
-GAIN = "+.4f"  # form of a gain
+GAIN = "+.4f"  # the format of a gain
 GAIN_DRAWS, LIKENESS_DRAWS = 10, 3
-PREPARE, RUN = range(2)  # streams below that of a comparison
+PREPARE, RUN = range(2)  # streams below the one of a comparison
 
 
 @dataclass(frozen=True, repr=False)
 class Verdict(Finding):
-    """Mean scores by name, and by how much "chosen" is better than each other, positive: better.
+    """Mean scores by name, and the gain of "chosen" over each of the others.
 
-    An interval is over the test rows and the draws; the training rows are those of one split, so
-    that what another split would give is not in it.
+    A positive gain means that "chosen" is better. An interval covers the choice of test rows and
+    draws; the training rows are those of one split, so it does not cover the choice of these.
     """
 
-    title = "The settings that were chosen, on rows that no trial saw"
+    title = "The chosen settings, on rows that no trial saw"
 
     score: str
     scores: dict[str, float]
@@ -56,7 +56,7 @@ class Verdict(Finding):
 
     @property
     def verdict(self) -> str:
-        """What the test rows say, in a sentence."""
+        """The result on the test rows, in a sentence."""
         if not self.over:
             score = number(self.scores[CHOSEN])
             return (
@@ -73,14 +73,16 @@ class Verdict(Finding):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the intervals leave out."""
+        """What the intervals do not cover."""
         if not self.over:
             return ()
-        return ("The intervals do not hold what another sample of training rows would change.",)
+        return (
+            "The intervals do not cover how another sample of training rows would change this.",
+        )
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """Each contender, its score, and by how much the choice is better."""
+        """Each contender, its score, and the gain of the choice over it."""
         return (
             Heading.text("", "contender"),
             Heading.number(self.score, "score"),
@@ -89,7 +91,7 @@ class Verdict(Finding):
         )
 
     def rows(self) -> list[Row]:
-        """Give each contender, and by how much the choice, which has no gain itself, is better."""
+        """Return each contender and the gain of the choice over it; the choice itself has none."""
         return [
             {
                 "contender": name,
@@ -104,7 +106,7 @@ class Verdict(Finding):
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything in JSON-ready form."""
         return {
             "verdict": self.verdict,
             "sentence": self.verdict,
@@ -119,20 +121,20 @@ class Verdict(Finding):
     def _page(self) -> dict[str, Any]:
         return {
             "lines": on_one_axis([Line.of(name, gain) for name, gain in self.over.items()]),
-            "axis": f"By how much the {CHOSEN} settings are better, in {self.score}.",
+            "axis": f"How much better the {CHOSEN} settings are, in {self.score}.",
             "value": "gain",
             "form": GAIN,
             "table_title": "All contenders",
         }
 
     def _settings(self) -> dict[str, str]:
-        return {"rows to test by": str(self.n_test), "draws": str(self.draws)}
+        return {"test rows": str(self.n_test), "draws": str(self.draws)}
 
 
 def _relation(gain: Estimate) -> str:
     if gain.low > 0:
         return "better than"
-    return "worse than" if gain.high < 0 else "not told apart from"
+    return "worse than" if gain.high < 0 else "not reliably different from"
 
 
 def _gain(gain: Estimate) -> str:
@@ -150,9 +152,9 @@ def gain_verdict(
     model: Any = None,
     random_state: RandomState = 0,
 ) -> Verdict:
-    """Score a model with rows added by each of ``contenders``, "chosen" among them, and by none.
+    """Score a model with rows that each of ``contenders`` adds, and without added rows.
 
-    Cost: a fit of each generator, and G of the model for each.
+    One of the contenders is "chosen". Cost: one fit of each generator, and G of the model for it.
     """
     check_parameters(augmenter)
     stream = seed_sequence(random_state)
@@ -164,20 +166,20 @@ def gain_verdict(
         parts = {"none": _parts(arms.models("none", 1), points, test)}
         for name, generator in contenders.items():
             own = clone(augmenter).set_params(generator=generator)
-            drawing = replace(arms, augmenter=own, stream=child(stream, RUN))
-            parts[name] = _parts(drawing.models("hardest", draws), points, test)
-    score, mine = score_name(train), parts[CHOSEN]
+            own_arms = replace(arms, augmenter=own, stream=child(stream, RUN))
+            parts[name] = _parts(own_arms.models("hardest", draws), points, test)
+    score, chosen = score_name(train), parts[CHOSEN]
     return Verdict(
         score,
         {name: float(p.mean()) for name, p in parts.items()},
-        {name: _interval(mine - p, score) for name, p in parts.items() if name != CHOSEN},
+        {name: _interval(chosen - p, score) for name, p in parts.items() if name != CHOSEN},
         len(test),
         draws,
     )
 
 
 def _interval(difference: np.ndarray, score: str) -> Estimate:
-    """Give the mean (G, n) with its interval over rows and draws; no spread, no width."""
+    """Return the mean of (G, n) with its interval over rows and draws; width 0 without spread."""
     if not np.ptp(difference):
         value = float(difference.mean())
         return Estimate(value, value, value, score, "higher")
@@ -185,16 +187,16 @@ def _interval(difference: np.ndarray, score: str) -> Estimate:
 
 
 def _parts(models: Any, points: np.ndarray, test: Rows) -> np.ndarray:
-    """Give psi of each draw's model, (G, n)."""
+    """Return psi of each draw's model, (G, n)."""
     return np.array([_parts_of(model, points, test) for model in models])
 
 
 def _parts_of(model: Any, points: np.ndarray, test: Rows) -> np.ndarray:
     regression = test.task == "regression"
-    said = model.predict(points) if regression else model.predict_proba(points)
-    rows = score_rows(test.task, test.y, said)
+    predictions = model.predict(points) if regression else model.predict_proba(points)
+    rows = score_rows(test.task, test.y, predictions)
     if rows is None:
-        raise TooFewRowsError("the rows to test by hold one class only; test by more of them")
+        raise TooFewRowsError("the test rows have one class only; set more rows aside")
     return 2 * rows - 1 if len(test.classes) == 2 else rows
 
 
@@ -208,26 +210,30 @@ def likeness_verdict(
     metric: Metric[Any] | None = None,
     random_state: RandomState = 0,
 ) -> Verdict:
-    """Judge rows of each of ``contenders``, "chosen" among them, by the test rows.
+    """Compare the rows of each of ``contenders`` with the test rows; one of them is "chosen".
 
-    The interval of a difference adds the variances of both, as if each had test rows of its own:
-    it is too wide rather than too narrow.
+    The interval of a difference adds the variances of both, as if each had its own test rows: it
+    is too wide rather than too narrow.
     """
     stream = seed_sequence(random_state)
     metric = judge() if metric is None else metric
-    found = {
+    estimates = {
         name: [
-            one.headline
-            for one in judged(made, (train, test), target, metric, draws, child(stream, RUN))
+            result.headline
+            for result in judged(
+                generator, (train, test), target, metric, draws, child(stream, RUN)
+            )
         ]
-        for name, made in contenders.items()
+        for name, generator in contenders.items()
     }
-    values = {name: float(np.mean([e.value for e in es])) for name, es in found.items()}
-    half = {name: float(np.mean([e.high - e.low for e in es])) / 2 for name, es in found.items()}
+    values = {name: float(np.mean([e.value for e in each])) for name, each in estimates.items()}
+    half = {
+        name: float(np.mean([e.high - e.low for e in each])) / 2 for name, each in estimates.items()
+    }
     sign = 1 if metric.better == "higher" else -1
     over = {}
-    for name in (n for n in found if n != CHOSEN):
+    for name in (n for n in estimates if n != CHOSEN):
         gain = sign * (values[CHOSEN] - values[name])
-        wide = math.hypot(half[CHOSEN], half[name])
-        over[name] = Estimate(gain, gain - wide, gain + wide, metric.unit, "higher")
+        width = math.hypot(half[CHOSEN], half[name])
+        over[name] = Estimate(gain, gain - width, gain + width, metric.unit, "higher")
     return Verdict(f"JS, {metric.unit}", values, over, len(test), draws)

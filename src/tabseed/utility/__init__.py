@@ -1,1 +1,1 @@
-"""Utility: will a model trained on synthetic rows do as well, and would you pick the same model?"""
+"""Utility: does a model trained on synthetic rows do as well, and would you pick the same model?"""

@@ -1,7 +1,7 @@
-"""Several synthetic tables: what averaging models of m of them is worth; estimates combined.
+"""Several synthetic tables: what it gains to average models that are trained on m of them.
 
 Notation: K models, D tables, S seeds, h held-out rows, m tables used, n real rows, k rows of a
-synthetic table; e_d the error of the model trained on table d, at a row.
+synthetic table; e_d is the error, at a row, of the model trained on table d.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from tabseed.table import Frame
 from tabseed.utility.measure import SYNTHETIC, Measured
 from tabseed.utility.problem import Problem, loss, residuals, squared_name
 
-LEARN, DRAW = 0, 1  # streams below that of a set
-MOST_TABLES = 10  # whose subsets, 1,023, are all tried where errors do not multiply out
+LEARN, DRAW = 0, 1  # streams below that of a table
+MOST_TABLES = 10  # up to so many tables all subsets, 1,023 at most, are tried for error rates
 
 
 @dataclass(frozen=True)
 class SeveralSets:
-    """The error A + B/m of averaging what models of m synthetic tables say.
+    """The error A + B/m of averaging the predictions of models of m synthetic tables.
 
-    ``measured`` (K, D) is the mean error of all choices of m = 1..D tables; ``limit`` (K,) A,
-    the error of infinitely many; ``varying`` (K,) B, what averaging takes away. ``by_rows`` and
-    ``by_tables`` (K, 2, 2) are the covariances of both over held-out rows and over ``n_tables``
-    tables, the latter 0 for two, of which nothing can be known. ``heuristic`` says that A + B/m
-    was fitted, not derived: for the error rate.
+    ``measured`` (K, D) is the mean error over all choices of m = 1..D tables; ``limit`` (K,) is A,
+    the error for infinitely many tables; ``varying`` (K,) is B, the part that averaging removes.
+    ``by_rows`` and ``by_tables`` (K, 2, 2) are the covariances of A and B over held-out rows and
+    over ``n_tables`` tables; two tables cannot show the latter, which is then 0. ``heuristic`` says
+    that A + B/m is fitted, not derived, as it is for the error rate.
     """
 
     models: tuple[str, ...]
@@ -52,24 +52,24 @@ class SeveralSets:
 
     @property
     def tables_counted(self) -> bool:
-        """Whether intervals hold the luck of these tables."""
+        """Whether the intervals cover the random choice of these tables."""
         return self.n_tables > 2
 
     def predicted(self, m: float) -> list[Estimate]:
-        """Predict each model's error with m tables (``math.inf``: the limit), 95 % intervals."""
+        """Return each model's predicted error with m tables (``math.inf``: the limit)."""
         if not m >= 1:
             raise TabseedError(f"a model needs 1 table or more, got {m}")
         return self._estimates(np.array([1.0, 1 / m]))
 
     def gain(self, m: float) -> list[Estimate]:
-        """Predict by how much m tables lower each model's error below that with one."""
+        """Return by how much m tables are predicted to lower each model's error, against one."""
         gains = self._estimates(np.array([0.0, 1 - 1 / m]))
         return [replace(gain, better="higher") for gain in gains]
 
     def worth(self, tolerance: float = 0.01) -> list[int | None]:
-        """Give the smallest m whose error is at most 1 + ``tolerance`` times the limit's.
+        """Return the smallest m whose error is at most 1 + ``tolerance`` times the limit.
 
-        1 where averaging gains nothing; None where the limit is not above 0.
+        It is 1 if averaging gains nothing, and None if the limit is not above 0.
         """
         if not tolerance > 0:
             raise TabseedError(f"tolerance is a share above 0, got {tolerance}")
@@ -78,18 +78,19 @@ class SeveralSets:
             for a, b in zip(self.limit.tolist(), self.varying.tolist(), strict=True)
         ]
 
-    def _estimates(self, at: np.ndarray) -> list[Estimate]:
-        value = np.stack([self.limit, self.varying], axis=1) @ at
-        # half widths squared add up: rows by the normal law, few tables by Student's
+    def _estimates(self, factors: np.ndarray) -> list[Estimate]:
+        """Return estimates of ``factors`` (2,) times A and B, with 95 % intervals."""
+        value = np.stack([self.limit, self.varying], axis=1) @ factors
+        # squares of half widths add up; rows follow the normal law, few tables Student's
         wide = 1.96**2 * self.by_rows + student.ppf(0.975, self.n_tables - 1) ** 2 * self.by_tables
-        half = np.sqrt(np.maximum(np.einsum("i,kij,j->k", at, wide, at), 0))
+        half = np.sqrt(np.maximum(np.einsum("i,kij,j->k", factors, wide, factors), 0))
         return [
             Estimate(float(v), float(v - w), float(v + w), self.loss)
             for v, w in zip(value, half, strict=True)
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything in JSON-ready form."""
         return {
             "models": list(self.models),
             "loss": self.loss,
@@ -103,46 +104,46 @@ class SeveralSets:
 
 
 def error_of_several(measured: Measured, *, error_rate: bool = False) -> SeveralSets:
-    """Measure what averaging the models of several synthetic tables does, and predict it for more.
+    """Measure the effect of averaging models of several synthetic tables, and predict it for more.
 
-    What models say of a held-out row is averaged over m of D tables: class shares, or numbers.
-    The error is the squared one, for classes the Brier score (sum over classes of the squared
-    error of the share, 0 to 2). Then the mean error of all choices of m tables is A + B/m exactly,
-    A the mean of e_d e_d' over pairs of tables, A + B that of e_d^2, and so for any m beyond D in
-    expectation. With ``error_rate`` it is the share of classes named wrong, of all subsets of at
-    most 10 tables, and A + B/m a least-squares fit: a heuristic.
+    The predictions for a held-out row, class shares or numbers, are averaged over m of D tables.
+    The error is the squared error, for classes the Brier score (the sum over classes of the squared
+    error of the share, 0 to 2). Then the mean error over all choices of m tables is exactly
+    A + B/m, where A is the mean of e_d e_d' over pairs of tables and A + B that of e_d^2; for m
+    beyond D this holds in expectation. With ``error_rate`` the error is the share of wrong classes,
+    over all subsets of at most 10 tables, and A + B/m is a least-squares fit: a heuristic.
 
-    Tables must come from generators trained independently (:func:`independent_sets`): of tables
-    from one generator only the noise of drawing is averaged away. The variance over tables is
-    a jackknife's, rough for few of them.
+    The tables must come from generators trained independently (:func:`independent_sets`): with
+    tables from one generator, only the noise of drawing averages out. The variance over tables is
+    that of a jackknife, which is rough for few tables.
 
-    Raises TabseedError for fewer than 2 tables, or an error rate of a regression.
+    Raises TabseedError for fewer than 2 tables, or for an error rate of a regression.
     """
-    said, problem = measured.on_holdout[SYNTHETIC], measured.problem
-    tables = said.shape[1]
+    outputs, problem = measured.on_holdout[SYNTHETIC], measured.problem
+    tables = outputs.shape[1]
     if tables < 2:
         raise TabseedError(f"averaging needs 2 synthetic tables or more, got {tables}")
     if error_rate and problem.task == "regression":
-        raise TabseedError("an error rate is of classes; leave error_rate out")
+        raise TabseedError("only classes have an error rate; leave error_rate out")
     if error_rate:
-        said = said[:, :MOST_TABLES]
-        tables = said.shape[1]
-    kind = _Voted if error_rate else _Multiplied
-    each = [kind.of(problem, measured.y, model) for model in said]
-    everything = np.arange(tables)
-    parts = np.stack([model.parts(everything) for model in each])  # (K, 2, h)
+        outputs = outputs[:, :MOST_TABLES]
+        tables = outputs.shape[1]
+    kind = _BySubsets if error_rate else _ByProducts
+    models = [kind.of(problem, measured.y, output) for output in outputs]
+    every = np.arange(tables)
+    parts = np.stack([model.parts(every) for model in models])  # (K, 2, h)
     mean = parts.mean(axis=-1)
     by_rows = np.stack([np.cov(part) / part.shape[1] for part in parts])
     by_tables = np.zeros_like(by_rows)
     if tables >= 3:
-        kept = [np.delete(everything, d) for d in everything]
-        without = np.array([[m.parts(keep).mean(axis=-1) for keep in kept] for m in each])
-        apart = without - without.mean(axis=1, keepdims=True)
-        by_tables = (tables - 1) / tables * np.einsum("kdi,kdj->kij", apart, apart)
+        others = [np.delete(every, d) for d in every]
+        without = np.array([[model.parts(d).mean(axis=-1) for d in others] for model in models])
+        deviation = without - without.mean(axis=1, keepdims=True)
+        by_tables = (tables - 1) / tables * np.einsum("kdi,kdj->kij", deviation, deviation)
     return SeveralSets(
         models=measured.models,
         loss="error rate" if error_rate else squared_name(problem),
-        measured=np.array([model.measured() for model in each]),
+        measured=np.array([model.measured() for model in models]),
         limit=mean[:, 0],
         varying=mean[:, 1],
         by_rows=by_rows,
@@ -153,18 +154,18 @@ def error_of_several(measured: Measured, *, error_rate: bool = False) -> Several
 
 
 @dataclass(frozen=True)
-class _Multiplied:
-    """Residuals of one model, (D, S, h, C): their products say all of squared loss."""
+class _ByProducts:
+    """Residuals of one model, (D, S, h, C), whose products determine the squared loss."""
 
     errors: np.ndarray
 
     @classmethod
-    def of(cls, problem: Problem, y: np.ndarray, said: np.ndarray) -> _Multiplied:
-        return cls(residuals(problem, y, said))
+    def of(cls, problem: Problem, y: np.ndarray, output: np.ndarray) -> _ByProducts:
+        return cls(residuals(problem, y, output))
 
-    def parts(self, keep: np.ndarray) -> np.ndarray:
-        """Give A and B of each row, (2, h), by the tables ``keep``."""
-        e, d = self.errors[keep], len(keep)
+    def parts(self, tables: np.ndarray) -> np.ndarray:
+        """Return A and B of each row, (2, h), from the tables with these indices."""
+        e, d = self.errors[tables], len(tables)
         own = (e**2).sum(axis=(0, 3))
         pairs = ((e.sum(axis=0) ** 2).sum(axis=-1) - own) / (d * (d - 1))
         return np.stack([pairs.mean(axis=0), (own / d - pairs).mean(axis=0)])
@@ -176,42 +177,44 @@ class _Multiplied:
 
 
 @dataclass(frozen=True)
-class _Voted:
+class _BySubsets:
     """Error rates (2^D - 1, h) of one model for all subsets of tables, (2^D - 1, D)."""
 
     members: np.ndarray
     errors: np.ndarray
 
     @classmethod
-    def of(cls, problem: Problem, y: np.ndarray, said: np.ndarray) -> _Voted:
-        tables = len(said)
+    def of(cls, problem: Problem, y: np.ndarray, output: np.ndarray) -> _BySubsets:
+        tables = len(output)
         members = (np.arange(1, 2**tables)[:, None] >> np.arange(tables)) & 1
         size = members.sum(axis=1)[:, None, None, None]
-        wrong = np.zeros((len(members), said.shape[2]))
-        for seed in range(said.shape[1]):
-            share = np.tensordot(members, said[:, seed : seed + 1], axes=1) / size
+        wrong = np.zeros((len(members), output.shape[2]))
+        for seed in range(output.shape[1]):
+            share = np.tensordot(members, output[:, seed : seed + 1], axes=1) / size
             wrong += loss(problem, y, share)[:, 0]
-        return cls(members.astype(bool), wrong / said.shape[1])
+        return cls(members.astype(bool), wrong / output.shape[1])
 
-    def parts(self, keep: np.ndarray) -> np.ndarray:
-        by_size = self._by_size(keep)
+    def parts(self, tables: np.ndarray) -> np.ndarray:
+        """Return A and B of each row, (2, h), fitted to subsets of the tables."""
+        by_size = self._by_size(tables)
         m = np.arange(1, len(by_size) + 1)
         design = np.stack([np.ones(len(m)), 1 / m], axis=1)
         return np.asarray(np.linalg.lstsq(design, by_size, rcond=None)[0])
 
-    def _by_size(self, keep: np.ndarray) -> np.ndarray:
-        left_out = np.setdiff1d(np.arange(self.members.shape[1]), keep)
+    def _by_size(self, tables: np.ndarray) -> np.ndarray:
+        """Return the mean error over subsets of m of the tables, (tables, h)."""
+        left_out = np.setdiff1d(np.arange(self.members.shape[1]), tables)
         inside = ~self.members[:, left_out].any(axis=1)
         size = np.where(inside, self.members.sum(axis=1), 0)
-        return np.stack([self.errors[size == m].mean(axis=0) for m in range(1, len(keep) + 1)])
+        return np.stack([self.errors[size == m].mean(axis=0) for m in range(1, len(tables) + 1)])
 
     def measured(self) -> list[float]:
-        found = self._by_size(np.arange(self.members.shape[1]))
-        return [float(error) for error in found.mean(axis=1)]
+        errors = self._by_size(np.arange(self.members.shape[1]))
+        return [float(error) for error in errors.mean(axis=1)]
 
 
 def _target_before_sizes(function: Called) -> Called:
-    """Let the target come third, as in the last release, with a FutureWarning."""
+    """Accept the target as third argument, as in the last release, with a FutureWarning."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -239,12 +242,11 @@ def independent_sets(
     random_state: RandomState = 0,
     n_jobs: int | None = None,
 ) -> list[Any]:
-    """Train the generator m times, each from its own stream, and draw n rows of each.
+    """Train the generator m times, each with its own stream, and draw n rows from each.
 
-    What varies between the tables is then the learning too, not only the draw, as far as the
-    generator is random at all: of one that is not, train it on bootstrap samples. Table i is the
-    same whatever m. Gives m frames of the kind that came in; the same bytes for any ``n_jobs``.
-    Cost: m fits.
+    The tables then differ by the learning too, not only by the draw, if the generator learns at
+    random; train one that does not on bootstrap samples. Table i does not depend on m. Returns m
+    frames of the kind that came in; the same bytes for any ``n_jobs``. Cost: m fits.
     """
     check("independent_sets", "n", n, Whole(0))
     check("independent_sets", "m", m, Whole(1))
@@ -258,6 +260,3 @@ def _one_set(
 ) -> Any:
     fitted = seeded(generator, child(stream, LEARN)).fit(table, target=target)
     return fitted.sample(n, random_state=child(stream, DRAW))
-
-
-# --- estimates from several tables --------------------------------------------------------------

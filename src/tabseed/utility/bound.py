@@ -1,6 +1,7 @@
-"""What a divergence of features alone lets one say of a gap, and the design that swaps the laws.
+"""Bound a gap by the divergence of the features alone, and separate the two laws by swaps.
 
-Notation: P, Q real and synthetic law of features, r = dP/dQ, chi2 = chi2(P || Q) = E_Q[r^2] - 1.
+Notation: P and Q are the real and the synthetic law of features, r = dP/dQ,
+chi2 = chi2(P || Q) = E_Q[r^2] - 1.
 """
 
 from __future__ import annotations
@@ -28,12 +29,10 @@ UNITS: dict[Loss, str] = {"squared": RISKS["regression"], "0-1": RISKS["classifi
 def shift_bound(chi2: float, sd: float) -> float:
     """Bound |E_P g - E_Q g| by sqrt(chi2) sd_Q[g], by Cauchy and Schwarz on E_Q[(r - 1)(g - c)].
 
-    0 where either factor is 0, though the other be infinite: a constant has no shift.
+    The bound is 0 if either factor is 0, even if the other is infinite: a constant has no shift.
     """
     if not chi2 >= 0:
-        raise TabseedError(
-            f"chi2 is a divergence, from 0 on, got {chi2}; take 0 for an estimate < 0"
-        )
+        raise TabseedError(f"chi2 must be 0 or more, got {chi2}; pass 0 for a negative estimate")
     return 0.0 if chi2 == 0 or sd == 0 else math.sqrt(chi2) * sd
 
 
@@ -45,9 +44,9 @@ class BoundReport:
     ``estimation`` are the other two terms, as measured
     (:class:`~tabseed.utility.decomposition.Decomposition`), and the gap lies within
     ``feature_bound`` of their sum: from ``low`` to ``high``; ``size`` bounds its absolute value.
-    All are estimates from samples, chi2 above all, of which samples give no upper bound: hence
-    ``certified`` is False, always. ``feature`` is the term itself, for comparison: the bound is
-    loose. ``approximate`` as in a Decomposition.
+    All are estimates from samples, and samples give no upper bound of chi2: ``certified`` is
+    therefore always False. ``feature`` is the term itself, for comparison: the bound is loose.
+    ``approximate`` is that of the Decomposition.
     """
 
     model: str
@@ -65,7 +64,7 @@ class BoundReport:
     label: str = LABEL
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything in JSON-ready form."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -80,9 +79,9 @@ class BoundReport:
 def utility_bound(measured: Measured, chi2: float) -> tuple[BoundReport, ...]:
     """Bound each model's gap by the chi-square divergence of the features, real || synthetic.
 
-    ``chi2`` may come from anywhere: a closed form, or an estimate, whose uncertainty is not
-    carried on. Var_Q[b] is that over the synthetic rows set aside, averaged over draws and
-    seeds. TabseedError for a negative one.
+    ``chi2`` may be a closed form or an estimate; the uncertainty of an estimate is not carried on.
+    Var_Q[b] is the variance over the synthetic rows set aside, averaged over draws and seeds.
+    TabseedError for a negative ``chi2``.
     """
     return tuple(
         _bound(model, rows, measured, chi2)
@@ -93,18 +92,18 @@ def utility_bound(measured: Measured, chi2: float) -> tuple[BoundReport, ...]:
 def _bound(model: str, rows: Contributions, measured: Measured, chi2: float) -> BoundReport:
     terms = rows.terms
     spread = float(np.mean([b.std(axis=-1).mean() for b in rows.shift_aside]))
-    most = shift_bound(chi2, spread)
+    bound = shift_bound(chi2, spread)
     rest = terms.response.value + terms.estimation.value
     return BoundReport(
         model=model,
         chi2=float(chi2),
-        feature_bound=most,
+        feature_bound=bound,
         feature=terms.feature.value,
         response=terms.response.value,
         estimation=terms.estimation.value,
-        low=rest - most,
-        high=rest + most,
-        size=abs(rest) + most,
+        low=rest - bound,
+        high=rest + bound,
+        size=abs(rest) + bound,
         unit=RISKS[measured.problem.task],
         approximate=not measured.response_known,
     )
@@ -119,9 +118,9 @@ class SwapDesign:
 
     ``real_real``, ``real_synthetic`` (real features, synthetic responses) and
     ``synthetic_synthetic`` are plain means; ``synthetic_real`` needs an oracle or a density
-    ratio, else None. ``response_gap`` = real_real - real_synthetic, paired by row, and
-    ``feature_gap`` = real_synthetic - synthetic_synthetic: they add to the real less the
-    synthetic risk. ``ess`` is the effective share of the rows that were weighted; None otherwise.
+    ratio, and is None without. ``response_gap`` = real_real - real_synthetic, paired by row, and
+    ``feature_gap`` = real_synthetic - synthetic_synthetic: their sum is the real minus the
+    synthetic risk. ``ess`` is the effective share of the weighted rows; None without weights.
     """
 
     real_real: Estimate
@@ -133,7 +132,7 @@ class SwapDesign:
     ess: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything in JSON-ready form."""
         return asdict(self)
 
 
@@ -147,28 +146,29 @@ def swap_design(
     ratio: np.ndarray | None = None,
     oracle: Callable[[Any], np.ndarray] | None = None,
 ) -> SwapDesign:
-    """Take the laws of features and responses apart, for one predictor.
+    """Separate the effects of the laws of features and of responses, for one predictor.
 
-    ``real`` and ``synthetic`` are features (whatever ``predict`` takes) and labels, (h,) and (k,),
-    of rows that trained neither; ``sampled`` (h,) are synthetic responses to the real features
-    (``FeatureResponse.sample_response``). The fourth cell is E_Q of the loss by real labels: from
-    ``oracle``, which draws them for given features (simulated laws), or from real rows weighted by
-    1 / r, ``ratio`` (h,) being r = dP/dQ at each. Weights are normalised to mean 1, and their
-    own error is not in the interval. TabseedError for lengths that do not match.
+    ``real`` and ``synthetic`` are features (in the form that ``predict`` takes) and labels, (h,)
+    and (k,), of rows that trained neither the predictor nor the generator; ``sampled`` (h,) are
+    synthetic responses to the real features (``FeatureResponse.sample_response``). The fourth cell
+    is E_Q of the loss with real labels: from ``oracle``, which draws labels for given features
+    (simulated laws), or from real rows weighted by 1 / r, where ``ratio`` (h,) is r = dP/dQ at each
+    row. Weights are normalised to mean 1; the interval does not include their own error.
+    TabseedError for lengths that do not match.
     """
     (x, y), (x_synthetic, y_synthetic) = real, synthetic
     if len(sampled) != len(y) or (ratio is not None and len(ratio) != len(y)):
-        raise TabseedError("swap_design: sampled and ratio have one value for each real row")
-    said, said_synthetic = predict(x), predict(x_synthetic)
-    real_real, real_synthetic = (_losses(said, labels, loss) for labels in (y, sampled))
-    both_synthetic = _losses(said_synthetic, y_synthetic, loss)
+        raise TabseedError("swap_design: sampled and ratio must have one value for each real row")
+    predicted, predicted_synthetic = predict(x), predict(x_synthetic)
+    real_real, real_synthetic = (_losses(predicted, labels, loss) for labels in (y, sampled))
+    both_synthetic = _losses(predicted_synthetic, y_synthetic, loss)
     added, unit = BALANCED if loss == "0-1" else (), UNITS[loss]
     fourth, ess = None, None
     if oracle is not None:
-        fourth = _losses(said_synthetic, oracle(x_synthetic), loss)
+        fourth = _losses(predicted_synthetic, oracle(x_synthetic), loss)
     elif ratio is not None:
         if not (np.isfinite(ratio).all() and (ratio > 0).all()):
-            raise TabseedError("swap_design: a density ratio is finite and above 0")
+            raise TabseedError("swap_design: every density ratio must be finite and above 0")
         weight = 1 / np.asarray(ratio)
         weight = weight / weight.mean()
         mean = (weight * real_real).mean()
@@ -189,14 +189,14 @@ def swap_design(
     )
 
 
-def _losses(said: np.ndarray, y: np.ndarray, loss: Loss) -> np.ndarray:
-    if len(said) != len(y):
-        raise TabseedError(f"swap_design: {len(said)} predictions for {len(y)} labels")
+def _losses(predicted: np.ndarray, y: np.ndarray, loss: Loss) -> np.ndarray:
+    if len(predicted) != len(y):
+        raise TabseedError(f"swap_design: {len(predicted)} predictions for {len(y)} labels")
     if loss == "squared":
-        return np.asarray((np.asarray(said) - np.asarray(y)) ** 2, dtype=np.float64)
+        return np.asarray((np.asarray(predicted) - np.asarray(y)) ** 2, dtype=np.float64)
     if loss == "0-1":
-        return np.asarray((np.asarray(said) != np.asarray(y)).astype(np.float64))
-    raise TabseedError(f"loss is 'squared' or '0-1', got {loss!r}")
+        return np.asarray((np.asarray(predicted) != np.asarray(y)).astype(np.float64))
+    raise TabseedError(f"loss must be 'squared' or '0-1', got {loss!r}")
 
 
 def _cell(rows: np.ndarray, loss: Loss) -> Estimate:

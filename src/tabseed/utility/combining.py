@@ -13,25 +13,25 @@ from tabseed.errors import TabseedError
 
 Rule = Literal["rrr", "simple", "proper", "incomplete"]
 RULES: dict[Rule, str] = {
-    "rrr": "Raghunathan, Reiter and Rubin: sets from posterior draws of the law",
-    "simple": "sets from one fitted law, its parameters not drawn",
-    "proper": "sets from laws whose parameters are drawn anew for each",
-    "incomplete": "real rows of which some cells only are synthetic",
+    "rrr": "Raghunathan, Reiter and Rubin: tables from posterior draws of the law",
+    "simple": "tables from one fitted law, whose parameters are not drawn",
+    "proper": "tables from laws whose parameters are drawn anew for each",
+    "incomplete": "real rows, only some of whose cells are synthetic",
 }
 TOO_SHORT = (
-    "these rules hold for parametric laws that are right; with deep generators intervals are too "
-    "short and tests reject too often (Decruyenaere et al., UAI 2024)"
+    "these rules hold for correctly specified parametric laws; with deep generators, intervals are "
+    "too short and tests reject too often (Decruyenaere et al., UAI 2024)"
 )
 Pair = tuple[np.ndarray, np.ndarray]  # variance, degrees of freedom
 
 
 @dataclass(frozen=True)
 class Combined:
-    """An estimate from m synthetic tables, with its variance for the law of the real rows.
+    """An estimate from m synthetic tables, with its variance about the law of the real rows.
 
-    ``estimate``, ``variance``, ``low``, ``high`` and ``degrees`` (of freedom, of the t interval)
+    ``estimate``, ``variance``, ``low``, ``high`` and ``degrees`` (of freedom of the t interval)
     have the shape of one estimate. ``raw_variance`` is T before any adjustment; ``adjusted``
-    says where T was not above 0 and was replaced. ``warning`` says what no rule mends.
+    shows where T was not above 0 and was replaced. ``warning`` names a problem that no rule solves.
     """
 
     rule: Rule
@@ -45,7 +45,7 @@ class Combined:
     warning: str = TOO_SHORT
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready; None for infinite degrees of freedom."""
+        """Return everything in JSON-ready form; infinite degrees of freedom are None."""
         degrees = self.degrees.astype(object)
         degrees[~np.isfinite(self.degrees)] = None
         return {
@@ -65,34 +65,35 @@ class Combined:
 def combine_estimates(
     estimates: Any, variances: Any, n: int, k: int, *, rule: Rule = "simple", level: float = 0.05
 ) -> Combined:
-    """Combine an estimate made on each of m synthetic tables, with an honest variance.
+    """Combine the estimates from m synthetic tables, with an honest variance.
 
-    WARNING: these rules hold where the generator is a parametric law that is right, estimated at
-    the usual rate 1/sqrt(n). Deep generators are neither: there intervals are too short and tests
-    reject too often, whatever the rule (Decruyenaere et al., UAI 2024). The result repeats it.
+    WARNING: these rules hold if the generator is a correctly specified parametric law, estimated at
+    the usual rate 1/sqrt(n). Deep generators are neither: their intervals are too short and tests
+    reject too often, with any rule (Decruyenaere et al., UAI 2024). The result repeats this.
 
-    ``estimates`` and ``variances`` are (m,) or (m, p): on each table of k rows, the estimate and
+    ``estimates`` and ``variances`` are (m,) or (m, p): for each table of k rows, the estimate and
     its variance, computed as if the k rows were real; n is the number of real rows. With q the
     estimates, b their variance between tables and v the mean of ``variances``, the variance is
 
     - "simple", tables from one fitted law: T = v (k/n) (1 + n/(k m)). One table of n rows: 2 v.
     - "proper", the law's parameters drawn anew for each table: T = v (k/n) (1 + (n/k + 1)/m).
     - "incomplete", real rows with some synthetic cells (then k = n): T = v + b/m.
-    - "rrr", parameters drawn anew, nothing assumed of v's rate: T = (1 + 1/m) b - v (Raghunathan,
-      Reiter and Rubin, J. Official Statistics 19, 2003). It can be negative; then v k/n is taken
-      in its place (Reiter, J. Official Statistics 18, 2002), and ``adjusted`` says where.
+    - "rrr", parameters drawn anew, with no assumption on the rate of v: T = (1 + 1/m) b - v
+      (Raghunathan, Reiter and Rubin, J. Official Statistics 19, 2003). It can be negative; v k/n
+      then replaces it (Reiter, J. Official Statistics 18, 2002), and ``adjusted`` shows where.
 
-    Intervals are of a t distribution with (m - 1) (1 - v/((1 + 1/m) b))^2 degrees of freedom for
-    "rrr", (m - 1) (1 + v m/b)^2 for "incomplete", else and where adjusted of the normal one.
+    Intervals use a t distribution with (m - 1) (1 - v/((1 + 1/m) b))^2 degrees of freedom for "rrr"
+    and (m - 1) (1 + v m/b)^2 for "incomplete"; in all other cases, and where T was adjusted, they
+    use the normal distribution.
 
-    Raises TabseedError for arrays that do not fit, and for one table where b is needed.
+    Raises TabseedError for arrays that do not fit, and for a single table if b is needed.
     """
     q, u = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
     _check_estimates(q, u, n, k, rule, level)
     m = len(q)
-    v, combined = u.mean(axis=0), _RULES[rule]
+    v = u.mean(axis=0)
     b = q.var(axis=0, ddof=1) if m > 1 else np.zeros(q.shape[1:])
-    raw, degrees = combined(v, b, m, k / n)
+    raw, degrees = _RULES[rule](v, b, m, k / n)
     adjusted = (raw <= 0) & (v > 0)
     variance = np.where(adjusted, v * k / n, raw)
     degrees = np.where(adjusted, np.inf, degrees)
@@ -115,14 +116,14 @@ def _check_estimates(q: np.ndarray, u: np.ndarray, n: int, k: int, rule: str, le
         raise TabseedError(f"rules are {', '.join(RULES)}; got {rule!r}")
     if q.shape != u.shape or q.ndim not in (1, 2) or not len(q):
         raise TabseedError(
-            f"estimates and variances are (m,) or (m, p), both alike; got {q.shape}, {u.shape}"
+            f"estimates and variances must both be (m,) or both (m, p); got {q.shape}, {u.shape}"
         )
     if not (np.isfinite(q).all() and np.isfinite(u).all() and (u >= 0).all()):
         raise TabseedError("estimates and variances must be finite, and no variance negative")
     if len(q) < 2 and rule in ("rrr", "incomplete"):
         raise TabseedError(f"rule {rule!r} needs 2 tables or more, got {len(q)}")
     if n < 1 or k < 1 or not 0 < level < 1:
-        raise TabseedError(f"n and k are rows and 0 < level < 1; got {n}, {k}, {level}")
+        raise TabseedError(f"n and k must be 1 or more, and 0 < level < 1; got {n}, {k}, {level}")
 
 
 def _simple(v: np.ndarray, b: np.ndarray, m: int, ratio: float) -> Pair:

@@ -12,12 +12,12 @@ from tabseed.estimates.means import BALANCED, Added, Mean, mean_over
 from tabseed.utility.problem import Problem, loss, named
 
 Compared = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Labels, what f~ and f^ say, and the synthetic law's mean response, of the same rows."""
+"""Labels, outputs of f~ and of f^, and the synthetic law's mean response, for the same rows."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """The three terms of one model, and what they add to."""
+    """The three terms of one model's gap, their sum, and the gap itself."""
 
     response: Mean
     feature: Mean
@@ -29,11 +29,11 @@ class Terms:
 
 @dataclass(frozen=True)
 class Contributions:
-    """Each row's part: real rows' (D, S, h), and those set aside, one (S, k_d) a table.
+    """Each row's part: (D, S, h) for held-out rows, and (S, k_d) for the rows set aside of a table.
 
     ``shift`` is b(x), the difference of conditional risks under the synthetic response, and
-    ``surplus`` the difference of losses less b: by the real labels its mean is the response term,
-    by synthetic ones it is 0 if the response is right, which one that was learned is not.
+    ``surplus`` is the difference of losses minus b. With real labels its mean is the response term;
+    with synthetic labels its mean is 0 if the response is exact, which a learned one is not.
     """
 
     surplus: np.ndarray
@@ -45,27 +45,32 @@ class Contributions:
 
     @classmethod
     def of(
-        cls, problem: Problem, held: Compared, aside: Sequence[Compared], *, response_known: bool
+        cls,
+        problem: Problem,
+        held_out: Compared,
+        aside: Sequence[Compared],
+        *,
+        response_known: bool,
     ) -> Contributions:
-        """Work them out for one model, from what it says of rows held out and set aside."""
-        surplus, shift = contributions(problem, *held)
+        """Compute them for one model, from its outputs on the rows held out and set aside."""
+        surplus, shift = contributions(problem, *held_out)
         parts = [contributions(problem, *table) for table in aside]
         added = BALANCED if problem.task == "classification" else ()
-        own = [a for a, _ in parts], [b for _, b in parts]
-        return cls(surplus, shift, *own, not response_known, added)
+        lists = [a for a, _ in parts], [b for _, b in parts]
+        return cls(surplus, shift, *lists, not response_known, added)
 
     @cached_property
     def terms(self) -> Terms:
         """The terms, estimated from all rows."""
         a, b = self.surplus, self.shift
         under = [u + v for u, v in zip(self.surplus_aside, self.shift_aside, strict=True)]
-        missed = [-u for u in self.surplus_aside] if self.learned else []
-        kept = [] if self.learned else self.surplus_aside
+        correction = [-u for u in self.surplus_aside] if self.learned else []
+        rest = [] if self.learned else self.surplus_aside
         return Terms(
-            response=mean_over(a, missed, self.added),
+            response=mean_over(a, correction, self.added),
             feature=mean_over(b, [-v for v in self.shift_aside], self.added),
             estimation=mean_over(None, under, self.added),
-            total=mean_over(a + b, kept, self.added),
+            total=mean_over(a + b, rest, self.added),
             direct=mean_over(a + b, added=self.added),
             difference=mean_over(None, self.surplus_aside, self.added),
         )
@@ -74,7 +79,7 @@ class Contributions:
 def contributions(
     problem: Problem, y: np.ndarray, synthetic: np.ndarray, real: np.ndarray, mean: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give surplus and shift (..., n) from labels, what f~ and f^ say, and the mean response."""
+    """Return surplus and shift, (..., n), given outputs of f~ and f^, and the mean response."""
     if problem.task == "regression":
         shift = (synthetic - mean) ** 2 - (real - mean) ** 2
         return 2 * (synthetic - real) * (mean - y), np.asarray(shift)
@@ -83,5 +88,5 @@ def contributions(
 
 
 def _share(mean: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """Give eta~ of the class named, (..., n), from shares (..., n, C)."""
+    """Return the share of the classes ``number`` (..., n) in shares (..., n, C)."""
     return np.take_along_axis(mean, number[..., None], axis=-1)[..., 0]

@@ -1,8 +1,9 @@
-"""Where a utility gap comes from: wrong responses, wrong features, or a model that fits better.
+"""Find where a utility gap comes from: wrong responses, wrong features, or a better fit.
 
-Notation: P the real law, Q the synthetic law of features, mu(x) = E[y | x] or eta_c(x) =
-P(y = c | x), a tilde for the synthetic law's, f^ trained on real rows and f~ on synthetic ones, R
-and R~ the risks under the real and the synthetic law; squared or 0-1 loss.
+Notation: P is the real law of features, Q the synthetic one; mu(x) = E[y | x] or
+eta_c(x) = P(y = c | x), with a tilde under the synthetic law; f^ is trained on real rows, f~ on
+synthetic ones; R and R~ are the risks under the real and the synthetic law; the loss is squared or
+0-1.
 
     R(f~) - R(f^) = response + feature + estimation
     squared    response    2 E_P[(f~ - f^)(mu~ - mu)]
@@ -11,14 +12,15 @@ and R~ the risks under the real and the synthetic law; squared or 0-1 loss.
                feature     (E_P - E_Q)[eta~_f^ - eta~_f~]
     both       estimation  R~(f~) - R~(f^)
 
-eta_f being the share at x of the class that f names. Proof: let b(x) be the conditional risk of
-f~ less that of f^ under the synthetic response, (f~ - mu~)^2 - (f^ - mu~)^2 or eta~_f^ - eta~_f~
-(1 - eta_f is the risk at x of naming f; noise variances cancel). Then estimation is E_Q b, feature
-E_P b - E_Q b, and response the rest, E_P of the real conditional risks' difference less b:
-(f - mu)^2 - (f - mu~)^2 = (mu~ - mu)(2 f - mu - mu~), of which only 2 f differs between f~ and
-f^; and eta_f^ - eta_f~ - (eta~_f^ - eta~_f~). For two classes the 0-1 terms are 2 E_P[(eta~ -
-eta)(f~ - f^)] and (E_P - E_Q)[(1 - 2 eta~)(f~ - f^)] with labels 0 and 1. The decomposition is
-that of Xu, Sun and Cheng (arXiv 2305.10015) in spirit; these formulas are ours.
+where eta_f is the share at x of the class that f predicts. Proof: let b(x) be the conditional risk
+of f~ minus that of f^ under the synthetic response, (f~ - mu~)^2 - (f^ - mu~)^2 or
+eta~_f^ - eta~_f~ (1 - eta_f is the risk at x of predicting f; noise variances cancel). Then
+estimation is E_Q b, feature is E_P b - E_Q b, and response is the rest, E_P of the difference of
+the real conditional risks minus b: (f - mu)^2 - (f - mu~)^2 = (mu~ - mu)(2 f - mu - mu~), where
+only 2 f differs between f~ and f^; and eta_f^ - eta_f~ - (eta~_f^ - eta~_f~). For two classes the
+0-1 terms are 2 E_P[(eta~ - eta)(f~ - f^)] and (E_P - E_Q)[(1 - 2 eta~)(f~ - f^)] with labels 0 and
+1. The decomposition follows the idea of Xu, Sun and Cheng (arXiv 2305.10015); these formulas are
+ours.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ from tabseed.utility.gap import RISKS, model_first, one
 from tabseed.utility.measure import Measured, Measuring, measure
 
 WORDS = {
-    "response": "the synthetic responses differ from the real ones where the two models do",
-    "feature": "the synthetic features lie elsewhere than the real ones",
+    "response": "the synthetic responses differ from the real ones where the two models disagree",
+    "feature": "the synthetic features have another distribution than the real ones",
     "estimation": "the two models differ in how well they fit the synthetic law",
 }
 
@@ -49,13 +51,14 @@ WORDS = {
 class Decomposition:
     """One model's gap in three terms, each with a 95 % interval over rows, draws and seeds.
 
-    ``total`` is their sum, ``direct`` the gap measured on the rows held out alone. ``difference``,
-    with standard error ``difference_se``, is measured on the synthetic rows set aside; its
-    expectation is 0 if the mean response mu~ or eta~ is the synthetic law's own. Where that is
-    known, it is total - direct. ``approximate`` says that the response was learned from the
-    synthetic rows: the difference is then what that misses, and is taken out of the response term,
-    so that the terms add to the gap; what is left is of second order, the product of the learned
-    response's error and the features' shift. Estimation is mostly negative.
+    ``total`` is their sum; ``direct`` is the gap measured on the held-out rows alone.
+    ``difference``, with standard error ``difference_se``, is measured on the synthetic rows set
+    aside; its expectation is 0 if the mean response mu~ or eta~ is that of the synthetic law. If
+    this response is known, the difference is total - direct. ``approximate`` says that the response
+    was learned from the synthetic rows: the difference is then the error of the learned response,
+    and is subtracted from the response term, so that the terms add up to the gap; the remaining
+    error is of second order, the product of the response's error and the features' shift. The
+    estimation term is usually negative.
     """
 
     model: str
@@ -80,9 +83,9 @@ class Decomposition:
 
     @property
     def dominant(self) -> str | None:
-        """Name the largest of the terms that are told from 0; None if none is."""
-        told = {n: t for n, t in self.terms.items() if not t.low <= 0 <= t.high}
-        return max(told, key=lambda name: abs(told[name].value)) if told else None
+        """The name of the largest term whose interval excludes 0; None if there is none."""
+        clear = {n: t for n, t in self.terms.items() if not t.low <= 0 <= t.high}
+        return max(clear, key=lambda name: abs(clear[name].value)) if clear else None
 
     @property
     def adds_up(self) -> bool:
@@ -90,7 +93,7 @@ class Decomposition:
         return self.difference.low <= 0 <= self.difference.high
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything in JSON-ready form."""
         return {**asdict(self), "dominant": self.dominant, "adds_up": self.adds_up}
 
     def __str__(self) -> str:
@@ -98,7 +101,7 @@ class Decomposition:
             f"{name} {number(term.value, '+.4g')}" for name, term in self.terms.items()
         )
         about = "about " if self.approximate else ""
-        why = "no term is told from 0"
+        why = "no term differs reliably from 0"
         if self.dominant is not None:
             why = f"the {self.dominant} term dominates: {WORDS[self.dominant]}"
         return (
@@ -118,11 +121,12 @@ def utility_decomposition(
     *,
     model: Any,
 ) -> Decomposition:
-    """Say where the gap of :func:`~tabseed.utility.gap.generalization_utility` comes from.
+    """Return where the gap of :func:`~tabseed.utility.gap.generalization_utility` comes from.
 
-    Same arguments. Exact only if ``settings.responses`` gives the synthetic law's own mean response
-    (``FeatureResponse.response_mean``); else a forest learns it, and it is approximate. A fifth of
-    the synthetic rows, at most 2,000, trains nothing and stands for the synthetic law.
+    The arguments are the same. The result is exact only if ``settings.responses`` are the mean
+    responses of the synthetic laws (``FeatureResponse.response_mean``); otherwise a forest learns
+    them, and the result is approximate. A fifth of the synthetic rows, at most 2,000, trains
+    nothing and represents the synthetic law.
     """
     alone = one(model, settings)
     measured = measure(train, synthetic, holdout, target, alone, random_state)
@@ -130,7 +134,7 @@ def utility_decomposition(
 
 
 def decompose(measured: Measured) -> tuple[Decomposition, ...]:
-    """Decompose the gap of each model from what was measured. Cost: passes over the arrays."""
+    """Decompose the gap of each model. Cost: passes over the measured arrays."""
     return tuple(
         _decomposition(model, rows, measured)
         for model, rows in zip(measured.models, measured.contributions, strict=True)
@@ -138,7 +142,7 @@ def decompose(measured: Measured) -> tuple[Decomposition, ...]:
 
 
 def mean_decomposition(measured: Measured) -> Decomposition:
-    """Decompose the mean gap of all models: each row counts with its mean over models."""
+    """Decompose the mean gap over models: each row contributes its mean over models."""
     each = measured.contributions
     mean = replace(
         each[0],
@@ -146,7 +150,7 @@ def mean_decomposition(measured: Measured) -> Decomposition:
         shift=np.mean([c.shift for c in each], axis=0),
         surplus_aside=_means([c.surplus_aside for c in each]),
         shift_aside=_means([c.shift_aside for c in each]),
-        added=each[0].added if len(each) == 1 else (),  # means of models are rarely 0
+        added=each[0].added if len(each) == 1 else (),  # means over models are rarely 0
     )
     return _decomposition("mean of models", mean, measured)
 

@@ -1,4 +1,4 @@
-"""What the page of a utility report shows beside its numbers: intervals and rankings."""
+"""The pictures on the page of a utility report: intervals and rankings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JUDGED = {TSTR: "judged by real rows", TSTS: "judged by synthetic rows"}
 
 
 def costs(rows: Sequence[Row]) -> list[Placed]:
-    """Place what training on synthetic rows costs each model, from the rows of a report."""
+    """Return each model's cost of training on synthetic rows, on one axis, from a report's rows."""
     return on_one_axis(
         [
             Line(
@@ -33,7 +33,7 @@ def costs(rows: Sequence[Row]) -> list[Placed]:
 
 
 def terms(decompositions: Sequence[Decomposition]) -> dict[str, list[Placed]]:
-    """Place each term of every model, all of them on one axis."""
+    """Return each term of every model, all on one axis."""
     lines = {
         name: [Line.of(each.model, each.terms[name]) for each in decompositions] for name in WORDS
     }
@@ -43,10 +43,10 @@ def terms(decompositions: Sequence[Decomposition]) -> dict[str, list[Placed]]:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A ranking beside that by real rows: in words, Kendall's tau, and the sign of each pair.
+    """A ranking compared with that by real rows: in words, by Kendall's tau, and pair by pair.
 
-    ``tau`` is None where all models tie. ``signs`` are by model, best by real rows first: the
-    class and the sign of its pair with each other model in that order.
+    ``tau`` is None if all models tie. ``signs`` has each model, the best by real rows first, with
+    the CSS class and the sign of its pair with each model in that order.
     """
 
     judged: str
@@ -56,7 +56,7 @@ class Ranked:
 
 
 def ranked(ranking: RankingReport, cell: str) -> Ranked:
-    """Show the ranking in ``cell`` beside that by real rows."""
+    """Compare the ranking in ``cell`` with that by real rows."""
     order = ranking.risks[TRTR].argsort(kind="stable")
     agreement = ranking.agreements[cell]
     signs = [

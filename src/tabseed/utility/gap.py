@@ -1,8 +1,9 @@
-"""The utility gap: what training on synthetic rows instead of the real ones costs.
+"""The utility gap: the cost of training on synthetic rows instead of the real ones.
 
-Notation: R the real law's risk (squared error, or the share of wrong classes), f^ trained on the
-real rows, f~ on the synthetic ones; K models, D synthetic tables, S seeds, h rows held out, C
-classes. All is conditional on the training rows: another real table would give another gap.
+Notation: R is the risk under the real law (squared error, or the share of wrong classes), f^ is
+trained on the real rows, f~ on the synthetic ones; K models, D synthetic tables, S seeds, h
+held-out rows, C classes. Everything is conditional on the training rows: another real table would
+give another gap.
 """
 
 from __future__ import annotations
@@ -31,19 +32,20 @@ GAIN = "of what real rows gain over a constant"
 
 @dataclass(frozen=True)
 class UtilityGap:
-    """What one model loses by training on synthetic rows; 95 % intervals over rows, draws, seeds.
+    """The loss of one model by training on synthetic rows; 95 % intervals over rows, draws, seeds.
 
-    ``signed`` is R(f~) - R(f^), paired by row; positive: synthetic is worse. ``absolute`` is its
-    size, the paper's utility; it cannot be negative and is biased upwards near 0. ``relative`` is
-    (R_trivial - R(f~)) / (R_trivial - R(f^)), 1 if nothing is lost, the trivial model saying the
-    mean or the commonest class of the training rows; None where f^ is not reliably better
-    than that, so that no ratio means anything. ``risks`` and ``scores`` (AUC or R2) have one
-    Estimate for each of :data:`~tabseed.utility.measure.SOURCES`, ``score_costs`` the real
-    rows' score less that of each other source. Scores are None where they do not exist: one
-    class, or a constant, held out. ``se_rows``, ``se_draws`` and ``se_seeds`` are the standard
-    errors that each causes in ``signed``. With one draw (one seed) the gap is that of this
-    synthetic table (this seed), and the interval does not hold the luck of it; with few draws it
-    takes their effect for normal (measured: ``benchmarks/utility_coverage.py``).
+    ``signed`` is R(f~) - R(f^), paired by row; positive means that synthetic rows are worse.
+    ``absolute`` is its size, the utility of the paper; it cannot be negative and is biased upwards
+    near 0. ``relative`` is (R_trivial - R(f~)) / (R_trivial - R(f^)), 1 if nothing is lost, where
+    the trivial model predicts the mean or the commonest class of the training rows; it is None if
+    f^ is not reliably better than that, because the ratio then has no meaning. ``risks`` and
+    ``scores`` (AUC or R2) have one Estimate for each of
+    :data:`~tabseed.utility.measure.SOURCES`; ``score_costs`` is the score of the real rows minus
+    that of each other source. Scores are None if they do not exist: one class only, or a constant,
+    is held out. ``se_rows``, ``se_draws`` and ``se_seeds`` are the parts of the standard error of
+    ``signed`` by cause. With one draw (one seed) the gap is that of this synthetic table (this
+    seed), and the interval does not cover the random choice of it; with few draws the interval
+    treats their effect as normal (measured: ``benchmarks/utility_coverage.py``).
     """
 
     model: str
@@ -83,27 +85,27 @@ class UtilityGap:
         return SCORES[self.task]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready."""
+        """Return everything in JSON-ready form."""
         return asdict(self)
 
     def __str__(self) -> str:
         gap, low, high = self.signed.value, self.signed.low, self.signed.high
         if low > 0:
-            says = "training on the synthetic rows costs"
+            result = "training on the synthetic rows costs"
         elif high < 0:
-            says = "training on the synthetic rows gains"
+            result = "training on the synthetic rows gains"
             gap, low, high = -gap, -high, -low
         else:
-            says = "no difference found; training on the synthetic rows costs"
+            result = "no reliable difference; training on the synthetic rows costs"
         return (
-            f"{self.model}: {says} {number(gap, '.4g')} {self.signed.unit} (95 % interval "
+            f"{self.model}: {result} {number(gap, '.4g')} {self.signed.unit} (95 % interval "
             f"{span(low, high, '.4g')}; real {self.risk_real.value:.4g}, trivial "
             f"{self.risk_trivial.value:.4g})"
         )
 
 
 def model_first(function: Called) -> Called:
-    """Let the model come before the tables, as in the last release, with a FutureWarning."""
+    """Accept the model before the tables, as in the last release, with a FutureWarning."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -112,7 +114,7 @@ def model_first(function: Called) -> Called:
                 f"{function.__name__}: the model comes after the tables, as model=...; "
                 "the old order will be removed in the next release",
                 FutureWarning,
-                stacklevel=3,  # it stands below renamed
+                stacklevel=3,  # the decorator renamed is outside
             )
             kwargs["model"], args = args[0], args[1:]
         return function(*args, **kwargs)
@@ -132,15 +134,16 @@ def generalization_utility(
     *,
     model: Any,
 ) -> UtilityGap:
-    """Say what ``model`` loses when it is trained on synthetic instead of the real rows.
+    """Return what ``model`` loses if it is trained on synthetic instead of real rows.
 
-    ``model`` is a scikit-learn estimator; ``train``, ``synthetic`` (one table, or a list of
-    draws, best from generators trained independently) and ``holdout`` are frames or Tables;
-    ``settings`` are seeds and jobs. Rows held out must have trained neither model nor generator.
+    ``model`` is a scikit-learn estimator; ``train``, ``synthetic`` (one table, or a list of draws,
+    ideally from generators trained independently) and ``holdout`` are frames or Tables;
+    ``settings`` are seeds and jobs. The held-out rows must have trained neither model nor
+    generator.
 
-    The name is that of the paper (Xu, Sun and Cheng, arXiv 2305.10015); intervals are ours.
-    Raises as :func:`~tabseed.utility.measure.measure`. Cost: S (2 D + 2) fits, and D of a forest
-    unless ``settings.responses`` are given.
+    The name is that of the paper (Xu, Sun and Cheng, arXiv 2305.10015); the intervals are ours.
+    Raises the errors of :func:`~tabseed.utility.measure.measure`. Cost: S (2 D + 2) fits, and D
+    fits of a forest unless ``settings.responses`` are given.
     """
     alone = one(model, settings)
     measured = measure(train, synthetic, holdout, target, alone, random_state)
@@ -148,17 +151,17 @@ def generalization_utility(
 
 
 def one(model: Any, settings: Measuring | None) -> Measuring:
-    """Give the settings with a single model, by the name of its class."""
+    """Return the settings with a single model, named after its class."""
     settings = settings or Measuring()
     if settings.models is not None:
-        raise TabseedError("give one model, or models in a Measuring to measure(), not both")
+        raise TabseedError("give either model=..., or models in a Measuring to measure(), not both")
     if not hasattr(model, "fit"):
-        raise TabseedError(f"model is a scikit-learn estimator, got {model!r}")
+        raise TabseedError(f"model must be a scikit-learn estimator, got {model!r}")
     return replace(settings, models={type(model).__name__: model})
 
 
 def gaps(measured: Measured) -> tuple[UtilityGap, ...]:
-    """Give the utility gap of each model from what was measured. Cost: passes over the arrays."""
+    """Return the utility gap of each model. Cost: passes over the measured arrays."""
     return tuple(_gap(measured, k) for k in range(len(measured.models)))
 
 
@@ -167,11 +170,11 @@ def _gap(measured: Measured, k: int) -> UtilityGap:
     classes = problem.task == "classification"
     unit = RISKS[problem.task]
     added = (BALANCED, SHARE) if classes else ((), ())
-    losses = {s: loss(problem, y, said[k]) for s, said in measured.on_holdout.items()}
+    losses = {s: loss(problem, y, outputs[k]) for s, outputs in measured.on_holdout.items()}
     trivial = trivial_losses(measured)[None, None]
     difference = losses[SYNTHETIC] - losses[REAL]
     signed = mean_over(difference, added=added[0])
-    kept = ratio(trivial - losses[SYNTHETIC], trivial - losses[REAL], added[0])
+    relative = ratio(trivial - losses[SYNTHETIC], trivial - losses[REAL], added[0])
     scores, costs = _scores(measured, k)
     ceiling = 1.0 if classes else np.inf
 
@@ -185,7 +188,7 @@ def _gap(measured: Measured, k: int) -> UtilityGap:
         risks={source: risk(losses[source]) for source in SOURCES},
         signed=signed.estimate(unit, floor=-ceiling, ceiling=ceiling),
         absolute=_absolute(signed).estimate(unit, floor=0.0, ceiling=ceiling),
-        relative=None if kept is None else kept.estimate(GAIN, "higher"),
+        relative=None if relative is None else relative.estimate(GAIN, "higher"),
         scores=scores,
         score_costs=costs,
         se_rows=signed.se_rows,
@@ -198,14 +201,14 @@ def _gap(measured: Measured, k: int) -> UtilityGap:
 
 
 def _absolute(signed: Mean) -> Mean:
-    """Fold at 0: an interval that holds 0 becomes one that begins there."""
+    """Fold at 0: an interval that contains 0 becomes one that begins at 0."""
     ends = sorted((abs(signed.low), abs(signed.high)))
     low = 0.0 if signed.low <= 0 <= signed.high else ends[0]
     return replace(signed, value=abs(signed.value), low=low, high=ends[1])
 
 
 def trivial_losses(measured: Measured) -> np.ndarray:
-    """Give each held-out row's loss (h,) by the mean or commonest class of the training rows."""
+    """Return the losses (h,) of predicting the mean or commonest class of the training rows."""
     y = measured.y_train
     if measured.problem.task == "regression":
         return np.asarray((measured.y - y.mean()) ** 2)
@@ -218,22 +221,22 @@ def trivial_losses(measured: Measured) -> np.ndarray:
 def _scores(
     measured: Measured, k: int
 ) -> tuple[dict[str, Estimate] | None, dict[str, Estimate] | None]:
-    """Give each source's score, and what it lacks of that of the real rows."""
+    """Return each source's score, and how much lower it is than that of the real rows."""
     unit = SCORES[measured.problem.task]
     floor = 0.0 if measured.problem.task == "classification" else -np.inf
-    found = {}
+    parts = {}
     for source in SOURCES:
         rows = score_rows(measured.problem.task, measured.y, measured.on_holdout[source][k])
         if rows is None:
             return None, None
-        found[source] = rows
+        parts[source] = rows
     scores = {
         source: mean_over(r).estimate(unit, "higher", floor=floor, ceiling=1.0)
-        for source, r in found.items()
+        for source, r in parts.items()
     }
     costs = {
-        source: mean_over(found[REAL] - r).estimate(unit, "lower")
-        for source, r in found.items()
+        source: mean_over(parts[REAL] - r).estimate(unit, "lower")
+        for source, r in parts.items()
         if source != REAL
     }
     return scores, costs

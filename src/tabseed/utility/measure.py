@@ -1,11 +1,11 @@
-"""Train every model on real and on synthetic rows, and keep what each says of rows held out.
+"""Train every model on real and on synthetic rows, and keep its outputs on held-out rows.
 
-The costly half of utility. What it means is worked out from these arrays alone by
+This is the costly half of utility. Its arrays are all that the other half needs:
 :mod:`~tabseed.utility.gap`, :mod:`~tabseed.utility.decomposition` and
 :mod:`~tabseed.utility.ranking`.
 
-Notation: K models, D synthetic tables, S seeds of a model, n real rows to train on, h held out,
-k_d synthetic rows of table d set aside, C classes.
+Notation: K models, D synthetic tables, S seeds of a model, n real training rows, h held-out rows,
+k_d rows of synthetic table d that are set aside, C classes.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ SAME_SIZE = "synthetic, as many as real"
 REPEATED = "real, repeated"
 SOURCES = {
     REAL: "the n real training rows",
-    SYNTHETIC: "all synthetic rows but those set aside",
+    SYNTHETIC: "all synthetic rows except those set aside",
     SAME_SIZE: "n of the synthetic rows",
     REPEATED: "the real rows, repeated to the number of the synthetic ones",
 }
-ASIDE, MOST_ASIDE = 0.2, 2_000  # of the synthetic rows, to score by
+ASIDE, MOST_ASIDE = 0.2, 2_000  # share and most of the synthetic rows that are set aside
 CHOICE, FIT, RESPONSE = range(3)  # streams below that of a measurement
 
 Response = Callable[[Table], np.ndarray]
-"""The synthetic law's own mean of the response given features: (n,), or class shares (n, C)."""
+"""The mean response under the synthetic law, given features: (n,), or class shares (n, C)."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What models trained on each of SOURCES say of held-out rows.
+    """Outputs, on held-out rows, of models trained on each of SOURCES.
 
-    ``y`` (h,) are the labels held out, ``y_aside`` those of each synthetic table's rows set
-    aside, (k_d,). ``on_holdout[source]`` is (K, D, S, h), with a last axis C of class shares for
-    classes; D is 1 for REAL and REPEATED. ``on_aside[source]``, of REAL and SYNTHETIC, is a list
+    ``y`` (h,) are the held-out labels, ``y_aside`` (k_d,) those of the rows set aside, for each
+    synthetic table. ``on_holdout[source]`` is (K, D, S, h), with a last axis C of class shares for
+    classes; D is 1 for REAL and REPEATED. ``on_aside[source]``, for REAL and SYNTHETIC, is a list
     over tables of (K, S, k_d[, C]). ``response_holdout`` (D, h[, C]) and ``response_aside``, D
-    of (k_d[, C]), are the synthetic law's mean response mu~ or eta~; ``response_known`` says
-    whether it was given or had to be learned. ``y_train`` (n,); ``sizes`` gives the rows that
-    each source trains on.
+    times (k_d[, C]), are the mean response mu~ or eta~ under the synthetic law; ``response_known``
+    is False if it had to be learned. ``y_train`` is (n,); ``sizes`` is the number of rows that each
+    source trains on.
     """
 
     problem: Problem
@@ -80,7 +80,7 @@ class Measured:
 
     @cached_property
     def contributions(self) -> tuple[Contributions, ...]:
-        """Each row's part in the terms of each model's gap; worked out once."""
+        """Each row's part in the terms of each model's gap; computed once."""
         return tuple(self._contributions(k) for k in range(len(self.models)))
 
     def _contributions(self, k: int) -> Contributions:
@@ -95,19 +95,19 @@ class Measured:
                 strict=True,
             )
         ]
-        held = self.y, synthetic, real, self.response_holdout[:, None]
-        return Contributions.of(self.problem, held, aside, response_known=self.response_known)
+        held_out = self.y, synthetic, real, self.response_holdout[:, None]
+        return Contributions.of(self.problem, held_out, aside, response_known=self.response_known)
 
 
 @dataclass(frozen=True)
 class Measuring:
-    """How utility is measured.
+    """Settings of the measurement of utility.
 
-    ``models`` are scikit-learn estimators by name, of points (n, w) as
-    :class:`~tabseed.coding.points.Features`, fitted on the rows that train, gives them; None:
-    :func:`~tabseed.utility.models.zoo`. Each is trained with S ``seeds``. ``responses``, one a
-    synthetic table, are the tables' mean responses where they are known (a two-stage generator's
-    ``response_mean``); None: a forest learns them from the synthetic rows that train.
+    ``models`` are scikit-learn estimators by name; they learn points (n, w) that
+    :class:`~tabseed.coding.points.Features`, fitted to the training rows, returns. None:
+    :func:`~tabseed.utility.models.zoo`. Each is trained with S ``seeds``. ``responses``, one for
+    each synthetic table, are the mean responses if they are known (a two-stage generator's
+    ``response_mean``); None: a forest learns them from the synthetic training rows.
     ``progress(done, total, message)`` is called after each fit.
     """
 
@@ -130,7 +130,7 @@ class Measuring:
 
 
 def as_list(synthetic: Frame | Sequence[Frame]) -> list[Frame]:
-    """Give one synthetic table, or several, as a list."""
+    """Return one synthetic table, or several, as a list."""
     return list(synthetic) if isinstance(synthetic, Sequence) else [synthetic]
 
 
@@ -143,44 +143,44 @@ def measure(
     settings: Measuring | None = None,
     random_state: RandomState = 0,
 ) -> Measured:
-    """Train each model on the rows of every source, S times; hear what it says of all others.
+    """Train each model S times on the rows of every source, and keep its outputs on other rows.
 
-    ``synthetic`` is a frame or a Table, or a list of D of them, best from generators trained
-    independently. A model has the same seed on every source, so differences are not of seeds.
-    Of each synthetic table a fifth, at most 2,000 rows, trains nothing.
+    ``synthetic`` is a frame or a Table, or a list of D of them, ideally from generators trained
+    independently. A model has the same seeds on every source, so differences do not come from
+    seeds. A fifth of each synthetic table, at most 2,000 rows, trains nothing.
 
-    A held-out row of a class that the training rows lack is wrong by every model; a synthetic one
-    is refused. ``settings`` None: ``Measuring()``. Raises LeakageError where the holdout repeats
-    the training rows, SchemaError, TooFewRowsError. The same bytes for any ``n_jobs``. Cost:
-    K S (2 D + 2) fits.
+    If a held-out row has a class that the training rows lack, every model is wrong there; a
+    synthetic row of such a class is refused. ``settings`` None: ``Measuring()``. Raises
+    LeakageError if the holdout repeats the training rows, SchemaError, TooFewRowsError. The same
+    bytes for any ``n_jobs``. Cost: K S (2 D + 2) fits.
     """
     settings = settings or Measuring()
     real = Table.from_frame(train)
     problem = Problem.of(real, target)
     real = real.select(problem.schema)
-    held = conform(holdout, problem.schema, "holdout")
-    check_leakage(real, held)
-    many = as_list(synthetic)
-    given = len(many) if settings.responses is None else len(settings.responses)
-    if not many or given != len(many):
+    test = conform(holdout, problem.schema, "holdout")
+    check_leakage(real, test)
+    frames = as_list(synthetic)
+    responses = len(frames) if settings.responses is None else len(settings.responses)
+    if not frames or responses != len(frames):
         raise TabseedError(
-            f"measure needs 1 synthetic table or more, got {len(many)}, and 1 response a table, "
-            f"got {given}"
+            f"measure needs 1 synthetic table or more, got {len(frames)}, and 1 response for each "
+            f"table, got {responses}"
         )
     stream = seed_sequence(random_state)
-    drawn = [
-        problem.rows(frame, "synthetic" if len(many) == 1 else f"synthetic {d}", to_train=True)
-        for d, frame in enumerate(many, 1)
+    tables = [
+        problem.rows(frame, "synthetic" if len(frames) == 1 else f"synthetic {d}", to_train=True)
+        for d, frame in enumerate(frames, 1)
     ]
-    sets = _Sets.of(problem.rows(real, "train"), drawn, problem.rows(held, "holdout"), stream)
+    sets = _Sets.of(problem.rows(real, "train"), tables, problem.rows(test, "holdout"), stream)
     smallest = min(len(sets.real), *(len(rows) for rows in sets.training))
-    chosen = dict(settings.models) if settings.models is not None else zoo(problem.task, smallest)
-    return _measured(problem, sets, chosen, settings, stream)
+    models = dict(settings.models) if settings.models is not None else zoo(problem.task, smallest)
+    return _measured(problem, sets, models, settings, stream)
 
 
 @dataclass(frozen=True)
 class _Sets:
-    """All rows: those that train by source and table, those set aside, those held out."""
+    """All rows: training rows by source and table, rows set aside, and held-out rows."""
 
     real: Labelled
     holdout: Labelled
@@ -193,12 +193,12 @@ class _Sets:
     def of(
         cls,
         real: Labelled,
-        drawn: list[Labelled],
+        tables: list[Labelled],
         holdout: Labelled,
         stream: np.random.SeedSequence,
     ) -> _Sets:
         training, aside, same = [], [], []
-        for d, rows in enumerate(drawn):
+        for d, rows in enumerate(tables):
             if len(rows) < 5:
                 raise TooFewRowsError(f"utility needs at least 5 synthetic rows, got {len(rows)}")
             order = np.random.default_rng(child(stream, CHOICE, d)).permutation(len(rows))
@@ -210,30 +210,30 @@ class _Sets:
         return cls(real, holdout, training, aside, same, repeated)
 
     def of_source(self, source: str) -> list[Labelled]:
-        """Give the training rows of a source, one set a table (one in all for real rows)."""
-        found = {
+        """Return the training rows of a source: a set for each table, or one set of real rows."""
+        sets = {
             REAL: [self.real],
             REPEATED: [self.repeated],
             SYNTHETIC: self.training,
             SAME_SIZE: self.same_size,
         }
-        return found[source]
+        return sets[source]
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One model on one set of rows with one seed: points and labels, and points to speak of."""
+    """The fit of one model to one set of rows with one seed; ``inputs`` are points to judge by."""
 
     source: str
-    at: tuple[int, int, int]  # model, table, seed
+    address: tuple[int, int, int]  # model, table, seed
     model: Any
     x: np.ndarray
     y: np.ndarray
-    spoken_of: list[np.ndarray]
+    inputs: list[np.ndarray]
 
     def run(self, problem: Problem, stream: np.random.SeedSequence) -> list[np.ndarray]:
         fitted = train(self.model, self.x, self.y, problem, stream)
-        return [output(fitted, x, problem) for x in self.spoken_of]
+        return [output(fitted, x, problem) for x in self.inputs]
 
 
 def _measured(
@@ -247,27 +247,28 @@ def _measured(
     if settings.responses is None:
         tasks += _response_tasks(problem, sets)
     jobs = (
-        # the stream is that of model and seed, whatever the rows: comparisons are paired
-        delayed(task.run)(problem, child(stream, FIT, task.at[0], task.at[2]))
+        # model and seed decide the stream, not the rows: comparisons are paired
+        delayed(task.run)(problem, child(stream, FIT, task.address[0], task.address[2]))
         for task in tasks
     )
-    said: dict[tuple[str, int, int, int], list[np.ndarray]] = {}
-    for done, (task, heard) in enumerate(
+    outputs: dict[tuple[str, int, int, int], list[np.ndarray]] = {}
+    for done, (task, result) in enumerate(
         zip(tasks, Parallel(n_jobs=settings.n_jobs, return_as="generator")(jobs), strict=True), 1
     ):
-        said[(task.source, *task.at)] = heard
+        outputs[(task.source, *task.address)] = result
         if settings.progress is not None:
             settings.progress(done, len(tasks), "models")
     shape = (range(len(models)), range(settings.seeds))
 
     def on_aside(source: str, d: int) -> np.ndarray:
-        at = (0, 1 + d) if source == REAL else (d, 1)
-        return np.array([[said[source, m, at[0], s][at[1]] for s in shape[1]] for m in shape[0]])
+        # a model of real rows has outputs on all tables; one of synthetic rows, on its own
+        table, k = (0, 1 + d) if source == REAL else (d, 1)
+        return np.array([[outputs[source, m, table, s][k] for s in shape[1]] for m in shape[0]])
 
     if settings.responses is None:
-        known = [said["response", 0, d, 0] for d in range(len(sets.training))]
+        means = [outputs["response", 0, d, 0] for d in range(len(sets.training))]
     else:
-        known = [
+        means = [
             [_means(f, sets.holdout, problem), _means(f, aside, problem)]
             for f, aside in zip(settings.responses, sets.aside, strict=True)
         ]
@@ -281,28 +282,28 @@ def _measured(
         on_holdout={
             source: np.array(
                 [
-                    [[said[source, m, d, s][0] for s in shape[1]] for d in _tables(sets, source)]
+                    [[outputs[source, m, d, s][0] for s in shape[1]] for d in _tables(sets, source)]
                     for m in shape[0]
                 ]
             )
             for source in SOURCES
         },
         on_aside={source: [on_aside(source, d) for d in tables] for source in (REAL, SYNTHETIC)},
-        response_holdout=np.array([pair[0] for pair in known]),
-        response_aside=[pair[1] for pair in known],
+        response_holdout=np.array([pair[0] for pair in means]),
+        response_aside=[pair[1] for pair in means],
         response_known=settings.responses is not None,
         sizes={source: len(sets.of_source(source)[0]) for source in SOURCES},
     )
 
 
 def _means(response: Response, rows: Labelled, problem: Problem) -> np.ndarray:
-    """Ask a response for its means; TabseedError where they are not one a row, or a class."""
+    """Return the means of a response, (n,) or (n, C); TabseedError for another shape."""
     mean = np.asarray(response(rows.features), dtype=np.float64)
     classes = (len(problem.classes),) if problem.task == "classification" else ()
     if mean.shape != (len(rows), *classes) or not np.isfinite(mean).all():
         raise TabseedError(
-            f"a response gives finite numbers of shape {(len(rows), *classes)} (rows, and the "
-            f"training rows' classes), got {mean.shape}"
+            f"a response must return finite numbers of shape {(len(rows), *classes)} (rows, and "
+            f"classes of the training rows), got {mean.shape}"
         )
     return mean
 
@@ -312,7 +313,7 @@ def _tables(sets: _Sets, source: str) -> range:
 
 
 def _tasks(sets: _Sets, models: dict[str, Any], seeds: int) -> Iterator[_Task]:
-    """List all fits; what each speaks of begins with the holdout."""
+    """Yield all fits; the inputs of each begin with the held-out rows."""
     for source in SOURCES:
         for d, rows in enumerate(sets.of_source(source)):
             others = [sets.holdout]
@@ -320,15 +321,15 @@ def _tasks(sets: _Sets, models: dict[str, Any], seeds: int) -> Iterator[_Task]:
                 others += sets.aside
             elif source == SYNTHETIC:
                 others.append(sets.aside[d])
-            x, *spoken_of = points(rows, *others)
+            x, *inputs = points(rows, *others)
             for m, model in enumerate(models.values()):
                 for s in range(seeds):
-                    yield _Task(source, (m, d, s), model, x, rows.y, spoken_of)
+                    yield _Task(source, (m, d, s), model, x, rows.y, inputs)
 
 
 def _response_tasks(problem: Problem, sets: _Sets) -> Iterator[_Task]:
-    """List the fits that learn each synthetic table's mean response."""
+    """Yield the fits that learn each synthetic table's mean response."""
     model = zoo(problem.task, min(map(len, sets.training)))["forest"]
     for d, rows in enumerate(sets.training):
-        x, *spoken_of = points(rows, sets.holdout, sets.aside[d])
-        yield _Task("response", (0, d, 0), model, x, rows.y, spoken_of)
+        x, *inputs = points(rows, sets.holdout, sets.aside[d])
+        yield _Task("response", (0, d, 0), model, x, rows.y, inputs)

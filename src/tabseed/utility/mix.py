@@ -1,10 +1,10 @@
-"""How many synthetic rows to put beside the real ones, and at what weight; none is an answer.
+"""Choose how many synthetic rows to add to the real ones, and at what weight; possibly none.
 
-Real rows weigh 1, a n synthetic rows w each. The best share of surrogate rows is in general
-neither 0 nor 1 (Jain, Montanari and Sasoglu, NeurIPS 2024); here it is found by cross-validation
-on real rows, with the generator trained again in every fold.
+Real rows have weight 1, and a n synthetic rows have weight w each. The best share of surrogate
+rows is in general neither 0 nor 1 (Jain, Montanari and Sasoglu, NeurIPS 2024); here
+cross-validation on real rows chooses it, and trains the generator again in every fold.
 
-Notation: n real rows, F folds, R repeats, J = F R splits, G mixes, the first of which is none.
+Notation: n real rows, F folds, R repeats, J = F R splits, G mixes, the first of which adds none.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FOLDS, FOLD, LEARN, DRAW, MODEL, FINAL = range(6)  # streams below that of a sea
 
 @dataclass(frozen=True)
 class Mixing:
-    """How mixes are judged: ``repeats`` times by ``folds`` folds, ``draws`` of rows in each.
+    """Settings of the comparison of mixes: ``repeats`` of ``folds`` folds, ``draws`` in each fold.
 
     ``progress(done, total, message)`` is called after each split.
     """
@@ -76,14 +76,15 @@ HEADINGS = (
 class Mix(Finding):
     """The weight of synthetic rows beside real ones that :func:`tune_mix` chose.
 
-    ``weight`` of a synthetic row, a real one being 1; ``amount`` of them, in multiples of the n
-    real rows; both 0 for none. Of every mix tried, none first, (G,): ``weights``, ``amounts``,
-    ``errors`` in ``loss`` on real rows, ``gains`` (error without synthetic rows less that with
-    them), their standard errors ``se`` and 95 % intervals ``low``, ``high``, for each mix alone.
-    ``gain`` is that of the whole procedure, choice included, on rows that no choice saw.
+    ``weight`` is that of a synthetic row, where a real one has 1; ``amount`` is the number of
+    synthetic rows in multiples of the n real rows; both are 0 if none are added. Arrays (G,) have
+    an entry for every mix, none first: ``weights``, ``amounts``, ``errors`` in ``loss`` on real
+    rows, ``gains`` (the error without synthetic rows minus that with them), their standard errors
+    ``se`` and 95 % intervals ``low``, ``high``, for each mix alone. ``gain`` is that of the whole
+    procedure, including the choice, on rows that no choice saw.
     """
 
-    title = "How many synthetic rows beside the real ones?"
+    title = "How many synthetic rows to add to the real ones?"
 
     weight: float
     amount: float
@@ -109,31 +110,31 @@ class Mix(Finding):
 
     @property
     def surely_better(self) -> bool:
-        """Whether tuning the mix reliably beats real rows alone, the choice counted in."""
+        """Whether tuning the mix, including the choice, reliably beats real rows alone."""
         return self.gain.low > 0
 
     @property
     def verdict(self) -> str:
-        """What to do, in a sentence, and what it changes."""
+        """The recommendation in a sentence, and what it changes."""
         change = number(-self.gain.value, "+.4f")
-        judged = (
+        effect = (
             f"choosing by cross-validation changes the {self.loss} by {change} "
             f"({span(-self.gain.high, -self.gain.low, '+.4f')}) against {self.errors[0]:.4f}"
         )
         if self.weight == 0:
-            return f"Leave synthetic rows out: no mix gains more than a standard error; {judged}."
-        sure = "reliably better" if self.surely_better else "not reliably better"
+            return f"Leave synthetic rows out: no mix gains more than a standard error; {effect}."
+        comparison = "reliably better" if self.surely_better else "not reliably better"
         return (
             f"Add {self.n_synthetic} synthetic rows of weight {self.weight:g} to the "
-            f"{self.n_real} real ones; {sure} than real rows alone: {judged}."
+            f"{self.n_real} real ones; {comparison} than real rows alone: {effect}."
         )
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the intervals of single mixes leave out."""
+        """What the intervals of single mixes do not cover."""
         return (
-            "The interval of each mix is for that mix alone: the best of many flatters itself. The "
-            "change in the verdict is on rows that no choice saw.",
+            "The interval of each mix is for that mix alone, so the best of many looks too good. "
+            "The change in the verdict is on rows that no choice saw.",
         )
 
     @property
@@ -142,7 +143,7 @@ class Mix(Finding):
         return HEADINGS
 
     def rows(self) -> list[Row]:
-        """Give the mixes that were tried, none first; :meth:`training_rows` gives rows to learn."""
+        """Return the mixes that were tried, none first; :meth:`training_rows` has the rows."""
         columns = ("weights", "amounts", "errors", "gains", "se", "low", "high")
         mixes = zip(*(getattr(self, name).tolist() for name in columns), strict=True)
         chosen = (self.weight, self.amount)
@@ -162,17 +163,18 @@ class Mix(Finding):
         ]
 
     def training_rows(self, random_state: RandomState = None) -> tuple[Any, np.ndarray]:
-        """Give the rows to train on, real ones first, and their weights (n + m,).
+        """Return the rows to train on, real ones first, and their weights (n + m,).
 
-        A frame of the kind that came in, without ids and free text. The synthetic rows come from
-        the generator trained on all real rows; without ``random_state`` the same at each call.
+        The rows are a frame of the kind that came in, without ids and free text. The synthetic
+        rows come from the generator trained on all real rows; without ``random_state`` they are
+        the same at each call.
         """
         real, m = self._table, self.n_synthetic if self.weight > 0 else 0
         weights = np.concatenate([np.ones(len(real)), np.full(m, self.weight)])
         if m == 0:
             return real.to_frame(), weights
-        drawn = self._generator.sample(m, random_state=random_state)
-        both = (real, Table.from_frame(drawn, schema=real.schema))
+        synthetic = self._generator.sample(m, random_state=random_state)
+        both = (real, Table.from_frame(synthetic, schema=real.schema))
         columns = {
             name: np.concatenate([table.cells(name) for table in both])
             for name in real.schema.names
@@ -180,7 +182,7 @@ class Mix(Finding):
         return Table.from_columns(real.schema, real.frame_kind, columns).to_frame(), weights
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything but rows, JSON-ready."""
+        """Return everything except rows in JSON-ready form."""
         curve = ("weights", "amounts", "errors", "gains", "se", "low", "high")
         return {
             "verdict": self.verdict,
@@ -211,7 +213,7 @@ class Mix(Finding):
         ]
         return {
             "lines": on_one_axis(lines),
-            "axis": f"What each mix gains over the {self.n_real} real rows alone, in {self.loss}.",
+            "axis": f"Gain of each mix over the {self.n_real} real rows alone, in {self.loss}.",
             "value": "gain",
             "form": "+.4f",
             "table_title": "All mixes",
@@ -233,30 +235,29 @@ def tune_mix(
     settings: Mixing | None = None,
     random_state: RandomState = 0,
 ) -> Mix:
-    """Choose weight and amount of synthetic rows beside the real ones, none included.
+    """Choose the weight and amount of synthetic rows to add to the real ones, possibly none.
 
-    On each of J splits the generator learns the real rows of the other folds alone, draws
-    rows, and ``model`` learns both, once a mix; its error is the squared one (of classes the Brier
-    score, summed over them) on the real rows of the fold. ``generator`` is therefore an unfitted
-    one; a table is refused, since its generator would have seen the rows that judge. Smaller
-    amounts are the first rows of the largest.
+    In each of J splits the generator learns the real rows of the other folds only and draws rows,
+    and ``model`` learns both, once for each mix; its error is the squared error (for classes the
+    Brier score, summed over classes) on the real rows of the fold. ``generator`` is therefore
+    unfitted; a table is refused, because its generator would have seen the rows that judge.
+    Smaller amounts are the first rows of the largest one.
 
-    Choice: the mix of the smallest error, if its gain over none exceeds one standard error;
-    else none. Standard errors know that splits share rows (variance (1/J + 1/(F - 1)) s^2, Nadeau
-    and Bengio, Machine Learning 52 (2003), doi:10.1023/A:1024068626366; an approximation). ``gain``
-    is judged outside the choice: for each split it is made again without the losses of that
-    split's rows, in every repeat.
+    The choice is the mix with the smallest error if its gain over none exceeds one standard error,
+    and none otherwise. Standard errors allow for the rows that splits share (variance
+    (1/J + 1/(F - 1)) s^2, Nadeau and Bengio, Machine Learning 52 (2003),
+    doi:10.1023/A:1024068626366; an approximation). ``gain`` is judged outside the choice: for each
+    split the choice is made again without the losses of that split's rows, in every repeat.
 
-    ``model`` is a scikit-learn estimator of points (n, w); None: histogram boosting. One that
-    takes no weights of rows can be used with weight 1 alone. Give the model that does best on
-    real rows alone: one that follows its few rows too closely, as boosting untuned does on 100,
-    gains from whatever smooths them, and may still be worse than another.
-    ``settings`` None: ``Mixing()``. The same bytes for any ``n_jobs``. Cost: J fits of the
-    generator, J draws G of the model; by default 15 and 195, about a minute on one core for
-    300 rows.
+    ``model`` is a scikit-learn estimator of points (n, w); None: histogram boosting. A model that
+    takes no weights of rows needs ``weights=(1,)``. Pass the model that does best on real rows
+    alone: one that overfits its few rows, as untuned boosting does on 100, gains from anything that
+    smooths them, and may still be worse than another. ``settings`` None: ``Mixing()``. The same
+    bytes for any ``n_jobs``. Cost: J fits of the generator and J draws G fits of the model; by
+    default 15 and 195, about a minute on one core for 300 rows.
 
     Raises TabseedError for settings or a generator that do not fit, SchemaError, and
-    TooFewRowsError for fewer than two rows a fold.
+    TooFewRowsError for fewer than two rows in each fold.
     """
     settings = settings or Mixing()
     grid = _grid(weights, amounts)
@@ -281,21 +282,21 @@ def tune_mix(
     )
     split = _Split(problem, real, rows, generator, model, grid, settings.draws)
     losses = _cross_validated(split, fold, settings, stream)
-    everything = np.ones(len(rows), dtype=bool)
-    gains = _gains(losses, fold, everything)
-    chosen = _chosen(gains, settings.folds)
+    every = np.ones(len(rows), dtype=bool)
+    gains = _gains(losses, fold, every)
+    choice = _chosen(gains, settings.folds)
     fitted = None
-    if chosen > 0:
+    if choice > 0:
         fitted = seeded(generator, child(stream, FINAL)).fit(real, target=target)
     mean, se = _with_error(gains, settings.folds)
     half = student.ppf(0.975, len(gains) - 1) * se
     return Mix(
-        weight=grid[chosen][0],
-        amount=grid[chosen][1],
+        weight=grid[choice][0],
+        amount=grid[choice][1],
         loss=squared_name(problem),
         weights=np.array([w for w, _ in grid]),
         amounts=np.array([a for _, a in grid]),
-        errors=_split_means(losses, fold, everything).mean(axis=0),
+        errors=_split_means(losses, fold, every).mean(axis=0),
         gains=mean,
         se=se,
         low=mean - half,
@@ -316,18 +317,18 @@ def tune_mix(
 
 
 def _grid(weights: Sequence[float], amounts: Sequence[float]) -> list[tuple[float, float]]:
-    """List the mixes, none first; weight 0 is none whatever the amount."""
+    """Return the mixes as (weight, amount), none first; weight 0 means none for any amount."""
     w, a = sorted(set(map(float, weights)) - {0.0}), sorted(set(map(float, amounts)) - {0.0})
     if not w or not a or not all(0 < v < math.inf for v in (*w, *a)):
-        raise TabseedError(f"weights and amounts are numbers above 0, got {weights}, {amounts}")
+        raise TabseedError(f"weights and amounts must be numbers above 0, got {weights}, {amounts}")
     return [(0.0, 0.0), *((weight, amount) for weight in w for amount in a)]
 
 
 def _check(generator: Any) -> None:
     if not all(hasattr(generator, name) for name in ("fit", "sample", "get_params")):
         raise TabseedError(
-            f"tune_mix takes a generator, which it trains in every fold, got "
-            f"{type(generator).__name__}: who made a table saw the rows that judge it"
+            f"tune_mix takes a generator, which it trains in every fold, got a "
+            f"{type(generator).__name__}: the generator of a table has seen the rows that judge"
         )
 
 
@@ -336,7 +337,7 @@ def _check(generator: Any) -> None:
 
 @dataclass(frozen=True)
 class _Split:
-    """What all splits share; called with the rows held out and a stream."""
+    """The common parts of all splits; :meth:`run` takes the held-out rows and a stream."""
 
     problem: Problem
     real: Table
@@ -346,9 +347,9 @@ class _Split:
     grid: list[tuple[float, float]]
     draws: int
 
-    def run(self, held: np.ndarray, stream: np.random.SeedSequence) -> np.ndarray:
-        """Give the loss of each row held out by each mix, (k, G), mean over draws."""
-        learn, judge = np.flatnonzero(~held), np.flatnonzero(held)
+    def run(self, held_out: np.ndarray, stream: np.random.SeedSequence) -> np.ndarray:
+        """Return the loss of each held-out row with each mix, (k, G), mean over draws."""
+        learn, judge = np.flatnonzero(~held_out), np.flatnonzero(held_out)
         fitted = seeded(self.generator, child(stream, LEARN)).fit(
             self.real.take(learn), target=self.problem.target
         )
@@ -356,21 +357,23 @@ class _Split:
         total = np.zeros((len(judge), len(self.grid)))
         for g in range(self.draws):
             sample = fitted.sample(most, random_state=child(stream, DRAW, g))
-            drawn = self.problem.rows(sample, "synthetic")
-            x, more, x_judge = points(self.rows.take(learn), drawn, self.rows.take(judge))
+            synthetic = self.problem.rows(sample, "synthetic")
+            x, x_synthetic, x_judge = points(
+                self.rows.take(learn), synthetic, self.rows.take(judge)
+            )
             for i, (weight, amount) in enumerate(self.grid):
                 m = self._size(amount, len(learn))
                 w = np.concatenate([np.ones(len(x)), np.full(m, weight)])
                 model = train(
                     self.model,
-                    np.concatenate([x, more[:m]]),
-                    np.concatenate([self.rows.y[learn], drawn.y[:m]]),
+                    np.concatenate([x, x_synthetic[:m]]),
+                    np.concatenate([self.rows.y[learn], synthetic.y[:m]]),
                     self.problem,
-                    child(stream, MODEL, g),  # one seed for all mixes: they are paired
+                    child(stream, MODEL, g),  # the same seed for all mixes, which are paired
                     None if (w == 1).all() else w,
                 )
-                said = output(model, x_judge, self.problem)
-                total[:, i] += squared_loss(self.problem, self.rows.y[judge], said)
+                predicted = output(model, x_judge, self.problem)
+                total[:, i] += squared_loss(self.problem, self.rows.y[judge], predicted)
         return total / self.draws
 
     @staticmethod
@@ -384,23 +387,26 @@ def _cross_validated(
     settings: Mixing,
     stream: np.random.SeedSequence,
 ) -> np.ndarray:
-    """Give the loss of each row by each mix in each repeat, (R, n, G)."""
+    """Return the loss of each row with each mix in each repeat, (R, n, G)."""
     cells = [(r, f) for r in range(len(fold)) for f in range(settings.folds)]
     jobs = (delayed(split.run)(fold[r] == f, child(stream, FOLD, r, f)) for r, f in cells)
     losses = np.empty((*fold.shape, len(split.grid)))
-    heard = Parallel(n_jobs=settings.n_jobs, return_as="generator")(jobs)
-    for done, ((r, f), found) in enumerate(zip(cells, heard, strict=True), 1):
-        losses[r, fold[r] == f] = found
+    results = Parallel(n_jobs=settings.n_jobs, return_as="generator")(jobs)
+    for done, ((r, f), result) in enumerate(zip(cells, results, strict=True), 1):
+        losses[r, fold[r] == f] = result
         if settings.progress is not None:
             settings.progress(done, len(cells), "splits")
     return losses
 
 
-# --- the choice, and what it is worth -----------------------------------------------------------
+# --- the choice, and its gain -------------------------------------------------------------------
 
 
 def _split_means(losses: np.ndarray, fold: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Give the mean loss of each split by each mix, (J', G), over the rows kept, if any."""
+    """Return the mean loss of each split with each mix, over rows in ``keep``: (J', G).
+
+    A split without such rows is left out.
+    """
     inside = (fold[:, None] == np.arange(fold.max() + 1)[:, None]) & keep  # (R, F, n)
     count = inside.sum(axis=-1).ravel()
     total = (inside @ losses).reshape(-1, losses.shape[-1])
@@ -413,27 +419,27 @@ def _gains(losses: np.ndarray, fold: np.ndarray, keep: np.ndarray) -> np.ndarray
 
 
 def _with_error(gains: np.ndarray, folds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give means of gains (J, ...) over splits; their standard errors know of shared rows."""
+    """Return the mean over splits of gains (J, ...), and its standard error with shared rows."""
     return gains.mean(axis=0), split_error(gains, 1 / (folds - 1))
 
 
 def _chosen(gains: np.ndarray, folds: int) -> int:
-    """Give the mix that gains most, or 0, none, if that is no more than one standard error."""
+    """Return the mix that gains most, or 0 (none) if it gains at most one standard error."""
     mean, se = _with_error(gains, folds)
     best = int(mean.argmax())
     return best if mean[best] > se[best] else 0
 
 
 def _judged(losses: np.ndarray, fold: np.ndarray, unit: str) -> Estimate:
-    """Judge the choice by rows that it did not see: in each split, from all other rows' losses."""
+    """Judge the choice by rows that it did not see: in each split, from the other rows' losses."""
     folds = int(fold.max()) + 1
     gains = _gains(losses, fold, np.ones(fold.shape[1], dtype=bool))
-    found = np.array(
+    unseen = np.array(
         [
             gains[j, _chosen(_gains(losses, fold, fold[r] != f), folds)]
             for j, (r, f) in enumerate(np.ndindex(len(fold), folds))
         ]
     )
-    mean, se = _with_error(found, folds)
-    half = float(student.ppf(0.975, len(found) - 1) * se)
+    mean, se = _with_error(unseen, folds)
+    half = float(student.ppf(0.975, len(unseen) - 1) * se)
     return Estimate(float(mean), float(mean) - half, float(mean) + half, unit, "higher")

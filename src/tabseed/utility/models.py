@@ -1,4 +1,4 @@
-"""What utility is measured with: models of a table, trained on some rows and judged on others.
+"""The models that measure utility: trained on some rows of a table and judged on others.
 
 Notation: n rows, C classes, f a trained model.
 """
@@ -35,7 +35,7 @@ from tabseed.errors import TabseedError
 from tabseed.estimates.scores import Task
 from tabseed.utility.problem import Problem
 
-FOURIER = 300  # random waves that a kernel model is made of
+FOURIER = 300  # random Fourier features of a kernel model
 
 
 def train(
@@ -46,27 +46,27 @@ def train(
     stream: np.random.SeedSequence,
     weight: np.ndarray | None = None,
 ) -> Any:
-    """Fit a copy of a scikit-learn model to points (n, w); one thread, seeded by the stream.
+    """Fit a copy of a scikit-learn model to points (n, w), on one thread, seeded by the stream.
 
-    Rows of one class make a model that always says so. ``weight`` (n,) is for models that take
-    weights; TabseedError for another.
+    Rows of one class give a model that always predicts it. ``weight`` (n,) is for models that take
+    weights; TabseedError for other models.
     """
     if problem.task == "classification" and len(np.unique(y)) == 1:
         return Constant(int(y[0]))
-    made = seeded(model, stream)
+    copy = seeded(model, stream)
     options: dict[str, Any] = {}
     if weight is not None:
-        if not has_fit_parameter(made, "sample_weight"):
-            raise TabseedError(f"{type(made).__name__} takes no weights of rows")
+        if not has_fit_parameter(copy, "sample_weight"):
+            raise TabseedError(f"{type(copy).__name__} takes no weights of rows; use weight 1")
         options["sample_weight"] = weight
     with one_thread(), warnings.catch_warnings():
-        # networks stop by the number of steps: it is their setting, not news
+        # networks stop after a set number of steps, which is intended
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return made.fit(x, y, **options)
+        return copy.fit(x, y, **options)
 
 
 def output(fitted: Any, x: np.ndarray, problem: Problem) -> np.ndarray:
-    """Give what a fitted model says of points: class shares (n, C), or numbers (n,)."""
+    """Return the output of a fitted model at points: class shares (n, C), or numbers (n,)."""
     with one_thread():
         if problem.task == "regression":
             return np.asarray(fitted.predict(x), dtype=np.float64)
@@ -76,22 +76,22 @@ def output(fitted: Any, x: np.ndarray, problem: Problem) -> np.ndarray:
 
 
 class Constant:
-    """A model that has seen one class and names no other."""
+    """A model that has seen one class and always predicts it."""
 
     def __init__(self, number: int) -> None:
         self.classes_ = np.array([number])
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
-        """Give (n, 1) ones."""
+        """Return ones, (n, 1)."""
         return np.ones((len(x), 1))
 
 
 def zoo(task: Task, n: int) -> dict[str, Any]:
-    """Give models of many kinds, by name, as their users would set them; none is tuned.
+    """Return models of many kinds, by name, with usual settings; none is tuned.
 
-    Nine for classes, eight for numbers: what they assume differs (lines, densities, neighbours,
-    steps, sums of steps, smooth curves), which is what a choice among models is about. ``n`` is
-    the smallest number of rows that one will train on.
+    There are nine for classes and eight for numbers. Their assumptions differ (lines, densities,
+    neighbours, steps, sums of steps, smooth curves), as they do when people choose among models.
+    ``n`` is the smallest number of rows that a model will train on.
     """
     leaf, near = min(5, n), min(15, n)
     if task == "classification":

@@ -16,31 +16,32 @@ from tabseed.table import Frame, Table
 from tabseed.table.schema import DISCRETE, Schema
 
 
-def residuals(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Give what models say less the truth: (..., h, C + 1) for classes, (..., h, 1) for numbers.
+def residuals(problem: Problem, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return predictions minus the truth: (..., h, C + 1) for classes, (..., h, 1) for numbers.
 
-    The last place of classes stands for one that the training rows lack.
+    The last of the C + 1 entries is for a class that the training rows lack.
     """
     if problem.task == "regression":
-        return np.asarray((said - y)[..., None])
-    c = said.shape[-1]
+        return np.asarray((predicted - y)[..., None])
+    c = predicted.shape[-1]
     truth = np.where(y < 0, c, y)[:, None] == np.arange(c + 1)
-    return np.asarray(np.concatenate([said, np.zeros((*said.shape[:-1], 1))], axis=-1) - truth)
+    unknown = np.zeros((*predicted.shape[:-1], 1))
+    return np.asarray(np.concatenate([predicted, unknown], axis=-1) - truth)
 
 
-def squared_loss(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Give each row's squared error, or its Brier score summed over classes, (..., h)."""
-    return np.asarray((residuals(problem, y, said) ** 2).sum(axis=-1))
+def squared_loss(problem: Problem, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return each row's squared error, or its Brier score summed over classes, (..., h)."""
+    return np.asarray((residuals(problem, y, predicted) ** 2).sum(axis=-1))
 
 
 def squared_name(problem: Problem) -> str:
-    """Name that loss."""
+    """Return the name of that loss."""
     return "squared error" if problem.task == "regression" else "Brier score"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A target column to predict by the others; ``classes`` are those of the training rows."""
+    """A target column to predict from the others; ``classes`` are those of the training rows."""
 
     schema: Schema
     target: str
@@ -49,7 +50,7 @@ class Problem:
 
     @classmethod
     def of(cls, table: Table, target: str) -> Self:
-        """Pose the problem of a table of real training rows; SchemaError where there is none."""
+        """Return the problem of a table of real training rows; SchemaError if there is none."""
         task = task_of(table.schema, target)
         labels = features_and_labels(table, target)[1]
         if len(labels) and bool((labels == labels[0]).all()):
@@ -59,14 +60,14 @@ class Problem:
         return cls(table.schema.modelled, target, task, classes)
 
     def rows(self, frame: Frame, name: str, *, to_train: bool = False) -> Labelled:
-        """Take rows of this table; errors begin with ``name``.
+        """Return the rows of a table for this problem; errors begin with ``name``.
 
         SchemaError for a missing label. A class that the training rows lack gets a negative
-        number, for no model can name it; rows ``to_train`` on are refused then.
+        number, because no model can predict it; with ``to_train`` such rows are refused.
         """
         table = conform(frame, self.schema, name)
         if not len(table):
-            raise TooFewRowsError(f"the {name} table has no row")
+            raise TooFewRowsError(f"the {name} table has no rows")
         try:
             features, labels = features_and_labels(table, self.target)
         except SchemaError as error:
@@ -77,15 +78,15 @@ class Problem:
         if to_train and (y < 0).any():
             row = int(np.flatnonzero(y < 0)[0])
             raise SchemaError(
-                f"{name} table: column {self.target!r}, row {row + 1}: {labels[row]!r} is no class "
-                "of the training rows; leave such rows out"
+                f"{name} table: column {self.target!r}, row {row + 1}: {labels[row]!r} is not a "
+                "class of the training rows; leave such rows out"
             )
         return Labelled(features, y)
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Features and, as numbers (n,), what is to be predicted: class numbers or targets."""
+    """Features, and the labels to predict, (n,): class numbers or numeric targets."""
 
     features: Table
     y: np.ndarray
@@ -93,24 +94,24 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, places: np.ndarray) -> Labelled:
-        """Give the rows at these places."""
-        return Labelled(self.features.take(places), self.y[places])
+    def take(self, indices: np.ndarray) -> Labelled:
+        """Return the rows with these indices."""
+        return Labelled(self.features.take(indices), self.y[indices])
 
 
-def named(problem: Problem, said: np.ndarray) -> np.ndarray:
-    """Turn outputs (..., n, C) into class numbers (..., n); numbers stay as they are."""
-    return said if problem.task == "regression" else said.argmax(axis=-1)
+def named(problem: Problem, predicted: np.ndarray) -> np.ndarray:
+    """Return the class numbers (..., n) of outputs (..., n, C); numbers stay as they are."""
+    return predicted if problem.task == "regression" else predicted.argmax(axis=-1)
 
 
-def loss(problem: Problem, y: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Give each row's loss, (..., n): squared error, or 1 where the class is wrong."""
+def loss(problem: Problem, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return each row's loss, (..., n): squared error, or 1 for a wrong class."""
     if problem.task == "regression":
-        return np.asarray((said - y) ** 2)
-    return np.asarray((named(problem, said) != y).astype(np.float64))
+        return np.asarray((predicted - y) ** 2)
+    return np.asarray((named(problem, predicted) != y).astype(np.float64))
 
 
 def points(train_on: Labelled, *others: Labelled) -> list[np.ndarray]:
-    """Give all rows as points, scaled and coded by the rows to train on, as their user would."""
+    """Return all rows as points, scaled and coded as the training rows alone determine."""
     features = Features().fit(train_on.features)
     return [features.transform(rows.features) for rows in (train_on, *others)]

@@ -1,6 +1,6 @@
-"""All that utility says of one synthetic table, the verdict first: what ``tabseed utility`` prints.
+"""The report on the utility of synthetic tables, the verdict first; ``tabseed utility`` prints it.
 
-Notation: K models, D synthetic tables, S seeds, h rows held out.
+Notation: K models, D synthetic tables, S seeds, h held-out rows.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from tabseed.utility.ranking import (
     rank,
 )
 
-TRAINED_ON = {  # the keys of a report's rows, and what models trained on
+TRAINED_ON = {  # keys of a report's rows, and the training rows of the models
     "real": REAL,
     "synthetic": SYNTHETIC,
     "synthetic_same_size": SAME_SIZE,
@@ -71,31 +71,31 @@ HEADINGS = (
     Heading.number("cost", "cost", "+.4g"),
     Heading.span("95 % interval", "cost_low", "cost_high", "+.4g"),
 )
-SIGNED = "+.3g"  # form of a gap or a term
+SIGNED = "+.3g"  # the format of a gap or a term
 MODELS, RANKS, FIDELITY = range(3)  # streams below that of a report
-RANKINGS = {  # what models trained on, and by what they are judged if not by real rows
+RANKINGS = {  # the training rows of the models, and the rows that judge if not real ones
     TSTR: "trained on synthetic rows",
     TSTS: "the same, judged by synthetic rows",
     TRTS: "on real rows, judged by synthetic",
     TSTR_SAME: "on as many synthetic rows as real",
     TRTR_REPEATED: "on real rows repeated",
 }
-SHARE_OF_FITS = 80  # per cent of the time, roughly, that goes into models
+SHARE_OF_FITS = 80  # per cent of the time that models take, roughly
 
 
 @dataclass(frozen=True, repr=False)
 class UtilityReport(Finding):
-    """Whether synthetic rows serve in the place of the real ones, by K models of many kinds.
+    """Whether synthetic rows can replace the real ones, judged by K models of many kinds.
 
-    ``cost``: what training on the synthetic rows costs in AUC or R2 (``score``), the mean over
-    models, positive where synthetic is worse; in the error rate where one class only was held
-    out. ``gaps``, ``terms`` and ``bounds`` have an entry for each model, ``mean_term`` is of the
-    mean over models. ``fidelity`` is the chi-square divergence of the features. ``several``
-    predicts what averaging over tables gains, None for one table. ``n_unknown`` of the rows held
-    out are of a class that the training rows lack.
+    ``cost`` is the cost of training on the synthetic rows in AUC or R2 (``score``), the mean over
+    models, positive if synthetic rows are worse; it is in the error rate if only one class was
+    held out. ``gaps``, ``terms`` and ``bounds`` have an entry for each model; ``mean_term`` is for
+    the mean over models. ``fidelity`` is the chi-square divergence of the features. ``several``
+    predicts what averaging over tables gains, and is None for one table. ``n_unknown`` of the
+    held-out rows have a class that the training rows lack.
     """
 
-    title = "Do the synthetic rows serve in the place of the real ones?"
+    title = "Can the synthetic rows replace the real ones?"
     _template = "utility/page.html"
 
     target: str
@@ -122,13 +122,14 @@ class UtilityReport(Finding):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Say in plain words what is lost, who is chosen, whether models rank alike, and why."""
-        words = self.ranking
-        return (self._loss(), words.choice_in_words(), words.pairs_in_words(TSTR), self._reason())
+        """What is lost, which model is chosen, whether models rank alike, and why, in words."""
+        ranking = self.ranking
+        choice, pairs = ranking.choice_in_words(), ranking.pairs_in_words(TSTR)
+        return (self._loss(), choice, pairs, self._reason())
 
     @property
     def verdict(self) -> str:
-        """The sentences in one."""
+        """All sentences in one text."""
         return " ".join(self.sentences)
 
     def _loss(self) -> str:
@@ -145,17 +146,18 @@ class UtilityReport(Finding):
             return f"{training.capitalize()} gains {amount} ({interval}, {models})."
         direction = "gain" if self.cost.value < 0 else "cost"
         return (
-            f"No sure cost or gain of {training}: in {self.n_holdout} held-out rows a {direction} "
-            f"of {amount} (95 % interval of the cost {span(low, high, form)}, {models})."
+            f"No reliable cost or gain of {training}: on {self.n_holdout} held-out rows a "
+            f"{direction} of {amount} "
+            f"(95 % interval of the cost {span(low, high, form)}, {models})."
         )
 
     def _reason(self) -> str:
         term, name = self.mean_term, self.mean_term.dominant
         gap = f"Of the mean gap of {number(term.direct.value, SIGNED)} in {term.direct.unit}"
         if name is None:
-            return f"{gap}, no term is surely other than 0."
+            return f"{gap}, no term differs reliably from 0."
         size = number(term.terms[name].value, SIGNED)
-        return f"{gap}, the largest sure part is the {name} term, {size}: {WORDS[name]}."
+        return f"{gap}, the largest reliable part is the {name} term, {size}: {WORDS[name]}."
 
     @property
     def _tables(self) -> str:
@@ -163,7 +165,7 @@ class UtilityReport(Finding):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Everything that limits what the numbers mean."""
+        """Everything that limits the meaning of the numbers."""
         limits = (*self.ranking.warnings, *self.fidelity.warnings)
         if not self.n_unknown:
             return limits
@@ -177,17 +179,17 @@ class UtilityReport(Finding):
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """Each model, by what it was trained on, and what training on synthetic rows costs."""
+        """Each model, its score by training rows, and its cost of training on synthetic rows."""
         return HEADINGS
 
     @property
     def unit(self) -> str:
-        """What :meth:`rows` are in: AUC or R2, or the risk where there is no such score."""
+        """The unit of :meth:`rows`: AUC or R2, or the risk if there is no such score."""
         first = self.gaps[0]
         return first.signed.unit if first.scores is None else self.score
 
     def rows(self) -> list[Row]:
-        """Give each model's score (or risk) by what it was trained on, and what is lost by it."""
+        """Return each model's score (or risk) by training rows, and the cost of synthetic ones."""
         rows = []
         for gap in self.gaps:
             cost = gap.score_costs[SYNTHETIC] if gap.score_costs else gap.signed
@@ -210,7 +212,7 @@ class UtilityReport(Finding):
         return (*self.terms, self.mean_term)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything, JSON-ready; None for a number that does not exist."""
+        """Return everything in JSON-ready form; a number that does not exist is None."""
         everything = {
             "verdict": self.verdict,
             "notes": list(self.notes),
@@ -264,34 +266,35 @@ def assess_utility(
     *,
     fidelity: ChiSquareDivergence | None = None,
 ) -> UtilityReport:
-    """Measure gaps, their terms, rankings and the fidelity of features, all from the same fits.
+    """Measure gaps, their terms, rankings and the fidelity of features, from one set of fits.
 
     ``train`` trained the generator, ``holdout`` trained nothing; ``synthetic`` is one table or a
     list of them from generators trained independently. All are frames or Tables. ``settings``
-    are models, seeds and jobs; ``fidelity`` compares the features, None:
-    :class:`~tabseed.metrics.ChiSquareDivergence` as it is. The same bytes for any ``n_jobs``.
+    has models, seeds and jobs; ``fidelity`` compares the features, None:
+    :class:`~tabseed.metrics.ChiSquareDivergence` with its defaults. The same bytes for any
+    ``n_jobs``.
 
     Raises LeakageError, SchemaError, TooFewRowsError. Cost: that of
-    :func:`~tabseed.utility.measure.measure`, and of ``fidelity``.
+    :func:`~tabseed.utility.measure.measure`, plus that of ``fidelity``.
     """
     stream = seed_sequence(random_state)
     real = Table.from_frame(train)
     modelled = real.schema.modelled
     tables = [conform(frame, modelled, "synthetic") for frame in as_list(synthetic)]
-    held = conform(holdout, real.schema.modelled, "holdout")
+    held_out = conform(holdout, real.schema.modelled, "holdout")
     settings = settings or Measuring()
     metric = clone(ChiSquareDivergence() if fidelity is None else fidelity)
     metric.set_params(n_jobs=settings.n_jobs)
-    for name, n in (("held-out", len(held)), ("synthetic", sum(map(len, tables)))):
+    for name, n in (("held-out", len(held_out)), ("synthetic", sum(map(len, tables)))):
         if n < metric.min_rows:
             raise TooFewRowsError(
                 f"a report on utility needs at least {metric.min_rows} {name} rows, got {n}"
             )
     fits = part(settings.progress, 0, SHARE_OF_FITS)
-    last = part(settings.progress, SHARE_OF_FITS, 100)
-    own = replace(settings, progress=fits)
-    measured = measure(real, tables, held, target, own, child(stream, MODELS))
-    covered = _fidelity((real, tables, held), target, metric, child(stream, FIDELITY), last)
+    rest = part(settings.progress, SHARE_OF_FITS, 100)
+    settings = replace(settings, progress=fits)
+    measured = measure(real, tables, held_out, target, settings, child(stream, MODELS))
+    result = _fidelity((real, tables, held_out), target, metric, child(stream, FIDELITY), rest)
     return UtilityReport(
         target=target,
         task=measured.problem.task,
@@ -301,31 +304,31 @@ def assess_utility(
         terms=decompose(measured),
         mean_term=mean_decomposition(measured),
         ranking=rank(measured, random_state=child(stream, RANKS)),
-        fidelity=covered,
-        bounds=utility_bound(measured, max(0.0, covered.plugin.value)),
+        fidelity=result,
+        bounds=utility_bound(measured, max(0.0, result.plugin.value)),
         several=error_of_several(measured) if len(tables) > 1 else None,
         n_train=len(real),
         n_synthetic=tuple(map(len, tables)),
-        n_holdout=len(held),
+        n_holdout=len(held_out),
         n_unknown=int((measured.y < 0).sum()) if measured.problem.task == "classification" else 0,
         settings={"seed": seed_text(stream), "seeds": str(settings.seeds)},
     )
 
 
 def mean_cost(measured: Measured) -> Estimate:
-    """Give the mean over models of the score lost by training on synthetic rows, paired by row.
+    """Return the mean over models of the score lost by training on synthetic rows, paired by row.
 
-    Of AUC or R2; of the share of wrong classes where one class only is held out, of the squared
-    error where the target held out is constant.
+    The score is AUC or R2. If only one class is held out it is the share of wrong classes; if the
+    held-out target is constant it is the squared error.
     """
     problem, y = measured.problem, measured.y
-    lost = []
+    losses = []
     for pair in zip(measured.on_holdout[REAL], measured.on_holdout[SYNTHETIC], strict=True):
-        real, drawn = (score_rows(problem.task, y, said) for said in pair)
-        if real is not None and drawn is not None:
-            lost.append(real - drawn)
-    if lost:
-        return mean_over(np.mean(lost, axis=0)).estimate(SCORES[problem.task], "lower")
+        real, synthetic = (score_rows(problem.task, y, output) for output in pair)
+        if real is not None and synthetic is not None:
+            losses.append(real - synthetic)
+    if losses:
+        return mean_over(np.mean(losses, axis=0)).estimate(SCORES[problem.task], "lower")
     risk = {s: loss(problem, y, measured.on_holdout[s]).mean(axis=0) for s in (REAL, SYNTHETIC)}
     added = BALANCED if problem.task == "classification" else ()
     return mean_over(risk[SYNTHETIC] - risk[REAL], added=added).estimate(RISKS[problem.task])
@@ -338,12 +341,12 @@ def _fidelity(
     stream: np.random.SeedSequence,
     progress: Progress | None,
 ) -> ChiSquareResult:
-    """Compare the features, target left out, of all synthetic tables with those held out."""
-    real, drawn, held = tables
+    """Compare the features, without the target, of all synthetic tables with the held-out ones."""
+    real, synthetic, held_out = tables
     features = Schema(tuple(c for c in real.schema.modelled if c.name != target))
-    stacked = pa.concat_tables([table.select(features).to_arrow() for table in drawn])
+    stacked = pa.concat_tables([table.select(features).to_arrow() for table in synthetic])
     return metric.evaluate(
-        held.select(features),
+        held_out.select(features),
         Table.from_frame(stacked, schema=features),
         train=real.select(features),
         random_state=stream,
