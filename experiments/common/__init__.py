@@ -1,1 +1,1 @@
-"""What studies and benchmarks share; imports nothing from either."""
+"""Code that studies and benchmarks share; imports nothing from either."""

@@ -1,4 +1,4 @@
-"""Where the tables lie: the folder that the environment variable TABSEED_DATA names."""
+"""The folder of the tables, from the environment variable TABSEED_DATA."""
 
 from __future__ import annotations
 

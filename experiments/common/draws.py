@@ -1,7 +1,7 @@
-"""The rows that train and the rows that judge: the same in the study of biases and elsewhere.
+"""The rows that train and the rows that judge: the same in every study.
 
-Each draw: N rows at random; JUDGED other real rows judge (for Intrusion, whose rows repeat, the
-table is made of its distinct rows first).
+Each draw takes N rows at random to train and JUDGED other real rows to judge. Rows of Intrusion
+repeat, so only its distinct rows count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ JUDGE = ts.DiscriminatorDivergence(permutations=0, folds=3, repeats=1, n_jobs=1)
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw of the rows: to learn from, many to learn from, to judge with."""
+    """One draw: few rows and many rows to learn from, and held-out rows to judge with."""
 
     few: ts.Table
     many: ts.Table | None
@@ -32,11 +32,11 @@ class Draw:
 
 
 def population(coding: str, name: str) -> tuple[ts.Table, ts.Table | None]:
-    """Rows to draw from and, where the authors fixed them, the rows that judge."""
+    """Return the rows to draw from and, where the authors fixed them, the rows that judge."""
     if coding == "authors":
-        pool, held = coded(name)
+        pool, held_out = coded(name)
         if name != "intrusion":
-            return pool, held
+            return pool, held_out
         whole = ts.Table.from_frame(
             distinct(
                 pq.read_table(
@@ -51,33 +51,33 @@ def population(coding: str, name: str) -> tuple[ts.Table, ts.Table | None]:
 
 
 def distinct(frame: Any) -> Any:
-    """Give the rows of a frame once each."""
+    """Return the distinct rows of a frame."""
     return frame.group_by(frame.column_names, use_threads=False).aggregate([])
 
 
 def fixed(judges: ts.Table) -> ts.Table:
-    """Take those JUDGED of the authors' own judging rows that judge in every draw."""
+    """Return the JUDGED of the authors' judging rows that judge in every draw."""
     order = np.random.default_rng(2407).permutation(len(judges))
     return judges.take(np.sort(order[:JUDGED]))
 
 
 @lru_cache(maxsize=1)
 def draw_of(coding: str, name: str, draw: int) -> Draw:
-    """Split the rows for one draw."""
+    """Return the rows of one draw."""
     rows, judges = population(coding, name)
     order = np.random.default_rng([2407, draw]).permutation(len(rows))
     few = rows.take(np.sort(order[:N]))
-    if judges is not None:  # fixed: the authors' tables are judged by the same rows
+    if judges is not None:  # fixed: the same rows judge the authors' tables
         return Draw(few, rows, fixed(judges))
-    held = rows.take(np.sort(order[N : N + JUDGED]))
-    many = order[N + JUDGED : N + JUDGED + BIG]
-    return Draw(few, rows.take(np.sort(many)) if len(many) == BIG else None, held)
+    held_out = rows.take(np.sort(order[N : N + JUDGED]))
+    index = order[N + JUDGED : N + JUDGED + BIG]
+    return Draw(few, rows.take(np.sort(index)) if len(index) == BIG else None, held_out)
 
 
-def by_judge(found: ts.DivergenceResult) -> Row:
-    """JS in bits by view and judge; the larger of two judges is what counts."""
+def by_judge(result: ts.DivergenceResult) -> Row:
+    """Return JS in bits by view and judge; the larger of the two judges counts."""
     return {
         f"{view} {name}": estimate["js"].value
-        for view, judges in found.estimates.items()
+        for view, judges in result.estimates.items()
         for name, estimate in judges.items()
     }

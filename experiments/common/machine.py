@@ -1,6 +1,6 @@
-"""The machine that a study runs on: what it is, its threads, and what work takes there.
+"""The machine that a study runs on: its name, its threads, and the cost of work.
 
-Imports no numerical library: :func:`one_thread` has to be called before any is imported.
+Imports no numerical library, because :func:`one_thread` must run before any such import.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 
 
 def one_thread() -> None:
-    """Hold numerical libraries that are imported from now on to one thread, unless the user asks.
+    """Limit numerical libraries imported later to one thread, unless the user sets another number.
 
-    Processes that are started later inherit it.
+    Processes that start later inherit the limit.
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
 
 def machine() -> str:
-    """Name the processor, its cores, and the version of NumPy, which decides the speed."""
+    """Return the processor, its cores, and the version of NumPy, which affects the speed."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line for line in lines if line.startswith("model name")]
@@ -32,19 +32,19 @@ def machine() -> str:
 
 
 def system() -> str:
-    """Name the operating system, the cores, and the version of Python."""
+    """Return the operating system, the cores, and the version of Python."""
     return f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Do the work; give its wall-clock seconds."""
+    """Do the work; return its wall-clock seconds."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def peak_mib() -> int:
-    """Give the peak memory of this process; Linux counts it in KiB."""
+    """Return the peak memory of this process in MiB; Linux counts it in KiB."""
     import resource  # not on every system
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

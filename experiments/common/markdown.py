@@ -1,4 +1,4 @@
-"""Tables in Markdown, and the places in a README where they stand."""
+"""Tables in Markdown, and the marks in a README between which they stand."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def table(head: list[str], lines: list[list[str]]) -> str:
-    """One Markdown table."""
+    """Return a Markdown table."""
     rows = [head, ["---"] * len(head), *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def fill(readme: Path, parts: dict[str, str]) -> None:
-    """Put each part between its marks, ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
+    """Write each part between its marks, ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
     text = readme.read_text()
     for name, content in parts.items():
         before, rest = text.split(f"<!-- {name} -->")

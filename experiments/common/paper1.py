@@ -1,4 +1,4 @@
-"""The tables of arXiv 2407.03080's authors: processed, as they trained on, and generated."""
+"""The tables of the authors of arXiv 2407.03080: processed for training, and generated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LATENT_DIM = {"adult": 10, "news": 20, "king": 15, "intrusion": 10}
 
 
 def coded(name: str) -> tuple[ts.Table, ts.Table]:
-    """The pool of 10,000 rows and the 9,500 rows to judge with, kinds by the authors' rule."""
+    """Return the pool of 10,000 rows and 9,500 rows to judge with; kinds by the authors' rule."""
     frame = pq.read_table(DATA / "paper1_processed" / f"{name}.parquet")
     most = 80 if name == "king" else 50
     plain = frame.drop_columns("split")
@@ -30,7 +30,7 @@ def coded(name: str) -> tuple[ts.Table, ts.Table]:
 
 
 def generated(name: str, arm: str, like: ts.Table) -> pa.Table:
-    """What the authors generated in one arm (or their 300 real rows), columns typed as ``like``."""
+    """Return the authors' generated rows of one arm (or their 300 real rows), typed as ``like``."""
     theirs = pq.read_table(DATA / "paper1_generated" / f"{name}.parquet")
     table = theirs.filter(pc.equal(theirs["arm"], arm)).drop_columns("arm")
     real = like.to_arrow().schema

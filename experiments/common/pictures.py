@@ -1,4 +1,4 @@
-"""How pictures look and are written: the same results give the same bytes."""
+"""The style and the files of pictures: the same results give the same bytes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from matplotlib import pyplot as plt
 
 
 def style() -> None:
-    """Set fonts and sizes, and take away what is random."""
+    """Set fonts and sizes, and remove what is random."""
     mpl.rcParams.update({"svg.hashsalt": "tabseed", "svg.fonttype": "none", "font.size": 9})
 
 
 def save(figure: plt.Figure, path: Path) -> None:
-    """Write without a date, and close."""
+    """Write the picture without a date, and close it."""
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""Results of a study: CSV files, written a line at a time, and intervals over draws."""
+"""Results of a study: CSV files, written line by line, and intervals over draws."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Row = dict[str, Any]
 
 
 class Results:
-    """A CSV of results by key; what is there already is not computed again.
+    """A CSV of results by key, so that a study can skip the results that exist.
 
-    A line cut off by a kill is dropped when the file is opened; its result is computed again.
+    Opening the file drops a last line that a kill cut off; its result is computed again.
     """
 
     def __init__(self, path: Path, keys: tuple[str, ...]) -> None:
@@ -33,11 +33,11 @@ class Results:
             self.rows = list(csv.DictReader(whole.splitlines()))
 
     def has(self, **key: object) -> bool:
-        """Whether the line of that key stands here."""
+        """Return whether the line with that key exists."""
         return any(all(row[k] == str(v) for k, v in key.items()) for row in self.rows)
 
     def add(self, row: Row) -> None:
-        """Write one line at once."""
+        """Write one line immediately."""
         new = not self.path.exists() or not self.path.stat().st_size
         plain = {k: f"{v:.4f}" if isinstance(v, float) else str(v) for k, v in row.items()}
         with self.path.open("a", newline="") as file:
@@ -49,25 +49,25 @@ class Results:
         print(*plain.values(), flush=True)
 
     def add_new(self, rows: Iterable[Row]) -> None:
-        """Write those of the lines that do not stand here by all their keys."""
+        """Write the lines whose keys are new."""
         for row in rows:
             if not self.has(**{k: row[k] for k in self.keys}):
                 self.add(row)
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """All lines of a file of results, none if it is not there."""
+    """Return all lines of a results file, none if there is no file."""
     return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
 
 def half_interval(values: np.ndarray) -> float:
-    """Half the 95 % t interval of the mean of independent values."""
+    """Return half the 95 % t interval of the mean of independent values."""
     n = len(values)
     return float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5)
 
 
 def shown(values: list[float]) -> str:
-    """Mean, and half the 95 % interval where there are several values."""
+    """Return the mean as text, and half its 95 % interval if there are several values."""
     if len(values) < 2:
         return f"{np.mean(values):.3f}"
     return f"{np.mean(values):.3f} ± {half_interval(np.array(values)):.3f}"

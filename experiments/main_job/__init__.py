@@ -1,1 +1,1 @@
-"""The main job measured, from a small table to the judgement of rows that trained nothing."""
+"""The main job, measured from a small table to its judgement by held-out rows."""

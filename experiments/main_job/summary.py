@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def means(name: str, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    """One Markdown table, rows in the order of the file."""
+    """Return a Markdown table, rows in the order of the file."""
     groups: dict[tuple[str, ...], list[dict[str, str]]] = defaultdict(list)
     for row in read(RESULTS / f"{name}.csv"):
         groups[tuple(row[k] for k in keys)].append(row)

@@ -1,10 +1,10 @@
-"""Whether augmentation by rows like the hardest helps.
+"""Does augmentation with rows like the hardest help?
 
     TABSEED_DATA=... python -m experiments.targeted honest [TABLE ...]
     python -m experiments.targeted simulation [faithful | honest]
     TABSEED_DATA=... python -m experiments.targeted table2 [faithful | honest | amounts] [TABLE ...]
 
-Results go to ``results/``, the lines of a cell when it is known; begun again, it goes on.
+Results go to ``results/``, the lines of each cell as soon as they are known; resumable.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ SIMULATIONS = {"faithful": simulation_faithful.run, "honest": simulation_honest.
 
 
 def simulation(names: list[str]) -> None:
-    """Run the simulations named, or both."""
+    """Run the named simulations, or both."""
     for name in set(names) - set(SIMULATIONS):
-        raise SystemExit(f"{name!r} is neither of {', '.join(SIMULATIONS)}")
+        raise SystemExit(f"{name!r} is no simulation; choose from {', '.join(SIMULATIONS)}")
     for name in names or SIMULATIONS:
         SIMULATIONS[name]()
 

@@ -1,4 +1,4 @@
-"""The law that both simulations share: the classes of arXiv 2410.00759, section 4.2.
+"""The law of both simulations: the classes of arXiv 2410.00759, section 4.2.
 
 Four Gaussians, two features; the paper's XGBoost, and TVAE with the paper's settings.
 """
@@ -18,8 +18,8 @@ from xgboost import XGBClassifier
 import tabseed as ts
 
 COLSAMPLE = (0.6, 1.0)
-SHARE = 0.05  # hard rows
-BATCHES = 3  # in an epoch, as theirs: 250 rows by 100, 5,000 by 2,000
+SHARE = 0.05  # of hard rows
+BATCHES = 3  # per epoch, as in the paper: 250 rows by 100, 5,000 by 2,000
 EPOCHS, WARM_UP, SEEN_EACH, PATIENCE = 500, 100, 5, 50
 # u, v: mean, var u, cov, var v of each class's two equal clusters; the columns are (v, u)
 LAW = {
@@ -31,16 +31,16 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Data:
-    """Scaled by the rows that train: 5,000, 2,500 to value rows by, 2,500 to validate by."""
+    """5,000 training rows, 2,500 to value them, 2,500 to validate; all scaled by the first."""
 
     train: Pair
     value: Pair
     validate: Pair
-    fresh: Pair  # rows of the same law that nothing else sees
+    fresh: Pair  # rows of the same law with no other use
 
 
 def rows() -> Pair:
-    """All 10,000 rows, as drawn."""
+    """Return all 10,000 rows, not scaled."""
     x, y = make_classification(
         n_samples=10_000,
         n_features=2,
@@ -56,7 +56,7 @@ def rows() -> Pair:
 
 
 def fresh(n: int) -> Pair:
-    """Draw n rows of each cluster."""
+    """Return n new rows of each cluster."""
     rng = np.random.default_rng(2410)
     parts = []
     for clusters in LAW.values():
@@ -66,7 +66,7 @@ def fresh(n: int) -> Pair:
 
 
 def data(n_fresh: int = 5_000) -> Data:
-    """Split and scale as the authors; 4 ``n_fresh`` further rows."""
+    """Return the rows, split and scaled as in the paper, and 4 ``n_fresh`` new ones."""
     x, y = rows()
     x, x_other, y, y_other = train_test_split(x, y, test_size=0.5, stratify=y, random_state=42)
     value_x, valid_x, value_y, valid_y = train_test_split(
@@ -79,7 +79,7 @@ def data(n_fresh: int = 5_000) -> Data:
 
 
 def boosting(colsample: float, seed: int = 0) -> Any:
-    """The paper's XGBoost; the AUC, of which its Gini is 2 AUC - 1, stops it."""
+    """Return the paper's XGBoost; the AUC stops it (the Gini is 2 AUC - 1)."""
     return XGBClassifier(
         n_estimators=9_999,
         max_depth=4,
@@ -94,7 +94,7 @@ def boosting(colsample: float, seed: int = 0) -> Any:
 
 
 class PaperTVAE(BaseEstimator):
-    """TVAE with the paper's settings, its defaults first: one network, stopped by KS distances."""
+    """TVAE with the paper's settings and defaults: one network, stopped by KS distances."""
 
     min_rows = ts.TVAE.min_rows
 
@@ -111,12 +111,12 @@ class PaperTVAE(BaseEstimator):
         self.random_state = random_state
 
     def fit(self, table: Any, *, target: str | None = None) -> PaperTVAE:
-        """Learn from a frame or Table."""
+        """Learn from a frame or Table; return the generator itself."""
         training = ts.Training(
             steps=EPOCHS * BATCHES,
             batch_size=-(-len(table) // BATCHES),
             learning_rate=1e-3,
-            validation=0.02,  # the statistic stops it, on the rows it learns from
+            validation=0.02,  # the KS statistic on the training rows stops it
             warm_up=WARM_UP * BATCHES,
             patience=PATIENCE // SEEN_EACH,
             tolerance=0.0,
@@ -130,5 +130,5 @@ class PaperTVAE(BaseEstimator):
         return self
 
     def sample(self, n: int, **options: Any) -> Any:
-        """Draw n rows."""
+        """Return n rows."""
         return self.generator_.sample(n, **options)

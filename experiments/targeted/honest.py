@@ -1,8 +1,8 @@
-"""Rows like the hardest against every control, on tables of the size that users have.
+"""Rows like the hardest against every control, on small tables as users have them.
 
 A line of ``honest.csv`` is one table, number of rows, share of hard rows, generator and arm: its
-mean score, and its gain over none with the corrected interval. All numbers of one cell are from
-:func:`tabseed.evaluate_augmentation`: ten splits, three draws, equal numbers of rows added.
+mean score, and its gain over none with the corrected interval. All numbers of a cell come from
+:func:`tabseed.evaluate_augmentation`: ten splits, three draws, equal numbers of added rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tabseed.generators import generator_class
 from tabseed.table.schema import NUMERIC
 
 RESULTS = Path(__file__).parent / "results"
-# table: target, rows to draw (None: all), kind of the target where it is not the stored one
+# table: target, rows to draw (None: all), kind of the target if it differs from the stored one
 TABLES: dict[str, tuple[str, int | None, str | None]] = {
     "diabetes_pima": ("class", None, None),
     "heart_cleveland": ("num", None, "binary"),
@@ -50,7 +50,7 @@ class Cell:
 
 
 def cells(tables: list[str]) -> Iterator[Cell]:
-    """All cells, every table once before any has its second setting."""
+    """Yield all cells; every table gets its first setting before any gets its second."""
     for generator in GENERATORS:
         for hardest in SHARES:
             for table in tables or TABLES:
@@ -58,12 +58,12 @@ def cells(tables: list[str]) -> Iterator[Cell]:
 
 
 def rows_of(name: str) -> tuple[ts.Table, np.ndarray, bool]:
-    """Features, labels, and whether these are classes."""
+    """Return features, labels, and whether the labels are classes."""
     target, n, kind = TABLES[name]
     arrow = pq.read_table(DATA / f"{name}.parquet").drop_columns(list(LEFT_OUT.get(name, ())))
     if n is not None:
-        places = np.random.default_rng(2410).choice(len(arrow), n, replace=False)
-        arrow = arrow.take(np.sort(places))
+        index = np.random.default_rng(2410).choice(len(arrow), n, replace=False)
+        arrow = arrow.take(np.sort(index))
     table = ts.Table.from_frame(arrow, kinds={target: kind} if kind == "categorical" else None)
     features = ts.Schema(tuple(c for c in table.schema.modelled if c.name != target))
     labels = np.array(table.values(target))
@@ -74,13 +74,13 @@ def rows_of(name: str) -> tuple[ts.Table, np.ndarray, bool]:
 
 
 def measured(cell: Cell) -> list[Row]:
-    """Run the protocol; a line an arm."""
+    """Run the protocol; return a line for each arm."""
     features, labels, classes = rows_of(cell.table)
-    made: Any = ts.TargetedAugmenter if classes else ts.TargetedRegressionAugmenter
-    augmenter = made(
+    augmenter_class: Any = ts.TargetedAugmenter if classes else ts.TargetedRegressionAugmenter
+    augmenter = augmenter_class(
         generator_class(cell.generator)(), ts.KNNShapley(), hardest=cell.hardest, per_class=classes
     )
-    found = ts.evaluate_augmentation(
+    evaluation = ts.evaluate_augmentation(
         features,
         labels,
         augmenter,
@@ -95,25 +95,28 @@ def measured(cell: Cell) -> list[Row]:
         "generator": cell.generator,
     }
     return [
-        {**cell_key, "arm": line["arm"], "score": found.score, **line} for line in arm_lines(found)
+        {**cell_key, "arm": line["arm"], "score": evaluation.score, **line}
+        for line in arm_lines(evaluation)
     ]
 
 
-def arm_lines(found: ts.AugmentationEvaluation, digits: int = 4) -> Iterator[Row]:
-    """A line an arm: its score, its gain over none, and that of "hardest" over it."""
-    gains = {d.arm: d for d in found.against_none}
-    over = {d.against: d for d in found.over_controls}
-    for arm in found.arms:
-        line: Row = {"arm": arm, "mean": f"{found.mean(arm):.{digits}f}"}
-        for prefix, among in (("", gains), ("hardest over it ", over)):
+def arm_lines(evaluation: ts.AugmentationEvaluation, digits: int = 4) -> Iterator[Row]:
+    """Yield a line for each arm: its score, its gain over none, the gain of "hardest" over it."""
+    gains = {d.arm: d for d in evaluation.against_none}
+    over_controls = {d.against: d for d in evaluation.over_controls}
+    for arm in evaluation.arms:
+        line: Row = {"arm": arm, "mean": f"{evaluation.mean(arm):.{digits}f}"}
+        for prefix, differences in (("", gains), ("hardest over it ", over_controls)):
             for key in ("mean", "low", "high", "p_holm", "detectable"):
                 name = f"{prefix}{'gain' if key == 'mean' else key}"
-                line[name] = f"{getattr(among[arm], key):.{digits}f}" if arm in among else ""
-        yield {**line, "seconds": found.seconds[arm], "verdict": found.verdict}
+                line[name] = (
+                    f"{getattr(differences[arm], key):.{digits}f}" if arm in differences else ""
+                )
+        yield {**line, "seconds": evaluation.seconds[arm], "verdict": evaluation.verdict}
 
 
 def run(tables: list[str]) -> None:
-    """Measure what was not yet."""
+    """Measure the missing cells."""
     results = Results(RESULTS / "honest.csv", KEYS)
     for cell in cells(tables):
         n = len(rows_of(cell.table)[1])

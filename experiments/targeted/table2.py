@@ -1,11 +1,11 @@
-"""Table 2 of arXiv 2410.00759, and how many rows to add: the published design, and the honest one.
+"""Table 2 of arXiv 2410.00759 and numbers of added rows, by the published and an honest design.
 
     TABSEED_DATA=... python -m experiments.targeted table2 [faithful|honest|amounts] [TABLE ...]
 
-``faithful`` is the published design in little: one split, the best of a few settings chosen and
-reported on the same validation rows. Beside it stands a test part that nothing else uses.
+``faithful`` is the published design at a small scale: one split, the best of a few settings is
+chosen and reported on the same validation rows. In addition, a test part has no other use.
 ``honest`` and ``amounts`` are :func:`tabseed.evaluate_augmentation`. Lines go to
-``results/table2_faithful.csv``, ``table2_honest.csv`` and ``amounts.csv``; begun again, it goes on.
+``results/table2_faithful.csv``, ``table2_honest.csv`` and ``amounts.csv``; resumable.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from experiments.targeted.honest import LEFT_OUT, RESULTS, arm_lines
 from tabseed.generators import generator_class
 from tabseed.generators.base import Generator
 
-# diabetes, credit_card, blobs and support of the paper: their targets
+# the targets of the paper's diabetes, credit_card, blobs and support
 TARGETS = {"diabetes_cdc": "Diabetes_binary", "credit_card": "Y", "blobs": "y", "support2": "death"}
 IDS = ("id", "ID")
 TARGET = "target"
 BOOSTER = {"max_depth": 4, "learning_rate": 0.05, "subsample": 0.8, "n_jobs": 1}
-COLSAMPLE = 0.6  # of two columns that is one a tree: no interaction can be learned
+COLSAMPLE = 0.6  # with two columns, one per tree: the model cannot learn interactions
 SHARES = (0.05, 0.1, 0.2)
-EQUAL = 0.1  # rows added, as a share of all training rows
-TREES = {"n_orders": 2, "n_trees": 2, "n_jobs": 1}  # as it takes itself for large tables
+EQUAL = 0.1  # added rows, as a share of all training rows
+TREES = {"n_orders": 2, "n_trees": 2, "n_jobs": 1}  # its own choice for large tables
 
 # faithful
 MOST_ROWS = {"diabetes_cdc": 20_000}  # of 253,680
@@ -60,12 +60,12 @@ AMOUNT_ARMS = ("random", "full", "smote")
 
 
 def stored(name: str, most: int | None) -> pa.Table:
-    """Give the rows of a table, or ``most`` drawn, without ids and what gives the target away."""
+    """Return at most ``most`` rows of a table, without ids and columns that leak the target."""
     arrow = pq.read_table(DATA / f"{name}.parquet")
     out = {*IDS, *LEFT_OUT.get(name, ())} & set(arrow.column_names)
     if most is not None and most < len(arrow):
-        places = np.random.default_rng(2410).choice(len(arrow), most, replace=False)
-        arrow = arrow.take(np.sort(places))
+        index = np.random.default_rng(2410).choice(len(arrow), most, replace=False)
+        arrow = arrow.take(np.sort(index))
     return arrow.drop_columns(sorted(out))
 
 
@@ -82,10 +82,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all arms of a table share.
+    """The data that all arms of a table share.
 
-    ``table`` holds the training rows with their classes, ``order`` (n,) their places, the hardest
-    first; ``held`` are validation and test rows, ``none`` their right sides without augmentation.
+    ``table`` has the training rows with their classes, ``order`` (n,) their indices, hardest first;
+    ``held`` are validation and test rows, ``none`` their right sides without augmentation.
     """
 
     table: ts.Table
@@ -96,29 +96,29 @@ class Setup:
 
     @classmethod
     def of(cls, name: str) -> Setup:
-        """Split 70/10/10/10, standardise, value training rows by the valuation rows."""
+        """Split 70/10/10/10, standardise, value the training rows by the valuation rows."""
         x, y = points(name)
         train, rest = train_test_split(
             np.arange(len(y)), test_size=0.3, stratify=y, random_state=42
         )
         valuing, rest = train_test_split(rest, test_size=2 / 3, stratify=y[rest], random_state=42)
-        places = train_test_split(rest, test_size=0.5, stratify=y[rest], random_state=42)
+        held_out_index = train_test_split(rest, test_size=0.5, stratify=y[rest], random_state=42)
         x = StandardScaler().fit(x[train]).transform(x)
-        learned, reference, validation, test = (
-            Part(x[own], y[own]) for own in (train, valuing, *places)
+        training, reference, validation, test = (
+            Part(x[own], y[own]) for own in (train, valuing, *held_out_index)
         )
         hardness = ts.KNNShapley(n_neighbors=5).fit_score(
-            learned.x, learned.y, reference=(reference.x, reference.y)
+            training.x, training.y, reference=(reference.x, reference.y)
         )
-        columns = {f"x{j}": values for j, values in enumerate(learned.x.T)}
+        columns = {f"x{j}": values for j, values in enumerate(training.x.T)}
         kinds = dict.fromkeys(columns, "continuous") | {TARGET: "categorical"}
-        table = ts.Table.from_frame(pa.table(columns | {TARGET: learned.y}), kinds=kinds)
-        held = validation, test
+        table = ts.Table.from_frame(pa.table(columns | {TARGET: training.y}), kinds=kinds)
+        held_out = validation, test
         order = np.argsort(-hardness, kind="stable")
-        return cls(table, learned, order, held, right_sides(learned, held))
+        return cls(table, training, order, held_out, right_sides(training, held_out))
 
-    def drawn(self, generator: Generator, m: int, draw: int) -> Part:
-        """Give the training rows with m drawn ones below."""
+    def augmented(self, generator: Generator, m: int, draw: int) -> Part:
+        """Return the training rows, followed by m synthetic rows."""
         table = ts.Table.from_frame(
             generator.sample(m, random_state=draw), schema=self.table.schema
         )
@@ -128,7 +128,7 @@ class Setup:
 
 
 def points(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Give features as numbers, text coded and missing ones -1 as published, and classes."""
+    """Return features as numbers (text coded, missing values -1, as published) and classes."""
     arrow = stored(name, MOST_ROWS.get(name))
     columns = {}
     for column in arrow.column_names:
@@ -142,9 +142,9 @@ def points(name: str) -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack(list(columns.values())), y
 
 
-def right_sides(train: Part, held: tuple[Part, Part]) -> tuple[np.ndarray, np.ndarray]:
-    """Train the published model, stopped on the first part held; mean :func:`right_side`."""
-    found: list[list[np.ndarray]] = [[], []]
+def right_sides(train: Part, held_out: tuple[Part, Part]) -> tuple[np.ndarray, np.ndarray]:
+    """Train the published model, stopped on the first part; return mean :func:`right_side`."""
+    all_sides: list[list[np.ndarray]] = [[], []]
     for seed in range(SEEDS):
         model = XGBClassifier(
             **BOOSTER,
@@ -154,44 +154,44 @@ def right_sides(train: Part, held: tuple[Part, Part]) -> tuple[np.ndarray, np.nd
             eval_metric="auc",
             random_state=seed,
         )
-        model.fit(train.x, train.y, eval_set=[(held[0].x, held[0].y)], verbose=False)
-        for part, sides in zip(held, found, strict=True):
+        model.fit(train.x, train.y, eval_set=[(held_out[0].x, held_out[0].y)], verbose=False)
+        for part, sides in zip(held_out, all_sides, strict=True):
             sides.append(right_side(model.predict_proba(part.x)[:, 1], part.y))
-    return np.mean(found[0], axis=0), np.mean(found[1], axis=0)
+    return np.mean(all_sides[0], axis=0), np.mean(all_sides[1], axis=0)
 
 
 def faithful_lines(name: str, setup: Setup, learned: float, setting: str) -> list[Row]:
-    """Let a generator learn the hardest share, and draw; a line for each number of rows added."""
+    """Fit a generator to the hardest share; return a line for each number of added rows."""
     n = len(setup.train.y)
     hard = np.sort(setup.order[: int(learned * n)])
     family, parameters = SETTINGS[setting]
-    made = generator_class(family)(**parameters, random_state=0)
+    generator = generator_class(family)(**parameters, random_state=0)
     began = time.perf_counter()
-    made.fit(setup.table.take(hard), target=TARGET)
+    generator.fit(setup.table.take(hard), target=TARGET)
     lines = []
     for added in sorted({EQUAL, learned} if learned < 1 else {EQUAL}):
-        draws = [setup.drawn(made, int(added * n), g) for g in range(DRAWS)]
+        draws = [setup.augmented(generator, int(added * n), g) for g in range(DRAWS)]
         sides = [right_sides(train, setup.held) for train in draws]
         line: Row = {"table": name, "rows": n, "learned": str(learned), "added": str(added)}
         line |= {"setting": setting, "positive": float(setup.train.y[hard].mean())}
-        for at, split in enumerate(("validation", "test")):
-            y, none = setup.held[at].y, setup.none[at]
-            gain = np.mean([side[at] for side in sides], axis=0) - none
-            each = np.array([gini(side[at], y) for side in sides]) - gini(none, y)
-            found = {
+        for part, split in enumerate(("validation", "test")):
+            y, none = setup.held[part].y, setup.none[part]
+            gain = np.mean([side[part] for side in sides], axis=0) - none
+            gains = np.array([gini(side[part], y) for side in sides]) - gini(none, y)
+            numbers = {
                 "none": gini(none, y),
-                "gain": each.mean(),
-                "half over draws": half_interval(each),
+                "gain": gains.mean(),
+                "half over draws": half_interval(gains),
                 "error over rows": row_error(gain, y),
             }
-            line |= {f"{split} {what}": f"{value:.5f}" for what, value in found.items()}
+            line |= {f"{split} {key}": f"{value:.5f}" for key, value in numbers.items()}
         lines.append({**line, "seconds": time.perf_counter() - began})
         began = time.perf_counter()
     return lines
 
 
 def faithful(tables: Sequence[str]) -> None:
-    """Measure every setting of every arm."""
+    """Measure the missing settings of every arm."""
     results = Results(RESULTS / "table2_faithful.csv", FAITHFUL_KEYS)
     for name in tables:
         setup = None
@@ -209,7 +209,7 @@ def faithful(tables: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Cell:
-    """One table, the share taken for hard, and the rows added as a share of all."""
+    """One table, the share of hard rows, and the added rows as a share of all."""
 
     table: str
     hardest: float
@@ -217,17 +217,17 @@ class Cell:
 
     @property
     def key(self) -> dict[str, str]:
-        """What finds its lines."""
+        """The key of its lines in the results."""
         return {"table": self.table, "hardest": str(self.hardest), "added": str(self.added)}
 
 
 def honest_lines(cell: Cell, protocol: ts.AugmentationProtocol) -> list[Row]:
-    """Run the protocol; a line an arm."""
+    """Run the protocol; return a line for each arm."""
     target = TARGETS[cell.table]
     arrow = stored(cell.table, HONEST_ROWS[cell.table])
     table = ts.Table.from_frame(arrow, kinds={target: "categorical"})
     features = ts.Schema(tuple(c for c in table.schema.modelled if c.name != target))
-    found = ts.evaluate_augmentation(
+    evaluation = ts.evaluate_augmentation(
         table.select(features),
         np.array(table.values(target)),
         ts.TargetedAugmenter(
@@ -247,12 +247,12 @@ def honest_lines(cell: Cell, protocol: ts.AugmentationProtocol) -> list[Row]:
         random_state=0,
         n_jobs=1,
     )
-    key: Row = {**cell.key, "rows": len(arrow), "rows added": int(found.n_added[0])}
-    return [{**key, **line} for line in arm_lines(found)]
+    key: Row = {**cell.key, "rows": len(arrow), "rows added": int(evaluation.n_added[0])}
+    return [{**key, **line} for line in arm_lines(evaluation)]
 
 
 def measure(file: str, cells: Sequence[Cell], protocol: ts.AugmentationProtocol) -> None:
-    """Measure the cells that were not yet."""
+    """Measure the missing cells."""
     results = Results(RESULTS / file, HONEST_KEYS)
     for cell in cells:
         if results.has(**cell.key, arm=protocol.names[-1]):
@@ -261,13 +261,13 @@ def measure(file: str, cells: Sequence[Cell], protocol: ts.AugmentationProtocol)
 
 
 def honest(tables: Sequence[str]) -> None:
-    """Every share of hard rows, as many rows added for each."""
+    """Measure every share of hard rows, with equal numbers of added rows."""
     cells = [Cell(table, hardest, EQUAL) for hardest in SHARES for table in tables]
     measure("table2_honest.csv", cells, ts.AugmentationProtocol(splits=SPLITS, draws=HONEST_DRAWS))
 
 
 def amounts(tables: Sequence[str]) -> None:
-    """A tenth taken for hard, 5 to 20 % added."""
+    """Measure 5 to 20 % of added rows, with a tenth of the rows as hard ones."""
     chosen = [table for table in AMOUNT_TABLES if table in tables]
     cells = [Cell(table, 0.1, added) for table in chosen for added in AMOUNTS]
     protocol = ts.AugmentationProtocol(splits=SPLITS, draws=HONEST_DRAWS, arms=AMOUNT_ARMS)
@@ -278,9 +278,10 @@ PARTS = {"faithful": faithful, "honest": honest, "amounts": amounts}
 
 
 def run(args: list[str]) -> None:
-    """Measure what was not yet, of the parts and tables named, or of all."""
+    """Measure what is missing in the named parts and tables, or in all."""
     for name in set(args) - {*PARTS, *TARGETS}:
-        raise SystemExit(f"{name!r} is neither of {', '.join(PARTS)} nor of {', '.join(TARGETS)}")
+        choices = ", ".join([*PARTS, *TARGETS])
+        raise SystemExit(f"{name!r} is neither a part nor a table; choose from {choices}")
     tables = [name for name in TARGETS if name in args] or list(TARGETS)
     for name, part in PARTS.items():
         if name in args or not set(args) & set(PARTS):

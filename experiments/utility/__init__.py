@@ -1,1 +1,1 @@
-"""Utility of synthetic tables: simulated laws whose gaps are known, and real tables."""
+"""Utility of synthetic tables: simulated laws with known gaps, and real tables."""

@@ -1,7 +1,7 @@
 """Studies of utility.
 
 python -m experiments.utility simulation [STUDY ...]
-TABSEED_DATA=... python -m experiments.utility real [TABLE ...]     # goes on where it stopped
+TABSEED_DATA=... python -m experiments.utility real [TABLE ...]     # resumable
 """
 
 from __future__ import annotations

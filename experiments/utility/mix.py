@@ -1,13 +1,14 @@
-"""Does a tuned mix of real and synthetic rows do harm, and does it ever help?
+"""Does a tuned mix of real and synthetic rows ever harm, and does it ever help?
 
     python -m experiments.utility.mix [--draws 3] [--models boosting linear] [table ...]
 
-Of each table N rows train, up to 2,000 others judge. :func:`tabseed.tune_mix` chooses weight and
-amount from the training rows alone; a model of that mix is then compared with one of the real rows
-alone on the rows held out, paired. A line of ``results/mix.csv`` is one table, N, draw and model:
-errors are squared ones, or Brier scores summed over classes, means of three draws and seeds;
-``se`` is that of the gain over held-out rows; ``cv_gain`` with ``cv_low`` and ``cv_high`` is what
-tune_mix foretold. What stands there is not computed again; the summary is printed at the end.
+N rows of each table train, up to 2,000 others judge. :func:`tabseed.tune_mix` chooses weight and
+amount from the training rows only; on the held-out rows, a model trained on that mix is compared
+with a model trained on the real rows alone, row by row. A line of ``results/mix.csv`` is one table,
+N, draw and model: errors are squared errors, or Brier scores summed over classes, means of three
+draws and seeds; ``se`` is the standard error of the gain over held-out rows; ``cv_gain`` with
+``cv_low`` and ``cv_high`` is the gain that tune_mix predicted. Resumable; prints a summary at the
+end.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ TARGETS = {
 }
 LEFT_OUT = {"king": ("id",)}
 SIZES = (100, 300)
-HELD, FEWEST = 2_000, 150
+HELD_OUT, FEWEST = 2_000, 150
 FITS = 3
 KEYS = ("table", "n", "draw", "model")
 WEIGHTS, AMOUNTS = (0.25, 1.0), (1.0, 5.0)
 
 
 def population(name: str) -> ts.Table:
-    """All rows of a table; a graded outcome becomes present or absent."""
+    """Return all rows of a table; a graded outcome becomes present or absent."""
     target, kind = TARGETS[name]
     arrow = pq.read_table(DATA / f"{name}.parquet").drop_columns(list(LEFT_OUT.get(name, ())))
     if kind == "binary":
@@ -53,12 +54,12 @@ def population(name: str) -> ts.Table:
 
 
 def measured(name: str, n: int, draw: int, kind: str) -> Row | None:
-    """One line; None where too few rows are left to judge by."""
+    """Return one line, or None if too few rows are left to judge with."""
     target, rows = TARGETS[name][0], population(name)
     if len(rows) < n + FEWEST:
         return None
     order = np.random.default_rng([2305, draw, n]).permutation(len(rows))
-    learn, judge = rows.take(order[:n]), rows.take(order[n : n + HELD])
+    learn, judge = rows.take(order[:n]), rows.take(order[n : n + HELD_OUT])
     problem = Problem.of(learn, target)
     model = zoo(problem.task, 4 * n // 5)[kind]
     mix = ts.tune_mix(
@@ -71,39 +72,39 @@ def measured(name: str, n: int, draw: int, kind: str) -> Row | None:
         settings=Mixing(repeats=2),
         random_state=draw,
     )
-    real, held = problem.rows(learn, "train"), problem.rows(judge, "holdout")
-    losses = np.zeros((2, len(held)))
+    real, held_out = problem.rows(learn, "train"), problem.rows(judge, "holdout")
+    losses = np.zeros((2, len(held_out)))
     for fit in range(FITS):
         frame, weight = mix.training_rows(random_state=fit)
         stream = np.random.SeedSequence([draw, fit])
         mixed = problem.rows(frame, "mix")
-        x_real, x, x_held = points(real, mixed, held)
-        for arm, (at, y, w) in enumerate(((x_real, real.y, None), (x, mixed.y, weight))):
-            said = output(train(model, at, y, problem, stream, w), x_held, problem)
-            losses[arm] += squared_loss(problem, held.y, said) / FITS
+        x_real, x, x_held_out = points(real, mixed, held_out)
+        for arm, (features, y, w) in enumerate(((x_real, real.y, None), (x, mixed.y, weight))):
+            prediction = output(train(model, features, y, problem, stream, w), x_held_out, problem)
+            losses[arm] += squared_loss(problem, held_out.y, prediction) / FITS
     gain = losses[0] - losses[1]
-    spread = squared_loss(problem, held.y, _constant(problem, real.y, len(held))).mean()
+    baseline = squared_loss(problem, held_out.y, _constant(problem, real.y, len(held_out))).mean()
     return {
         "table": name,
         "n": n,
         "draw": draw,
         "model": kind,
-        "held_out": len(held),
+        "held_out": len(held_out),
         "weight": mix.weight,
         "amount": mix.amount,
-        # shares of the error of naming the training mean: comparable over tables
-        "error_real": float(losses[0].mean() / spread),
-        "error_mix": float(losses[1].mean() / spread),
-        "gain": float(gain.mean() / spread),
-        "se": float(gain.std(ddof=1) / np.sqrt(len(gain)) / spread),
-        "cv_gain": mix.gain.value / spread,
-        "cv_low": mix.gain.low / spread,
-        "cv_high": mix.gain.high / spread,
+        # as shares of the error of predicting the training mean: comparable between tables
+        "error_real": float(losses[0].mean() / baseline),
+        "error_mix": float(losses[1].mean() / baseline),
+        "gain": float(gain.mean() / baseline),
+        "se": float(gain.std(ddof=1) / np.sqrt(len(gain)) / baseline),
+        "cv_gain": mix.gain.value / baseline,
+        "cv_low": mix.gain.low / baseline,
+        "cv_high": mix.gain.high / baseline,
     }
 
 
 def _constant(problem: Problem, y: np.ndarray, n: int) -> np.ndarray:
-    """What the training rows' mean, or class shares, say of n rows."""
+    """Return n predictions of the training rows' mean, or of their class shares."""
     if problem.task == "regression":
         return np.full(n, y.mean())
     share = np.bincount(y, minlength=len(problem.classes)) / len(y)
@@ -111,14 +112,14 @@ def _constant(problem: Problem, y: np.ndarray, n: int) -> np.ndarray:
 
 
 def gain_error(rows: list[dict[str, str]]) -> float:
-    """Standard error over draws where there are several, never below that of held-out rows."""
+    """Return the standard error over draws, if several, and at least that of held-out rows."""
     gains, se = (np.array([float(row[key]) for row in rows]) for key in ("gain", "se"))
     error = float(np.sqrt((se**2).mean() / len(rows)))
     return max(error, float(gains.std(ddof=1) / len(gains) ** 0.5)) if len(gains) > 1 else error
 
 
 def summary(results: Results) -> None:
-    """Print, for each cell, the mean gain over draws, and how many cells the mix harms or helps."""
+    """Print the mean gain over draws of each cell, and the cells that the mix harms or helps."""
     cells: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in results.rows:
         cells.setdefault((row["table"], row["n"], row["model"]), []).append(row)
@@ -135,17 +136,17 @@ def summary(results: Results) -> None:
 
 
 def main() -> None:
-    """Run what is not there yet, every cell once before any has its second draw."""
+    """Run what is missing; every cell gets its first draw before any gets its second."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="*", default=list(TARGETS))
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--models", nargs="+", default=["boosting", "linear"])
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     results = Results(RESULTS / "mix.csv", KEYS)
-    for draw in range(chosen.draws):
-        for kind in chosen.models:
+    for draw in range(arguments.draws):
+        for kind in arguments.models:
             for n in SIZES:
-                for name in chosen.tables:
+                for name in arguments.tables:
                     if results.has(table=name, n=n, draw=draw, model=kind):
                         continue
                     row = measured(name, n, draw, kind)

@@ -17,12 +17,12 @@ NAMES = {"oracle": "responses from the true law", "neighbours": "responses learn
 
 
 def read(name: str) -> list[dict[str, str]]:
-    """Give the lines of one results file; none where it is not there yet."""
+    """Return the lines of one results file, none if there is no file."""
     return results.read(HERE / "results" / f"{name}.csv")
 
 
 def draw() -> None:
-    """Draw what there are results for."""
+    """Draw the pictures whose results exist."""
     style()
     for name, picture in (
         ("convergence", _convergence),
@@ -40,31 +40,35 @@ def _series(rows: list[dict[str, str]], x: str, y: str = "mean") -> tuple[np.nda
 
 
 def _convergence(rows: list[dict[str, str]]) -> plt.Figure:
-    """Two by two: is the class right, are the features shifted; only one corner fails."""
+    """Return two by two panels, right or wrong class by shift; only one corner fails."""
     figure, panels = plt.subplots(2, 2, figsize=(8, 6), sharex=True, sharey=True)
-    for i, (name, says) in enumerate(
+    for i, (name, model_title) in enumerate(
         (("quadratic", "right model (quadratic)"), ("linear", "wrong model (line)"))
     ):
-        for j, (mean, where) in enumerate((("0", "features as real"), ("0.5", "features shifted"))):
+        for j, (mean, feature_title) in enumerate(
+            (("0", "features as real"), ("0.5", "features shifted"))
+        ):
             axes = panels[i, j]
             for response, colour in COLOURS.items():
-                found = [
+                points = [
                     r
                     for r in rows
                     if (r["response"], r["mean of Q"], r["class"]) == (response, mean, name)
                 ]
-                n, gap, se = _series(found, "n")
+                n, gap, se = _series(points, "n")
                 label = NAMES[response]
                 axes.errorbar(n, gap, 1.96 * se, fmt="o-", color=colour, markersize=4, label=label)
-                checked = [float(r["checked"]) for r in found]
+                checked = [float(r["checked"]) for r in points]
                 axes.plot(n, checked, "x", color="black", markersize=6, label="independent check")
-            limit = float(found[0]["limit"])
+            limit = float(points[0]["limit"])
             if limit:
                 axes.axhline(limit, color="#7a7a7a", linestyle=":", label="limit")
                 axes.text(
                     n[0], limit * 1.25, f"does not vanish: limit {limit:.4g}", color="#444444"
                 )
-            axes.set(xscale="log", yscale="log", title=f"{says}, {where}", ylim=(1e-5, 4))
+            axes.set(
+                xscale="log", yscale="log", title=f"{model_title}, {feature_title}", ylim=(1e-5, 4)
+            )
             if j == 0:
                 axes.set_ylabel("gap |R(f~) - R(f^)|")
             if i == 1:
@@ -75,12 +79,12 @@ def _convergence(rows: list[dict[str, str]]) -> plt.Figure:
 
 def _ranking(rows: list[dict[str, str]]) -> plt.Figure:
     figure, axes = plt.subplots(figsize=(6.5, 3.6))
-    for cell, colour, where, theory in (
+    for cell, colour, label, theory in (
         ("TSTR", "#0b6e4f", "scored on real rows", 1.6515),
         ("TSTS", "#b0413e", "scored on synthetic rows", 0.3933),
     ):
         m, share, se = _series([r for r in rows if r["cell"] == cell], "mean of Q")
-        axes.errorbar(m, share, 1.96 * se, fmt="o-", color=colour, markersize=4, label=where)
+        axes.errorbar(m, share, 1.96 * se, fmt="o-", color=colour, markersize=4, label=label)
         axes.axvline(theory, color=colour, linestyle=":")
         axes.text(theory + 0.03, 0.78, f"theory: {theory}", color=colour, rotation=90, va="center")
     axes.set(
@@ -100,9 +104,9 @@ def _trade_off(rows: list[dict[str, str]]) -> plt.Figure:
         (panels[0], "limit", "infinitely many rows, true responses"),
         (panels[1], "mean", "300 rows, responses learned by neighbours"),
     ):
-        at = {(float(r["c"]), float(r["mean of Q"])): float(r[key]) for r in rows}
-        gap = np.array([[at[c, m] for m in means] for c in bends])
-        shown = axes.pcolormesh(means, bends, gap**0.5, cmap="viridis", vmin=0, vmax=top)
+        values = {(float(r["c"]), float(r["mean of Q"])): float(r[key]) for r in rows}
+        gap = np.array([[values[c, m] for m in means] for c in bends])
+        mesh = axes.pcolormesh(means, bends, gap**0.5, cmap="viridis", vmin=0, vmax=top)
         for (i, j), value in np.ndenumerate(gap):
             light = value**0.5 < 0.6 * top
             axes.text(
@@ -116,7 +120,7 @@ def _trade_off(rows: list[dict[str, str]]) -> plt.Figure:
             )
         axes.set(xlabel="shift m of the features", title=title)
     panels[0].set_ylabel("misspecification c: mean x + c x², a line is fitted")
-    bar = figure.colorbar(shown, ax=panels, pad=0.02)
+    bar = figure.colorbar(mesh, ax=panels, pad=0.02)
     bar.set_label("root of the gap")
     return figure
 
@@ -147,7 +151,7 @@ def _dimension(rows: list[dict[str, str]]) -> plt.Figure:
 
 
 def _laid_out(figure: plt.Figure, handles: dict[str, Any]) -> plt.Figure:
-    """Put the legend in a row below."""
+    """Return the figure with its legend in a row below."""
     figure.legend(
         handles.values(), handles.keys(), loc="lower center", ncols=4, frameon=False, fontsize=8
     )

@@ -1,8 +1,8 @@
 """Two-stage generators on real tables: features from one model, responses from another.
 
-A line of ``real.csv`` is one table, draw of training rows, feature generator and response: what
-training on the synthetic rows costs, whether the same model would be chosen, the three terms (the
-mean over models), and the divergence of the features. ``real_models.csv`` has the gaps by model.
+A line of ``real.csv`` is one table, draw of training rows, feature generator and response: the cost
+of training on the synthetic rows, whether they lead to the same choice of model, the three terms
+(means over models), and the divergence of the features. ``real_models.csv`` has the gaps by model.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Source:
-    """A table: its target, kind of that, rows to train on, draws, and models (None: all)."""
+    """A table: its target and kind of target, training rows, draws, and models (None: all)."""
 
     target: str
     kind: str | None = None
@@ -59,14 +59,14 @@ FEATURES: dict[str, Any] = {
     "trees": ts.SequentialTrees(),
 }
 RESPONSES = ("forest", "linear")
-SLOW = {"mnist_t10k": ("resample, smoothed", "copula")}  # features from these alone
+SLOW = {"mnist_t10k": ("resample, smoothed", "copula")}  # features from these generators only
 JOINT = "trees, all columns at once"
-MOST_HELD, DRAWN = 2_000, 2_000  # rows held out at most, synthetic rows
+MOST_HELD_OUT, DRAWN = 2_000, 2_000  # most held-out rows, number of synthetic rows
 KEYS = ("table", "draw", "features", "response")
 
 
 def cells(names: list[str]) -> Iterator[tuple[str, int, str, str]]:
-    """All cells, every table once before any has its second draw."""
+    """Yield all cells; every table gets its first draw before any gets its second."""
     for draw in range(3):
         for name in names or TABLES:
             if draw < TABLES[name].draws:
@@ -77,21 +77,21 @@ def cells(names: list[str]) -> Iterator[tuple[str, int, str, str]]:
 
 
 def rows_of(name: str, draw: int) -> tuple[ts.Table, ts.Table]:
-    """Training rows and rows held out, of one schema: that of the training rows."""
+    """Return training rows and held-out rows, both with the schema of the training rows."""
     source = TABLES[name]
     arrow = pq.read_table(DATA / f"{name}.parquet").drop_columns(list(source.left_out))
     order = np.random.default_rng((2305, draw)).permutation(len(arrow))
     kinds = {source.target: source.kind} if source.kind else None
     train = ts.Table.from_frame(arrow.take(order[: source.rows]), kinds=kinds)
-    held = arrow.take(order[source.rows : source.rows + MOST_HELD])
-    return train, ts.Table.from_frame(held, schema=train.schema)
+    held_out = arrow.take(order[source.rows : source.rows + MOST_HELD_OUT])
+    return train, ts.Table.from_frame(held_out, schema=train.schema)
 
 
 def measured(cell: tuple[str, int, str, str]) -> tuple[Row, list[Row]]:
-    """Learn, draw, measure: the line of a cell, and its models' lines."""
+    """Learn, draw and measure; return the line of a cell and the lines of its models."""
     name, draw, features, response = cell
     source = TABLES[name]
-    train, held = rows_of(name, draw)
+    train, held_out = rows_of(name, draw)
     responses = None
     if features == JOINT:
         generator: Any = ts.SequentialTrees(random_state=draw)
@@ -100,29 +100,31 @@ def measured(cell: tuple[str, int, str, str]) -> tuple[Row, list[Row]]:
     generator.fit(train, target=source.target)
     if features != JOINT:
         responses = [generator.response_mean]
-    drawn = ts.Table.from_frame(generator.sample(DRAWN), schema=train.schema.modelled)
+    synthetic = ts.Table.from_frame(generator.sample(DRAWN), schema=train.schema.modelled)
     models = None
     if source.models is not None:
-        known = zoo(task_of(train.schema, source.target), source.rows)
-        models = {key: known[key] for key in source.models}
-    how = Measuring(models=models, seeds=1, responses=responses, n_jobs=1)
-    found = measure(train, drawn, held, source.target, how, draw)
-    line = dict(zip(KEYS, cell, strict=True)) | _summary(found)
-    line["pooled chi2"] = "" if name in SLOW else _fidelity(train, drawn, held, source.target)
+        all_models = zoo(task_of(train.schema, source.target), source.rows)
+        models = {key: all_models[key] for key in source.models}
+    settings = Measuring(models=models, seeds=1, responses=responses, n_jobs=1)
+    measurement = measure(train, synthetic, held_out, source.target, settings, draw)
+    line = dict(zip(KEYS, cell, strict=True)) | _summary(measurement)
+    line["pooled chi2"] = (
+        "" if name in SLOW else _fidelity(train, synthetic, held_out, source.target)
+    )
     by_model = [
         dict(zip(KEYS, cell, strict=True))
         | {"model": gap.model, "risk real": gap.risk_real.value}
         | {f"gap {end}": getattr(gap.signed, end) for end in ("value", "low", "high")}
         | {f"{name} term": term.value for name, term in terms.terms.items()}
         | {"difference": terms.difference.value, "difference se": terms.difference_se}
-        for gap, terms in zip(gaps(found), decompose(found), strict=True)
+        for gap, terms in zip(gaps(measurement), decompose(measurement), strict=True)
     ]
     return line, by_model
 
 
-def _summary(found: Measured) -> Row:
-    cost, ranking, mean = mean_cost(found), rank(found), mean_decomposition(found)
-    terms = decompose(found)
+def _summary(measurement: Measured) -> Row:
+    cost, ranking, mean = mean_cost(measurement), rank(measurement), mean_decomposition(measurement)
+    terms = decompose(measurement)
     line: Row = {"unit": cost.unit, "cost": cost.value, "low": cost.low, "high": cost.high}
     for cell in (TSTR, TSTS):
         agreement, choice = ranking.agreements[cell], ranking.choices[cell]
@@ -140,15 +142,15 @@ def _summary(found: Measured) -> Row:
     return line
 
 
-def _fidelity(train: ts.Table, drawn: ts.Table, held: ts.Table, target: str) -> float:
+def _fidelity(train: ts.Table, synthetic: ts.Table, held_out: ts.Table, target: str) -> float:
     features = Schema(tuple(c for c in train.schema.modelled if c.name != target))
     metric = ChiSquareDivergence(permutations=0, max_rows=1_000)
-    pair = (table.select(features) for table in (held, drawn))
+    pair = (table.select(features) for table in (held_out, synthetic))
     return float(metric.evaluate(*pair, random_state=0).pooled.value)
 
 
 def run(names: list[str]) -> None:
-    """Measure what was not yet."""
+    """Measure what is missing."""
     lines = Results(RESULTS / "real.csv", KEYS)
     models = Results(RESULTS / "real_models.csv", (*KEYS, "model"))
     for cell in cells(names):

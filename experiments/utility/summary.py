@@ -20,15 +20,15 @@ Row = dict[str, str]
 
 
 def convergence() -> str:
-    """Gaps beside the independent check, whose own errors are taken to be as large as ours."""
+    """Return gaps beside the independent check, whose errors count as large as ours."""
     rows = read("convergence")
-    far = [r for r in rows if abs(_z(r, "checked")) > 4]
+    off_gaps = [r for r in rows if abs(_z(r, "checked")) > 4]
     cells: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         cells.setdefault((row["response"], row["mean of Q"], row["class"]), []).append(row)
     lines = [
-        [*key, *map(_beside, found), f"{float(found[0]['limit']):g}"]
-        for key, found in cells.items()
+        [*key, *map(_beside, results), f"{float(results[0]['limit']):g}"]
+        for key, results in cells.items()
     ]
     head = [
         "response",
@@ -38,10 +38,11 @@ def convergence() -> str:
         "limit",
     ]
     ranks = [r for r in read("ranking") if r["checked"]]
-    off = [r for r in ranks if abs(_z(r, "checked")) > 4]
+    off_ranks = [r for r in ranks if abs(_z(r, "checked")) > 4]
     return (
-        f"{len(rows) - len(far)} of {len(rows)} gaps and {len(ranks) - len(off)} of {len(ranks)} "
-        f"shares of rankings lie within 4 standard errors of the check.\n\n{table(head, lines)}"
+        f"{len(rows) - len(off_gaps)} of {len(rows)} gaps and "
+        f"{len(ranks) - len(off_ranks)} of {len(ranks)} shares of rankings lie within 4 standard "
+        f"errors of the check.\n\n{table(head, lines)}"
     )
 
 
@@ -50,18 +51,19 @@ def _beside(row: Row) -> str:
 
 
 def _z(row: Row, against: str) -> float:
-    """How many standard errors apart; the check's digits round, and it has noise of its own."""
-    value, known = float(row["mean"]), float(row[against])
+    """Return the distance in standard errors; the check is rounded, and has noise too."""
+    value, reference = float(row["mean"]), float(row[against])
     digits = len(row[against].partition(".")[2])
     rounding = 0.5 * 10**-digits
-    apart = max(abs(value - known) - rounding, 0.0)
-    share = float(row["mean"]) in (0.0, 1.0)  # no spread seen: that of one odd repetition
+    distance = max(abs(value - reference) - rounding, 0.0)
+    # no spread in the sample of a share: assume one deviating repetition
+    share = float(row["mean"]) in (0.0, 1.0)
     se = max(float(row["se"]), 1 / int(row["repetitions"]) if share else 0.0)
-    return apart / (2**0.5 * se)
+    return distance / (2**0.5 * se)
 
 
 def thresholds() -> str:
-    """Simulated thresholds beside theory."""
+    """Return simulated thresholds beside theory."""
     return table(
         ["study", "setting", "simulated", "theory"],
         [
@@ -72,7 +74,7 @@ def thresholds() -> str:
 
 
 def better() -> str:
-    """Signed gaps where synthetic may be better."""
+    """Return signed gaps in cases where synthetic rows may be better."""
     return table(
         ["response", "sd of Q", "synthetic rows", "signed gap", "theory"],
         [
@@ -87,30 +89,35 @@ def _pm(row: Row) -> str:
 
 
 def real() -> str:
-    """A line for each table and generator, means over draws."""
+    """Return a line for each table and generator, means over draws."""
     cells: dict[tuple[str, ...], list[Row]] = {}
     for row in read("real"):
         cells.setdefault((row["table"], row["features"], row["response"] or "–"), []).append(row)
     order = list(dict.fromkeys(key[0] for key in cells))
     lines = []
-    for key, found in sorted(cells.items(), key=lambda item: order.index(item[0][0])):
+    for key, results in sorted(cells.items(), key=lambda item: order.index(item[0][0])):
 
-        def mean(column: str, found: list[Row] = found) -> str:
+        def mean(column: str, results: list[Row] = results) -> str:
             return (
-                shown([float(r[column]) for r in found if r[column]]) if found[0][column] else "–"
+                shown([float(r[column]) for r in results if r[column]])
+                if results[0][column]
+                else "–"
             )
 
-        agree = sum(int(r["TSTR consistent"]) for r in found)
-        decided = sum(int(r["TSTR decided"]) for r in found)
+        agree = sum(int(r["TSTR consistent"]) for r in results)
+        decided = sum(int(r["TSTR decided"]) for r in results)
         lines.append(
             [
                 *key,
-                str(len(found)),
-                f"{mean('cost')} {found[0]['unit']}",
+                str(len(results)),
+                f"{mean('cost')} {results[0]['unit']}",
                 f"{agree} of {decided}",
                 mean("TSTR tau"),
                 mean("TSTS tau"),
-                *(_signed(found, f"{term} term") for term in ("response", "feature", "estimation")),
+                *(
+                    _signed(results, f"{term} term")
+                    for term in ("response", "feature", "estimation")
+                ),
                 mean("pooled chi2"),
             ]
         )
@@ -127,18 +134,18 @@ def real() -> str:
 
 
 def _mean(values: list[float]) -> str:
-    """With an interval from three draws on: that of two says nothing."""
+    """Return the mean, from three draws on with an interval: that of two is too wide."""
     return shown(values) if len(values) > 2 else f"{np.mean(values):.3f}"
 
 
-def _signed(found: list[Row], column: str) -> str:
-    value = float(np.mean([float(r[column]) for r in found]))
-    scale = abs(float(np.mean([float(r["mean gap"]) for r in found])))
+def _signed(rows: list[Row], column: str) -> str:
+    value = float(np.mean([float(r[column]) for r in rows]))
+    scale = abs(float(np.mean([float(r["mean gap"]) for r in rows])))
     return f"{value:+.3g}" if scale < 100 else f"{value:+.2e}"
 
 
 def terms() -> str:
-    """How often the three terms add to the direct gap."""
+    """Return how often the three terms add up to the direct gap."""
     rows = read("real")
     models = [r for r in read("real_models") if r["response"]]
     z = np.array(
@@ -148,33 +155,34 @@ def terms() -> str:
             if float(r["difference se"])
         ]
     )
-    known = [r for r in rows if r["response"]]
-    adds, count = (sum(int(r[c]) for r in known) for c in ("adds up", "models"))
+    decomposed = [r for r in rows if r["response"]]
+    adds, count = (sum(int(r[c]) for r in decomposed) for c in ("adds up", "models"))
     return (
-        f"Where the generator's own response is known ({len(known)} synthetic tables), the terms "
-        f"add to the direct gap within a 95 % interval for {adds} of {count} models "
-        f"({100 * adds / count:.1f} %); sum less direct, over its standard error, has mean "
-        f"{z.mean():+.2f}, standard deviation {z.std():.2f} and largest size {np.abs(z).max():.1f}."
+        f"Where the response of the generator is known ({len(decomposed)} synthetic tables), the "
+        f"terms add up to the direct gap within a 95 % interval for {adds} of {count} models "
+        f"({100 * adds / count:.1f} %); their sum minus the direct gap, over its standard error, "
+        f"has mean {z.mean():+.2f}, standard deviation {z.std():.2f} and largest absolute value "
+        f"{np.abs(z).max():.1f}."
     )
 
 
 def mix() -> str:
-    """Tuned mixes against real rows alone."""
+    """Return tuned mixes against real rows alone."""
     cells: dict[tuple[str, ...], list[Row]] = {}
     for row in read("mix"):
         cells.setdefault((row["table"], row["n"], row["model"]), []).append(row)
     lines = []
-    for key, found in cells.items():
-        gains = np.array([float(r["gain"]) for r in found])
-        error = gain_error(found)
+    for key, results in cells.items():
+        gains = np.array([float(r["gain"]) for r in results])
+        error = gain_error(results)
         mixes = ", ".join(
             "none"
             if not float(r["weight"])
             else f"{float(r['weight']):g} × {float(r['amount']):g}n"
-            for r in found
+            for r in results
         )
         verdict = "worse" if gains.mean() < -error else "better" if gains.mean() > 2 * error else ""
-        real_alone = f"{np.mean([float(r['error_real']) for r in found]):.3f}"
+        real_alone = f"{np.mean([float(r['error_real']) for r in results]):.3f}"
         lines.append([*key, mixes, real_alone, f"{gains.mean():+.4f} ± {error:.4f}", verdict])
     return table(["table", "N", "model", "mixes", "error, real alone", "gain ± se", ""], lines)
 

@@ -1,1 +1,1 @@
-"""The paper's main data, from the user's own copy of the Kaggle file, or a file of its shape."""
+"""The paper's main data, from your own copy of the Kaggle files or from simulated ones."""

@@ -1,4 +1,4 @@
-"""The paper's model, and its gain with what test rows leave open.
+"""The paper's model, and its gain with an interval from the test rows.
 
 Notation: m test rows.
 """
@@ -27,15 +27,15 @@ Pair = tuple[np.ndarray, np.ndarray]
 def predicted(
     train: Pair, valuation: Pair, x: np.ndarray, seed: int, jobs: int
 ) -> tuple[np.ndarray, int]:
-    """Learn ``train``, rounds chosen on ``valuation``; give P(y = 1) of x, (m,), and the rounds."""
+    """Fit to ``train``, choose rounds on ``valuation``; return P(y = 1) of x, (m,), and rounds."""
     settings = PARAMETERS | {"seed": seed, "nthread": jobs}
     rows = xgboost.QuantileDMatrix(*train, nthread=jobs)
-    judged = xgboost.QuantileDMatrix(*valuation, ref=rows, nthread=jobs)
+    stopping_rows = xgboost.QuantileDMatrix(*valuation, ref=rows, nthread=jobs)
     model = xgboost.train(
         settings,
         rows,
         MAX_ROUNDS,
-        evals=[(judged, "valuation")],
+        evals=[(stopping_rows, "valuation")],
         early_stopping_rounds=PATIENCE,
         verbose_eval=False,
     )
@@ -44,10 +44,10 @@ def predicted(
 
 
 def gain(y: np.ndarray, score: np.ndarray, against: np.ndarray) -> tuple[float, float, float]:
-    """Give the difference of two Gini coefficients on the same rows, with a 95 % interval.
+    """Return the difference of two Gini coefficients on the same rows, with a 95 % interval.
 
-    It knows of the choice of the test rows only, not of that of the training rows, of the rows
-    drawn, or of the model's seed.
+    The interval covers the choice of the test rows only, not the choice of the training rows, the
+    draw of added rows, or the seed of the model.
     """
     side = right_side(score, y) - right_side(against, y)
     mean = 2 * float(side[y == 1].mean())

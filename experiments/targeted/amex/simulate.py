@@ -1,4 +1,4 @@
-"""A pair of files of the shape of amex-default-prediction, from a law of latent factors.
+"""A pair of files shaped like amex-default-prediction, from a law of latent factors.
 
 Notation: n customers, r statements, d = 188 features, q latent factors.
 """
@@ -28,32 +28,32 @@ FEATURES = (
 )
 FACTORS = 12
 SHARE = 0.26  # of customers with target 1
-STEEP = 4.0  # of the target's log-odds in the factors
-TWICE = 0.01  # share of customers with an earlier statement too
+STEEP = 4.0  # slope of the target's log-odds in the factors
+TWICE = 0.01  # share of customers who also have an earlier statement
 GAPPED = 0.4  # share of features with missing cells
-BLOCK = 10_000  # customers drawn and written at once
-DAYS = np.datetime64("2018-03-01") + np.arange(31)  # of last statements
+BLOCK = 10_000  # customers to draw and write at once
+DAYS = np.datetime64("2018-03-01") + np.arange(31)  # possible dates of last statements
 
 
 @dataclass(frozen=True)
 class Law:
-    """How features and target follow the factors.
+    """The dependence of features and target on the factors.
 
-    A feature is a monotone function of a standard normal score: a uniform, skewed or counted
-    number, or one of 2 to 7 categories.
+    A feature is a monotone function of a standard normal score: a uniform number, a skewed number,
+    a count, or one of 2 to 7 categories.
     """
 
     seed: int
-    loading: np.ndarray  # (q, d) of the scores, columns of length below 1
-    noise: np.ndarray  # (d,) standard deviation of what is the score's own
-    shape: np.ndarray  # (d,) 0 uniform, 1 skewed, 2 counted
+    loading: np.ndarray  # (q, d) weights of factors in scores, columns of length below 1
+    noise: np.ndarray  # (d,) standard deviation of the score's own noise
+    shape: np.ndarray  # (d,) 0 uniform, 1 skewed, 2 count
     levels: np.ndarray  # (d,) number of categories; 0 for numbers
     gaps: np.ndarray  # (d,) share of missing cells
     shift: float  # of the log-odds
 
     @classmethod
     def of(cls, seed: int) -> Self:
-        """Draw a law; the same seed gives the same."""
+        """Return a random law; the same seed gives the same law."""
         rng, d = np.random.default_rng(seed), len(FEATURES)
         direction = rng.standard_normal((FACTORS, d)) * (rng.random((FACTORS, d)) < 0.25)
         length = np.linalg.norm(direction, axis=0)
@@ -72,7 +72,7 @@ class Law:
     def customers(self, n: int, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw a block of n: owners (r,) of statements, cells (r, d), NaN missing, targets (n,).
 
-        The statements of a customer stand together, the last one last.
+        The statements of a customer are consecutive and in order of time.
         """
         rng = np.random.default_rng([self.seed, block])
         z = rng.standard_normal((n, FACTORS))
@@ -80,7 +80,7 @@ class Law:
         owner = np.repeat(np.arange(n), 1 + (rng.random(n) < TWICE))
         own = rng.standard_normal((len(owner), len(FEATURES)))
         score = z[owner] @ self.loading + self.noise * own
-        # the higher the score, the likelier the gap: missing cells tell something too
+        # a higher score makes a missing cell more likely, so missing cells carry information
         rank = ndtr((score + rng.standard_normal(score.shape)) / np.sqrt(2))
         cells = np.where(rank > 1 - self.gaps, np.nan, self._values(score))
         return owner, cells.astype(np.float32), y.astype(np.int8)
@@ -93,20 +93,20 @@ class Law:
 
 
 def _risk(z: np.ndarray) -> np.ndarray:
-    """Give (n,) a score with interactions and curvature, so that trees have work."""
+    """Return scores (n,) with interactions and curvature, which trees have to learn."""
     plain = z[:, 0] + 0.8 * z[:, 1] + 0.4 * np.maximum(z[:, 5], 0)
     crossed = 0.5 * z[:, 2] * z[:, 3] + 0.5 * z[:, 6] * (z[:, 0] > 0)
     return np.asarray(plain + crossed + 0.3 * z[:, 4] ** 2)
 
 
 def blocks(customers: int, law: Law) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Give statements and labels, some thousand customers at a time."""
+    """Yield statements and labels, BLOCK customers at a time."""
     for block, first in enumerate(range(0, customers, BLOCK)):
         n = min(BLOCK, customers - first)
         owner, cells, y = law.customers(n, block)
         names = np.array([f"{first + i:064x}" for i in range(n)])
         day = DAYS[np.random.default_rng([law.seed, block, 1]).integers(0, len(DAYS), n)][owner]
-        day[:-1][owner[1:] == owner[:-1]] -= 30  # the first of two
+        day[:-1][owner[1:] == owner[:-1]] -= 30  # the earlier of two statements
         columns = {CUSTOMER: pa.array(names[owner]), DATE: pa.array(day)}
         for name, values in zip(FEATURES, cells.T, strict=True):
             numbers = pa.array(np.ascontiguousarray(values), from_pandas=True)
@@ -120,7 +120,7 @@ def _words(levels: pa.Array) -> pa.Array:
 
 
 def write(customers: int, folder: Path, seed: int = 0) -> tuple[Path, Path]:
-    """Write ``simulated_data.csv`` and ``simulated_labels.csv``; about 1.1 KB a customer."""
+    """Write ``simulated_data.csv`` and ``simulated_labels.csv``; about 1.1 KB per customer."""
     law = Law.of(seed)
     data, labels = folder / "simulated_data.csv", folder / "simulated_labels.csv"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""From the statements to one row a customer, and to the rows of each part.
+"""From statements to one row per customer, and to the rows of each part.
 
 Notation: n customers, d features.
 """
@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
 
-from experiments.targeted.amex.columns import CUSTOMER, DATE, FULL_ROWS, HELD_ROWS, TARGET, TEXT
+from experiments.targeted.amex.columns import CUSTOMER, DATE, FULL_ROWS, HELD_OUT_ROWS, TARGET, TEXT
 from tabseed.errors import FileError, SchemaError
 from tabseed.table.files import atomic_write
 
-GAP = -127.0  # what a model sees in a missing cell; as the authors have it
+GAP = -127.0  # value of a missing cell for a model, as in the authors' code
 SPLIT_SEED = 42
 
 
@@ -29,9 +29,10 @@ def last_statements(
 ) -> None:
     """Write the last statement of each customer, with the target, to a Parquet file.
 
-    Rows in the order of customers' names; features float32, words as places in their sorted list.
-    The CSV is streamed twice (for the dates, then for the rows that are kept); DuckDB stays below
-    ``memory`` and spills beside ``out``. FileError or SchemaError for files of another shape.
+    Rows are in the order of customers' names; features are float32, a word is its index in the
+    sorted list of words. DuckDB streams the CSV twice (for the dates, then for the last rows),
+    stays below ``memory`` and spills beside ``out``. Raises FileError or SchemaError for files of
+    another shape.
     """
     types = _types(data)
     _header(labels, (CUSTOMER, TARGET))
@@ -42,7 +43,7 @@ def last_statements(
         "preserve_insertion_order": False,
     }
     files = {"data": str(data), "types": types, "labels": str(labels)}
-    places = ", ".join(
+    indices = ", ".join(
         f"list_position((SELECT list(DISTINCT {name} ORDER BY {name}) FROM kept), {name})::FLOAT"
         f" - 1 AS {name}"
         for name in TEXT
@@ -67,13 +68,13 @@ def last_statements(
                 files,
             )
             _check(sql)
-            where = str(part).replace("'", "''")
+            target_path = str(part).replace("'", "''")
             sql.execute(
-                f"COPY (SELECT * EXCLUDE ({CUSTOMER}) {f'REPLACE ({places})' if places else ''} "
-                f"FROM kept ORDER BY {CUSTOMER}) TO '{where}' (FORMAT parquet)"
+                f"COPY (SELECT * EXCLUDE ({CUSTOMER}) {f'REPLACE ({indices})' if indices else ''} "
+                f"FROM kept ORDER BY {CUSTOMER}) TO '{target_path}' (FORMAT parquet)"
             )
     except duckdb.Error as error:
-        raise FileError(f"{data}: cannot be read: {' '.join(str(error).split())[:300]}") from error
+        raise FileError(f"{data}: cannot read it: {' '.join(str(error).split())[:300]}") from error
 
 
 def _types(data: Path) -> dict[str, str]:
@@ -87,13 +88,13 @@ def _header(path: Path, needed: tuple[str, ...]) -> list[str]:
         names = next(csv.reader(file), [])
     for name in needed:
         if name not in names:
-            raise SchemaError(f"{path}: has no column {name!r}; is it the file from Kaggle?")
+            raise SchemaError(f"{path} has no column {name!r}; is it the file from Kaggle?")
     return names
 
 
 def _check(sql: Any) -> None:
-    """Raise SchemaError unless there is one row a customer, with a target."""
-    known, kept, rows = (
+    """Raise SchemaError unless every customer has one row with a target."""
+    customers, labelled, rows = (
         sql.execute(f"SELECT {count} FROM {table}").fetchone()[0]
         for count, table in (
             ("count(*)", "latest"),
@@ -101,15 +102,17 @@ def _check(sql: Any) -> None:
             ("count(*)", "kept"),
         )
     )
-    if kept < known:
-        raise SchemaError(f"{known - kept} of {known} customers have no label")
-    if rows > kept:
-        raise SchemaError(f"{rows - kept} customers have two last statements of one day, or labels")
+    if labelled < customers:
+        raise SchemaError(f"{customers - labelled} of {customers} customers have no label")
+    if rows > labelled:
+        raise SchemaError(
+            f"{rows - labelled} customers have two last statements on one day, or two labels"
+        )
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Places (n,) of the rows that train, that value them and stop the model, and that test."""
+    """Indices (n,) of rows that train, that value these and stop the model, and that test."""
 
     train: np.ndarray
     valuation: np.ndarray
@@ -117,32 +120,34 @@ class Parts:
 
     @classmethod
     def of(cls, y: np.ndarray) -> Parts:
-        """Split as the paper does: stratified, in two steps, 50,000 rows of 458,913 held each time.
+        """Split as in the paper: stratified, in two steps, each holds out 50,000 of 458,913 rows.
 
-        Of fewer rows, the same shares.
+        Fewer rows are split in the same shares.
         """
-        held = round(len(y) * HELD_ROWS / FULL_ROWS)
-        places = np.arange(len(y))
-        rest, test = train_test_split(places, test_size=held, stratify=y, random_state=SPLIT_SEED)
+        n_held_out = round(len(y) * HELD_OUT_ROWS / FULL_ROWS)
+        index = np.arange(len(y))
+        rest, test = train_test_split(
+            index, test_size=n_held_out, stratify=y, random_state=SPLIT_SEED
+        )
         train, valuation = train_test_split(
-            rest, test_size=held, stratify=y[rest], random_state=SPLIT_SEED
+            rest, test_size=n_held_out, stratify=y[rest], random_state=SPLIT_SEED
         )
         return cls(np.sort(train), np.sort(valuation), np.sort(test))
 
 
 def read(path: Path) -> tuple[pa.Table, np.ndarray]:
-    """Read rows as they were written, target included, and the targets (n,)."""
+    """Return the rows as they are in the file, target included, and the targets (n,)."""
     rows = pq.read_table(path)
     return rows, rows[TARGET].to_numpy()
 
 
 def targets(path: Path) -> np.ndarray:
-    """Read the targets alone, (n,)."""
+    """Return only the targets, (n,)."""
     return np.asarray(pq.read_table(path, columns=[TARGET])[TARGET].to_numpy())
 
 
 def matrix(rows: pa.Table) -> np.ndarray:
-    """Give the features of rows as a model sees them, (n, d) float32, gaps filled."""
+    """Return the features as a model sees them, (n, d) float32, missing cells filled."""
     names = [name for name in rows.column_names if name != TARGET]
     x = np.empty((len(rows), len(names)), np.float32)
     for j, name in enumerate(names):

@@ -1,8 +1,8 @@
-"""The stages: each in a process of its own, timed, kept, and not run again.
+"""The stages: each runs once, in its own process, is timed, and keeps its file.
 
-A stage writes one file to the cache, and beside it (``.json``) its seconds, those of processors
-(which other work on the machine changes little), the peak of its process's memory, the load before
-it began, and what it found.
+A stage writes one file to the cache, and beside it (``.json``) its seconds, its processor seconds
+(which other work on the machine changes little), the peak memory of its process, the load before it
+began, and its results.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from tabseed.errors import TabseedError
 
 HARD = 0.1  # share of the training rows
 NEIGHBOURS = 100
-ARMS = ("hardest", "random")  # which training rows the generator learns
+ARMS = ("hardest", "random")  # the training rows that the generator learns from
 ARM_SEEDS = {"hardest": 0, "random": 1}
 
-Found = dict[str, Any]
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Run:
-    """Files, and what is done with them. ``memory`` is what DuckDB may take."""
+    """Input files and settings. ``memory`` is the memory limit of DuckDB."""
 
     data: Path
     labels: Path
@@ -49,89 +49,91 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where results of these files are kept: other or changed files, another folder."""
+        """The folder for results of these files; other or changed files get another one."""
         marks = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in (self.data, self.labels)]
         return self.cache / hashlib.sha256(json.dumps(marks).encode()).hexdigest()[:12]
 
     @property
     def rows(self) -> Path:
-        """One row a customer."""
+        """The file with one row per customer."""
         return self.folder / "rows.parquet"
 
     @property
     def values(self) -> Path:
-        """Hardness of the training rows."""
+        """The file with the hardness of the training rows."""
         return self.folder / f"hardness-{NEIGHBOURS}.npy"
 
-    def drawn(self, arm: str) -> Path:
-        """Rows that a generator drew."""
+    def synthetic(self, arm: str) -> Path:
+        """Return the file with the rows that a generator drew."""
         return self.folder / f"drawn-{self.generator}-{arm}.parquet"
 
     def predictions(self, arm: str) -> Path:
-        """Of the test rows, (seeds, m)."""
+        """Return the file with the predictions of the test rows, (seeds, m)."""
         name = arm if arm == "none" else f"{self.generator}-{arm}"
         return self.folder / f"predictions-{name}-{self.seeds}.npy"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What makes a file. ``work(run, out, arm)`` writes ``out`` and says what it found."""
+    """The work for one file: ``work(run, out, arm)`` writes ``out`` and returns its results."""
 
     name: str
     arm: str
     out: Path
-    work: Callable[[Run, Path, str], Found]
+    work: Callable[[Run, Path, str], Result]
 
 
 def stages(run: Run) -> list[Stage]:
-    """All of them, in order."""
+    """Return all stages, in order."""
     return [
         Stage("last statements", "", run.rows, last_statements),
         Stage("hardness", "", run.values, hardness),
-        *(Stage("generator", arm, run.drawn(arm), drawn) for arm in ARMS),
+        *(Stage("generator", arm, run.synthetic(arm), generate) for arm in ARMS),
         *(Stage("model", arm, run.predictions(arm), predictions) for arm in ("none", *ARMS)),
     ]
 
 
-def done(run: Run, stage: Stage) -> Found:
-    """Do a stage, unless it was done; give its seconds, peak MiB and what it found."""
+def run_stage(run: Run, stage: Stage) -> Result:
+    """Run a stage, unless its file exists; return its seconds, peak MiB and results."""
     note = stage.out.with_suffix(".json")
     if stage.out.exists() and note.exists():
-        found: Found = json.loads(note.read_text())
-        return found
-    # a fresh process: what it takes at most is the stage's own, and what it took goes back
+        result: Result = json.loads(note.read_text())
+        return result
+    # in a new process the peak memory is that of the stage, and all of it is freed afterwards
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            found = pool.submit(_measured, run, stage).result()
+            result = pool.submit(_measured, run, stage).result()
     except BrokenProcessPool as error:
-        raise TabseedError(f"{stage.name}: was killed, perhaps for want of memory") from error
+        raise TabseedError(
+            f"the process of {stage.name!r} was killed; it may need more memory"
+        ) from error
     with source.atomic_write(note, force=True) as part:
-        part.write_text(json.dumps(found))
-    return found
+        part.write_text(json.dumps(result))
+    return result
 
 
-def _measured(run: Run, stage: Stage) -> Found:
+def _measured(run: Run, stage: Stage) -> Result:
     load, began, cpu = os.getloadavg()[0], time.perf_counter(), time.process_time()
-    found = stage.work(run, stage.out, stage.arm)
+    result = stage.work(run, stage.out, stage.arm)
     return {
         "seconds": time.perf_counter() - began,
         "processor seconds": time.process_time() - cpu,
         "peak MiB": peak_mib(),
         "load": load,
-    } | found
+    } | result
 
 
-# --- what they do ---------------------------------------------------------------------------------
+# --- the work of each stage -----------------------------------------------------------------------
 
 
-def last_statements(run: Run, out: Path, arm: str) -> Found:
-    """Make one row a customer."""
+def last_statements(run: Run, out: Path, arm: str) -> Result:
+    """Write one row per customer."""
     source.last_statements(run.data, run.labels, out, run.memory, run.jobs)
     return {}
 
 
-def hardness(run: Run, out: Path, arm: str) -> Found:
-    """Value the training rows by the valuation rows: standardised after gaps were filled."""
+def hardness(run: Run, out: Path, arm: str) -> Result:
+    """Value the training rows by the valuation rows: filled first, then standardised."""
     import tabseed as ts
 
     rows, y = source.read(run.rows)
@@ -143,11 +145,11 @@ def hardness(run: Run, out: Path, arm: str) -> Found:
     return {}
 
 
-def drawn(run: Run, out: Path, arm: str) -> Found:
-    """Learn a tenth of the training rows, target included, and draw as many.
+def generate(run: Run, out: Path, arm: str) -> Result:
+    """Learn from a tenth of the training rows, target included, and draw as many rows.
 
-    The hardest, or as many at random: then what is compared is which rows, not how many. Gaps are
-    gaps to the generator.
+    The tenth is the hardest or a random one, so that the arms differ in the choice of rows and not
+    in their number. The generator sees missing cells as missing.
     """
     import pyarrow.parquet as pq
 
@@ -158,40 +160,42 @@ def drawn(run: Run, out: Path, arm: str) -> Found:
     train = source.Parts.of(y).train
     k = round(HARD * len(train))
     if arm == "hardest":
-        chosen = np.argsort(-np.load(run.values), kind="stable")[:k]
+        index = np.argsort(-np.load(run.values), kind="stable")[:k]
     else:
-        chosen = np.random.default_rng(source.SPLIT_SEED).choice(len(train), k, replace=False)
-    own = rows.take(pa.array(train[np.sort(chosen)]))
-    kinds = {name: "categorical" for name in (*CATEGORIES, TARGET) if name in own.column_names}
-    table = ts.Table.from_frame(own, kinds=kinds)
+        index = np.random.default_rng(source.SPLIT_SEED).choice(len(train), k, replace=False)
+    learned_rows = rows.take(pa.array(train[np.sort(index)]))
+    kinds = {
+        name: "categorical" for name in (*CATEGORIES, TARGET) if name in learned_rows.column_names
+    }
+    table = ts.Table.from_frame(learned_rows, kinds=kinds)
     generator = generator_class(run.generator)(random_state=ARM_SEEDS[arm])
     if "n_jobs" in generator.get_params():
         generator.set_params(n_jobs=run.jobs)
     began = time.perf_counter()
     generator.fit(table, target=TARGET)
-    fitted = time.perf_counter() - began
+    fit_seconds = time.perf_counter() - began
     with source.atomic_write(out, force=True) as part:
         pq.write_table(generator.sample(k), part)
-    return {"seconds to fit": fitted, "rows learned": k}
+    return {"seconds to fit": fit_seconds, "rows learned": k}
 
 
-def predictions(run: Run, out: Path, arm: str) -> Found:
-    """Train with the rows drawn, rounds chosen on the valuation rows; predict the test rows."""
+def predictions(run: Run, out: Path, arm: str) -> Result:
+    """Train with the added rows, choose rounds on the valuation rows, predict the test rows."""
     rows, y = source.read(run.rows)
     parts, x = source.Parts.of(y), source.matrix(rows)
     train, y_train = x[parts.train], y[parts.train]
     valuation, test = (x[parts.valuation], y[parts.valuation]), x[parts.test]
     del x, rows
     if arm != "none":
-        more, y_more = source.read(run.drawn(arm))
-        train = np.concatenate([train, source.matrix(more)])
-        y_train = np.concatenate([y_train, y_more])
-    made = [
+        x_added, y_added = source.read(run.synthetic(arm))
+        train = np.concatenate([train, source.matrix(x_added)])
+        y_train = np.concatenate([y_train, y_added])
+    results = [
         model.predicted((train, y_train), valuation, test, seed, run.jobs)
         for seed in range(run.seeds)
     ]
-    _save(out, np.array([scores for scores, _ in made]))
-    return {"rounds": round(np.mean([rounds for _, rounds in made]))}
+    _save(out, np.array([scores for scores, _ in results]))
+    return {"rounds": round(np.mean([rounds for _, rounds in results]))}
 
 
 def _save(out: Path, array: np.ndarray) -> None:

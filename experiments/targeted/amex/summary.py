@@ -1,4 +1,4 @@
-"""Fill the README with the stages measured: ``python -m experiments.targeted.amex.summary``."""
+"""Fill in the README with the measured stages: ``python -m experiments.targeted.amex.summary``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = (
 
 
 def measured() -> str:
-    """A line a stage; the gain with its interval."""
+    """Return a table with a line for each stage; a gain has its interval."""
     lines = read(RESULTS / "amex.csv")
     for line in lines:
         if line["gain"]:
