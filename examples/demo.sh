@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job on the 344 Palmer penguins: split, learn, draw, judge. Writes into demo/.
+# The main job on the 344 Palmer penguins: split, learn, draw, judge. Writes to demo/.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p demo

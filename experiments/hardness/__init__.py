@@ -1,1 +1,1 @@
-"""Which scores find rows that were made hard, and what their removal does."""
+"""Which scores detect rows that were made hard, and what their removal does."""

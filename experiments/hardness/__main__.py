@@ -1,12 +1,13 @@
-"""Which scores find rows that were made hard, and what their removal does.
+"""Which scores detect rows that were made hard, and what their removal does.
 
     TABSEED_DATA=... python -m experiments.hardness honest [TABLE ...]
     TABSEED_DATA=... python -m experiments.hardness faithful [TABLE ...]
     TABSEED_DATA=... python -m experiments.hardness removal [TABLE ...]
     TABSEED_DATA=... python -m experiments.hardness hints [TABLE ...]
 
-All four without a name. Results go to ``results/*.csv``, a line as soon as it is known; a run that
-is begun again, after whatever end, skips the lines that stand there and ends with the same ones.
+Without a name, all four studies run. Results go to ``results/*.csv``, each line as soon as it is
+known; a run that is started again after an interrupt skips the lines that exist and ends with the
+same lines.
 """
 
 from __future__ import annotations

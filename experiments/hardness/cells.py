@@ -1,4 +1,4 @@
-"""Cells of a study, measured by two processes, each written when it is known."""
+"""Cells of a study: two processes measure them, and each is written as soon as it is known."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def run(
     cells: Iterable[tuple[Any, ...]],
     lines: tuple[str, ...],
 ) -> None:
-    """Measure in order the cells that do not stand in ``name``.csv with all their lines.
+    """Measure, in order, the cells without all their lines in ``name``.csv.
 
-    ``keys`` name a cell's values and, last, what tells its ``lines`` apart.
+    ``keys`` are the columns of a cell's values and, last, the column that distinguishes ``lines``.
     """
     results = Results(RESULTS / f"{name}.csv", keys)
 

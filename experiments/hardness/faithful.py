@@ -1,10 +1,10 @@
-"""Table 1 of arXiv 2410.00759 as it was printed, and why it came out upside down.
+"""Table 1 of arXiv 2410.00759 as it was printed, and why its order is inverted.
 
 The protocol of its toolkit (H-CAT, arXiv 2403.04551) on our scores: average precision of the rows
-that were *not* flagged, by the raw score of each method, whichever way it points; rows flagged
+that were *not* flagged, by the raw score of each method, whatever its direction; rows are flagged
 whether they changed or not; noise in the units of the columns, columns not scaled; in-sample scores
 of the last epoch.
-Beside it, from the same scores: average precision of the flagged rows, hardest first.
+In addition, from the same scores: average precision of the flagged rows, hardest first.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from tabseed.table.schema import NUMERIC
 
 TYPES = ("mislabelled", "out of distribution", "atypical")
 N, SHARES, SEEDS = 2_000, (0.05, 0.1, 0.15, 0.2), 3
-PRINTED = "as printed"  # AP of the rows not flagged, raw scores
+PRINTED = "as printed"  # AP of the rows that are not flagged, by raw scores
 MEASURES = (PRINTED, "average precision")
 KEYS = ("table", "type", "share", "seed", "measure")
-# methods whose raw score is larger for harder rows; they were ranked by it all the same
+# methods whose raw score is larger for harder rows; the toolkit ranks by it all the same
 LARGER_IS_HARDER = ("Detector", "EL2N", "Forgetting", "GraNd", "Sample-loss", "VoG")
 OVERWRITTEN = {
     "covertype": "Elevation",
     "diabetes130us": "num_medications",
     "eye_movements": "timePrtctg",
-    "jannis": None,  # none is named for it: the first column
+    "jannis": None,  # the toolkit names none: the first column
 }
 PUBLISHED = """
 Agreement       .951 .927 .902 .877 .954 .932 .908 .885 .951 .927 .903 .878 .951 .927 .903 .879
@@ -53,39 +53,39 @@ Cell = tuple[str, str, float, int]
 
 
 def published() -> dict[str, np.ndarray]:
-    """Table 1 of the paper: (4 tables, 4 shares) by method."""
+    """Return Table 1 of the paper: (4 tables, 4 shares) by method."""
     lines = (line.split() for line in PUBLISHED.strip().splitlines())
     return {name: np.array(cells, dtype=float).reshape(4, 4) for name, *cells in lines}
 
 
 def as_numbers(X: ts.Table) -> np.ndarray:
-    """Every column as numbers, categories by their code."""
+    """Return every column as numbers, categories as codes."""
     names = [(c.name, c.kind in NUMERIC) for c in X.schema.modelled]
     return np.column_stack([X.numbers(n) if numeric else X.codes(n) for n, numeric in names])
 
 
 def flagged(table: str, rows: Rows, kind: str, share: float, seed: int) -> tuple[Rows, np.ndarray]:
-    """Perturb as the toolkit does: (array, labels) and which rows were chosen."""
+    """Perturb as the toolkit does; return (array, labels) and the mask of flagged rows."""
     rng = np.random.default_rng([seed, TYPES.index(kind), round(100 * share)])
     x, y = as_numbers(rows.X).astype(float), rows.y.copy()
-    chosen = rng.choice(len(y), round(share * len(y)), replace=False)
-    if kind == "mislabelled":  # over all classes, the row's own included
-        y[chosen] = rng.choice(np.unique(y), len(chosen))
-    elif kind == "out of distribution":  # the same noise for metres and for shares
-        x[chosen] += rng.normal(0, 0.5, (len(chosen), x.shape[1]))
+    index = rng.choice(len(y), round(share * len(y)), replace=False)
+    if kind == "mislabelled":  # any class, the row's own included
+        y[index] = rng.choice(np.unique(y), len(index))
+    elif kind == "out of distribution":  # the same noise for metres and shares
+        x[index] += rng.normal(0, 0.5, (len(index), x.shape[1]))
     else:
         names = [c.name for c in rows.X.schema.modelled]
-        at = names.index(OVERWRITTEN[table]) if OVERWRITTEN[table] else 0
-        top = x[:, at] >= np.nanquantile(x[:, at], 0.99)
-        x[chosen, at] = rng.choice(x[top, at], len(chosen))
-    return Rows(x, y), np.isin(np.arange(len(y)), chosen)
+        column = names.index(OVERWRITTEN[table]) if OVERWRITTEN[table] else 0
+        top = x[:, column] >= np.nanquantile(x[:, column], 0.99)
+        x[index, column] = rng.choice(x[top, column], len(index))
+    return Rows(x, y), np.isin(np.arange(len(y)), index)
 
 
 def hardness(rows: Rows, seed: int) -> dict[str, np.ndarray]:
-    """All thirteen as the toolkit has them: in sample, of the last epoch, larger is harder."""
+    """Return all thirteen as in the toolkit: in sample, last epoch, larger is harder."""
     _, y, dynamics = recorded(rows, seed, scale=False)
     last = dynamics.outputs.shape[1]
-    found = {
+    scores = {
         "KNN-Shapley": shapley(seed).fit_score(rows.X, rows.y),
         "CleanLab": ts.CleanLab().from_dynamics(dynamics, y),
         "Data-IQ": _doubt(dynamics, y),
@@ -94,39 +94,39 @@ def hardness(rows: Rows, seed: int) -> dict[str, np.ndarray]:
         "GraNd": ts.GraNd(epoch=last).from_dynamics(dynamics, y),
         "Forgetting": _forgotten(dynamics, y),
     }
-    others = set(METHODS) - set(found)
-    return found | {m: RECORDED[m]().from_dynamics(dynamics, y) for m in sorted(others)}
+    others = set(METHODS) - set(scores)
+    return scores | {m: RECORDED[m]().from_dynamics(dynamics, y) for m in sorted(others)}
 
 
 def _doubt(dynamics: ts.TrainingDynamics, y: np.ndarray) -> np.ndarray:
-    """One less mean p_y: by it alone the toolkit ranks Data-IQ, and DataMaps."""
+    """Return 1 - mean p_y; the toolkit ranks both Data-IQ and DataMaps by it alone."""
     return 1 - np.exp(dynamics.log_probabilities(y)).mean(axis=(0, 1))
 
 
 def _forgotten(dynamics: ts.TrainingDynamics, y: np.ndarray) -> np.ndarray:
-    """Times a row was forgotten; rows never learned then count as never forgotten."""
+    """Return the times each row was forgotten; a row that was never learned counts 0."""
     learned = dynamics.learned(y)
     return (learned[:, :-1] & ~learned[:, 1:]).sum(axis=1).mean(axis=0)
 
 
 def measured(cell: Cell) -> list[Row]:
-    """The lines of one cell."""
+    """Return the lines of one cell."""
     table, kind, share, seed = cell
-    (drawn,) = draw(table, seed, N)
-    rows, mask = flagged(table, drawn, kind, share, seed)
+    (clean,) = draw(table, seed, N)
+    rows, mask = flagged(table, clean, kind, share, seed)
     harder = hardness(rows, seed)
     raw = {m: h if m in LARGER_IS_HARDER else -h for m, h in harder.items()}
     values = {
         PRINTED: {m: average_precision(~mask, raw[m]) for m in METHODS},
         "average precision": {m: average_precision(mask, harder[m]) for m in METHODS},
     }
-    where = {"table": table, "type": kind, "share": share, "seed": seed}
-    # floats in a key would be written with four digits
-    return [{**where, "share": str(share), "measure": m, **values[m]} for m in MEASURES]
+    cell_key = {"table": table, "type": kind, "share": share, "seed": seed}
+    # a float in a key would be written with four digits
+    return [{**cell_key, "share": str(share), "measure": m, **values[m]} for m in MEASURES]
 
 
 def run(tables: list[str]) -> None:
-    """Measure what was not yet."""
+    """Measure the missing cells."""
     names = [t for t in tables or PAPERS if t in PAPERS]
-    everything = product(range(SEEDS), names, SHARES, TYPES)
-    cells.run("faithful", KEYS, measured, ((t, k, p, s) for s, t, p, k in everything), MEASURES)
+    all_cells = product(range(SEEDS), names, SHARES, TYPES)
+    cells.run("faithful", KEYS, measured, ((t, k, p, s) for s, t, p, k in all_cells), MEASURES)

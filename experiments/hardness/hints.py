@@ -1,7 +1,7 @@
-"""What ``tabseed hardness`` guesses of rows whose fault is known.
+"""The hints of ``tabseed hardness`` for rows with a known fault.
 
-A line of ``hints.csv`` is one table, kind of perturbation, seed and group of rows: those made hard
-(a tenth), or the others; a column is the share of the group with a hint.
+A line of ``hints.csv`` is one table, kind of perturbation, seed and group of rows: the rows made
+hard (a tenth), or the others; a column is the share of the group with a hint.
 """
 
 from __future__ import annotations
@@ -24,21 +24,25 @@ Cell = tuple[str, str, int]
 
 
 def measured(cell: Cell) -> list[Row]:
-    """Perturb, guess, count."""
+    """Perturb, guess, count; return a line for each group."""
     table, kind, seed = cell
     (rows,) = draw(table, seed, N)
     stream = np.random.SeedSequence([seed, 6, TWO_CLASSES.index(kind)])
-    made = ts.perturb(rows.X, rows.y, kind, share=SHARE, random_state=stream)
-    found = hints(made.X, made.y, task="classification")
-    where = {"table": table, "kind": kind, "seed": seed}
-    groups = zip(GROUPS, (made.changed, ~made.changed), strict=True)
+    perturbed = ts.perturb(rows.X, rows.y, kind, share=SHARE, random_state=stream)
+    guesses = hints(perturbed.X, perturbed.y, task="classification")
+    cell_key = {"table": table, "kind": kind, "seed": seed}
+    groups = zip(GROUPS, (perturbed.changed, ~perturbed.changed), strict=True)
     return [
-        {**where, "rows": g, **{h or "none": float((found[own] == h).mean()) for h in HINTS}}
-        for g, own in groups
+        {
+            **cell_key,
+            "rows": g,
+            **{h or "none": float((guesses[group_mask] == h).mean()) for h in HINTS},
+        }
+        for g, group_mask in groups
     ]
 
 
 def run(tables: list[str]) -> None:
-    """Measure what was not yet."""
-    everything = list(product(tables or TARGETS, TWO_CLASSES, range(SEEDS)))
-    cells.run("hints", KEYS, measured, everything, GROUPS)
+    """Measure the missing cells."""
+    all_cells = list(product(tables or TARGETS, TWO_CLASSES, range(SEEDS)))
+    cells.run("hints", KEYS, measured, all_cells, GROUPS)

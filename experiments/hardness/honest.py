@@ -1,8 +1,8 @@
-"""Table 1 of arXiv 2410.00759 the right way up: how well the perturbed rows are found.
+"""Table 1 of arXiv 2410.00759 in the right direction: how well scores detect perturbed rows.
 
 A line of ``honest.csv`` is one measure of all methods on one table, kind of perturbation, share
-and seed. A seed fixes the rows, the perturbation, and every method's random state; all kinds of
-perturbation meet the same rows.
+and seed. A seed fixes the rows, the perturbation, and the random state of every method; all kinds
+of perturbation start from the same rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from experiments.hardness import cells
 from experiments.hardness.scores import METHODS, RECORDING, auroc, average_precision, scored
 from experiments.hardness.tables import PAPERS, TARGETS, Rows, draw
 
-# of two classes there is one way to be mislabelled
+# with two classes there is only one way to mislabel a row
 TWO_CLASSES = ("uniform", "near", "far", "atypical")
 KINDS = (*TWO_CLASSES, "asymmetric", "adjacent", "instance")
 N, SHARE, SEEDS = 2_000, 0.1, 10
@@ -27,29 +27,31 @@ Cell = tuple[str, str, int]
 
 
 def measured(cell: Cell) -> list[Row]:
-    """Perturb, score, judge: the lines of one cell."""
+    """Perturb, score and judge; return the lines of one cell."""
     table, kind, seed = cell
     rows, reference = draw(table, seed, N, N)
     stream = np.random.SeedSequence([seed, KINDS.index(kind), list(TARGETS).index(table)])
-    found = ts.perturb(rows.X, rows.y, kind, share=SHARE, random_state=stream)
-    hardness, seconds = scored(Rows(found.X, found.y), reference, seed)
+    perturbed = ts.perturb(rows.X, rows.y, kind, share=SHARE, random_state=stream)
+    hardness, seconds = scored(Rows(perturbed.X, perturbed.y), reference, seed)
     values = {
-        "average precision": {m: average_precision(found.changed, hardness[m]) for m in METHODS},
-        "AUROC": {m: auroc(found.changed, hardness[m]) for m in METHODS},
+        "average precision": {
+            m: average_precision(perturbed.changed, hardness[m]) for m in METHODS
+        },
+        "AUROC": {m: auroc(perturbed.changed, hardness[m]) for m in METHODS},
         "seconds": {m: seconds[m] for m in METHODS},
     }
-    where = {"table": table, "kind": kind, "seed": seed}
+    cell_key = {"table": table, "kind": kind, "seed": seed}
     return [
-        {**where, "measure": m, **values[m], RECORDING: seconds[RECORDING] if "sec" in m else ""}
+        {**cell_key, "measure": m, **values[m], RECORDING: seconds[RECORDING] if "sec" in m else ""}
         for m in MEASURES
     ]
 
 
 def run(tables: list[str]) -> None:
-    """Measure what was not yet; seed by seed, so that what stands there is balanced."""
-    everything = [
+    """Measure the missing cells, seed by seed, so that partial results are balanced."""
+    all_cells = [
         (table, kind, seed)
         for seed, table in product(range(SEEDS), tables or TARGETS)
         for kind in (KINDS if table in PAPERS else TWO_CLASSES)
     ]
-    cells.run("honest", KEYS, measured, everything, MEASURES)
+    cells.run("honest", KEYS, measured, all_cells, MEASURES)

@@ -28,7 +28,7 @@ TITLES = {
 
 
 def draw() -> None:
-    """Draw what there are results for."""
+    """Draw the pictures whose results exist."""
     style()
     if read("honest"):
         _skills()
@@ -37,35 +37,37 @@ def draw() -> None:
 
 
 def _save(figure: plt.Figure, name: str, handles: tuple[list[Any], list[Any]]) -> None:
-    """Lay out, with the legend in a row below, and write."""
+    """Lay out the figure, with the legend in a row below, and write it."""
     figure.legend(*handles, loc="lower center", ncols=len(handles[1]), frameon=False, fontsize=8)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
     save(figure, HERE / name)
 
 
 def _skills() -> None:
-    """A panel for each kind: methods down, a dot for each table, a bar for their mean."""
-    found = series("honest", "average precision", METHODS)
+    """Draw a panel for each kind: methods on y, a dot for each table, a bar for the mean."""
+    skills = series("honest", "average precision", METHODS)
     figure, panels = plt.subplots(1, len(TWO_CLASSES), figsize=(11, 5), sharey=True)
     shades = plt.get_cmap("tab10")
     for axes, kind in zip(panels, TWO_CLASSES, strict=True):
-        names = [t for t in TARGETS if (t, kind) in found]
-        means = np.array([[skill(found[t, kind][m], SHARE).mean() for t in names] for m in METHODS])
-        at = np.arange(len(METHODS))
+        names = [t for t in TARGETS if (t, kind) in skills]
+        means = np.array(
+            [[skill(skills[t, kind][m], SHARE).mean() for t in names] for m in METHODS]
+        )
+        heights = np.arange(len(METHODS))
         for j, name in enumerate(names):
             colour = shades(list(TARGETS).index(name))
-            axes.plot(means[:, j], at, "o", markersize=4, color=colour, label=name)
-        axes.plot(means.mean(axis=1), at, "|", markersize=14, color="black", label="mean")
+            axes.plot(means[:, j], heights, "o", markersize=4, color=colour, label=name)
+        axes.plot(means.mean(axis=1), heights, "|", markersize=14, color="black", label="mean")
         axes.axvline(0, color="#bbbbbb", linewidth=1, linestyle=":")
         axes.set_title(TITLES[kind])
         axes.set_xlabel("skill (0 chance, 1 perfect)")
-    panels[0].set_yticks(at, METHODS)
+    panels[0].set_yticks(heights, METHODS)
     panels[0].invert_yaxis()
     _save(figure, "skill.svg", panels[0].get_legend_handles_labels())
 
 
 def _curves() -> None:
-    """A column for each table, a row for each share of labels flipped."""
+    """Draw a column for each table and a row for each share of flipped labels."""
     shape = (len(removal.FLIPPED), len(removal.TABLES))
     figure, panels = plt.subplots(*shape, figsize=(11, 5.5), sharex=True)
     for line, flipped in zip(panels, removal.FLIPPED, strict=True):
@@ -82,13 +84,13 @@ def _panel(axes: Axes, name: str, flipped: float) -> None:
         score = method.removesuffix(removal.WITHIN)
         colour, dashes = COLOURS[score], "-" if score == method else "--"
         key = (name, str(flipped), method)
-        own = [r for r in read("removal") if (r["table"], r["flipped"], r["method"]) == key]
-        if not own:
+        rows = [r for r in read("removal") if (r["table"], r["flipped"], r["method"]) == key]
+        if not rows:
             continue
-        curves = np.array([[float(r[str(p)]) for p in removal.REMOVED] for r in own])
+        curves = np.array([[float(r[str(p)]) for p in removal.REMOVED] for r in rows])
         middle = curves.mean(axis=0)
         axes.plot(removal.REMOVED, middle, dashes, color=colour, label=method)
-        if len(own) > 1:
+        if len(rows) > 1:
             half = np.array([half_interval(c) for c in curves.T])
             axes.fill_between(
                 removal.REMOVED, middle - half, middle + half, color=colour, alpha=0.2, linewidth=0

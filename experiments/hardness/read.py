@@ -11,12 +11,12 @@ Series = dict[tuple[str, ...], dict[str, np.ndarray]]
 
 
 def read(name: str) -> list[dict[str, str]]:
-    """All lines of a file of results, none if it is not there."""
+    """Return all lines of a results file, none if there is no file."""
     return results.read(RESULTS / f"{name}.csv")
 
 
 def series(name: str, measure: str, methods: tuple[str, ...]) -> Series:
-    """Each method's figures over seeds, by the cell's key without seed and measure."""
+    """Return each method's figures over seeds, by the cell's key without seed and measure."""
     cells: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in read(name):
         if row["measure"] == measure:

@@ -1,4 +1,4 @@
-"""Every scorer on one set of rows, all networks' scores from one record, and the time of each."""
+"""Every scorer on one set of rows, with one record for all scores of networks, and their times."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ METHODS = (
     "isolation forest",
     "random",
 )
-RECORDING = "recording"  # the training that all of RECORDED share
+RECORDING = "recording"  # the training shared by all of RECORDED
 Scored = tuple[dict[str, np.ndarray], dict[str, float]]
 
 
 class Clock:
-    """Seconds of each step, by name."""
+    """The seconds of each step, by name."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     def __call__(self, name: str, step: Callable[[], Any]) -> Any:
-        """Take a step and note its time."""
+        """Do a step, note its time, and return its result."""
         began = time.perf_counter()
-        found = step()
+        result = step()
         self.seconds[name] = time.perf_counter() - began
-        return found
+        return result
 
 
 def scored(rows: Rows, reference: Rows, seed: int) -> Scored:
-    """Hardness of the rows (n,), larger is harder, and seconds, by method.
+    """Return the hardness of the rows (n,), larger is harder, and the seconds, by method.
 
-    The time of a method in RECORDED is what it takes beyond the shared recording.
+    The time of a method in RECORDED excludes the shared recording.
     """
     clock = Clock()
     hardness = {}
@@ -88,14 +88,14 @@ def scored(rows: Rows, reference: Rows, seed: int) -> Scored:
 
 
 def shapley(seed: int) -> ts.KNNShapley:
-    """KNN-Shapley with the neighbours of the study."""
+    """Return KNN-Shapley with the study's number of neighbours."""
     return ts.KNNShapley(n_neighbors=NEIGHBOURS, random_state=seed)
 
 
 def recorded(
     rows: Rows, seed: int, scale: bool = True
 ) -> tuple[np.ndarray, np.ndarray, ts.TrainingDynamics]:
-    """Rows as points, class numbers, and the record of networks trained on them."""
+    """Return rows as points, class numbers, and the record of networks trained on them."""
     x = Features(scale).fit_transform(rows.X)
     _, _, (label,) = code_labels([rows.y], "classification")
     record = ts.TrainingDynamics.record(x, label, epochs=EPOCHS, n_seeds=NETWORKS, stream=seed)
@@ -103,21 +103,21 @@ def recorded(
 
 
 def _distance(x: np.ndarray) -> np.ndarray:
-    """Mean distance to the nearest rows: what a scorer sees that knows no labels."""
+    """Return the mean distance to the nearest rows, as a scorer that ignores labels."""
     near = NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(x)
     return near.kneighbors(x)[0][:, 1:].mean(axis=1)
 
 
 def average_precision(changed: np.ndarray, hardness: np.ndarray) -> float:
-    """Average precision of the rows that changed; their share is what chance gets."""
+    """Return the average precision of the changed rows; chance gives their share."""
     return float(average_precision_score(changed, rankdata(hardness)))
 
 
 def auroc(changed: np.ndarray, hardness: np.ndarray) -> float:
-    """Share of pairs in which the row that changed is the harder one."""
+    """Return the share of pairs in which the changed row is the harder one."""
     return float(roc_auc_score(changed, rankdata(hardness)))
 
 
 def skill(precision: np.ndarray, share: float) -> np.ndarray:
-    """(AP - p) / (1 - p): 0 is chance, 1 is perfect."""
+    """Return (AP - p) / (1 - p): 0 is chance, 1 is perfect."""
     return (precision - share) / (1 - share)

@@ -27,19 +27,19 @@ README = Path(__file__).parent / "README.md"
 
 
 def honest() -> str:
-    """Skill by table, kind and method; AUROC is in the CSV."""
-    found = series("honest", "average precision", METHODS)
-    parts = [_overview(found)]
+    """Return the skill by table, kind and method; AUROC is in the CSV."""
+    precisions = series("honest", "average precision", METHODS)
+    parts = [_overview(precisions)]
     for name in TARGETS:
         kinds = KINDS if name in PAPERS else TWO_CLASSES
-        kinds = tuple(k for k in kinds if (name, k) in found)
+        kinds = tuple(k for k in kinds if (name, k) in precisions)
         if kinds:
-            parts += [f"### {name}", _skills(found, name, kinds)]
+            parts += [f"### {name}", _skills(precisions, name, kinds)]
     return "\n\n".join(parts)
 
 
-def _skills(found: Series, name: str, kinds: tuple[str, ...]) -> str:
-    lines = [[m, *(_skill_shown(found[name, k][m]) for k in kinds)] for m in METHODS]
+def _skills(precisions: Series, name: str, kinds: tuple[str, ...]) -> str:
+    lines = [[m, *(_skill_shown(precisions[name, k][m]) for k in kinds)] for m in METHODS]
     return table(["skill", *kinds], lines)
 
 
@@ -49,26 +49,26 @@ def _skill_shown(precision: np.ndarray) -> str:
     return f"**{text}**" if len(values) > 1 and values.mean() > half_interval(values) else text
 
 
-def _overview(found: Series) -> str:
-    """Mean skill over tables, and on how many it is surely above 0."""
+def _overview(precisions: Series) -> str:
+    """Return the mean skill over tables, and on how many its interval is above 0."""
     lines = []
     for method in METHODS:
         line = [method]
         for kind in KINDS:
-            cells = [skill(found[t, k][method], SHARE) for t, k in found if k == kind]
-            sure = sum(len(v) > 1 and v.mean() > half_interval(v) for v in cells)
+            cells = [skill(precisions[t, k][method], SHARE) for t, k in precisions if k == kind]
+            above = sum(len(v) > 1 and v.mean() > half_interval(v) for v in cells)
             mean = np.mean([v.mean() for v in cells]) if cells else np.nan
-            line.append(f"{mean:+.2f} ({sure} of {len(cells)})")
+            line.append(f"{mean:+.2f} ({above} of {len(cells)})")
         lines.append(line)
-    return table(["mean skill (tables surely above 0)", *KINDS], lines)
+    return table(["mean skill (tables with the interval above 0)", *KINDS], lines)
 
 
 def seconds() -> str:
-    """Mean seconds a method takes for one set of rows, on the narrowest and the widest table."""
-    found = series("honest", "seconds", (*METHODS, RECORDING))
-    names = [t for t in TARGETS if any(t == name for name, _ in found)]
+    """Return the mean seconds of each method for one set of rows, for each table."""
+    times = series("honest", "seconds", (*METHODS, RECORDING))
+    names = [t for t in TARGETS if any(t == name for name, _ in times)]
     mean = {
-        (t, m): np.mean(np.concatenate([v[m] for (name, _), v in found.items() if name == t]))
+        (t, m): np.mean(np.concatenate([v[m] for (name, _), v in times.items() if name == t]))
         for t in names
         for m in (*METHODS, RECORDING)
     }
@@ -88,34 +88,34 @@ def seconds() -> str:
 
 
 def running_mean(values: np.ndarray) -> np.ndarray:
-    """Mean of a share's column and all before it: what the printed columns are."""
+    """Return the mean of each column and all before it, as in the printed columns."""
     return np.cumsum(values) / np.arange(1, len(values) + 1)
 
 
 def faithful_table() -> str:
-    """Published, ours by the same protocol, ours the right way up."""
+    """Return the published figures, ours by the same protocol, and ours in the right direction."""
     printed = series("faithful", faithful.PRINTED, faithful.METHODS)
     upright = series("faithful", "average precision", faithful.METHODS)
     theirs, shares = faithful.published(), np.array(faithful.SHARES)
     floor = running_mean(1 - shares)
     parts = []
-    for place, name in enumerate(PAPERS):
+    for index, name in enumerate(PAPERS):
         if (name, faithful.TYPES[0], str(shares[-1])) not in printed:
             continue
         lines, columns = [], []
         for method in faithful.METHODS:
             ours = running_mean(_over_types(printed, name, method).mean(axis=0))
-            found = _over_types(upright, name, method)
-            upright_skill = (found - shares) / (1 - shares)
+            values = _over_types(upright, name, method)
+            upright_skill = (values - shares) / (1 - shares)
             mislabelled = np.array(
                 [upright[name, "mislabelled", str(p)][method].mean() for p in shares]
             )
             labels = ((mislabelled - shares) / (1 - shares)).mean()
-            excess = theirs[method][place] - floor
+            excess = theirs[method][index] - floor
             columns.append([excess.mean(), (ours - floor).mean(), labels])
-            figures = [theirs[method][place], ours, upright_skill.mean(axis=0)]
-            joined = [" ".join(f"{v:.3f}" for v in values) for values in figures]
-            lines.append([method, *joined, f"{labels:.3f}"])
+            figures = [theirs[method][index], ours, upright_skill.mean(axis=0)]
+            texts = [" ".join(f"{v:.3f}" for v in values) for values in figures]
+            lines.append([method, *texts, f"{labels:.3f}"])
         head = ["method", "published", "ours, as printed", "ours: skill, types averaged"]
         ranks = [spearmanr(np.transpose(columns)[0], np.transpose(columns)[k])[0] for k in (1, 2)]
         parts += [
@@ -127,11 +127,11 @@ def faithful_table() -> str:
     return "\n\n".join(parts)
 
 
-def _over_types(found: Series, name: str, method: str) -> np.ndarray:
-    """Figures (types, shares), means over seeds."""
+def _over_types(cells: Series, name: str, method: str) -> np.ndarray:
+    """Return figures (types, shares), means over seeds."""
     return np.array(
         [
-            [found[name, kind, str(p)][method].mean() for p in faithful.SHARES]
+            [cells[name, kind, str(p)][method].mean() for p in faithful.SHARES]
             for kind in faithful.TYPES
         ]
     )
@@ -141,22 +141,22 @@ def _over_types(found: Series, name: str, method: str) -> np.ndarray:
 
 
 def removal_table() -> str:
-    """Gini lost, against the same rows left whole, paired by draw."""
+    """Return the change in Gini against no removal, paired by draw."""
     lines = []
     rows = read("removal")
     for name in removal.TABLES:
         for flipped in removal.FLIPPED:
             for method in removal.METHODS:
-                own = [
+                results = [
                     r
                     for r in rows
                     if (r["table"], r["flipped"], r["method"]) == (name, str(flipped), method)
                 ]
-                if not own:
+                if not results:
                     continue
-                whole = np.array([float(r["0.0"]) for r in own])
+                whole = np.array([float(r["0.0"]) for r in results])
                 cells = [
-                    shown((np.array([float(r[str(p)]) for r in own]) - whole).tolist())
+                    shown((np.array([float(r[str(p)]) for r in results]) - whole).tolist())
                     for p in removal.REMOVED[1:]
                 ]
                 lines.append([name, f"{flipped:.0%}", method, f"{whole.mean():.3f}", *cells])
@@ -165,13 +165,13 @@ def removal_table() -> str:
 
 
 def hints_table() -> str:
-    """Share of each hint among rows made hard, and in brackets among the others."""
+    """Return the share of each hint among rows made hard, and in brackets among the others."""
     rows = read("hints")
     named = [h or "none" for h in HINTS]
 
     def share(name: str, kind: str, group: str, hint: str) -> float:
-        own = [r for r in rows if (r["table"], r["kind"], r["rows"]) == (name, kind, group)]
-        return float(np.mean([float(r[hint]) for r in own]))
+        results = [r for r in rows if (r["table"], r["kind"], r["rows"]) == (name, kind, group)]
+        return float(np.mean([float(r[hint]) for r in results]))
 
     lines = [
         [
@@ -186,15 +186,15 @@ def hints_table() -> str:
 
 
 def parts() -> dict[str, str]:
-    """The tables of which there are results, by their marks."""
-    known = {
+    """Return the tables whose results exist, by their marks."""
+    makers = {
         "HONEST": ("honest", honest),
         "SECONDS": ("honest", seconds),
         "FAITHFUL": ("faithful", faithful_table),
         "REMOVAL": ("removal", removal_table),
         "HINTS": ("hints", hints_table),
     }
-    return {mark: content() for mark, (name, content) in known.items() if read(name)}
+    return {mark: content() for mark, (name, content) in makers.items() if read(name)}
 
 
 if __name__ == "__main__":

@@ -33,21 +33,21 @@ class Rows:
     X: ts.Table
     y: np.ndarray
 
-    def take(self, places: np.ndarray) -> Rows:
-        """Give the rows at these places."""
-        return Rows(self.X.take(places), self.y[places])
+    def take(self, index: np.ndarray) -> Rows:
+        """Return the rows with these indices."""
+        return Rows(self.X.take(index), self.y[index])
 
 
 @cache
 def population(name: str) -> Rows:
-    """All rows of a table; the kinds of its columns are those of the whole."""
+    """Return all rows of a table; column kinds are detected on the whole table."""
     table = ts.Table.from_frame(pq.read_table(DATA / f"{name}.parquet"))
     features = ts.Schema(tuple(c for c in table.schema if c.name != TARGETS[name]))
     return Rows(table.select(features), np.array(table.values(TARGETS[name])))
 
 
 def draw(name: str, seed: int, *sizes: int) -> list[Rows]:
-    """Draw disjoint sets of rows at random; the same for the same seed."""
+    """Return random disjoint sets of rows, the same for the same seed."""
     rows = population(name)
     order = np.random.default_rng([2410, seed]).permutation(len(rows.y))
     ends = np.cumsum(sizes)

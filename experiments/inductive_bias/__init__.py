@@ -1,1 +1,1 @@
-"""What each inductive bias adds, against every control."""
+"""The gain from each inductive bias, against every control."""

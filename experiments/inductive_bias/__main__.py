@@ -1,11 +1,11 @@
-"""Measure what inductive bias adds.
+"""Measure the gain from inductive bias.
 
     TABSEED_DATA=... python -m experiments.inductive_bias honest [CODING:TABLE ...]
     TABSEED_DATA=... python -m experiments.inductive_bias faithful [TABLE ...]
 
-``CODING`` is authors (their processed tables) or raw; all of both without names. Results go to
-``results/*.csv``, a line as soon as it is known; a run that is begun again, after whatever end,
-skips the lines that stand there and ends with the same ones.
+``CODING`` is ``authors`` (their processed tables) or ``raw``; without names, all tables of both.
+Results go to ``results/*.csv``, each line as soon as it is known; a run that is started again after
+an interrupt skips the lines that exist and ends with the same lines.
 """
 
 from __future__ import annotations

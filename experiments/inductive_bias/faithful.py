@@ -1,9 +1,10 @@
-"""The authors' protocol, rebuilt: their rows, network, losses, stopper, arms; one judge for all.
+"""The authors' protocol, reconstructed: their rows, network, losses, stopping rule and arms.
 
-Trained on their own 300 rows, judged beside their published tables on the same 4,000 real rows.
-Two controls that they do not have stand beside: a smaller initialisation, and longer training.
-One run of everything, as theirs: no interval over draws. What differs from their code: the tasks'
-rows that judge MAML's progress are not those it follows, and query rows number 2,000, not 9,700.
+All arms train on the authors' 300 rows; the same judge compares them and the published tables with
+the same 4,000 real rows. Two further controls: a smaller initialisation and longer training. As in
+the paper, one run of everything, so there is no interval over draws. Differences from their code:
+other rows of the tasks judge the progress of MAML than those that it follows, and there are 2,000
+query rows, not 9,700.
 """
 
 from __future__ import annotations
@@ -57,47 +58,47 @@ _JS = {
     "king": (0.862, 0.927, 0.862, 0.740, 0.910, 0.809),
     "intrusion": (0.760, 0.920, 0.793, 0.867, 0.913, 0.835),
 }
-PUBLISHED = {name: dict(zip(_COLUMNS, found, strict=True)) for name, found in _JS.items()}
+PUBLISHED = {name: dict(zip(_COLUMNS, numbers, strict=True)) for name, numbers in _JS.items()}
 
 
 def arm_rows(name: str, arm: str) -> Row:
-    """Learn as the authors do, generate, judge."""
+    """Learn as the authors do, generate and judge; return the line of an arm."""
     warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
     pool, judges = coded(name)
-    held = fixed(judges)
-    train = ts.Table.from_frame(generated(name, "real_300", held), schema=held.schema)
+    held_out = fixed(judges)
+    train = ts.Table.from_frame(generated(name, "real_300", held_out), schema=held_out.schema)
     inner = ts.VAEBGM(paper=True, latent_dim=LATENT_DIM[name])
     began = time.perf_counter()
     if arm == "big_data":
         model: Any = inner.set_params(random_state=SEED).fit(pool)
     else:
         model = ts.FineTuned(inner, ARMS[arm](), random_state=SEED).fit(train)
-    spent = time.perf_counter() - began
-    found = model.ensemble_
+    seconds = time.perf_counter() - began
+    ensemble = model.ensemble_
     synthetic = model.sample(GENERATED).slice(0, JUDGED)
-    loss, steps = found.best_loss, found.best_step
+    loss, steps = ensemble.best_loss, ensemble.best_step
     return {
         "data": name,
         "arm": arm,
         "published": PUBLISHED[name].get(arm, ""),
-        **judged(held, synthetic, SEED),
+        **judged(held_out, synthetic, SEED),
         "best loss": float(np.nanmin(loss)),
         "median loss": float(np.nanmedian(loss)),
         "mean steps": float(steps.mean()),
-        "seconds": round(spent, 1),
+        "seconds": round(seconds, 1),
         "note": " ".join(getattr(model, "found_", [])),
     }
 
 
 def their_rows(name: str, arm: str) -> Row:
-    """Judge what the authors generated."""
+    """Judge the authors' generated rows; return their line."""
     _, judges = coded(name)
-    held = fixed(judges)
-    places = np.sort(np.random.default_rng(0).permutation(GENERATED)[:JUDGED])
-    table = generated(name, arm, held).take(places)
+    held_out = fixed(judges)
+    index = np.sort(np.random.default_rng(0).permutation(GENERATED)[:JUDGED])
+    table = generated(name, arm, held_out).take(index)
     row = {"data": name, "arm": f"authors' {arm}", "published": PUBLISHED[name].get(arm, "")}
     blank = dict.fromkeys(("best loss", "median loss", "mean steps", "seconds", "note"), "")
-    return {**row, **judged(held, table, SEED), **blank}
+    return {**row, **judged(held_out, table, SEED), **blank}
 
 
 def _job(job: tuple[str, str]) -> Row:
@@ -107,7 +108,7 @@ def _job(job: tuple[str, str]) -> Row:
 
 
 def run(name: str) -> None:
-    """One table's arms that are not done yet, on two processes."""
+    """Run the missing arms of one table, in two processes."""
     results = Results(RESULTS / "faithful.csv", ("data", "arm"))
     arms = [
         "maml",

@@ -1,8 +1,8 @@
-"""What each inductive bias adds at N = 300: our stable network, every control, paired draws.
+"""The gain from each inductive bias at N = 300: our stable network, every control, paired draws.
 
-Each draw: 300 rows at random for all arms; 4,000 other real rows judge (for Intrusion, whose rows
-repeat, the table is made of its distinct rows first). All arms: the same generator, ten seeds,
-the smallest validation loss, the same random state; each generates 4,000 rows.
+Each draw takes 300 random rows for all arms; 4,000 other real rows judge. Rows of Intrusion repeat,
+so only its distinct rows count. All arms have the same generator, ten seeds, the seed with the
+smallest validation loss, and the same random state; each generates 4,000 rows.
 """
 
 from __future__ import annotations
@@ -48,54 +48,54 @@ BIASES: dict[str, Callable[[], ts.InductiveBias]] = {
     "mixture, rows set aside shared": lambda: ts.SeedMixture(rotate=False),
     "mixture of average": lambda: ts.SeedMixture(ts.WeightAveraging()),
 }
-# CTGAN, where a bias makes sense for it; fewer seeds, for each is two networks that train longer
+# biases that apply to CTGAN; fewer seeds, because each is two networks that train longer
 CTGAN_BIASES = ("none", "small-init", "continued", "pretrain", "mixture")
 CTGAN, CTGAN_SEEDS = "ctgan: ", 3
-# on raw tables, where nothing of the authors stands beside, without the finer controls
+# on raw tables, without tables of the authors, only the main controls
 RAW_ARMS = ("none", "small-init", "continued", "average", "pretrain", "drs", "maml", "mixture")
 FEW_ARMS = ("none", "average", "pretrain", "maml", "drs", "mixture")
 
 
-def seen(held: ts.Table, train: ts.Table) -> ts.Table:
-    """Held rows whose categories and ranges occur in training: others have no likelihood."""
-    keep = np.ones(len(held), dtype=bool)
+def within_support(held_out: ts.Table, train: ts.Table) -> ts.Table:
+    """Return held-out rows within the training support; other rows have no likelihood."""
+    keep = np.ones(len(held_out), dtype=bool)
     for column in train.schema.modelled:
         if column.kind in ("categorical", "ordinal", "boolean"):
-            keep &= np.isin(held.codes(column.name), train.codes(column.name))
+            keep &= np.isin(held_out.codes(column.name), train.codes(column.name))
             continue
-        known, value = train.numbers(column.name), held.numbers(column.name)
-        gone = np.isnan(value)
+        trained, value = train.numbers(column.name), held_out.numbers(column.name)
+        missing = np.isnan(value)
         with np.errstate(invalid="ignore"):
-            within = (value >= np.nanmin(known)) & (value <= np.nanmax(known))
-        keep &= np.where(gone, np.isnan(known).any(), within)
-    return held.take(np.flatnonzero(keep)[:1_000])
+            within = (value >= np.nanmin(trained)) & (value <= np.nanmax(trained))
+        keep &= np.where(missing, np.isnan(trained).any(), within)
+    return held_out.take(np.flatnonzero(keep)[:1_000])
 
 
-def judged(held: ts.Table, synthetic: Any, draw: int) -> Row:
-    """JS in bits by view (the larger of two judges, then each), KL in nats."""
-    found = JUDGE.evaluate(held, synthetic, random_state=draw)
-    row = {"plain": found.js.value, "coarse": found.js_coarse.value, "kl": found.kl.value}
-    return row | by_judge(found)
+def judged(held_out: ts.Table, synthetic: Any, draw: int) -> Row:
+    """Return JS in bits by view (the larger of two judges, then each), and KL in nats."""
+    result = JUDGE.evaluate(held_out, synthetic, random_state=draw)
+    row = {"plain": result.js.value, "coarse": result.js_coarse.value, "kl": result.kl.value}
+    return row | by_judge(result)
 
 
 def arms(coding: str, name: str, draw: int) -> list[str]:
-    """All arms of one draw."""
+    """Return the names of all arms of one draw."""
     if coding == "raw":
         return list(RAW_ARMS)
-    found = [*BIASES, SMOOTHED]
+    names = [*BIASES, SMOOTHED]
     if name != "intrusion":
-        found.append(MANY)
-    found += [CTGAN + arm for arm in CTGAN_BIASES]
-    if draw == 0 or name == "intrusion":  # one table each, no draws
-        found += [f"authors' {arm}" for arm in THEIRS]
-    return found
+        names.append(MANY)
+    names += [CTGAN + arm for arm in CTGAN_BIASES]
+    if draw == 0 or name == "intrusion":  # one table per arm, no draws
+        names += [f"authors' {arm}" for arm in THEIRS]
+    return names
 
 
 SMOOTHED, MANY = "resample, smoothed", "none, N = 10,000"
 
 
 def row_of(job: tuple[str, str, int, str]) -> tuple[Row, int]:
-    """One arm on one draw; and the peak memory of this process, MiB."""
+    """Return the line of an arm on one draw, and the peak memory of this process in MiB."""
     warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
     coding, name, draw, arm = job
     rows = draw_of(coding, name, draw)
@@ -103,56 +103,58 @@ def row_of(job: tuple[str, str, int, str]) -> tuple[Row, int]:
     if theirs != arm:
         table = generated(name, theirs, rows.held)
         table = distinct(table) if name == "intrusion" else table
-        places = np.random.default_rng(draw).permutation(len(table))[:JUDGED]
-        found = {**judged(rows.held, table.take(np.sort(places)), draw), **EMPTY}
+        index = np.random.default_rng(draw).permutation(len(table))[:JUDGED]
+        numbers = {**judged(rows.held, table.take(np.sort(index)), draw), **EMPTY}
     elif arm == MANY:
-        found = learned(ts.VAEBGM(random_state=draw), rows.many, rows.held, arm, draw)
+        numbers = fit_and_judge(ts.VAEBGM(random_state=draw), rows.many, rows.held, arm, draw)
     elif arm == SMOOTHED:
         model = ts.Resample(smoothing=1.0, random_state=draw)
-        found = learned(model, rows.few, rows.held, arm, draw)
+        numbers = fit_and_judge(model, rows.few, rows.held, arm, draw)
     elif arm.startswith(CTGAN):
         bias = BIASES[arm.removeprefix(CTGAN)]()
         bias.set_params(n_seeds=CTGAN_SEEDS)
         tuned = ts.FineTuned(ts.CTGAN(), bias, random_state=draw)
-        found = learned(tuned, rows.few, rows.held, arm, draw)
+        numbers = fit_and_judge(tuned, rows.few, rows.held, arm, draw)
     else:
         tuned = ts.FineTuned(ts.VAEBGM(), BIASES[arm](), random_state=draw)
-        found = learned(tuned, rows.few, rows.held, arm, draw)
-    return {"coding": coding, "data": name, "draw": draw, "arm": arm, **found}, peak_mib()
+        numbers = fit_and_judge(tuned, rows.few, rows.held, arm, draw)
+    return {"coding": coding, "data": name, "draw": draw, "arm": arm, **numbers}, peak_mib()
 
 
 EMPTY: Row = {"likelihood": "", "few plain": "", "few low": "", "few high": "", "seconds": ""}
 
 
-def learned(model: Any, train: ts.Table, held: ts.Table, arm: str, draw: int) -> Row:
-    """Learn, generate, judge: with 4,000 rows, with 100 of each kind, by likelihood."""
+def fit_and_judge(model: Any, train: ts.Table, held_out: ts.Table, arm: str, draw: int) -> Row:
+    """Learn, generate and judge: with 4,000 rows, with few rows, by likelihood."""
     began = time.perf_counter()
     model.fit(train)
-    spent = time.perf_counter() - began
-    row = {**judged(held, model.sample(JUDGED), draw), **EMPTY, "seconds": round(spent, 2)}
+    seconds = time.perf_counter() - began
+    row = {**judged(held_out, model.sample(JUDGED), draw), **EMPTY, "seconds": round(seconds, 2)}
     if isinstance(model, ts.FineTuned) and not isinstance(model.generator, ts.CTGAN):
-        row["likelihood"] = float(model.log_likelihood(seen(held, train), random_state=0).mean())
+        row["likelihood"] = float(
+            model.log_likelihood(within_support(held_out, train), random_state=0).mean()
+        )
     if arm in FEW_ARMS:
-        few = held.take(np.arange(min(FEW, len(held))))
+        few = held_out.take(np.arange(min(FEW, len(held_out))))
         js = FEW_JUDGE.evaluate(few, model.sample(FEW), random_state=draw).js
         row |= {"few plain": js.value, "few low": js.low, "few high": js.high}
     return row
 
 
 def run(coding: str, name: str) -> None:
-    """One table's whole study on two processes; results stand in ``honest.csv``."""
+    """Run the study of one table in two processes; write the results to ``honest.csv``."""
     results = Results(RESULTS / "honest.csv", KEYS)
     cost = Results(RESULTS / "honest_cost.csv", ("coding", "data"))
     began, peak = time.perf_counter(), peak_mib()
-    everything = [(coding, name, d, arm) for d in range(DRAWS) for arm in arms(coding, name, d)]
+    all_jobs = [(coding, name, d, arm) for d in range(DRAWS) for arm in arms(coding, name, d)]
     slow = ("maml", MANY, *(CTGAN + arm for arm in CTGAN_BIASES))
-    everything.sort(key=lambda job: job[-1] in slow)  # what takes longest comes last
-    jobs = [job for job in everything if not results.has(**dict(zip(KEYS, job, strict=True)))]
+    all_jobs.sort(key=lambda job: job[-1] in slow)  # the slowest jobs come last
+    jobs = [job for job in all_jobs if not results.has(**dict(zip(KEYS, job, strict=True)))]
     with get_context("spawn").Pool(2) as pool:
         for row, memory in pool.imap_unordered(row_of, jobs):
             results.add(row)
             peak = max(peak, memory)
-    if jobs == everything:  # the cost of a whole run only
+    if jobs == all_jobs:  # only a complete run has a cost
         seconds = round(time.perf_counter() - began)
-        where = {"coding": coding, "data": name, "seconds": seconds, "processes": 2}
-        cost.add({**where, "peak MiB of a process": peak, "cores": os.cpu_count()})
+        line = {"coding": coding, "data": name, "seconds": seconds, "processes": 2}
+        cost.add({**line, "peak MiB of a process": peak, "cores": os.cpu_count()})
