@@ -65,7 +65,7 @@ def judge(real: pa.Table, synthetic: pa.Table, seed: int, n_jobs: int = 1):
 
 
 class Mixture:
-    """Equal spherical Gaussians of unit scale, or one with a full covariance."""
+    """Equally weighted spherical Gaussians; ``scales`` are standard deviations, 1 by default."""
 
     def __init__(self, means: np.ndarray, scales: np.ndarray | None = None) -> None:
         self.means = np.atleast_2d(means).astype(float)
@@ -277,14 +277,14 @@ def peers(n: int = 1_000) -> list[Row]:
             theirs = estimate_jensen_shannon(
                 x, y, seed=0, epochs=1_000, verbose=False, results_root=folder
             )
-        spent = (middle - began, time.perf_counter() - middle)
+        durations = (middle - began, time.perf_counter() - middle)
         base = {"part": "peers", "case": f"{name} {arm}", "rows": f"{n}+{n}"}
         for label in ("trees", "mlp"):
             e = ours.estimates["plain"][label]["js"]
-            numbers = {"value": e.value, "low": e.low, "high": e.high, "seconds": spent[0]}
+            numbers = {"value": e.value, "low": e.low, "high": e.high, "seconds": durations[0]}
             rows.append({**base, "figure": f"js {label}", **numbers})
         figure = "js of jensenshannondivergence 0.1.0, MLP, at most 1,000 epochs"
-        rows.append({**base, "figure": figure, "value": theirs, "seconds": spent[1]})
+        rows.append({**base, "figure": figure, "value": theirs, "seconds": durations[1]})
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Seconds and memory of generators without a network, on small and large tables, beside arfpy.
+"""Seconds and memory of generators without a network, on small and large tables, against arfpy.
 
     TABSEED_DATA=... python -m benchmarks.fit_speed
 
@@ -89,8 +89,8 @@ def main() -> None:
                 cost = arfpy()
             else:
                 command = [sys.executable, "-m", "benchmarks.fit_speed", name, table_name]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
-                cost = json.loads(done.stdout.strip().splitlines()[-1])
+                process = subprocess.run(command, check=True, capture_output=True, text=True)
+                cost = json.loads(process.stdout.strip().splitlines()[-1])
             numbers = [f"{cost['fit']:.2f}", f"{cost['draw']:.2f}", f"{cost['peak']:.0f}"]
             row = [name, table_name, *numbers, machine_name]
             print(*row, flush=True)

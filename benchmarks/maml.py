@@ -1,4 +1,4 @@
-"""One meta-iteration of MAML: ours, all tasks in one batch, beside a plain loop over tasks.
+"""One meta-iteration of MAML: ours, all tasks in one batch, against a plain loop over tasks.
 
     TABSEED_DATA=... python -m benchmarks.maml
 
@@ -143,8 +143,8 @@ def main() -> None:
     with RESULTS.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["case", "seconds", "times faster than the loop", "rounds", "machine"])
-        for name, spent in times.items():
-            middle = float(np.median(spent))
+        for name, times_of_case in times.items():
+            middle = float(np.median(times_of_case))
             writer.writerow([name, f"{middle:.3f}", f"{base / middle:.1f}", ROUNDS, machine_name])
 
 

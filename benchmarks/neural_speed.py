@@ -1,4 +1,4 @@
-"""Rows per second that TVAE and CTGAN train on and draw, beside ctgan 0.12.1 in the same run.
+"""Rows per second that TVAE and CTGAN train on and draw, against ctgan 0.12.1 in the same run.
 
     TABSEED_DATA=... python -m benchmarks.neural_speed
 
@@ -35,7 +35,7 @@ from tabseed.generators.neural.stopping import Training
 RESULTS = Path(__file__).parent / "results" / "neural_speed.csv"
 Row = dict[str, Any]
 N, BATCH, STEPS, ROUNDS, MANY = 10_000, 500, 40, 3, 10
-DRAWN = 20_000
+ROWS_TO_DRAW = 20_000
 
 
 def case(name: str, make: Callable[[], NeuralGenerator], table: ts.Table) -> list[Row]:
@@ -46,9 +46,9 @@ def case(name: str, make: Callable[[], NeuralGenerator], table: ts.Table) -> lis
     split = Split.draw(N, 0.2, np.random.SeedSequence(0))
     # no validation in between
     base = Training(steps=STEPS, batch_size=BATCH, patience=10**9, validate_every=STEPS)
-    spent: dict[int, list[float]] = {1: [], MANY: []}
+    durations: dict[int, list[float]] = {1: [], MANY: []}
     for round_ in range(ROUNDS + 1):
-        for size, times in spent.items():
+        for size, times in durations.items():
             streams = [np.random.SeedSequence(0, spawn_key=(1, seed)) for seed in range(size)]
 
             def train(steps: int, streams: list[np.random.SeedSequence] = streams) -> float:
@@ -58,17 +58,17 @@ def case(name: str, make: Callable[[], NeuralGenerator], table: ts.Table) -> lis
             training_seconds = train(STEPS) - train(0)  # each includes two validations
             if round_:  # the first round is a warm-up
                 times.append(training_seconds)
-    one, many = (float(np.median(times)) for times in spent.values())
+    one, many = (float(np.median(times)) for times in durations.values())
     model = make().set_params(n_seeds=1, training=Training(steps=20, batch_size=BATCH))
     model.fit(table)
-    sampling_seconds = min(seconds(lambda: model.sample(DRAWN)) for _ in range(3))
+    sampling_seconds = min(seconds(lambda: model.sample(ROWS_TO_DRAW)) for _ in range(3))
     rates = {1: STEPS * BATCH / one, MANY: MANY * STEPS * BATCH / many}
     return [
         _row(
             f"tabseed {name}, {size} seeds",
             min(size, GROUPS, os.cpu_count() or 1),
             rate,
-            DRAWN / sampling_seconds if size == 1 else None,
+            ROWS_TO_DRAW / sampling_seconds if size == 1 else None,
         )
         for size, rate in rates.items()
     ]
@@ -79,8 +79,8 @@ def peer(name: str, threads: int, train: Path) -> Row:
     script = HERE / "peers" / "speed_ctgan.py"
     command = [peer_python("ctgan"), str(script), str(train), name, str(threads)]
     env = {**os.environ, **{f"{lib}_NUM_THREADS": str(threads) for lib in ("OMP", "MKL")}}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-    result = json.loads(done.stdout.strip().splitlines()[-1])
+    process = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    result = json.loads(process.stdout.strip().splitlines()[-1])
     return _row(f"ctgan {name}", threads, result["trained"], result["drawn"])
 
 

@@ -1,4 +1,4 @@
-"""Ten seeds as one batch: cost of a training step beside the bare matrix products of its layers.
+"""Ten seeds as one batch: cost of a training step against the bare products of its layers.
 
     TABSEED_DATA=... python -m benchmarks.seed_ensemble
 
@@ -69,14 +69,14 @@ def case(name: str, n: int) -> dict[str, object]:
     times: dict[str, list[float]] = {"step": [], "bare": [], "apart": []}
     with threadpool_limits(1):
         for round_ in range(ROUNDS + 1):
-            spent = {
+            durations = {
                 "step": seconds(lambda: train_ensemble(network, rows, split, settings, streams)),
                 "bare": seconds(lambda: [products() for _ in range(STEPS)]),
                 "apart": seconds(
                     lambda: [train_ensemble(network, rows, split, settings, [s]) for s in streams]
                 ),
             }
-            for key, value in spent.items() if round_ else ():  # the first round is a warm-up
+            for key, value in durations.items() if round_ else ():  # the first round is a warm-up
                 times[key].append(value / STEPS * 1e3)
     median = {key: float(np.median(values)) for key, values in times.items()}
     ratios = np.array(times["step"]) / np.array(times["bare"])

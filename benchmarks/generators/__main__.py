@@ -35,14 +35,14 @@ def main() -> None:
     if commands == ("summary",):  # needs no tables
         summary.write()
         return
-    chosen = [c for c in cases(tuple(arguments.tables)) if arguments.rows in (None, c.n)]
+    selection = [c for c in cases(tuple(arguments.tables)) if arguments.rows in (None, c.n)]
 
     if "peers" in commands:
-        make.make_peers(chosen, [n for n in make.PEERS if arguments.only in (None, n)])
+        make.make_peers(selection, [n for n in make.PEERS if arguments.only in (None, n)])
     if "ours" in commands:
-        make.make_ours(chosen, arguments.only)
+        make.make_ours(selection, arguments.only)
     if "judge" in commands:
-        judge.run(chosen)
+        judge.run(selection)
     if "summary" in commands:
         summary.write()
 

@@ -39,11 +39,11 @@ CLOSE = 1_000  # synthetic rows in the search for the nearest real rows
 TRAINING, REPEATED, REAL = "real: training rows", "real: training rows repeated", "real: other rows"
 
 
-def run(chosen: list[Case]) -> None:
+def run(selection: list[Case]) -> None:
     """Judge every table that exists and is not judged yet."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     results = Results(RESULTS, KEYS)
-    for case in chosen:
+    for case in selection:
         key = {"table": case.table, "n": case.n, "draw": case.draw}
         for name in (TRAINING, REPEATED, REAL):
             if case.folder.exists() and not results.has(**key, generator=name):
@@ -186,8 +186,10 @@ def _nearest(
         if column.kind in DISCRETE:
             gap = (a[:, None] != b[None]).astype(np.float32)
         else:
-            seen = np.concatenate([_cells(t, column) for t in scale_tables])
-            value_range = np.nanmax(seen) - np.nanmin(seen) if not np.isnan(seen).all() else 0.0
+            values = np.concatenate([_cells(t, column) for t in scale_tables])
+            value_range = (
+                np.nanmax(values) - np.nanmin(values) if not np.isnan(values).all() else 0.0
+            )
             gap = np.abs(a[:, None] - b[None]) / np.float32(value_range or 1.0)
         gone_a, gone_b = np.isnan(a)[:, None], np.isnan(b)[None]
         if gone_a.any() or gone_b.any():  # two missing cells are alike, one is not

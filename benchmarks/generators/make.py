@@ -45,9 +45,9 @@ def peer_python(name: str) -> str:
     return str(environment(HERE, name, UNWANTED.get(name, ())))
 
 
-def make_peers(chosen: list[Case], names: list[str]) -> None:
+def make_peers(selection: list[Case], names: list[str]) -> None:
     """Run peers on cases; skip the tables that exist."""
-    for case in chosen:
+    for case in selection:
         for name in names:
             peer = PEERS[name]
             if peer.only_few and case.n > N:
@@ -57,9 +57,9 @@ def make_peers(chosen: list[Case], names: list[str]) -> None:
             make(case, name, [peer_python(peer.name), str(script)], peer.arguments, threads)
 
 
-def make_ours(chosen: list[Case], only: str | None) -> None:
+def make_ours(selection: list[Case], only: str | None) -> None:
     """Run our generators (or one of them) on cases; skip the tables that exist."""
-    for case in chosen:
+    for case in selection:
         for name in ours.names(case.n):
             if only not in (None, name):
                 continue

@@ -7,7 +7,7 @@ from experiments.common.markdown import fill, table
 from experiments.common.results import read, shown
 
 README = HERE / "README.md"
-SHOWN = {
+COLUMNS = {
     "coarse": "coarse JS",
     "plain": "plain JS",
     "score": "score",
@@ -48,10 +48,10 @@ def section(name: str, n: str, rows: list[dict[str, str]]) -> str:
     for generator, results in sorted(groups.items(), key=lambda item: _order(item[1])):
         errors = [r["error"] for r in results if r["error"]]
         note = f"failed in {len(errors)} of {len(results)}: {errors[0][:90]}" if errors else ""
-        cells = [_cell(results, column) for column in SHOWN]
+        cells = [_cell(results, column) for column in COLUMNS]
         draws = len({r["draw"] for r in results})
         lines.append([generator, str(draws), *cells, note.replace("|", "/")])
-    heads = [h if h != "score" else SCORES.get(name, "AUC") for h in SHOWN.values()]
+    heads = [h if h != "score" else SCORES.get(name, "AUC") for h in COLUMNS.values()]
     return f"### {name}, N = {n}\n\n" + table(["generator", "draws", *heads, ""], lines)
 
 

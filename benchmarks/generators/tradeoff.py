@@ -31,7 +31,7 @@ LEAVES = (1, 2, 3, 5, 8, 12, 20, 35, 60)
 LABELLED = (3, 8, 20, 60)  # other labels would overlap
 TRADE_OFF = RESULTS.with_name("tradeoff.csv")
 PICTURE = Path(__file__).parent / "tradeoff.svg"
-SHOWN = {
+LABELS = {
     "python-synthpop": "python-synthpop",
     "arfpy": "arfpy",
     "tabseed arf": "AdversarialForest",
@@ -89,11 +89,11 @@ def _panel(axes: Axes, table: str) -> None:
                 str(leaf), at, textcoords="offset points", xytext=(-14, -9), color="#0b6e4f"
             )
     for name, at in means(RESULTS, table, "generator").items():
-        if name in SHOWN:
+        if name in LABELS:
             axes.plot(*at, "s", color="#7a7a7a")
             side = "left" if at[0] < 0.9 else "right"
             away = (6, 3) if side == "left" else (-6, 3)
-            axes.annotate(SHOWN[name], at, textcoords="offset points", xytext=away, ha=side)
+            axes.annotate(LABELS[name], at, textcoords="offset points", xytext=away, ha=side)
     axes.axvline(0.5, color="#bbbbbb", linewidth=1, linestyle=":")
     axes.set_xlim(0.38, 1.02)
     axes.set_ylim(0, 1)

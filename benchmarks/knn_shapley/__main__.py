@@ -1,4 +1,4 @@
-"""KNN-Shapley beside plain NumPy sorting and two packages: seconds, memory, exactness.
+"""KNN-Shapley against plain NumPy sorting and two packages: seconds, memory, exactness.
 
     python -m benchmarks.knn_shapley [ratio] [peers] [large] [ray]
 
@@ -143,14 +143,14 @@ def ray() -> list[dict[str, Any]]:
 
 def main() -> None:
     parts = {f.__name__: f for f in (ratio, peers, large, ray)}
-    chosen = sys.argv[1:] or list(parts)
-    if unknown := set(chosen) - set(parts):
+    names = sys.argv[1:] or list(parts)
+    if unknown := set(names) - set(parts):
         sys.exit(f"unknown parts: {', '.join(sorted(unknown))}; choose from {', '.join(parts)}")
     old: list[dict[str, Any]] = []  # parts that do not run keep their lines
     if RESULTS.exists():
         with RESULTS.open(newline="") as file:
-            old = [row for row in csv.DictReader(file) if row["part"] not in chosen]
-    new = [{"part": name} | row for name in chosen for row in parts[name]()]
+            old = [row for row in csv.DictReader(file) if row["part"] not in names]
+    new = [{"part": name} | row for name in names for row in parts[name]()]
     with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, ("part", *FIELDS), lineterminator="\n")
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""Tables in Markdown, and the marks in a README between which they stand."""
+"""Tables in Markdown, and the marks that enclose them in a README."""
 
 from __future__ import annotations
 

@@ -63,11 +63,11 @@ def within_support(held_out: ts.Table, train: ts.Table) -> ts.Table:
         if column.kind in ("categorical", "ordinal", "boolean"):
             keep &= np.isin(held_out.codes(column.name), train.codes(column.name))
             continue
-        trained, value = train.numbers(column.name), held_out.numbers(column.name)
+        training_values, value = train.numbers(column.name), held_out.numbers(column.name)
         missing = np.isnan(value)
         with np.errstate(invalid="ignore"):
-            within = (value >= np.nanmin(trained)) & (value <= np.nanmax(trained))
-        keep &= np.where(missing, np.isnan(trained).any(), within)
+            within = (value >= np.nanmin(training_values)) & (value <= np.nanmax(training_values))
+        keep &= np.where(missing, np.isnan(training_values).any(), within)
     return held_out.take(np.flatnonzero(keep)[:1_000])
 
 

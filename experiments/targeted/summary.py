@@ -101,10 +101,10 @@ def _table2_faithful() -> str:
     for row in read(RESULTS / "table2_faithful.csv"):
         cells.setdefault((row["table"], row["learned"], row["added"]), []).append(row)
     lines = []
-    for (name, learned, added), rows in cells.items():
+    for (name, share, added), rows in cells.items():
         best = max(rows, key=lambda r: float(r["validation gain"]))
-        lines.append([name, "all" if learned == "1.0" else f"hardest {learned}", added])
-        lines[-1].append(PUBLISHED_TABLE2[name][("0.05", "0.1", "0.2", "1.0").index(learned)])
+        lines.append([name, "all" if share == "1.0" else f"hardest {share}", added])
+        lines[-1].append(PUBLISHED_TABLE2[name][("0.05", "0.1", "0.2", "1.0").index(share)])
         lines[-1] += [f"{float(rows[0]['positive']):.2f}", best["setting"]]
         for part in ("validation", "test"):
             row_error = float(best[f"{part} error over rows"])

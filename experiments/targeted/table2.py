@@ -160,19 +160,19 @@ def right_sides(train: Part, held_out: tuple[Part, Part]) -> tuple[np.ndarray, n
     return np.mean(all_sides[0], axis=0), np.mean(all_sides[1], axis=0)
 
 
-def faithful_lines(name: str, setup: Setup, learned: float, setting: str) -> list[Row]:
+def faithful_lines(name: str, setup: Setup, share: float, setting: str) -> list[Row]:
     """Fit a generator to the hardest share; return a line for each number of added rows."""
     n = len(setup.train.y)
-    hard = np.sort(setup.order[: int(learned * n)])
+    hard = np.sort(setup.order[: int(share * n)])
     family, parameters = SETTINGS[setting]
     generator = generator_class(family)(**parameters, random_state=0)
     began = time.perf_counter()
     generator.fit(setup.table.take(hard), target=TARGET)
     lines = []
-    for added in sorted({EQUAL, learned} if learned < 1 else {EQUAL}):
+    for added in sorted({EQUAL, share} if share < 1 else {EQUAL}):
         draws = [setup.augmented(generator, int(added * n), g) for g in range(DRAWS)]
         sides = [right_sides(train, setup.held) for train in draws]
-        line: Row = {"table": name, "rows": n, "learned": str(learned), "added": str(added)}
+        line: Row = {"table": name, "rows": n, "learned": str(share), "added": str(added)}
         line |= {"setting": setting, "positive": float(setup.train.y[hard].mean())}
         for part, split in enumerate(("validation", "test")):
             y, none = setup.held[part].y, setup.none[part]
@@ -195,13 +195,13 @@ def faithful(tables: Sequence[str]) -> None:
     results = Results(RESULTS / "table2_faithful.csv", FAITHFUL_KEYS)
     for name in tables:
         setup = None
-        for learned in (*SHARES, 1.0):
+        for share in (*SHARES, 1.0):
             for setting in SETTINGS:
-                key = {"table": name, "learned": str(learned), "setting": setting}
-                if results.has(**key, added=str(max(EQUAL, learned) if learned < 1 else EQUAL)):
+                key = {"table": name, "learned": str(share), "setting": setting}
+                if results.has(**key, added=str(max(EQUAL, share) if share < 1 else EQUAL)):
                     continue
                 setup = Setup.of(name) if setup is None else setup
-                results.add_new(faithful_lines(name, setup, learned, setting))
+                results.add_new(faithful_lines(name, setup, share, setting))
 
 
 # --- honest ---------------------------------------------------------------------------------------
@@ -268,8 +268,8 @@ def honest(tables: Sequence[str]) -> None:
 
 def amounts(tables: Sequence[str]) -> None:
     """Measure 5 to 20 % of added rows, with a tenth of the rows as hard ones."""
-    chosen = [table for table in AMOUNT_TABLES if table in tables]
-    cells = [Cell(table, 0.1, added) for table in chosen for added in AMOUNTS]
+    names = [table for table in AMOUNT_TABLES if table in tables]
+    cells = [Cell(table, 0.1, added) for table in names for added in AMOUNTS]
     protocol = ts.AugmentationProtocol(splits=SPLITS, draws=HONEST_DRAWS, arms=AMOUNT_ARMS)
     measure("amounts.csv", cells, protocol)
 

@@ -61,7 +61,7 @@ FEATURES: dict[str, Any] = {
 RESPONSES = ("forest", "linear")
 SLOW = {"mnist_t10k": ("resample, smoothed", "copula")}  # features from these generators only
 JOINT = "trees, all columns at once"
-MOST_HELD_OUT, DRAWN = 2_000, 2_000  # most held-out rows, number of synthetic rows
+MOST_HELD_OUT, N_SYNTHETIC = 2_000, 2_000  # most held-out rows, number of synthetic rows
 KEYS = ("table", "draw", "features", "response")
 
 
@@ -100,7 +100,7 @@ def measured(cell: tuple[str, int, str, str]) -> tuple[Row, list[Row]]:
     generator.fit(train, target=source.target)
     if features != JOINT:
         responses = [generator.response_mean]
-    synthetic = ts.Table.from_frame(generator.sample(DRAWN), schema=train.schema.modelled)
+    synthetic = ts.Table.from_frame(generator.sample(N_SYNTHETIC), schema=train.schema.modelled)
     models = None
     if source.models is not None:
         all_models = zoo(task_of(train.schema, source.target), source.rows)

@@ -43,7 +43,7 @@ CHECKED_RANKS = {
 
 
 def convergence(rng: np.random.Generator) -> Iterator[Row]:
-    """E-A: the gap |R(f~) - R(f^)| as n grows; mu = x^2, Q = N(m, 1), as many rows drawn."""
+    """Yield the gap |R(f~) - R(f^)| as n grows; mu = x^2, Q = N(m, 1), n synthetic rows."""
     for (response, mean, name), checked in CHECKED.items():
         powers = CLASSES[name]
         for n, check in zip(SIZES, checked, strict=False):
@@ -70,7 +70,7 @@ def convergence(rng: np.random.Generator) -> Iterator[Row]:
 
 
 def ranking(rng: np.random.Generator) -> Iterator[Row]:
-    """E-B: constants against lines through the origin; mu = x^2, Q = N(m, 1), n = 500."""
+    """Yield rankings of constants and lines through the origin; mu = x^2, Q = N(m, 1), n = 500."""
     reps, n = 300, 500
     means = sorted({*CHECKED_RANKS["TSTR"], *CHECKED_RANKS["TSTS"], 0.3, 0.4, 0.75, 1.2, 1.65, 1.8})
     for mean in means:
@@ -101,7 +101,7 @@ def _constant_minus_line(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def classification(rng: np.random.Generator) -> Iterator[Row]:
-    """E-C: thresholds. A wrong boundary (V7a), shift with a wrong class (V7b), flips (V8)."""
+    """Yield gaps of thresholds: a wrong boundary, shift with a wrong class, flipped labels."""
     reps, n = 100, 5_000
     x = laws.draw(rng, reps, n)
     for flips, boundary in ((0.1, 0.5), (0.0, 0.5), (0.1, -1.0)):

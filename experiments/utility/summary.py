@@ -20,7 +20,7 @@ Row = dict[str, str]
 
 
 def convergence() -> str:
-    """Return gaps beside the independent check, whose errors count as large as ours."""
+    """Return gaps beside the independent check; its errors are assumed as large as ours."""
     rows = read("convergence")
     off_gaps = [r for r in rows if abs(_z(r, "checked")) > 4]
     cells: dict[tuple[str, ...], list[Row]] = {}

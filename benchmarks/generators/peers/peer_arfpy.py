@@ -1,4 +1,4 @@
-"""arfpy: adversarial random forest. It fails on some missing values, so these are filled."""
+"""arfpy: adversarial random forest. Missing values are filled: undocumented, and some fail."""
 
 from arfpy import arf
 from measure import days, discrete, filled, main

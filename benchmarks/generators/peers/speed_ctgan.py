@@ -14,7 +14,7 @@ import torch
 from measure import days, discrete, filled
 
 EPOCHS = {"TVAE": (5, 85), "CTGAN": (1, 13)}  # so many that the time before training matters little
-DRAWN = 20_000
+ROWS_TO_DRAW = 20_000
 
 
 def main():
@@ -33,10 +33,10 @@ def main():
         model.fit(frame, names)
         times[epochs] = time.perf_counter() - began
     began = time.perf_counter()
-    model.sample(DRAWN)
+    model.sample(ROWS_TO_DRAW)
     sampling_seconds = time.perf_counter() - began
     training_rate = (many - few) * (len(frame) // 500) * 500 / (times[many] - times[few])
-    print(json.dumps({"trained": training_rate, "drawn": DRAWN / sampling_seconds}))
+    print(json.dumps({"trained": training_rate, "drawn": ROWS_TO_DRAW / sampling_seconds}))
 
 
 main()

@@ -7,7 +7,7 @@ from experiments.common.results import read
 from experiments.targeted.honest import RESULTS
 
 README = RESULTS.parent / "README.md"
-SHOWN = (
+COLUMNS = (
     "file", "customers", "generator", "stage", "arm", "seconds", "processor seconds", "peak MiB",
     "load", "rounds", "gini", "gain",
 )  # fmt: skip
@@ -19,7 +19,7 @@ def measured() -> str:
     for line in lines:
         if line["gain"]:
             line["gain"] += f" [{line['low']}, {line['high']}]"
-    return table(list(SHOWN), [[line[name] for name in SHOWN] for line in lines])
+    return table(list(COLUMNS), [[line[name] for name in COLUMNS] for line in lines])
 
 
 if __name__ == "__main__":
