@@ -346,8 +346,8 @@ def test_laws_catch_augmenters_that_break_them() -> None:
             hard = super().choose(rows, stream)
             if hard.hardness is None:
                 return hard
-            places = np.sort(np.argsort(hard.hardness)[: len(hard.places)])
-            return dataclasses.replace(hard, places=places)
+            indices = np.sort(np.argsort(hard.hardness)[: len(hard.indices)])
+            return dataclasses.replace(hard, indices=indices)
 
     class Deaf(TargetedAugmenter):
         def _allowed(self, rows):
@@ -406,7 +406,7 @@ def test_laws_catch_augmenters_that_break_others() -> None:
     class Partial(TargetedAugmenter):
         def choose(self, rows, stream):
             hard = super().choose(rows, stream)
-            return dataclasses.replace(hard, places=hard.places[1:])
+            return dataclasses.replace(hard, indices=hard.indices[1:])
 
     for broken, check in (
         (Unseeded, testing.check_augmenter_seed_decides_everything),

@@ -68,11 +68,11 @@ def test_duplicates_are_the_hard_rows_in_equal_parts_and_weights_as_much() -> No
     assert len(inputs["none"][0]) == len(inputs["weighted"][0]) == 200
     assert {len(inputs[a][0]) for a in ARMS if a not in ("none", "weighted")} == {300}
     repeated, times = np.unique(inputs["duplicated"][0][200:], axis=0, return_counts=True)
-    hard = arms.points.transform(rows.features)[arms.hard.places]
+    hard = arms.points.transform(rows.features)[arms.hard.indices]
     assert np.array_equal(repeated, np.unique(hard, axis=0))
     assert sorted(times) == [2] * 20 + [3] * 20
     weight = inputs["weighted"][2]
-    assert np.array_equal(weight, np.where(np.isin(np.arange(200), arms.hard.places), 3.5, 1.0))
+    assert np.array_equal(weight, np.where(np.isin(np.arange(200), arms.hard.indices), 3.5, 1.0))
     assert all(np.array_equal(s[0][:200], inputs["none"][0]) for s in inputs.values())
 
 

@@ -81,7 +81,7 @@ def test_cells_are_drawn_with_the_given_probabilities() -> None:
         x=rng.normal(size=100), n=rng.integers(0, 4, 100), c=rng.choice(["a", "b", None], 100)
     )
     layout, n = encoder.layout_, 20_000
-    p = np.concatenate([np.tile(rng.random((1, len(layout.cell_places))), (n, 1)) for _ in "ab"])
+    p = np.concatenate([np.tile(rng.random((1, len(layout.cell_indices))), (n, 1)) for _ in "ab"])
     p[:, 0] = 0  # a cell that must not occur
     cells = layout.cells(layout.sample(p, rng))
     for j, block in enumerate(layout.free):

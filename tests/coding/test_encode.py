@@ -77,7 +77,7 @@ def test_any_table_comes_back_and_draws_stay_within_it(original, seed, max_inter
     assert np.isfinite(layout.scores(x)).all()
 
     rng = np.random.default_rng(seed)
-    p = rng.dirichlet(np.ones(len(layout.cell_places)) * 0.3, size=50)
+    p = rng.dirichlet(np.ones(len(layout.cell_indices)) * 0.3, size=50)
     rows = layout.sample(p, rng)
     assert np.isfinite(rows).all()
     for block in layout.blocks:
@@ -212,7 +212,7 @@ def test_columns_that_another_determines_follow_it() -> None:
     )
     assert set(encoder.dependencies_) == {("education", "num"), ("country", "city")}
     assert [b.name for b in encoder.layout_.free] == ["num", "city", "free"]
-    uniform = np.ones((500, len(encoder.layout_.cell_places)))
+    uniform = np.ones((500, len(encoder.layout_.cell_indices)))
     synthetic = encoder.inverse_transform(encoder.layout_.sample(uniform, rng))
     for pair in (("num", "education"), ("city", "country")):
         seen, pairs = (set(zip(*map(t.values, pair), strict=True)) for t in (original, synthetic))

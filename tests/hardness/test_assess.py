@@ -38,3 +38,10 @@ def test_a_column_that_cannot_be_a_label_is_refused() -> None:
         ts.assess_hardness(table, "t", ts.KNNShapley())
     with pytest.raises(ts.SchemaError, match="no column besides"):
         ts.assess_hardness(table, "x", ts.KNNShapley())
+
+
+def test_the_former_name_of_coordinates_warns() -> None:
+    table = {"x": [0.0, 1.0, 2.0, 3.0], "y": ["a", "a", "b", "b"]}
+    assessment = ts.assess_hardness(pa.table(table), "y", ts.KNNShapley(n_neighbors=1), folds=2)
+    with pytest.warns(FutureWarning, match="places is now called coordinates"):
+        assert assessment.places is assessment.coordinates

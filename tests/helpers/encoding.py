@@ -21,4 +21,4 @@ def fitted(**columns) -> tuple[Table, TableEncoder, np.ndarray]:
 
 def shares(x: np.ndarray, layout: Layout, n: int) -> np.ndarray:
     """Return the training shares of all free cells, repeated for n rows, (n, W)."""
-    return np.tile(x[:, layout.cell_places].mean(axis=0), (n, 1))
+    return np.tile(x[:, layout.cell_indices].mean(axis=0), (n, 1))

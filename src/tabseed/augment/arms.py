@@ -74,7 +74,7 @@ class Arms:
         start = time.perf_counter()
         hard = augmenter.choose(train, child(stream, SCORE))
         scoring = time.perf_counter() - start
-        m = augmenter.n_drawn(len(hard.places))
+        m = augmenter.n_drawn(len(hard.indices))
         return cls(train, augmenter, model, points, hard, m, scoring, stream)
 
     def models(self, arm: str, draws: int) -> Iterator[Any]:
@@ -85,7 +85,7 @@ class Arms:
             model = seeded(self.model, child(self.stream, MODEL, g))
             if arm == "weighted":
                 weight = np.ones(len(x))
-                weight[self.hard.places] += self.m / len(self.hard.places)
+                weight[self.hard.indices] += self.m / len(self.hard.indices)
                 yield model.fit(x, self.train.y, sample_weight=weight)
                 continue
             added = self._added(arm, generator, child(self.stream, DRAW, g))
@@ -105,18 +105,18 @@ class Arms:
         if generator is not None:
             return self.train.draw(generator, self.m, stream)
         size = self.m if arm == "duplicated" else 0
-        order = np.random.default_rng(stream).permutation(self.hard.places)
+        order = np.random.default_rng(stream).permutation(self.hard.indices)
         return self.train.take(np.resize(order, size))  # counts differ by at most one
 
     def _rows_to_learn(self, arm: str) -> np.ndarray:
         """Return the indices of the rows to learn from; controls match the hard rows' classes."""
         if arm == "hardest":
-            return self.hard.places
+            return self.hard.indices
         if arm == "full":
             return np.arange(len(self.train))
         classes = self.train.y if self.train.task == "classification" else np.zeros(len(self.train))
         group = classes.astype(np.int64)
-        quota = np.bincount(group[self.hard.places], minlength=int(group.max()) + 1)
+        quota = np.bincount(group[self.hard.indices], minlength=int(group.max()) + 1)
         group = np.where(self.hard.allowed, group, -1)
         if arm == "easiest":
             assert self.hard.hardness is not None

@@ -50,13 +50,13 @@ class HardSet:
     """Which of n rows are hard.
 
     ``hardness`` (n,), larger is harder, or None if all rows are taken without scores; ``allowed``
-    (n,) bool, the rows that no hint excludes; ``places`` (k,), the indices of the hard ones among
+    (n,) bool, the rows that no hint excludes; ``indices`` (k,), the indices of the hard ones among
     them, ascending.
     """
 
     hardness: np.ndarray | None
     allowed: np.ndarray
-    places: np.ndarray
+    indices: np.ndarray
 
 
 class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
@@ -124,8 +124,8 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
         self._note_features(X, rows)
         hard = self.choose(rows, child(stream, SCORE))
         self.hardness_ = hard.hardness
-        self.hard_ = np.isin(np.arange(len(rows)), hard.places)
-        self.generator_ = self.learned(rows.take(hard.places), child(stream, GENERATE))
+        self.hard_ = np.isin(np.arange(len(rows)), hard.indices)
+        self.generator_ = self.learned(rows.take(hard.indices), child(stream, GENERATE))
         return rows, stream
 
     def _note_features(self, X: Any, rows: Rows) -> None:
@@ -168,7 +168,7 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
         return ~np.isin(hints(rows.features, rows.y, task=rows.task).astype(str), skipped)
 
     def _checked(self, rows: Rows, hard: HardSet) -> HardSet:
-        k, minimum = len(hard.places), max(1, getattr(self.generator, "min_rows", 1))
+        k, minimum = len(hard.indices), max(1, getattr(self.generator, "min_rows", 1))
         if k < minimum:
             raise TooFewRowsError(
                 f"{k} hard rows of {len(rows)} are too few for {type(self.generator).__name__}, "
@@ -179,7 +179,7 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
                 raise LabelError(
                     "all labels are of one class; augmentation needs at least two classes"
                 )
-            counts = np.bincount(rows.y[hard.places], minlength=len(rows.classes))
+            counts = np.bincount(rows.y[hard.indices], minlength=len(rows.classes))
             if (counts == 0).any():
                 absent = rows.classes[int(np.flatnonzero(counts == 0)[0])]
                 raise TooFewRowsError(

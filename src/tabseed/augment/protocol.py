@@ -359,7 +359,7 @@ def _run_split(
             needs = name in ("weighted", "duplicated", "easiest", "hardest")
             seconds.append(time.perf_counter() - start + needs * arms.scoring)
     return _Split(
-        np.array(scores), np.array(seconds), len(train), len(test), len(arms.hard.places), arms.m
+        np.array(scores), np.array(seconds), len(train), len(test), len(arms.hard.indices), arms.m
     )
 
 

@@ -53,7 +53,7 @@ class Layout:
         return [b for b in self.blocks if b.parent < 0]
 
     @property
-    def cell_places(self) -> np.ndarray:
+    def cell_indices(self) -> np.ndarray:
         """Coordinates of the cells of all free blocks, (W,)."""
         return np.concatenate([np.arange(b.cells.start, b.cells.stop) for b in self.free])
 

@@ -11,7 +11,7 @@ from tabseed.estimates.words import DIGITS, THOUSANDTHS
 
 Task = Literal["classification", "regression"]
 SCORES: dict[Task, str] = {"regression": "R2", "classification": "AUC"}
-MIN_SD = 1e-12  # of y's variance over its mean square: below it there is nothing to explain
+MIN_VARIANCE = 1e-12  # of y's variance over its mean square: below it there is nothing to explain
 
 
 def form_of(unit: str) -> str:
@@ -19,10 +19,10 @@ def form_of(unit: str) -> str:
     return THOUSANDTHS if unit in SCORES.values() else DIGITS
 
 
-def score_rows(task: Task, y: np.ndarray, said: np.ndarray) -> np.ndarray | None:
+def score_rows(task: Task, y: np.ndarray, predictions: np.ndarray) -> np.ndarray | None:
     """Return AUC or R2 as contributions (..., h) of rows, whose mean is the score.
 
-    ``said`` holds the predictions: class shares (..., h, C), or numbers (..., h). The variance of
+    ``predictions`` are class shares (..., h, C) or numbers (..., h). The variance of
     the contributions over rows, divided by h, is that of the score: DeLong's (Biometrics 44
     (1988)) for the AUC of two classes, by linearisation for R2. With more classes the AUC is the
     mean of one against the rest over the classes that occur. Returns None where no score exists:
@@ -31,19 +31,19 @@ def score_rows(task: Task, y: np.ndarray, said: np.ndarray) -> np.ndarray | None
     if task == "regression":
         spread = y - y.mean()
         variance = float((spread**2).mean())
-        if variance <= MIN_SD * float((y**2).mean()):
+        if variance <= MIN_VARIANCE * float((y**2).mean()):
             return None
-        error = (said - y) ** 2
+        error = (predictions - y) ** 2
         mean = error.mean(axis=-1, keepdims=True)
         share = mean / variance
         return np.asarray(1 - share - (error - share * spread**2) / variance)
-    count = said.shape[-1]
+    count = predictions.shape[-1]
     occur = [c for c in range(count) if 0 < int((y == c).sum()) < len(y)]
     if count == 2:
         occur = occur[-1:]
     if not occur:
         return None
-    return np.asarray(np.mean([_auc_rows(y == c, said[..., c]) for c in occur], axis=0))
+    return np.asarray(np.mean([_auc_rows(y == c, predictions[..., c]) for c in occur], axis=0))
 
 
 def _auc_rows(positive: np.ndarray, score: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tabseed._random import one_thread
 from tabseed.coding.labels import features_and_labels, task_of
 from tabseed.coding.points import Features
-from tabseed.errors import TooFewRowsError, renamed
+from tabseed.errors import FormerName, TooFewRowsError, renamed
 from tabseed.estimates.estimate import finite
 from tabseed.estimates.scores import Task
 from tabseed.hardness import drawing
@@ -29,8 +29,8 @@ class HardnessAssessment(Finding):
 
     ``hardness`` (n,), larger is harder; ``standard_error`` (n,), or None if the method has none;
     ``rank`` (n,), 1 for the hardest, with equally hard rows in table order; ``hint`` (n,), keys of
-    HINTS; ``places`` (n, 2), the first two principal coordinates of the rows' points; ``labels``
-    as they are in the ``table``; ``settings`` of the scorer, as text.
+    HINTS; ``coordinates`` (n, 2), the first two principal coordinates of the rows' points;
+    ``labels`` as they are in the ``table``; ``settings`` of the scorer, as text.
     """
 
     title = "Which rows are hard"
@@ -44,7 +44,9 @@ class HardnessAssessment(Finding):
     standard_error: np.ndarray | None
     rank: np.ndarray
     hint: np.ndarray
-    places: np.ndarray
+    coordinates: np.ndarray
+
+    places = FormerName("coordinates")
     table: Table = field(compare=False)
     settings: dict[str, str] = field(compare=False)
 
@@ -163,7 +165,7 @@ class HardnessAssessment(Finding):
             "bars": drawing.bars(self.hardness, self.hint),
             "low": float(self.hardness.min()),
             "high": float(self.hardness.max()),
-            "dots": drawing.dots(self.places, self.rank, self.hint),
+            "dots": drawing.dots(self.coordinates, self.rank, self.hint),
             "shown": min(drawing.DOTS, len(self.hardness)),
             "sizes": (drawing.WIDTH, drawing.HEIGHT, drawing.MAP),
         }
@@ -210,7 +212,7 @@ def assess_hardness(
         standard_error=scorer.standard_errors_,
         rank=rank,
         hint=hints(rows, y, task=task),
-        places=_principal(Features().fit_transform(rows)),
+        coordinates=_principal(Features().fit_transform(rows)),
         table=table,
         settings=settings_of(scorer),
     )

@@ -77,7 +77,7 @@ class FineTuned(Generator):
 
     generator_: NeuralGenerator
     bias_: InductiveBias
-    found_: list[str]  # the summary of the bias
+    bias_summary_: list[str]
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
@@ -86,9 +86,9 @@ class FineTuned(Generator):
         journal = Journal(aids, bias.plan().stages)
         bench = Bench(self._inner(), x, layout, stream, journal, self.fine_tuning)
         self.generator_, self.bias_ = learn(bias, bench)
-        self.found_ = bias.summary()
+        self.bias_summary_ = bias.summary()
         if self.bias_ is not bias:
-            self.found_ += self.bias_.summary()
+            self.bias_summary_ += self.bias_.summary()
         journal.end()
 
     def _inner(self) -> NeuralGenerator:
@@ -114,14 +114,14 @@ class FineTuned(Generator):
         state, arrays = self.generator_._state()
         return {
             "inner": state,
-            "found": self.found_,
+            "found": self.bias_summary_,
             "bias": estimator_to_plain(self.bias_),
         }, arrays
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         self.generator_ = self._inner()
         self.generator_._restore(state["inner"], arrays)
-        self.found_ = [str(line) for line in state["found"]]
+        self.bias_summary_ = [str(line) for line in state["found"]]
         self.bias_ = estimator_from_plain(state["bias"], BIASES.values())
 
     @classmethod
@@ -139,4 +139,4 @@ class FineTuned(Generator):
         """Return lines of text that say what was learned."""
         none = isinstance(self.bias_, StageOne) and self.bias_.bias is None
         name = "none" if none else type(self.bias_).__name__
-        return [f"inductive bias: {name}", *self.found_, *self.generator_.summary()]
+        return [f"inductive bias: {name}", *self.bias_summary_, *self.generator_.summary()]

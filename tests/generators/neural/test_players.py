@@ -49,7 +49,7 @@ def test_gradient_penalty_is_that_of_double_differentiation(encoded) -> None:
 
     packs, width = 6, 2 * network.n_visible
     real, fake = draw(2, packs, width), draw(2, packs, width)
-    condition = draw(2, packs, 2 * len(network.places))
+    condition = draw(2, packs, 2 * len(network.level_inputs))
     between = torch.from_numpy(rng.random((2, packs, 1)))
     masks = tuple(torch.from_numpy(2.0 * (rng.random((2, packs, 8)) < 0.5)) for _ in range(2))
     loss, gap = network.critic_loss(weights, (real, fake, condition), between, masks)
@@ -83,8 +83,10 @@ def test_rows_are_sampled_to_match_conditions_by_log_frequency(encoded) -> None:
     sample = network.gather(torch.from_numpy(rows), torch.from_numpy(picks)[None])[0].numpy()
     own, condition = sample[:, : network.n_visible], sample[:, network.n_visible :]
     assert (condition.sum(axis=1) == 1).all()
-    assert ((own[:, network.places] * condition).sum(axis=1) == 1).all()  # the row has that level
-    counts = rows[indices][:, network.places].sum(axis=0)
+    assert (
+        (own[:, network.level_inputs] * condition).sum(axis=1) == 1
+    ).all()  # the row has that level
+    counts = rows[indices][:, network.level_inputs].sum(axis=0)
     member = network.condition_member.numpy()
     weight = np.log1p(counts) * member
     share = (weight / weight.sum(axis=1, keepdims=True)).sum(axis=0) / len(member)
@@ -93,7 +95,7 @@ def test_rows_are_sampled_to_match_conditions_by_log_frequency(encoded) -> None:
     assert chisquare(times[counts > 0], size * share[counts > 0]).pvalue > 1e-4
     level = int(np.argmax(counts))
     picked = picks[condition[:, level] == 1] // len(member)
-    candidates = indices[rows[indices][:, network.places[level]] == 1]
+    candidates = indices[rows[indices][:, network.level_inputs[level]] == 1]
     assert set(picked) <= set(candidates)
     times = np.array([(picked == index).sum() for index in candidates])
     assert chisquare(times).pvalue > 1e-4
@@ -130,7 +132,7 @@ def test_rows_drawn_do_not_depend_on_their_neighbours(encoded) -> None:
     weights = stacked(network, 1)
     rng = np.random.default_rng(0)
     z = torch.from_numpy(rng.normal(size=(1, 50, 3)))
-    condition = torch.zeros(1, 50, len(network.places), dtype=torch.float64)
+    condition = torch.zeros(1, 50, len(network.level_inputs), dtype=torch.float64)
     used = network.outputs(weights, z, condition)[2]
     whole = network.outputs(weights, z, condition, used)
     part = network.outputs(weights, z[:, :5], condition[:, :5], used)

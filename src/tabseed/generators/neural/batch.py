@@ -66,21 +66,21 @@ class Work:
         network: Learner,
         rows: np.ndarray,
         split: Split,
-        how: Training,
+        training: Training,
         streams: Sequence[np.random.SeedSequence],
         device: torch.device,
     ) -> None:
-        self.network, self.how, self.streams, self.device = network, how, streams, device
+        self.network, self.training, self.streams, self.device = network, training, streams, device
         self.rows = to_tensor(rows, device)
         self.index = [network.index(rows, indices) for indices in split.train]
         self.split = split.of_seeds(len(streams))
         self.n_train, self.n_held = split.train.shape[1], split.validation.shape[1]
-        self.batch = how.batch_rows(self.n_train)
+        self.batch = training.batch_rows(self.n_train)
         self.epoch_rows = self.n_train
         if network.pack:
             self.batch = network.pack * -(-self.batch // network.pack)
             self.epoch_rows = self.batch * -(-self.n_train // self.batch)
-        self.rule = how.rule()
+        self.rule = training.rule()
         self.period = self.rule.period(self.n_train)
         self.ended = threading.Event()  # set by an interrupt: the steps still to come are dropped
 
@@ -134,9 +134,9 @@ class SeedBatch:
                 rows,
                 noise,
                 count=step,
-                rate=work.how.learning_rate,
+                rate=work.training.learning_rate,
             )
-            last = step % work.period == 0 or step >= work.how.steps
+            last = step % work.period == 0 or step >= work.training.steps
             held_losses += work.rule.held_loss(self.validate, step, last=last)
         mean = np.asarray(torch.as_tensor(total).cpu(), dtype=np.float64) / max(1, step - first)
         return step, mean, held_losses

@@ -117,7 +117,9 @@ class CTGAN(NeuralGenerator):
         self.laws_ = []
         for at, seed in enumerate(self.drawn_):
             rng = np.random.default_rng(stream)
-            share = rows[split.train[seed]][:, self.network_.places].mean(axis=0, dtype=np.float64)
+            share = rows[split.train[seed]][:, self.network_.level_inputs].mean(
+                axis=0, dtype=np.float64
+            )
             law = {"share": share}
             noise = self.network_.noise(rng, SETTLING)[:, : self.network_.latent_dim]
             condition = self._conditions(share, SETTLING, rng)
@@ -169,7 +171,7 @@ class CTGAN(NeuralGenerator):
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         super()._restore(state, arrays)
         self.laws_ = [under(f"law.{at}.", arrays) for at in range(len(self.drawn_))]
-        levels, layer = (len(self.network_.places),), (1, self.hidden_dim)
+        levels, layer = (len(self.network_.level_inputs),), (1, self.hidden_dim)
         shapes = {f"{name}{at}": layer for at in range(2) for name in STATISTICS}
         for law in self.laws_:
             for name, shape in {"share": levels, **shapes}.items():

@@ -93,7 +93,7 @@ def train_ensemble(
     network: Learner,
     rows: np.ndarray,
     split: Split,
-    how: Training,
+    training: Training,
     streams: Sequence[np.random.SeedSequence],
     *,
     initial: dict[str, np.ndarray] | None = None,
@@ -101,20 +101,20 @@ def train_ensemble(
 ) -> SeedEnsemble:
     """Train one seed for each stream, in batches of seeds; each as if it were alone.
 
-    ``rows`` is (n, p) float32. ``how`` are the settings. ``initial`` (S, ...) replaces fresh
+    ``rows`` is (n, p) float32. ``training`` holds the settings. ``initial`` (S, ...) replaces fresh
     weights; zero steps return them bit for bit. A seed that has stopped leaves its batch. The
     noise of a seed depends only on its stream and the epoch, so a run resumed from
     ``options.checkpoint`` continues exactly, whatever the number of cores. Cost: three times the
-    layers' matrix products for each step, at most ``how.steps`` steps, on up to GROUPS cores.
+    layers' matrix products for each step, at most ``training.steps`` steps, on up to GROUPS cores.
 
     Raises NothingLearnedError if no seed ever had a finite validation loss.
     """
     with one_thread():
-        ensemble = _Run(network, rows, split, how, streams, options or Options()).run(initial)
-    if how.steps and not np.isfinite(ensemble.best_loss).any():
+        ensemble = _Run(network, rows, split, training, streams, options or Options()).run(initial)
+    if training.steps and not np.isfinite(ensemble.best_loss).any():
         raise NothingLearnedError(
             f"training diverged in all {len(streams)} seeds; lower the learning rate "
-            f"({how.learning_rate:g})"
+            f"({training.learning_rate:g})"
         )
     return ensemble
 

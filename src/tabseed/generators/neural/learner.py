@@ -138,10 +138,10 @@ class Learner(ABC):
         """Return the deviates of n rows, (n, k) float32."""
         return rng.standard_normal((n, self.noise_width), dtype=np.float32)
 
-    def index(self, rows: np.ndarray, places: np.ndarray) -> Any:
-        """Return what :meth:`picks` needs to know of the rows that train, ``rows[places]``."""
+    def index(self, rows: np.ndarray, indices: np.ndarray) -> Any:
+        """Return what :meth:`picks` needs to know of the rows that train, ``rows[indices]``."""
         del rows
-        return places
+        return indices
 
     def picks(self, index: Any, size: int, rng: np.random.Generator) -> np.ndarray:
         """Return which rows train in an epoch, and in which order, (size,) integers."""

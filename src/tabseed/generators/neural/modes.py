@@ -84,12 +84,12 @@ class ModeColumn:
             scores[own] = ndtri(probability)
         return scores
 
-    def restored(self, mode: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Return the values (n,) whose mode scores are ``places``, not yet on the column's grid."""
-        values = np.empty(len(places))
+    def restored(self, mode: np.ndarray, mode_scores: np.ndarray) -> np.ndarray:
+        """Return the values (n,) that have these mode scores, not yet on the column's grid."""
+        values = np.empty(len(mode_scores))
         for k, law in enumerate(self.laws):
             own = mode == k
-            values[own] = np.interp(ndtr(places[own]), _probabilities(law), law)
+            values[own] = np.interp(ndtr(mode_scores[own]), _probabilities(law), law)
         return values
 
     def level_of(self, cell: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -101,14 +101,16 @@ class ModeColumn:
             level[inside] = n_atoms + self.mode_of(values[inside])
         return level
 
-    def draw(self, level: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw(
+        self, level: np.ndarray, mode_score: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
         """Return values (n,), NaN where missing, for levels and mode scores (n,)."""
         n_atoms, n_knots, k = len(self.block.atoms), len(self.block.knots), len(self.means)
         cell = np.where(level < n_atoms, level, level + n_knots - k)
         values = self.block.draw(np.where(level < n_atoms + k, 0, cell), rng)
         values[level < n_atoms] = self.block.atoms[level[level < n_atoms]]
         inside = (level >= n_atoms) & (level < n_atoms + k)
-        values[inside] = self.block.snap(self.restored(level[inside] - n_atoms, place[inside]))
+        values[inside] = self.block.snap(self.restored(level[inside] - n_atoms, mode_score[inside]))
         return values
 
 
@@ -176,22 +178,22 @@ class ModeCoding:
         return hot, scores
 
     def decode(
-        self, levels: list[np.ndarray], places: np.ndarray, rng: np.random.Generator
+        self, levels: list[np.ndarray], mode_scores: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """Return encoded rows (n, w) from each column's level, J arrays (n,).
 
-        ``places`` are the mode scores, (n, m).
+        ``mode_scores`` are the mode scores, (n, m).
         """
         values: dict[int, np.ndarray] = {}
         for column, level in zip(self.columns, levels, strict=True):
-            scores = np.zeros(len(level)) if column.discrete else places[:, column.number]
+            scores = np.zeros(len(level)) if column.discrete else mode_scores[:, column.number]
             values[column.at] = column.draw(level, scores, rng)
         return self.layout.from_free(values, rng)
 
-    def scores(self, hot: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def scores(self, hot: np.ndarray, mode_scores: np.ndarray) -> np.ndarray:
         """Return normal scores within the whole column, 0 where missing: (n, columns) float32.
 
-        All columns of numbers have one, with modes or without; ``places`` are the mode scores.
+        All columns of numbers have one, with modes or without; ``mode_scores`` are the mode scores.
         """
         scores = []
         for column in self.columns:
@@ -204,7 +206,7 @@ class ModeCoding:
             values[level < n_atoms] = block.atoms[level[level < n_atoms]]
             inside = (level >= n_atoms) & (level < n_atoms + k)
             if k:
-                own = places[inside, column.number]
+                own = mode_scores[inside, column.number]
                 values[inside] = column.restored(level[inside] - n_atoms, own)
             scores.append(block.score(values))
         table = np.column_stack(scores) if scores else np.empty((len(hot), 0))

@@ -42,12 +42,12 @@ Statistics = list[tuple[Tensor, Tensor]]  # mean and variance (S, 1, h) of both 
 class RowsByLevel:
     """The rows that train, sorted by the level of each discrete column.
 
-    ``places`` (n,) are the indices of the rows. ``row_of`` are positions in ``places``, level by
+    ``indices`` (n,) are those of the rows. ``row_of`` are positions in ``indices``, level by
     level; ``counts`` (D,) is the number of rows of each level, ``share`` (J', D) the probability
     of each level within its column.
     """
 
-    places: np.ndarray
+    indices: np.ndarray
     row_of: np.ndarray
     counts: np.ndarray
     share: np.ndarray
@@ -79,8 +79,8 @@ class AdversarialNetworks(Learner):
         columns = coding.discrete
         levels = [np.arange(c.levels.start, c.levels.stop) for c in columns]
         # (D,): the indices, among all levels, of those of the discrete columns
-        self.places = np.concatenate([*levels, np.empty(0, np.int64)])
-        self.condition_member = torch.zeros(max(1, len(columns)), len(self.places))  # (J', D)
+        self.level_inputs = np.concatenate([*levels, np.empty(0, np.int64)])
+        self.condition_member = torch.zeros(max(1, len(columns)), len(self.level_inputs))  # (J', D)
         start = 0
         for j, own in enumerate(levels):
             self.condition_member[j, start : start + len(own)] = 1.0
@@ -101,14 +101,14 @@ class AdversarialNetworks(Learner):
         gumbel = -np.log(rng.standard_exponential((n, self.coding.n_levels), np.float32) + 1e-30)
         return np.hstack([normal, gumbel, rng.random((n, self.uniforms), np.float32)])
 
-    def index(self, rows: np.ndarray, places: np.ndarray) -> RowsByLevel:
-        """Return the rows that train, ``rows[places]``, sorted by level."""
-        hot = rows[np.ix_(places, self.places)] > 0  # (n, D)
+    def index(self, rows: np.ndarray, indices: np.ndarray) -> RowsByLevel:
+        """Return the rows that train, ``rows[indices]``, sorted by level."""
+        hot = rows[np.ix_(indices, self.level_inputs)] > 0  # (n, D)
         counts = hot.sum(axis=0)
         weight = np.log1p(counts) * self.condition_member.numpy()  # (J', D)
         total = weight.sum(axis=1, keepdims=True)
         share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
-        return RowsByLevel(places, np.nonzero(hot.T)[1], counts, share)
+        return RowsByLevel(indices, np.nonzero(hot.T)[1], counts, share)
 
     def picks(self, index: RowsByLevel, size: int, rng: np.random.Generator) -> np.ndarray:
         """Return random picks (training-by-sampling): a column, a level of it, a row with it.
@@ -117,14 +117,14 @@ class AdversarialNetworks(Learner):
         column's.
         """
         u = rng.random((3, size))
-        if not len(self.places):
-            return np.asarray(index.places[(u[2] * len(index.places)).astype(np.int64)])
+        if not len(self.level_inputs):
+            return np.asarray(index.indices[(u[2] * len(index.indices)).astype(np.int64)])
         columns = len(index.share)
         column = (u[0] * columns).astype(np.int64)
         level = pick(np.cumsum(index.share, axis=1)[column], u[1])
         first = np.cumsum(index.counts) - index.counts
         at = first[level] + (u[2] * index.counts[level]).astype(np.int64)
-        return np.asarray(index.places[index.row_of[at]] * columns + column)
+        return np.asarray(index.indices[index.row_of[at]] * columns + column)
 
     def in_order(self, index: RowsByLevel) -> np.ndarray:
         """Raise TabseedError: rows are drawn by level and have no order."""
@@ -137,7 +137,7 @@ class AdversarialNetworks(Learner):
         return self._conditioned(rows[picks // columns], picks % columns)
 
     def _conditioned(self, rows: Tensor, column: Tensor) -> Tensor:
-        levels = rows[..., to_tensor(self.places, rows.device)]
+        levels = rows[..., to_tensor(self.level_inputs, rows.device)]
         condition = levels * self.condition_member.to(rows.device)[column]
         return torch.cat([rows, condition], dim=-1)
 
@@ -149,7 +149,7 @@ class AdversarialNetworks(Learner):
         The generator's output begins near the log shares of the training levels, so at first rows
         are drawn with independent columns. Layers before a ReLU have He's normal law.
         """
-        h, v, d = self.hidden_dim, self.n_visible, len(self.places)
+        h, v, d = self.hidden_dim, self.n_visible, len(self.level_inputs)
         inputs = self.latent_dim + d
 
         def normal(rows: int, columns: int, scale: float) -> np.ndarray:
@@ -254,7 +254,7 @@ class AdversarialNetworks(Learner):
 
     def _condition_loss(self, logits: Tensor, condition: Tensor) -> Tensor:
         """Return the cross-entropy of the conditioned column, mean over rows: -> (S,)."""
-        if not len(self.places):
+        if not len(self.level_inputs):
             return logits.new_zeros(len(logits))
         parts = logits.split(self.coding.sizes, dim=-1)
         own = [parts[j] for j, c in enumerate(self.coding.columns) if c.discrete]
@@ -330,7 +330,7 @@ class AdversarialNetworks(Learner):
 
         Both see the same generated rows; each has dropout masks of its own.
         """
-        real, condition = rows.split([self.n_visible, len(self.places)], dim=-1)
+        real, condition = rows.split([self.n_visible, len(self.level_inputs)], dim=-1)
         z, gumbel, uniform = noise.split(
             [self.latent_dim, self.coding.n_levels, self.uniforms], dim=-1
         )

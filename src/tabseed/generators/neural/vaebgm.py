@@ -53,11 +53,11 @@ def _curves(layout: Layout) -> np.ndarray:
             score = block.score(middle)
             score = (score - score.mean()) / (score.std() or 1.0)
             for curve in (score, score**2 - 1):
-                row = np.zeros(len(layout.cell_places), np.float32)
+                row = np.zeros(len(layout.cell_indices), np.float32)
                 row[at : at + len(middle)] = curve
                 rows.append(row)
         at += block.n_cells
-    return np.array(rows, np.float32).reshape(-1, len(layout.cell_places))
+    return np.array(rows, np.float32).reshape(-1, len(layout.cell_indices))
 
 
 class CellNetwork(Network):
@@ -74,7 +74,7 @@ class CellNetwork(Network):
         self.layout, self.kl_weight = layout, kl_weight
         self.noise_width = self.latent_dim = latent_dim
         self.hidden_dim = hidden_dim
-        self.n_cells = len(layout.cell_places)
+        self.n_cells = len(layout.cell_indices)
         self.n_scores = sum(b.numeric for b in layout.free)
         block = layout.cell_block
         self.member = torch.zeros(self.n_cells, len(layout.free))
@@ -84,7 +84,7 @@ class CellNetwork(Network):
 
     def rows(self, x: np.ndarray) -> np.ndarray:
         """Return one-hot cells, then normal scores: (n, w) -> (n, p)."""
-        cells = x[:, self.layout.cell_places]
+        cells = x[:, self.layout.cell_indices]
         self.log_share = np.log((cells.sum(axis=0) + 0.5) / (len(x) + 1)).astype(np.float32)
         return np.hstack([cells, self.layout.scores(x)]).astype(np.float32)
 

@@ -73,27 +73,27 @@ def _blocks(n: int, m: int, cells: int) -> Iterator[slice]:
 
 
 def _sum_compiled(game: Game, x_ref: np.ndarray, y_ref: np.ndarray) -> np.ndarray:
-    from tabseed.hardness.shapley import kernel as _kernel
+    from tabseed.hardness.shapley import kernel
 
     n = len(game.x)
-    players, room = _players(game), _kernel.room_for(n)
+    players, room = _players(game), kernel.room_for(n)
     squared, shift = np.einsum("iw,iw->i", x_ref, x_ref), game.shift(y_ref)
     sums = np.zeros((n, len(game.neighbours), 2))
     products = np.empty((ROWS, n))
     for rows in _blocks(n, len(x_ref), CELLS["numba"]):
         block = np.dot(x_ref[rows], game.x.T, out=products[: len(x_ref[rows])])
-        _kernel.add_block(block, squared[rows], y_ref[rows], shift[rows], players, sums, room)
+        kernel.add_block(block, squared[rows], y_ref[rows], shift[rows], players, sums, room)
     return sums
 
 
 def _players(game: Game) -> Any:
     """Return the game in the form that the compiled loops need."""
-    from tabseed.hardness.shapley import kernel as _kernel
+    from tabseed.hardness.shapley import kernel
 
     y = np.zeros(len(game.x), dtype=np.int64) if game.y.dtype.kind == "f" else game.y
     sizes = np.bincount(y, minlength=game.classes)
     neighbours = np.array(game.neighbours, dtype=np.int64)
-    return _kernel.Players(game.half, y, sizes, neighbours, game.harmonic, *game.tie)
+    return kernel.Players(game.half, y, sizes, neighbours, game.harmonic, *game.tie)
 
 
 def _sum_arrays(game: Game, engine: str, x_ref: np.ndarray, y_ref: np.ndarray) -> np.ndarray:
@@ -137,14 +137,14 @@ def _sum_arrays(game: Game, engine: str, x_ref: np.ndarray, y_ref: np.ndarray) -
 
 
 def _compiled_sort(game: Game) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    from tabseed.hardness.shapley import kernel as _kernel
+    from tabseed.hardness.shapley import kernel
 
-    players, room = _players(game), _kernel.room_for(len(game.x))
+    players, room = _players(game), kernel.room_for(len(game.x))
 
     def sort(products: np.ndarray, squared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order, keys = np.empty(products.shape, dtype=np.int64), np.empty(products.shape)
         for j in range(len(products)):
-            _kernel.rank(products[j], squared[j], -1, players, room)
+            kernel.rank(products[j], squared[j], -1, players, room)
             order[j], keys[j] = room.codes >> 1, room.keys
         return order, keys
 
