@@ -38,7 +38,7 @@ def dimensions(draw: st.DrawFn) -> Dimension:
 @given(dimensions(), COORDINATE)
 def test_a_value_has_the_coordinate_that_gives_it(dimension: Dimension, u: float) -> None:
     value = dimension.value(u)
-    coordinate = dimension.place(value)
+    coordinate = dimension.coordinate(value)
     assert 0 <= coordinate <= 1
     again = dimension.value(coordinate)
     if isinstance(dimension, Float):  # 6 digits are kept

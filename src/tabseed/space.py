@@ -1,7 +1,7 @@
 """Search spaces: the values that a setting may take, declared in the class that has the setting.
 
 Every value has a coordinate u in [0, 1], so any method that fills a cube can search any space:
-``value(u)`` returns the value at a coordinate, and ``place(value)`` the middle of the coordinates
+``value(u)`` returns the value at a coordinate, and ``coordinate(value)`` the middle of the coordinates
 at which that value lies. A model of an objective sees ``features(u)``: one feature for a number,
 and for a choice among k values k features, 0 or 1, which put no order on the values.
 """
@@ -28,7 +28,7 @@ class Dimension:
         """The number of values; infinite for real numbers."""
         return math.inf
 
-    def places(self) -> np.ndarray:
+    def coordinates(self) -> np.ndarray:
         """Return the coordinates of all values, (size,), if there are finitely many."""
         raise NotImplementedError
 
@@ -36,7 +36,7 @@ class Dimension:
         """Return the value at a coordinate."""
         raise NotImplementedError
 
-    def place(self, value: Any) -> float:
+    def coordinate(self, value: Any) -> float:
         """Return the coordinate of a value; TabseedError if the dimension does not have it."""
         raise NotImplementedError
 
@@ -84,7 +84,7 @@ class _Range(Dimension):
         low, high = self._ends
         return ((np.log(x) if self.log else x) - low) / (high - low)
 
-    def place(self, value: Any) -> float:
+    def coordinate(self, value: Any) -> float:
         number = isinstance(value, self.kinds) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high:
             raise TabseedError(f"{value!r} is not in {self}")
@@ -136,7 +136,7 @@ class Int(_Range):
         """Return the number at a coordinate."""
         return int(self._whole(np.asarray(u)))
 
-    def places(self) -> np.ndarray:
+    def coordinates(self) -> np.ndarray:
         """Return the coordinates of all numbers, (size,)."""
         return self._coordinates(np.arange(self.low, self.high + 1))
 
@@ -175,15 +175,15 @@ class Choice(Dimension):
         """Return the value at a coordinate."""
         return self.values[int(self._number(np.asarray(u)))]
 
-    def places(self) -> np.ndarray:
+    def coordinates(self) -> np.ndarray:
         """Return the coordinates of all values, (size,)."""
         return (np.arange(len(self.values)) + 0.5) / len(self.values)
 
-    def place(self, value: Any) -> float:
+    def coordinate(self, value: Any) -> float:
         """Return the coordinate of a value; 1, 1.0 and True are different values."""
         for k, known in enumerate(self.values):
             if type(known) is type(value) and known == value:
-                return float(self.places()[k])
+                return float(self.coordinates()[k])
         raise TabseedError(f"{value!r} is not in {self}")
 
     def features(self, u: np.ndarray) -> np.ndarray:
@@ -230,7 +230,7 @@ class Space:
         point = []
         for name, dimension in self.dimensions.items():
             try:
-                point.append(dimension.place(settings[name]))
+                point.append(dimension.coordinate(settings[name]))
             except TabseedError as error:
                 raise TabseedError(f"{name}: {error}") from error
         return np.array(point, dtype=np.float64)
@@ -242,7 +242,7 @@ class Space:
 
     def grid(self) -> np.ndarray:
         """Return every point of a finite space, (size, d)."""
-        axes = [d.places() for d in self.dimensions.values()]
+        axes = [d.coordinates() for d in self.dimensions.values()]
         mesh = np.meshgrid(*axes, indexing="ij")
         return np.stack([m.ravel() for m in mesh], axis=1) if mesh else np.empty((1, 0))
 

@@ -13,7 +13,7 @@ from tabseed._progress import Progress
 from tabseed.testing.tables import example_table
 
 
-def check_progress_is_told(generator: Any) -> None:
+def check_progress_is_reported(generator: Any) -> None:
     """The callback gets an amount of work that grows and never exceeds its total."""
     calls: list[tuple[int, int]] = []
     model = clone(generator).set_params(random_state=0)

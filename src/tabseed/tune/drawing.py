@@ -101,9 +101,9 @@ def _count(trials: Sequence[Trial]) -> str:
 def _axis(item: tuple[str, Dimension]) -> _Axis:
     name, dimension = item
     if isinstance(dimension, Choice):
-        return _Axis(name, [(dimension.place(v), str(v)) for v in dimension.values])
+        return _Axis(name, [(dimension.coordinate(v), str(v)) for v in dimension.values])
     ends = [dimension.value(u) for u in (0.0, 0.5, 1.0)]
-    return _Axis(name, [(dimension.place(v), cell(v, DIGITS)) for v in dict.fromkeys(ends)])
+    return _Axis(name, [(dimension.coordinate(v), cell(v, DIGITS)) for v in dict.fromkeys(ends)])
 
 
 def _value(low: float, high: float) -> _Axis:
