@@ -1,16 +1,24 @@
 # make demo: the main job on a small real table. make test: everything that must hold.
+# make test-fast: the tests that take less than a second each. make coverage: lines never run.
 # Needs Python 3.11 or later with venv; all else goes into .venv.
 
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
-.PHONY: demo test lint types clean
+.PHONY: demo test test-fast coverage lint types clean
 
 demo: .venv/.installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: lint types
-	$(BIN)/pytest -n 2
+	$(PYTEST)
+
+test-fast: .venv/.installed-dev
+	$(PYTEST) tests -m "not slow"
+
+coverage: .venv/.installed-dev
+	$(PYTEST) --cov
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -110,6 +110,7 @@ def answer(request) -> Finding:
     return result
 
 
+@pytest.mark.slow
 def test_the_verdict_and_notes_are_sentences(answer: Finding) -> None:
     assert answer.verdict.endswith(".") and "\n" not in answer.verdict
     assert isinstance(answer.notes, tuple) and all(isinstance(note, str) for note in answer.notes)

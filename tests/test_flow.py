@@ -62,6 +62,7 @@ def test_synth_reads_a_column_twice(conversions, tmp_path) -> None:
     assert set(conversions.values()) == {2}
 
 
+@pytest.mark.slow
 def test_synth_with_a_report_reads_a_column_at_most_seven_times(conversions, tmp_path) -> None:
     synth(tmp_path, "--report", tmp_path / "page.html")
     assert max(conversions.values()) <= 7

@@ -152,8 +152,27 @@ LEARNED = (testing.check_better_than_torn_columns, testing.check_missing_cells_k
 LONG = instances()
 SHORT = {name: short(made) for name, made in LONG.items()}
 
+
+def is_slow(check, name: str) -> bool:
+    """All that networks learn, but for one of them; what fits many forests or judges."""
+    made = LONG[name]
+    if check in testing.LAWS["parameters"]:
+        return False
+    if check in LEARNED or name in ("arf", "two-stage", "chi2", "divergence", "detector"):
+        return True
+    trained = isinstance(made, FineTuned | KSStopped | InductiveBias) or name in NETWORKS
+    return trained and name not in ("vaebgm", "bias average")
+
+
+NETWORKS = [name for name, made in LONG.items() if hasattr(made, "training")]
+
 CASES = [
-    pytest.param(check, name, id=f"{name}-{check.__name__.removeprefix('check_')}")
+    pytest.param(
+        check,
+        name,
+        id=f"{name}-{check.__name__.removeprefix('check_')}",
+        marks=[pytest.mark.slow] * is_slow(check, name),
+    )
     for name, made in LONG.items()
     for check in testing.checks_of(made)
 ]

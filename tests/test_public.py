@@ -74,6 +74,7 @@ def test_an_unknown_name() -> None:
         ts.Tabel  # noqa: B018
 
 
+@pytest.mark.slow
 def test_each_name_has_its_real_type(tmp_path: Path, capsys) -> None:
     """Type checkers see the classes and functions themselves, and what functions return."""
     from mypy import api

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 README = (ROOT / "README.md").read_text()
@@ -20,6 +22,7 @@ def blocks(language: str) -> list[str]:
     return texts
 
 
+@pytest.mark.slow
 def test_commands_and_code_run_in_order(tmp_path) -> None:
     """Run the shell block, line by line, then the Python block, in a copy of examples/."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")

@@ -179,6 +179,7 @@ BY_NETWORK = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_NETWORK)
 def test_vaebgm_accepts_odd_tables(tmp_path, name) -> None:
     pytest.importorskip("torch")
@@ -188,6 +189,7 @@ def test_vaebgm_accepts_odd_tables(tmp_path, name) -> None:
     check_valid(source, out, 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", ["pretrain", "mixture"])
 @pytest.mark.parametrize("name", ["5 rows", "no values at all", "mostly missing", "far apart"])
 def test_a_bias_accepts_odd_tables(tmp_path, name, bias) -> None:
@@ -247,6 +249,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
     return pa.table(columns)
 
 
+@pytest.mark.slow
 @given(tables(), st.sampled_from([".csv", ".tsv", ".parquet"]))
 @settings(max_examples=60)
 def test_any_table_is_accepted_or_refused_in_one_line(tmp_path_factory, table, suffix) -> None:

@@ -107,6 +107,7 @@ class Oracle(Resample):
         return pa.table({**columns, "label": (x.sum(axis=1) > 0).astype(int)})
 
 
+@pytest.mark.slow
 def test_a_gain_is_found_and_credited_to_what_brings_it() -> None:
     """All arms that draw from this generator gain equally, so hardness plays no part."""
     rng = np.random.default_rng(0)
@@ -122,6 +123,7 @@ def test_a_gain_is_found_and_credited_to_what_brings_it() -> None:
     assert evaluation.verdict.endswith("over none, but not reliably more than random and full.")
 
 
+@pytest.mark.slow
 def test_where_labels_ignore_features_no_gain_is_claimed() -> None:
     """Ten tables. Holm's rule allows each a false claim with probability 5 %, half of it for gains,
     so three or more have a probability of 0.2 %; benchmarks/augment_null.py has 100 tables a model.

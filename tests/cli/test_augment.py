@@ -30,6 +30,7 @@ def people(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_rows_come_first_as_they_are_and_added_ones_below(tab, people, tmp_path) -> None:
     output, page = tmp_path / "more.csv", tmp_path / "page.html"
     settings = ("--hardest", 0.25, "--generator", "copula", "--provenance", "new", "--splits", 3)
@@ -54,6 +55,7 @@ def test_rows_come_first_as_they_are_and_added_ones_below(tab, people, tmp_path)
     assert (output.read_bytes(), page.read_bytes()) == before
 
 
+@pytest.mark.slow
 def test_numbers_are_augmented_without_a_verdict(tab, people, tmp_path) -> None:
     output = tmp_path / "more.csv"
     ran = tab(

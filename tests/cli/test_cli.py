@@ -146,6 +146,7 @@ def without_torch(*lines: tuple[object, ...]) -> list[Ran]:
     return [Ran(*each) for each in json.loads(ran.out)]
 
 
+@pytest.mark.slow
 def test_without_torch_everything_else_works(data, tmp_path) -> None:
     out, model = tmp_path / "o.csv", tmp_path / "m.tabseed"
     held_out = tmp_path / "held.csv"

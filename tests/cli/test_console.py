@@ -27,6 +27,7 @@ HOSTILE_LEVEL = '"><img src=x onerror=alert(1)>'
 # --- processes: streams, pipes, interrupts ------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_json_alone_on_standard_output_the_rest_on_standard_error(data, tmp_path) -> None:
     ran = spawn("synth", data, "-o", tmp_path / "o.csv", "--generator", "resample", "--json")
     assert ran.code == 0
@@ -36,6 +37,7 @@ def test_json_alone_on_standard_output_the_rest_on_standard_error(data, tmp_path
     refused(bad, "none.csv: no such file")
 
 
+@pytest.mark.slow
 def test_output_survives_a_terminal_with_ascii_only(tmp_path) -> None:
     (tmp_path / "t.csv").write_text("größe\nä\nö\n", encoding="utf-8")
     ran = spawn("info", tmp_path / "t.csv", PYTHONIOENCODING="ascii")
@@ -54,6 +56,7 @@ def without_reader(*arguments: object) -> tuple[int, bytes]:
     return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_stops_nothing(data, tmp_path) -> None:
     assert without_reader("info", data) == (0, b"")
     out = tmp_path / "o.csv"
@@ -76,6 +79,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_during_training_leaves_nothing(line, tmp_path, number, code) -> None:
     stopped = spawn(60, int(number), *line, program=SIGNALLED)
@@ -85,6 +89,7 @@ def test_an_interrupt_during_training_leaves_nothing(line, tmp_path, number, cod
     assert names_in(tmp_path) == ["data.csv"]
 
 
+@pytest.mark.slow
 def test_a_resumed_training_ends_with_the_same_bytes(tab, line, tmp_path) -> None:
     state = tmp_path / "kept"
     stopped = spawn(60, int(signal.SIGINT), *line, "--resume", state, program=SIGNALLED)
@@ -126,6 +131,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_bias_resumes_in_any_training_and_ends_with_the_same_bytes(line, tmp_path) -> None:
     line, state = (*line, "--bias", "pretrain"), tmp_path / "kept"
     stops = ((1, signal.SIGINT, 130), (2, signal.SIGKILL, -9), (2, signal.SIGINT, 130))
@@ -138,6 +144,7 @@ def test_a_bias_resumes_in_any_training_and_ends_with_the_same_bytes(line, tmp_p
     ends_with_the_same_bytes(line, state, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_one_bar_over_all_trainings(line) -> None:
     own, theirs = os.openpty()
     command = [sys.executable, "-m", "tabseed", *map(str, line), "--bias", "average"]
@@ -175,6 +182,7 @@ def test_hostile_names_do_not_control_the_terminal(tab, hostile) -> None:
     assert bad.code == 2 and bad.err.count("\n") == 1 and "\x1b" not in bad.err
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text_in_report_and_table(tab, hostile, tmp_path) -> None:
     page, out = tmp_path / "r.html", tmp_path / "o.csv"
     line = ("synth", hostile, "-o", out, "--generator", "resample", "--report", page)

@@ -32,6 +32,7 @@ def people(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_command_finds_the_flipped_label(tab, people, tmp_path) -> None:
     scores, page = tmp_path / "scores.csv", tmp_path / "page.html"
     command = ("hardness", people, "--target", "köln", "-o", scores, "--report", page, "--json")

@@ -56,6 +56,7 @@ def biased(tab, data, tmp_path):
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "paper"), [("average", False), ("mixture", True)])
 def test_a_bias_gives_the_same_as_in_python_and_so_does_its_model(
     biased, tab, tmp_path, name, paper
@@ -79,6 +80,7 @@ def test_a_bias_gives_the_same_as_in_python_and_so_does_its_model(
     assert io.read_table(again).equals(loaded.sample(90, random_state=stream_for(Use.SAMPLE, 5)))
 
 
+@pytest.mark.slow
 def test_averaging_unrelated_seeds_gives_a_note_not_a_warning(tab, line) -> None:
     ran = tab(*line, "--bias", "average")
     assert ran.err == ""
@@ -86,6 +88,7 @@ def test_averaging_unrelated_seeds_gives_a_note_not_a_warning(tab, line) -> None
     assert ran.out.count("nearly orthogonal") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "used"), [(0.5, "SeedMixture"), (1e-300, None)])
 def test_auto_says_what_it_compared_and_what_it_uses(biased, monkeypatch, level, used) -> None:
     monkeypatch.setattr("tabseed.inductive_bias.auto.CANDIDATES", ("small-init", "mixture"))
@@ -173,6 +176,7 @@ maker.save(model)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generator", sorted(GENERATORS))
 def test_same_seed_same_bytes_in_any_process_with_any_threads(data, tmp_path, generator) -> None:
     if generator in ("vaebgm", "tvae", "ctgan"):

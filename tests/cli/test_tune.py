@@ -18,6 +18,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data.csv"
 
 
+@pytest.mark.slow
 def test_a_study_continues_and_refuses_another(tab, data, tmp_path) -> None:
     study, page = tmp_path / "s.sqlite", tmp_path / "page.html"
     base = ("tune", data, "--target", "köln", "--study", study, "--generator", "smote")

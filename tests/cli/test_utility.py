@@ -23,6 +23,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return {name: tmp_path / f"{name}.csv" for name in tables}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_prints_the_figures_of_json_and_writes_a_page(tab, files, tmp_path) -> None:
     page = tmp_path / "page.html"

@@ -58,6 +58,7 @@ def tables(draw) -> Table:
     return result
 
 
+@pytest.mark.slow
 @given(tables(), st.integers(0, 2**32), st.sampled_from([None, 1, 3]))
 @settings(max_examples=250)
 @example(table(a=[0.1, 0.2, None, 0.30000000000000004] * 7), 0, None)

@@ -12,6 +12,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from tabseed.estimates.scores import score_rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 4])
 def test_rows_of_an_area_have_its_mean_and_its_spread(classes: int) -> None:
     """Mean: scikit-learn's area. Variance: that of 1,000 stratified resamplings, whose own error

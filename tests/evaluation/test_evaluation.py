@@ -27,6 +27,7 @@ def good(brief):
     return evaluate(people(150, 0), people(300, 1), people(80, 2), target="job", n_jobs=2)
 
 
+@pytest.mark.slow
 def test_evaluation_holds_every_number_and_its_reference(good) -> None:
     assert (good.n_train, good.n_synthetic, good.n_holdout) == (150, 300, 80)
     assert good.columns == ("age", "größe", "job")
@@ -54,6 +55,7 @@ def test_verdict_names_the_smallest_difference_that_shows(good) -> None:
     assert "training rows" in good.verdict and "twentieth" in good.verdict
 
 
+@pytest.mark.slow
 def test_a_bad_table_is_recognised_and_the_verdict_does_not_excuse_it() -> None:
     fake = people(300, 1)
     rng = np.random.default_rng(0)
@@ -65,6 +67,7 @@ def test_a_bad_table_is_recognised_and_the_verdict_does_not_excuse_it() -> None:
     assert "cannot" not in evaluation.verdict
 
 
+@pytest.mark.slow
 def test_same_seed_same_evaluation_and_progress_in_order() -> None:
     seen: list[tuple[int, int, str]] = []
     tables = people(40, 0), people(40, 1), people(12, 2)

@@ -67,6 +67,7 @@ def test_the_summary_includes_that_of_the_chosen_bias() -> None:
     assert "WeightAveraging is used" in text and "average of 2 seeds" in text
 
 
+@pytest.mark.slow
 def test_gains_are_of_rows_that_no_candidate_saw() -> None:
     """Replacing one row changes all gains except those of rows held out with it."""
     gains = []
@@ -99,6 +100,7 @@ def test_a_candidate_that_learns_nothing_is_not_chosen() -> None:
     assert "MAML: learns nothing here" in bias.summary()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "candidates",
     [

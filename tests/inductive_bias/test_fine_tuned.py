@@ -72,6 +72,7 @@ def parameters(estimator) -> dict[str, str]:
     return {k: repr(v) for k, v in estimator.get_params().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KEPT)
 def test_every_bias_survives_its_file(name: str, tmp_path: Path) -> None:
     """Parameters, nested ones too, the summary, the bias used, and the rows."""

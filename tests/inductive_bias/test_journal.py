@@ -21,6 +21,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
 def test_a_fit_killed_in_any_stage_continues(name: str, tmp_path: Path) -> None:
     """Interrupted at six moments, the last when all is done, it ends as if never interrupted."""

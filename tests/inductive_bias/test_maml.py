@@ -134,6 +134,7 @@ def test_orders_without_inner_steps_and_the_formula_of_reptile() -> None:
 # --- meta-learning ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_meta_learning_lowers_the_loss_after_adaptation() -> None:
     """From fresh weights, on rows set aside; the best weights are kept."""
     meta = MetaTraining(40, 40, inner_steps=2, steps=40, rate=5e-3)

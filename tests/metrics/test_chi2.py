@@ -68,6 +68,7 @@ def test_four_times_pmse_is_the_pooled_value_at_half() -> None:
 # --- the lower bound and the null ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "shift", "rows"),
     [(1, 0.0, 1_000), (5, 0.0, 200), (1, 0.5, 1_000), (1, 1.0, 1_000), (5, 0.5, 1_000)],
@@ -96,6 +97,7 @@ def test_the_lower_bound_by_hand() -> None:
     assert lower_bound(np.ones((3, 8)), 4) == 0
 
 
+@pytest.mark.slow
 def test_the_null_is_flagged_as_null() -> None:
     """40 pairs of one law, moments: p > 0.05 in 95 % of them; fewer than 34 has probability 0.014.
 
@@ -114,6 +116,7 @@ def test_the_null_is_flagged_as_null() -> None:
     assert high >= 34 and low <= 2
 
 
+@pytest.mark.slow
 def test_the_classifier_tells_a_shift_and_orders_tables() -> None:
     """Good, perturbed, columns shuffled apart; gaps are many standard errors. One seed."""
     rng = np.random.default_rng(12)

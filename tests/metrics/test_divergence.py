@@ -67,6 +67,7 @@ def test_repeats_that_disagree_widen_the_interval() -> None:
     assert other.high - other.low > same.high - same.low
 
 
+@pytest.mark.slow
 def test_oracle_at_reduced_size() -> None:
     """2,500 rows each: KL 0.5 within 0.08 (its standard error is 0.02), JS 0.1607 within 0.025."""
     rng = np.random.default_rng(3)
@@ -87,6 +88,7 @@ def test_unequal_class_sizes_are_corrected() -> None:
     assert mlp["kl"].value == pytest.approx(0.5, abs=0.17)
 
 
+@pytest.mark.slow
 def test_interval_includes_zero_for_two_samples_of_one_law() -> None:
     """20 pairs, intervals of 95 %: more than 4 misses in 20 has probability 0.0026."""
     misses = 0
@@ -97,6 +99,7 @@ def test_interval_includes_zero_for_two_samples_of_one_law() -> None:
     assert misses <= 4
 
 
+@pytest.mark.slow
 def test_worse_tables_score_worse() -> None:
     """Gaps are ten and more standard errors; one seed."""
     rng = np.random.default_rng(6)
@@ -108,6 +111,7 @@ def test_worse_tables_score_worse() -> None:
     assert values[0] < 0.02 < values[1] < values[2]
 
 
+@pytest.mark.slow
 def test_a_category_that_only_one_side_has_is_seen() -> None:
     rng = np.random.default_rng(7)
     real, fake = mixed(300, rng), mixed(300, rng)
@@ -124,6 +128,7 @@ def test_a_column_missing_on_one_side_is_seen() -> None:
     assert judge(pa.table(real), pa.table(fake)).js.value > 0.7
 
 
+@pytest.mark.slow
 def test_odd_tables_are_judged_without_complaint() -> None:
     """One column, a constant, no value at all, a name in another script."""
     rng = np.random.default_rng(9)
@@ -139,6 +144,7 @@ def test_odd_tables_are_judged_without_complaint() -> None:
         assert math.isfinite(result.js.value) and abs(result.js.value) < 0.2
 
 
+@pytest.mark.slow
 def test_same_numbers_for_any_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discriminators, "WORKER_SECONDS", 0.0)  # so that two workers really start
     rng = np.random.default_rng(13)
@@ -178,6 +184,7 @@ def test_smallest_js_by_hand() -> None:
     assert 0.4372 < noisy < 0.47
 
 
+@pytest.mark.slow
 def test_the_smallest_js_shrinks_with_rows() -> None:
     rng = np.random.default_rng(15)
     few, more = (

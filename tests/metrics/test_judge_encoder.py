@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from helpers.divergence import judge, mixed
 from tabseed.metrics.judge_encoder import JudgeEncoder, coarse_codes, merge_close
 from tabseed.table import Table
 
 
+@pytest.mark.slow
 def test_coarse_view_forgives_grain_and_keeps_shape() -> None:
     """Rounded against unrounded: all of the plain difference is grain."""
     rng = np.random.default_rng(10)

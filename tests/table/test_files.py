@@ -55,6 +55,7 @@ def test_missing_file_directory_and_unknown_encoding(tmp_path) -> None:
         read(tmp_path, "a\n1\n", encoding="klingon")
 
 
+@pytest.mark.slow
 def test_a_bomb_is_stopped_at_the_limit(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(io, "MAX_BYTES", 2**20)
     bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 2**19)

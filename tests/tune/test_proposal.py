@@ -30,6 +30,7 @@ def test_no_settings_are_tried_twice(rule: str) -> None:
 # --- studies -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_improvement_finds_the_top_sooner_than_chance() -> None:
     """Reach a regret of 2 % of the range in 2 dimensions, with noise of 5 % of the range.
 

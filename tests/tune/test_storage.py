@@ -61,6 +61,7 @@ def program(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_a_killed_study_loses_no_more_than_the_running_trial(tmp_path: Path) -> None:
     where = tmp_path / "s.sqlite"
@@ -80,6 +81,7 @@ def test_a_killed_study_loses_no_more_than_the_running_trial(tmp_path: Path) -> 
     assert plain(resumed) == plain(whole)
 
 
+@pytest.mark.slow
 def test_two_programs_never_repeat_a_trial(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     where = tmp_path / "s.sqlite"

@@ -125,6 +125,7 @@ def test_terms_add_up_on_a_real_table() -> None:
     json.dumps([gap.to_dict(), terms.to_dict()], allow_nan=False)
 
 
+@pytest.mark.slow
 def test_one_call_with_classes_is_repeatable() -> None:
     rng = np.random.default_rng(11)
 

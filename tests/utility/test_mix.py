@@ -59,6 +59,7 @@ def test_a_poor_generator_gets_no_weight():
     assert "Leave synthetic rows out" in mix.verdict
 
 
+@pytest.mark.slow
 def test_the_true_law_gets_weight_and_lowers_the_error():
     mix = ts.tune_mix(
         table(40, 2), TrueLaw(), "y", amounts=(1, 8), model=_tree(), settings=Mixing(repeats=3)

@@ -38,6 +38,7 @@ def quick(*tables: pa.Table, **options: object) -> ts.UtilityReport:
     )
 
 
+@pytest.mark.slow
 def test_any_number_of_jobs_gives_the_same_numbers() -> None:
     tables = [people(80, 1, 3), people(90, 2, 3), people(90, 4, 3), people(60, 3, 3)]
     alone = quick(*tables).to_dict()
@@ -59,6 +60,7 @@ def test_numbers_are_scored_by_r2() -> None:
     assert report.cost.value == pytest.approx(np.mean(real) - np.mean(synthetic), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_a_class_that_training_rows_lack_is_wrong_by_every_model() -> None:
     holdout = people(60, 3)
     unknown = relabelled(holdout, ["ufo"] * 6)
@@ -91,6 +93,7 @@ def rings(n: int, seed: int, *, flip: float = 0.0, shift: float = 0.0) -> pa.Tab
     return pa.table({"x": x, "z": z, "y": np.array(["in", "out"])[y].tolist()})
 
 
+@pytest.mark.slow
 def test_worse_tables_are_reported_as_worse() -> None:
     """Rows of the same law, perturbed rows, and shuffled labels, in this order."""
     models = {

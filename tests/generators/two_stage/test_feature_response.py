@@ -101,6 +101,7 @@ def test_unseen_categories_and_missing_columns() -> None:
 # --- files, and what is refused -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_files_hold_any_listed_estimator_and_any_generator(tmp_path) -> None:
     pytest.importorskip("torch")
     table = example_table(60)

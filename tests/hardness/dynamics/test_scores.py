@@ -258,6 +258,7 @@ def test_regression_finds_the_wrong_target(name: str, model: str) -> None:
         ts.AUM().fit(x, y)
 
 
+@pytest.mark.slow
 def test_hardness_needs_no_torch() -> None:
     code = (
         "import sys, numpy as np, tabseed as ts\n"

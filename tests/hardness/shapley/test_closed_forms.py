@@ -63,6 +63,7 @@ def small_game(kind, rng, n, levels):
     return x, rng.integers(0, 3, n), t, int(rng.integers(0, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", GAMES)
 def test_equals_all_subsets_and_all_orders_of_ties(kind):
     rng = np.random.default_rng(0)
@@ -79,6 +80,7 @@ def test_equals_all_subsets_and_all_orders_of_ties(kind):
                 assert np.array_equal(scorer.scores_, -scorer.values_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["accuracy", "soft", "likeness", "squared"])
 def test_eight_players(kind):
     x, y, t, target = small_game(kind, np.random.default_rng(1), 8, 1000)

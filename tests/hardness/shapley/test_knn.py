@@ -78,6 +78,7 @@ def test_truncated_values_stay_within_the_bound_and_add_up(kind, make):
             assert make is full_of_ties or error > 1e-6
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_values_of_ten_times_the_reference():
     """40 reference sets of 1000 rows, each compared with the 10,000 rows of which it is a tenth.
 
