@@ -103,14 +103,19 @@ ANSWERS = {
 }
 
 
-@pytest.fixture(scope="module", params=ANSWERS)
+SLOW = ("UtilityReport", "Evaluation")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in ANSWERS],
+)
 def answer(request) -> Finding:
     result = ANSWERS[request.param]()
     assert type(result).__name__ == request.param
     return result
 
 
-@pytest.mark.slow
 def test_the_verdict_and_notes_are_sentences(answer: Finding) -> None:
     assert answer.verdict.endswith(".") and "\n" not in answer.verdict
     assert isinstance(answer.notes, tuple) and all(isinstance(note, str) for note in answer.notes)

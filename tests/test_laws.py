@@ -154,17 +154,15 @@ SHORT = {name: short(made) for name, made in LONG.items()}
 
 
 def is_slow(check, name: str) -> bool:
-    """All that networks learn, but for one of them; what fits many forests or judges."""
-    made = LONG[name]
+    """Generators that train networks, all but one; what fits many forests or judges."""
     if check in testing.LAWS["parameters"]:
         return False
     if check in LEARNED or name in ("arf", "two-stage", "chi2", "divergence", "detector"):
         return True
-    trained = isinstance(made, FineTuned | KSStopped | InductiveBias) or name in NETWORKS
-    return trained and name not in ("vaebgm", "bias average")
+    made = LONG[name]
+    trained = isinstance(made, FineTuned | KSStopped) or hasattr(made, "training")
+    return (trained and name != "vaebgm") or name == "bias auto"
 
-
-NETWORKS = [name for name, made in LONG.items() if hasattr(made, "training")]
 
 CASES = [
     pytest.param(

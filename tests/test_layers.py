@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -22,19 +23,21 @@ DEPTH = {
 }
 
 
-def files() -> dict[str, ast.Module]:
-    """Return every module of src, experiments and benchmarks, by its dotted name."""
-    trees = {}
+def files() -> dict[str, str]:
+    """Return the text of every module of src, experiments and benchmarks, by its dotted name."""
+    texts = {}
     for folder, base in (("src/tabseed", "src"), ("experiments", "."), ("benchmarks", ".")):
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT / base).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            trees[name] = ast.parse(path.read_text())
-    return trees
+            texts[name] = path.read_text()
+    return texts
 
 
 FILES = files()
 INSIDE = [name for name in FILES if name.startswith("tabseed.")]
+
+parsed = cache(ast.parse)
 
 
 def package(module: str) -> str:
@@ -43,7 +46,7 @@ def package(module: str) -> str:
 
 def imports(module: str) -> Iterator[tuple[str, str | None]]:
     """Yield the imports anywhere in a file: (module, name or None)."""
-    for node in ast.walk(FILES[module]):
+    for node in ast.walk(parsed(FILES[module])):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: a relative import"
             yield from ((str(node.module), alias.name) for alias in node.names)
@@ -62,7 +65,7 @@ def edges(module: str) -> set[str]:
 
 def named_modules(module: str) -> Iterator[str]:
     """Yield the modules of tabseed that string constants name, as registries do."""
-    for node in ast.walk(FILES[module]):
+    for node in ast.walk(parsed(FILES[module])):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if re.fullmatch(r"tabseed(\.\w+)+", node.value):
                 yield node.value
@@ -96,9 +99,7 @@ def test_no_file_imports_itself_in_a_cycle() -> None:
 
 
 def test_a_cycle_would_be_detected(monkeypatch) -> None:
-    monkeypatch.setitem(
-        FILES, "tabseed.errors", ast.parse("def f():\n    from tabseed.saved import load")
-    )
+    monkeypatch.setitem(FILES, "tabseed.errors", "def f():\n    from tabseed.saved import load")
     with pytest.raises(pytest.fail.Exception, match=r"tabseed\.saved"):
         test_no_file_imports_itself_in_a_cycle()
 
@@ -141,7 +142,7 @@ def test_private_names_are_not_reached_through_modules(module: str) -> None:
         for source, name in imports(module)
         if name and f"{source}.{name}" in FILES and package(f"{source}.{name}") != package(module)
     }
-    for node in ast.walk(FILES[module]):
+    for node in ast.walk(parsed(FILES[module])):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             reached = node.value.id in modules and re.match("_[^_]", node.attr)
             assert not reached, f"{module} reaches {node.value.id}.{node.attr}"

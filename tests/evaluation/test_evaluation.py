@@ -13,6 +13,8 @@ from tabseed.errors import LeakageError, SchemaError, TooFewRowsError
 from tabseed.evaluation.evaluation import evaluate
 from tabseed.metrics import divergence
 
+pytestmark = pytest.mark.slow  # each needs a whole evaluation
+
 
 @pytest.fixture(scope="module", autouse=True)
 def brief():
@@ -24,10 +26,9 @@ def brief():
 
 @pytest.fixture(scope="module")
 def good(brief):
-    return evaluate(people(150, 0), people(300, 1), people(80, 2), target="job", n_jobs=2)
+    return evaluate(people(150, 0), people(300, 1), people(80, 2), target="job")
 
 
-@pytest.mark.slow
 def test_evaluation_holds_every_number_and_its_reference(good) -> None:
     assert (good.n_train, good.n_synthetic, good.n_holdout) == (150, 300, 80)
     assert good.columns == ("age", "größe", "job")
@@ -55,19 +56,17 @@ def test_verdict_names_the_smallest_difference_that_shows(good) -> None:
     assert "training rows" in good.verdict and "twentieth" in good.verdict
 
 
-@pytest.mark.slow
 def test_a_bad_table_is_recognised_and_the_verdict_does_not_excuse_it() -> None:
     fake = people(300, 1)
     rng = np.random.default_rng(0)
     torn = pa.table({name: fake[name].take(rng.permutation(300)) for name in fake.column_names})
     torn = torn.set_column(2, "größe", pa.array(rng.normal(size=300) + 3))
-    evaluation = evaluate(people(150, 0), torn, people(80, 2), n_jobs=2)
+    evaluation = evaluate(people(150, 0), torn, people(80, 2))
     assert evaluation.divergence.js.low > 0.2
     assert evaluation.marginal.headline.low > evaluation.marginal_reference.headline.high
     assert "cannot" not in evaluation.verdict
 
 
-@pytest.mark.slow
 def test_same_seed_same_evaluation_and_progress_in_order() -> None:
     seen: list[tuple[int, int, str]] = []
     tables = people(40, 0), people(40, 1), people(12, 2)
