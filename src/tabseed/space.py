@@ -1,9 +1,9 @@
 """Search spaces: the values that a setting may take, declared in the class that has the setting.
 
 Every value has a coordinate u in [0, 1], so any method that fills a cube can search any space:
-``value(u)`` returns the value at a coordinate, and ``coordinate(value)`` the middle of the coordinates
-at which that value lies. A model of an objective sees ``features(u)``: one feature for a number,
-and for a choice among k values k features, 0 or 1, which put no order on the values.
+``value(u)`` returns the value at a coordinate, and ``coordinate(value)`` the middle of the
+coordinates at which that value lies. A model of an objective sees ``features(u)``: one feature for
+a number, and for a choice among k values k features, 0 or 1, which put no order on the values.
 """
 
 from __future__ import annotations
