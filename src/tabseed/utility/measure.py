@@ -246,18 +246,7 @@ def _measured(
     tasks = list(_tasks(sets, models, settings.seeds))
     if settings.responses is None:
         tasks += _response_tasks(problem, sets)
-    jobs = (
-        # model and seed decide the stream, not the rows: comparisons are paired
-        delayed(task.run)(problem, child(stream, FIT, task.address[0], task.address[2]))
-        for task in tasks
-    )
-    outputs: dict[tuple[str, int, int, int], list[np.ndarray]] = {}
-    for done, (task, result) in enumerate(
-        zip(tasks, Parallel(n_jobs=settings.n_jobs, return_as="generator")(jobs), strict=True), 1
-    ):
-        outputs[(task.source, *task.address)] = result
-        if settings.progress is not None:
-            settings.progress(done, len(tasks), "models")
+    outputs = _outputs(problem, tasks, settings, stream)
     shape = (range(len(models)), range(settings.seeds))
 
     def on_aside(source: str, d: int) -> np.ndarray:
@@ -294,6 +283,24 @@ def _measured(
         response_known=settings.responses is not None,
         sizes={source: len(sets.of_source(source)[0]) for source in SOURCES},
     )
+
+
+def _outputs(
+    problem: Problem, tasks: list[_Task], settings: Measuring, stream: np.random.SeedSequence
+) -> dict[tuple[str, int, int, int], list[np.ndarray]]:
+    """Run the tasks, and return the outputs of each by its source and address."""
+    jobs = (
+        # model and seed decide the stream, not the rows: comparisons are paired
+        delayed(task.run)(problem, child(stream, FIT, task.address[0], task.address[2]))
+        for task in tasks
+    )
+    outputs = {}
+    results = Parallel(n_jobs=settings.n_jobs, return_as="generator")(jobs)
+    for done, (task, result) in enumerate(zip(tasks, results, strict=True), 1):
+        outputs[(task.source, *task.address)] = result
+        if settings.progress is not None:
+            settings.progress(done, len(tasks), "models")
+    return outputs
 
 
 def _means(response: Response, rows: Labelled, problem: Problem) -> np.ndarray:

@@ -60,6 +60,13 @@ class Mixing:
     def __post_init__(self) -> None:
         check_parameters(self)
 
+    def as_text(self) -> dict[str, str]:
+        """Return what decides the figures, for the foot of a page."""
+        return {
+            "cross-validation": f"{self.folds} folds, {self.repeats} repeats",
+            "draws": str(self.draws),
+        }
+
 
 HEADINGS = (
     Heading("weight", ("weight",)),
@@ -274,12 +281,7 @@ def tune_mix(
     if model is None:
         model = zoo(problem.task, len(rows) - math.ceil(len(rows) / settings.folds))["boosting"]
     classes = rows.y if problem.task == "classification" else None
-    fold = np.stack(
-        [
-            deal(classes, len(rows), settings.folds, np.random.default_rng(child(stream, FOLDS, r)))
-            for r in range(settings.repeats)
-        ]
-    )
+    fold = _folds(classes, len(rows), settings, stream)
     split = _Split(problem, real, rows, generator, model, grid, settings.draws)
     losses = _cross_validated(split, fold, settings, stream)
     every = np.ones(len(rows), dtype=bool)
@@ -307,13 +309,20 @@ def tune_mix(
         settings={
             "generator": one_line(generator),
             "model": one_line(model),
-            "cross-validation": f"{settings.folds} folds, {settings.repeats} repeats",
-            "draws": str(settings.draws),
+            **settings.as_text(),
             "seed": seed_text(stream),
         },
         _table=real,
         _generator=fitted,
     )
+
+
+def _folds(
+    classes: np.ndarray | None, n: int, settings: Mixing, stream: np.random.SeedSequence
+) -> np.ndarray:
+    """Deal the folds of each repeat: (repeats, n)."""
+    rngs = [np.random.default_rng(child(stream, FOLDS, r)) for r in range(settings.repeats)]
+    return np.stack([deal(classes, n, settings.folds, rng) for rng in rngs])
 
 
 def _grid(weights: Sequence[float], amounts: Sequence[float]) -> list[tuple[float, float]]:
