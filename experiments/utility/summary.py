@@ -99,7 +99,7 @@ def real() -> str:
 
         def mean(column: str, results: list[Row] = results) -> str:
             return (
-                shown([float(r[column]) for r in results if r[column]])
+                _mean([float(r[column]) for r in results if r[column]])
                 if results[0][column]
                 else "–"
             )
@@ -125,6 +125,7 @@ def real() -> str:
         "table",
         "features",
         "response",
+        "draws",
         "cost",
         "decided pairs that agree",
         "tau",
