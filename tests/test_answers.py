@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 import tabseed as ts
+from helpers.evaluating import few_refits
 from tabseed.errors import FileError, TabseedError, printable
-from tabseed.metrics import divergence
 from tabseed.pages import Finding
 from tabseed.tune import Study, Verdict, likeness_verdict
 
@@ -32,8 +32,7 @@ def table(n: int, seed: int) -> pa.Table:
 
 
 def evaluation() -> Finding:
-    with pytest.MonkeyPatch.context() as patch:  # fewer refits: the figures do not matter here
-        patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
+    with few_refits():  # the figures do not matter here
         return ts.evaluate(table(80, 0), table(80, 1), table(60, 2), target=HOSTILE, n_jobs=1)
 
 

@@ -8,19 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from helpers.evaluating import people
+from helpers.evaluating import few_refits, people
 from tabseed.errors import LeakageError, SchemaError, TooFewRowsError
 from tabseed.evaluation.evaluation import evaluate
-from tabseed.metrics import divergence
 
 pytestmark = pytest.mark.slow  # each needs a whole evaluation
 
 
 @pytest.fixture(scope="module", autouse=True)
 def brief():
-    """Use fewer refits than by default: these tests are about the assembly."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
+    with few_refits():
         yield
 
 

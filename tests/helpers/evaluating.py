@@ -1,9 +1,23 @@
-"""Tables of people, real or synthetic."""
+"""Tables of people, real or synthetic, and evaluations with few refits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pyarrow as pa
+import pytest
+
+from tabseed.metrics import divergence
+
+
+@contextmanager
+def few_refits() -> Iterator[None]:
+    """Let evaluations refit their discriminators less often than by default."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
+        yield
 
 
 def people(n: int, seed: int) -> pa.Table:

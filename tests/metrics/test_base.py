@@ -6,15 +6,7 @@ import pytest
 
 from helpers.evaluating import people
 from tabseed.errors import LeakageError
-from tabseed.metrics import METRICS, Metric, divergence
-
-
-@pytest.fixture(scope="module", autouse=True)
-def brief():
-    """Use fewer refits than by default: these tests are about the assembly."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
-        yield
+from tabseed.metrics import METRICS, Metric
 
 
 def test_registry_names_metrics_that_declare_themselves() -> None:

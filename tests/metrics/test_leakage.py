@@ -11,19 +11,11 @@ import pyarrow as pa
 import pytest
 
 from tabseed.errors import LeakageError
-from tabseed.metrics import check_leakage, divergence
+from tabseed.metrics import check_leakage
 from tabseed.metrics.leakage import pooled_codes, row_keys
 from tabseed.table import Table
 
 DATA = Path(os.environ.get("TABSEED_DATA", "data"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def brief():
-    """Use fewer refits than by default: these tests are about the assembly."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
-        yield
 
 
 def tables(*frames: object) -> list[Table]:

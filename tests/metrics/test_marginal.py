@@ -6,15 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tabseed.metrics import MarginalDistance, divergence
-
-
-@pytest.fixture(scope="module", autouse=True)
-def brief():
-    """Use fewer refits than by default: these tests are about the assembly."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
-        yield
+from tabseed.metrics import MarginalDistance
 
 
 def test_kolmogorov_distance_of_two_uniforms() -> None:
