@@ -220,3 +220,29 @@ def test_conditions_are_on_columns_by_name() -> None:
             model.sample(3, conditions=conditions)
     with pytest.raises(SchemaError, match="keys of conditions are column names; got 3"):
         model.sample(3, conditions={3: 1.5})
+
+
+@pytest.mark.parametrize("state", ["x", -1, float("nan"), object()])
+def test_a_random_state_of_another_kind_is_refused_in_one_line(state) -> None:
+    model = ts.Resample().fit(TABLE)
+    for call in (
+        lambda: model.sample(2, random_state=state),
+        lambda: ts.Table.from_frame(TABLE).split(0.5, random_state=state),
+    ):
+        with pytest.raises(TabseedError, match=r"random_state=.* is not a whole number") as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [3, ["x"], float("nan")])
+def test_the_name_of_a_column_is_text(name) -> None:
+    with pytest.raises(SchemaError, match="the name of a column is text, got"):
+        ts.Resample().fit(TABLE, target=name)
+
+
+@pytest.mark.parametrize("settings", [0, [], {}, "spam", ts.Training()])
+def test_settings_of_another_class_are_refused(settings) -> None:
+    with pytest.raises(TabseedError, match=r"settings=.* is not a Mixing or None"):
+        ts.tune_mix(TABLE, ts.Resample(), target="x", settings=settings)
+    with pytest.raises(TabseedError, match=r"settings=.* is not a Measuring or None"):
+        ts.measure(TABLE, TABLE, TABLE, "x", settings=settings)

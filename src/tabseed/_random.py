@@ -14,16 +14,27 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from tabseed.errors import TabseedError, printable
+
 RandomState = int | np.random.Generator | np.random.SeedSequence | None
 
 
 def seed_sequence(random_state: RandomState) -> np.random.SeedSequence:
-    """Turn ``None`` (fresh entropy), an int, a Generator or a SeedSequence into a SeedSequence."""
+    """Turn ``None`` (fresh entropy), an int, a Generator or a SeedSequence into a SeedSequence.
+
+    Raises TabseedError for anything else.
+    """
     if isinstance(random_state, np.random.SeedSequence):
         return random_state
     if isinstance(random_state, np.random.Generator):
         return np.random.SeedSequence(random_state.integers(0, 2**63, size=4).tolist())
-    return np.random.SeedSequence(random_state)
+    try:
+        return np.random.SeedSequence(random_state)
+    except (TypeError, ValueError) as error:
+        raise TabseedError(
+            f"random_state={printable(repr(random_state))} is not a whole number of at least 0, a "
+            "numpy Generator, a SeedSequence or None"
+        ) from error
 
 
 def child(parent: np.random.SeedSequence, *path: int) -> np.random.SeedSequence:

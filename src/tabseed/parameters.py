@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from tabseed.errors import TabseedError, printable
 from tabseed.space import Dimension
+
+T = TypeVar("T")
 
 SHOWN = 60  # characters of a refused value that a message shows
 STRANGERS = (None, True, math.nan, math.inf, -math.inf, "3", "no such value", (), (None,), object())
@@ -216,6 +218,13 @@ def check(where: str, name: str, value: Any, allowed: Allowed) -> None:
     """Raise TabseedError, in one line, for an argument with a value that is not allowed."""
     if not allowed.accepts(value):
         raise TabseedError(f"{where}: {name}={shown(value)} is not {allowed}")
+
+
+def given_or_default(settings: T | None, kind: type[T]) -> T:
+    """Return the settings, or those by default for None; TabseedError for another type."""
+    if settings is not None and not isinstance(settings, kind):
+        raise TabseedError(f"settings={shown(settings)} is not a {kind.__name__} or None")
+    return kind() if settings is None else settings
 
 
 def check_parameters(owner: Any) -> None:

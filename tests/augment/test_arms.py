@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from helpers.augmentation import AUGMENTER, BRIEF, table
 from tabseed import (
     Resample,
+    SchemaError,
     TargetedAugmenter,
     TooFewRowsError,
 )
@@ -101,3 +102,12 @@ def test_rounds_of_xgboost_are_chosen_too() -> None:
         p = full.predict_proba(x[200:], iteration_range=(0, rounds))[np.arange(100), y[200:]]
         losses.append(-np.log(p).mean())
     assert best.n_estimators == 1 + int(np.argmin(losses))
+
+
+def test_rows_too_few_or_alike_are_refused_in_one_line() -> None:
+    few = Rows.of(np.arange(3.0)[:, None], np.array([0.0, 1.0, 2.0]), "regression")
+    with pytest.raises(TooFewRowsError, match="too few"):
+        Arms.on(few, AUGMENTER, LogisticRegression(), 0.1, seed_sequence(0))
+    alike = Rows.of(np.arange(30.0)[:, None], np.full(30, 7.0), "regression")
+    with pytest.raises(SchemaError, match="has one value only in the training rows"):
+        Arms.on(alike, AUGMENTER, LogisticRegression(), 0.2, seed_sequence(0))

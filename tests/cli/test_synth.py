@@ -149,7 +149,7 @@ def test_files_that_exist_stay_without_force(tab, data, tmp_path) -> None:
     out = tmp_path / "o.csv"
     out.write_text("mine")
     line = ("synth", data, "-o", out, "--generator", "resample")
-    refused(tab(*line), "already exists; name another file or add --force")
+    refused(tab(*line), "already exists; name another file, or overwrite it with --force")
     assert out.read_text() == "mine"
     assert tab(*line, "--force").code == 0
     assert len(io.read_table(out)) == 40

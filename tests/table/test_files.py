@@ -111,7 +111,9 @@ def test_without_duckdb_sql_says_what_to_install(tmp_path, monkeypatch) -> None:
 def test_files_that_exist_stay_unless_forced(tmp_path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("old")
-    with pytest.raises(FileError, match="already exists; name another file or add --force"):
+    with pytest.raises(
+        FileError, match="already exists; name another file, or overwrite it with --force"
+    ):
         io.write_table(TABLE, path)
     assert path.read_text() == "old"
     io.write_table(TABLE, path, force=True)

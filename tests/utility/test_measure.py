@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression
 
@@ -10,8 +11,10 @@ import tabseed as ts
 from helpers.hand_measured import diabetes
 from tabseed.utility.measure import (
     Measuring,
+    _repeated,
     measure,
 )
+from tabseed.utility.problem import Labelled
 
 
 def test_a_response_of_another_shape_is_refused() -> None:
@@ -19,3 +22,14 @@ def test_a_response_of_another_shape_is_refused() -> None:
     settings = Measuring({"line": LinearRegression()}, 1, [lambda rows: np.zeros((len(rows), 2))])
     with pytest.raises(ts.TabseedError, match=r"shape \(200,\)"):
         measure(train, train, holdout, "progression", settings)
+
+
+@pytest.mark.parametrize("n", [7, 30, 100])
+def test_repeated_real_rows_do_not_follow_the_order_of_the_file(n: int) -> None:
+    table = ts.Table.from_frame(pa.table({"number": np.arange(30.0)}))
+    rows = Labelled(table, np.repeat([0, 1, 2], 10))
+    repeated = _repeated(rows, n, np.random.SeedSequence(5))
+    counts = np.bincount(repeated.features.numbers("number").astype(int), minlength=30)
+    assert counts.sum() == n and counts.max() - counts.min() <= 1
+    classes = np.bincount(repeated.y, minlength=3)
+    assert classes.max() - classes.min() < 10 or n % 30 == 0  # not the first class alone

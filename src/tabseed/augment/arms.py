@@ -16,7 +16,7 @@ from tabseed.augment.augmenter import HardSet
 from tabseed.augment.rows import Rows
 from tabseed.coding.labels import seeded
 from tabseed.coding.points import Features
-from tabseed.errors import TooFewRowsError
+from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.estimates.folds import smallest
 from tabseed.estimates.scores import score_rows
 from tabseed.generators.smote import SMOTE
@@ -62,9 +62,19 @@ class Arms:
 
         ``validation`` is the share of the training rows held out to choose the rounds.
         """
+        if len(np.unique(train.y)) < 2:
+            raise SchemaError(
+                f"the target {train.label!r} has one value only in the training rows: there is "
+                "nothing to predict"
+            )
         points = Features().fit(train.features)
         is_validation = held_out(train, validation, child(stream, INNER), testing=False)
         x = points.transform(train.features)
+        if is_validation.all() or not is_validation.any():
+            raise TooFewRowsError(
+                f"{len(train)} training rows are too few to set rows aside for choosing the "
+                "model's number of rounds; add rows"
+            )
         model = seeded(model, child(stream, MODEL))
         model = with_rounds(
             model,

@@ -135,6 +135,11 @@ class AugmentationEvaluation(Finding):
             )
         if hardest.mean < 0 and hardest.p_holm < self.level:
             return f"Rows like the hardest make the model worse: {gain}."
+        if not hardest.detectable > 0:
+            return (
+                f"No reliable gain: {gain}. Every split gave the same difference, so these rows "
+                "cannot show which gain would be detected."
+            )
         return (
             f"No reliable gain: {gain}; a gain of {hardest.detectable:.4f} would be detected "
             "with a power of 80 %."

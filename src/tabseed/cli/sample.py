@@ -34,7 +34,7 @@ def sample(
     maker = load(model)
     try:
         table = draw(out, maker, rows, stream_for(Use.SAMPLE, seed))
-    except TabseedError:
+    except (TabseedError, MemoryError):
         raise
     except Exception as error:  # a saved model can draw; this file was changed afterwards
         raise FileError(f"{model}: not a sound model file: {error}") from error

@@ -1,4 +1,4 @@
-"""Means over rows, synthetic tables and seeds at once, in an interval that counts each once.
+"""Means over rows, synthetic tables and seeds, with intervals that cover all three.
 
 Notation: D synthetic tables (draws), S seeds, h rows that all of them share, k_d rows that only
 table d has; a value u[d, s, i] is mu + row_i + draw_d + seed_s + all their interactions.
@@ -52,18 +52,19 @@ class Mean:
 def mean_over(shared: np.ndarray | None, own: Sequence[np.ndarray] = (), added: Added = ()) -> Mean:
     """Estimate E[shared] + E[own] from ``shared`` (D, S, h) and one ``own`` (S, k_d) per table.
 
-    The variance of the mean comes from mean squares: that of rows with all their interactions,
-    once; that of draws beyond what rows explain; that of seeds beyond rows and draws. With D = 1
-    (S = 1) the mean is that of this one draw (seed), and the interval leaves out its luck.
+    The variance of the mean is a sum of mean squares: the mean square of rows with all their
+    interactions, what draws add to it, and what seeds add to both. With D = 1 (S = 1) the mean is
+    that of this one draw (seed), and the interval does not cover how another would differ.
 
     Interval: squared half widths add up over the parts (Zou and Donner, Statistics in Medicine
     27 (2008), doi:10.1002/sim.3095). Draws and seeds use Student's t with D - 1 and S - 1 degrees
-    of freedom: for normal parts this covers 95 % or more (Banerjee 1960), at a high price in width
-    for D = 2 or S = 2, where t is 12.7; it covers a skewed effect of few draws less often. Rows use
-    Student's t, with the side of a skew lengthened by Hall's transformation (JRSS B 54 (1992)).
-    The values ``added`` join the rows for the interval alone, for data in which most rows agree:
-    half a row that gains and half a row that loses, after Agresti and Min (Statistics in Medicine
-    24 (2005), doi:10.1002/sim.1781), or two right and two wrong rows (Agresti and Coull 1998).
+    of freedom: for normal parts this covers 95 % or more (Banerjee 1960), but the interval is wide
+    for D = 2 or S = 2, where t is 12.7, and a skewed effect of few draws is covered less often.
+    Rows use Student's t, with the side of a skew lengthened by Hall's transformation (JRSS B 54
+    (1992)). The values ``added`` join the rows for the interval only, for data in which most rows
+    have the same value: half a row that gains and half a row that loses, after Agresti and Min
+    (Statistics in Medicine 24 (2005), doi:10.1002/sim.1781), or two right and two wrong rows
+    (Agresti and Coull 1998).
 
     Raises TooFewRowsError for fewer than 2 rows.
     """
@@ -153,7 +154,7 @@ class _Rows:
 
 
 def _skewed(x: np.ndarray, error: float) -> tuple[float, float]:
-    """Return Hall's half widths: a skewed sample misses the tail that moves its mean."""
+    """Return Hall's half widths: a skewed sample rarely holds the tail that moves its mean."""
     n = len(x)
     spread = error * math.sqrt(n)
     if n < FEW_FOR_SKEW or spread <= 1e-12 * float(np.abs(x).max()):
@@ -193,7 +194,7 @@ def _beyond_rows(
         draws -= interaction(shared.mean(axis=1))
         seeds -= interaction(shared.mean(axis=0))
         both -= interaction(shared)
-    # the rows of a table vary its mean: part of the mean square of draws, and of `both` if D > 1
+    # a table's mean varies with its rows: part of the mean square of draws, and of `both`
     draws -= sum(interaction(v.mean(axis=0)) for v in own) / tables**2
     if tables == 1:
         seeds -= sum(interaction(v) for v in own)

@@ -1,4 +1,4 @@
-"""Answers, and their self-contained pages: no network, no script, names escaped."""
+"""Answers and their self-contained pages: no network, no script, and all names escaped."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class Finding(ABC):
 
 
 def settings_of(estimator: Any) -> dict[str, str]:
-    """Return an estimator's parameters as text, without those that are None or change no figure.
+    """Return an estimator's parameters as text, without those that are None or change no number.
 
     The random state is named "seed".
     """

@@ -210,7 +210,10 @@ def check_writable(path: str | os.PathLike[str], *, force: bool = False) -> Path
     if path.exists() and not path.is_file():
         raise FileError(f"{path}: is not a regular file; name another")
     if path.exists() and not force:
-        raise FileError(f"{path}: already exists; name another file or add --force")
+        raise FileError(
+            f"{path}: already exists; name another file, or overwrite it with --force "
+            "(in Python: force=True)"
+        )
     if not path.parent.is_dir():
         raise FileError(f"{path}: there is no directory {str(path.parent)!r}; create it first")
     if not os.access(path.parent, os.W_OK):

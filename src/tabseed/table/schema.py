@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
-from tabseed.errors import SchemaError
+from tabseed.errors import SchemaError, printable
 from tabseed.table.display import (
     MAX_COLUMNS,
     MAX_NAME,
@@ -158,6 +158,8 @@ class Schema:
         return name in self._index
 
     def __getitem__(self, name: str) -> Column:
+        if not isinstance(name, str):
+            raise SchemaError(f"the name of a column is text, got {printable(repr(name))}")
         if name not in self._index:
             close = get_close_matches(name, self.names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""

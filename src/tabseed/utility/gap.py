@@ -22,6 +22,7 @@ from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, Mean, mean_over, ratio
 from tabseed.estimates.scores import SCORES, Task, score_rows
 from tabseed.estimates.words import number, span
+from tabseed.parameters import given_or_default
 from tabseed.table import Frame
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
 from tabseed.utility.problem import loss
@@ -152,7 +153,7 @@ def generalization_utility(
 
 def one(model: Any, settings: Measuring | None) -> Measuring:
     """Return the settings with a single model, named after its class."""
-    settings = settings or Measuring()
+    settings = given_or_default(settings, Measuring)
     if settings.models is not None:
         raise TabseedError("give either model=..., or models in a Measuring to measure(), not both")
     if not hasattr(model, "fit"):

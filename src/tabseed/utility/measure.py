@@ -30,6 +30,7 @@ from tabseed.parameters import (
     Parameters,
     Whole,
     check_parameters,
+    given_or_default,
     or_none,
 )
 from tabseed.table import Frame, Table
@@ -47,7 +48,7 @@ SOURCES = {
     REPEATED: "the real rows, repeated to the number of the synthetic ones",
 }
 ASIDE, MOST_ASIDE = 0.2, 2_000  # share and most of the synthetic rows that are set aside
-CHOICE, FIT, RESPONSE = range(3)  # streams below that of a measurement
+CHOICE, FIT, RESPONSE, REPEAT = range(4)  # streams below that of a measurement
 
 Response = Callable[[Table], np.ndarray]
 """The mean response under the synthetic law, given features: (n,), or class shares (n, C)."""
@@ -154,7 +155,7 @@ def measure(
     LeakageError if the holdout repeats the training rows, SchemaError, TooFewRowsError. The same
     bytes for any ``n_jobs``. Cost: K S (2 D + 2) fits.
     """
-    settings = settings or Measuring()
+    settings = given_or_default(settings, Measuring)
     real = Table.from_frame(train)
     problem = Problem.of(real, target)
     real = real.select(problem.schema)
@@ -176,6 +177,17 @@ def measure(
     smallest = min(len(sets.real), *(len(rows) for rows in sets.training))
     models = dict(settings.models) if settings.models is not None else zoo(problem.task, smallest)
     return _measured(problem, sets, models, settings, stream)
+
+
+def _repeated(real: Labelled, n: int, stream: np.random.SeedSequence) -> Labelled:
+    """Return n real rows: each as often as the others, the remainder chosen at random.
+
+    Not the first rows: a file may be sorted by its labels.
+    """
+    times, rest = divmod(n, len(real))
+    order = np.random.default_rng(child(stream, REPEAT)).permutation(len(real))
+    every = np.tile(np.arange(len(real)), times)
+    return real.take(np.concatenate([every, np.sort(order[:rest])]))
 
 
 @dataclass(frozen=True)
@@ -206,8 +218,7 @@ class _Sets:
             aside.append(rows.take(np.sort(order[:k])))
             training.append(rows.take(np.sort(order[k:])))
             same.append(rows.take(np.sort(order[k : k + len(real)])))
-        repeated = real.take(np.resize(np.arange(len(real)), len(training[0])))
-        return cls(real, holdout, training, aside, same, repeated)
+        return cls(real, holdout, training, aside, same, _repeated(real, len(training[0]), stream))
 
     def of_source(self, source: str) -> list[Labelled]:
         """Return the training rows of a source: a set for each table, or one set of real rows."""

@@ -28,7 +28,15 @@ from tabseed.estimates.splits import split_error
 from tabseed.estimates.words import number, span
 from tabseed.pages import Finding, Heading, Row, one_line
 from tabseed.pages.intervals import Line, on_one_axis
-from tabseed.parameters import FUNCTION, N_JOBS, Parameters, Whole, check_parameters, or_none
+from tabseed.parameters import (
+    FUNCTION,
+    N_JOBS,
+    Parameters,
+    Whole,
+    check_parameters,
+    given_or_default,
+    or_none,
+)
 from tabseed.table import Frame, Table
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points, squared_loss, squared_name
@@ -266,7 +274,7 @@ def tune_mix(
     Raises TabseedError for settings or a generator that do not fit, SchemaError, and
     TooFewRowsError for fewer than two rows in each fold.
     """
-    settings = settings or Mixing()
+    settings = given_or_default(settings, Mixing)
     grid = _grid(weights, amounts)
     _check(generator)
     real = Table.from_frame(train)

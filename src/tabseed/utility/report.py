@@ -23,6 +23,7 @@ from tabseed.estimates.words import number, span
 from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
 from tabseed.metrics.leakage import conform
 from tabseed.pages import Finding, Heading, Row
+from tabseed.parameters import given_or_default
 from tabseed.table import Frame, Table
 from tabseed.table.schema import Schema
 from tabseed.utility import drawing
@@ -282,7 +283,7 @@ def assess_utility(
     modelled = real.schema.modelled
     tables = [conform(frame, modelled, "synthetic") for frame in as_list(synthetic)]
     held_out = conform(holdout, real.schema.modelled, "holdout")
-    settings = settings or Measuring()
+    settings = given_or_default(settings, Measuring)
     metric = clone(ChiSquareDivergence() if fidelity is None else fidelity)
     metric.set_params(n_jobs=settings.n_jobs)
     for name, n in (("held-out", len(held_out)), ("synthetic", sum(map(len, tables)))):
