@@ -115,18 +115,17 @@ def drawing_from(model: ts.VAEBGM, seeds: tuple[int, ...], x: np.ndarray) -> ts.
 
 
 @pytest.mark.parametrize("seeds", [(1,), (0, 1, 2)])
-def test_likelihoods_are_those_of_the_rows_drawn(tiny, seeds, monkeypatch) -> None:
+def test_likelihoods_are_those_of_the_rows_drawn(tiny, seeds) -> None:
     """They sum to 1 over all possible rows, and each is the share of its row among the rows drawn.
 
     100,000 rows; within 5 standard errors for each of 12 (false alarm 7e-6 in all) and 2 % for
     the noise of the importance sampling. One seed.
     """
-    monkeypatch.setattr("tabseed.generators.neural.vaebgm.PRIOR_CODES", 20_000)
     x = every_row(tiny)
     assert len(x) == 12
     model = drawing_from(tiny, seeds, x)
     rows = model.network_.rows(x)
-    p = np.exp(model._log_likelihood(rows, np.random.default_rng(1)))
+    p = np.exp(model._log_likelihood(rows, np.random.default_rng(1), n_shared=20_000))
     assert p.sum() == pytest.approx(1, abs=0.01)
     synthetic = model._sample(100_000, np.random.default_rng(2))
     shares = np.array([(synthetic == row).all(axis=1).mean() for row in x])
@@ -134,16 +133,14 @@ def test_likelihoods_are_those_of_the_rows_drawn(tiny, seeds, monkeypatch) -> No
     assert (np.abs(shares - p) < 5 * np.sqrt(p / len(synthetic)) + 0.02 * p).all()
 
 
-def test_few_importance_draws_understate_likelihoods(tiny, monkeypatch) -> None:
+def test_few_importance_draws_understate_likelihoods(tiny) -> None:
     """The mean of 60 estimates with 2 codes lies below an estimate with 2,100."""
     x = every_row(tiny)
     rng = np.random.default_rng(0)
     estimates = []
-    for own, prior, times in ((1, 1, 60), (100, 2_000, 1)):
-        monkeypatch.setattr("tabseed.generators.neural.vaebgm.OWN_CODES", own)
-        monkeypatch.setattr("tabseed.generators.neural.vaebgm.PRIOR_CODES", prior)
-        rows = tiny.network_.rows(x)
-        repeated = [tiny._log_likelihood(rows, rng) for _ in range(times)]
+    rows = tiny.network_.rows(x)
+    for own, shared, times in ((1, 1, 60), (100, 2_000, 1)):
+        repeated = [tiny._log_likelihood(rows, rng, own, shared) for _ in range(times)]
         estimates.append(np.mean(repeated, axis=0))
     few, many = estimates
     assert (few < many).mean() > 0.7 and few.mean() < many.mean()

@@ -299,11 +299,17 @@ class VAEBGM(NeuralGenerator):
         with torch.no_grad():
             return self.network_.draw(self._stacked(at), self.mixtures_[at].sample(n, rng), rng)
 
-    def _log_likelihood(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _log_likelihood(
+        self,
+        rows: np.ndarray,
+        rng: np.random.Generator,
+        n_own: int = OWN_CODES,
+        n_shared: int = PRIOR_CODES,
+    ) -> np.ndarray:
         """Return estimates of log 1/J sum_j p_j(x) over the J networks, by importance sampling.
 
-        p_j(x) = E_r[p(x|z)], where r is the latent mixture. Codes are drawn from q(z|x), K_q for
-        each row, and from r, K_r shared by all rows; each contributes
+        p_j(x) = E_r[p(x|z)], where r is the latent mixture. Codes are drawn from q(z|x), K_q =
+        ``n_own`` for each row, and from r, K_r = ``n_shared`` by all rows; each contributes
         p(x|z) r(z) / (K_q q(z|x) + K_r r(z)), the balance heuristic (Veach and Guibas 1995). Codes
         from q alone are not enough: where q is narrow they miss codes that r makes likely
         elsewhere, and the error can be several nats. The logarithm is a lower bound in
@@ -312,7 +318,7 @@ class VAEBGM(NeuralGenerator):
         parts = [
             logsumexp(
                 [
-                    self._log_likelihood_of(at, rows[low : low + 500], rng)
+                    self._log_likelihood_of(at, rows[low : low + 500], rng, n_own, n_shared)
                     for at in range(len(self.drawn_))
                 ],
                 axis=0,
@@ -321,7 +327,9 @@ class VAEBGM(NeuralGenerator):
         ]
         return np.concatenate(parts) - math.log(len(self.drawn_))
 
-    def _log_likelihood_of(self, at: int, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _log_likelihood_of(
+        self, at: int, rows: np.ndarray, rng: np.random.Generator, n_own: int, n_shared: int
+    ) -> np.ndarray:
         weights, prior = self._stacked(at), self.mixtures_[at]
         mean, log_variance = self._codes(at, rows)
         precision = np.exp(-log_variance)
@@ -329,12 +337,12 @@ class VAEBGM(NeuralGenerator):
 
         def pooled(log_q: np.ndarray, log_r: np.ndarray) -> np.ndarray:
             """Return log(r(z) / (K_q q(z|x) + K_r r(z)))."""
-            both = np.logaddexp(math.log(OWN_CODES) + log_q, math.log(PRIOR_CODES) + log_r)
+            both = np.logaddexp(math.log(n_own) + log_q, math.log(n_shared) + log_r)
             return np.asarray(log_r - both)
 
         terms = []
         with torch.no_grad():
-            z = prior.sample(PRIOR_CODES, rng)
+            z = prior.sample(n_shared, rng)
             shared = self.network_.log_likelihoods(
                 weights, to_tensor(rows), to_tensor(z.astype(np.float32))
             )
@@ -343,7 +351,7 @@ class VAEBGM(NeuralGenerator):
             log_q = -(square + constant[:, None]) / 2
             weight = pooled(log_q, prior.log_density(z)[None])
             terms.append(logsumexp(shared.double().numpy() + weight, axis=1))
-            for _ in range(OWN_CODES):
+            for _ in range(n_own):
                 noise = rng.standard_normal(mean.shape)
                 z = mean + np.exp(log_variance / 2) * noise
                 own = self.network_.log_likelihood(
