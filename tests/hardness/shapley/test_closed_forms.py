@@ -92,6 +92,7 @@ def test_eight_players(kind):
     assert np.array_equal(scorer.values_, scorer.values_by_k_[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["accuracy", "soft", "likeness", "squared"])
 def test_stable_takes_tied_rows_in_their_order(kind):
     rng = np.random.default_rng(2)

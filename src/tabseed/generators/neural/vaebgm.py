@@ -309,7 +309,7 @@ class VAEBGM(NeuralGenerator):
         """Return estimates of log 1/J sum_j p_j(x) over the J networks, by importance sampling.
 
         p_j(x) = E_r[p(x|z)], where r is the latent mixture. Codes are drawn from q(z|x), K_q =
-        ``n_own`` for each row, and from r, K_r = ``n_shared`` by all rows; each contributes
+        ``n_own`` for each row, and from r, K_r = ``n_shared`` for all rows together; each adds
         p(x|z) r(z) / (K_q q(z|x) + K_r r(z)), the balance heuristic (Veach and Guibas 1995). Codes
         from q alone are not enough: where q is narrow they miss codes that r makes likely
         elsewhere, and the error can be several nats. The logarithm is a lower bound in
