@@ -36,14 +36,12 @@ def test_commands_and_code_run_in_order(tmp_path) -> None:
     assert {"train.csv", "synthetic.csv", "more.csv", "report.html"} <= {
         path.name for path in tmp_path.iterdir()
     }
-    (tmp_path / "report.html").unlink()
-    (tmp_path / "model.tabseed").unlink()
     (code,) = blocks("python")
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "Jensen-Shannon" in done.stdout and (tmp_path / "report.html").exists()
+    assert "Jensen-Shannon" in done.stdout and (tmp_path / "evaluation.html").exists()
 
 
 def test_files_that_readme_names_exist() -> None:
