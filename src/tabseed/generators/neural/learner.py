@@ -188,6 +188,32 @@ class Network(Learner):
         return self.loss(weights, rows, noise, train=False)
 
 
+class VariationalNetwork(Network):
+    """An encoder q(z|x) = N(mean, variance) and a decoder p(x|z), trained on the evidence bound."""
+
+    kl_weight: float
+
+    @abstractmethod
+    def encode(self, weights: Weights, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance of the codes of rows: (S, b, p) -> (S, b, d) each."""
+
+    @abstractmethod
+    def log_likelihood(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
+        """Return log p(x|z) of each row in nats: -> (S, b)."""
+
+    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
+        """Return the loss, mean over rows, in nats: -> (S,).
+
+        -E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)).
+        """
+        del train  # validation has the same loss
+        mean, log_variance = self.encode(weights, rows)
+        z = mean + (log_variance / 2).exp() * noise
+        divergence = kl_to_standard_normal(mean, log_variance)
+        loss = self.kl_weight * divergence - self.log_likelihood(weights, rows, z)
+        return loss.mean(-1)
+
+
 class CellLogLikelihood(torch.autograd.Function):
     """Sum over blocks of the log-probability of the hot cell: (S, b, W) logits -> (S, b).
 

@@ -17,12 +17,11 @@ from tabseed.coding.encode import Layout
 from tabseed.generators.neural.base import NeuralGenerator
 from tabseed.generators.neural.learner import (
     LOG_VARIANCE,
-    Network,
     Tensor,
+    VariationalNetwork,
     Weights,
     cell_log_likelihood,
     dense,
-    kl_to_standard_normal,
     to_tensor,
     torch,
 )
@@ -35,7 +34,7 @@ LOG_SIGMA = (math.log(0.04), math.log(4.0))  # bounds of a number's log standard
 FIRST_SIGMA = 0.6
 
 
-class ModeNetwork(Network):
+class ModeNetwork(VariationalNetwork):
     """Two hidden layers in, two out; levels are categorical, mode scores Gaussian about a tanh.
 
     A number's standard deviation is a weight. The output biases of the levels begin at the log
@@ -121,18 +120,6 @@ class ModeNetwork(Network):
         minus_log = ((scores - mean) / sigma).square() / 2 + (sigma * math.sqrt(2 * math.pi)).log()
         of_numbers: Tensor = (inside * minus_log).sum(-1)
         return of_levels - of_numbers
-
-    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
-        """Return the loss, mean over rows, in nats: -> (S,).
-
-        -E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)).
-        """
-        del train  # validation has the same loss
-        mean, log_variance = self.encode(weights, rows)
-        z = mean + (log_variance / 2).exp() * noise
-        divergence = kl_to_standard_normal(mean, log_variance)
-        loss = self.kl_weight * divergence - self.log_likelihood(weights, rows, z)
-        return loss.mean(-1)
 
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return random encoded rows (n, w) for codes (n, d)."""

@@ -21,12 +21,11 @@ from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.learner import (
     LOG_VARIANCE,
     LOGIT,
-    Network,
     Tensor,
+    VariationalNetwork,
     Weights,
     cell_log_likelihood,
     dense,
-    kl_to_standard_normal,
     to_tensor,
     torch,
 )
@@ -60,7 +59,7 @@ def _curves(layout: Layout) -> np.ndarray:
     return np.array(rows, np.float32).reshape(-1, len(layout.cell_indices))
 
 
-class CellNetwork(Network):
+class CellNetwork(VariationalNetwork):
     """The stable network: cells and normal scores in, probabilities of cells out.
 
     Output biases begin at the log shares of the training cells, so learning begins at the
@@ -133,20 +132,6 @@ class CellNetwork(Network):
         logits = self.decode(weights, z[None])[0].clamp(-LOGIT, LOGIT)
         log_p = logits - (logits.exp() @ self.member).log() @ self.member.T
         return rows[:, : self.n_cells] @ log_p.T
-
-    def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
-        """Return the loss, mean over rows, in nats: -> (S,).
-
-        -E_q[log p(x|z)] + kl_weight KL(q(z|x) || N(0, I)).
-        """
-        del train  # validation has the same loss
-        mean, log_variance = self.encode(weights, rows)
-        z = mean + (log_variance / 2).exp() * noise
-        divergence = kl_to_standard_normal(mean, log_variance)
-        loss: Tensor = (self.kl_weight * divergence - self.log_likelihood(weights, rows, z)).mean(
-            -1
-        )
-        return loss
 
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return random encoded rows (n, w) for codes (n, d)."""
