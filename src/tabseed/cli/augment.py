@@ -209,8 +209,6 @@ def _verdict(
         )
     answer = replace(answer, target=target)  # the labels passed in have no name
     out.result["evaluation"] = answer.to_dict()
-    out.say("verdict", answer.verdict)
-    for note in answer.notes:
-        out.say("note", note)
+    out.verdict(answer)
     out.answer(answer)
     return answer

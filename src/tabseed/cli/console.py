@@ -119,6 +119,12 @@ class Output:
         """Print the ``rows`` (None: all) of an answer under its headings."""
         self.rows([heading.title for heading in answer.headings], answer.cells(rows))
 
+    def verdict(self, answer: Finding) -> None:
+        """Print the verdict of an answer and its notes."""
+        self.say("verdict", answer.verdict)
+        for note in answer.notes:
+            self.say("note", note)
+
     def report(self, answer: Finding, path: Path, force: bool) -> None:
         """Write the page of an answer and print its path."""
         answer.to_html(path, force=force)

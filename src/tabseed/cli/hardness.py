@@ -116,9 +116,7 @@ def _say(out: Output, answer: HardnessAssessment, show: int) -> None:
     out.say("scored", f"{n} rows by {answer.method}, larger is harder")
     if answer.task == "regression":
         out.say("", f"{target} is a number; for classes, --kind {target}=categorical")
-    out.say("verdict", answer.verdict)
-    for note in answer.notes:
-        out.say("note", note)
+    out.verdict(answer)
     out.result |= {"verdict": answer.verdict, "notes": list(answer.notes), "hints": hints}
     out.rows(
         ("hint", f"of {n} rows", f"of the hardest {hard}", "meaning"),

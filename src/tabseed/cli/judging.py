@@ -89,8 +89,6 @@ def judge(
     with progress_bar() as progress:
         answer = evaluate(*tables, target=target, random_state=seed, n_jobs=-1, progress=progress)
     out.result["evaluation"] = answer.to_dict()
-    out.say("verdict", answer.verdict)
-    for note in answer.notes:
-        out.say("note", note)
+    out.verdict(answer)
     out.answer(answer)
     return answer
