@@ -187,3 +187,13 @@ def test_other_scorers_work_too() -> None:
             x, y, augmenter, model=GaussianNB(), protocol=brief, random_state=0
         )
         assert evaluation.scores.shape == (2, 3, 1) and len(evaluation.over_controls) == 1
+
+
+def test_scores_without_any_spread_claim_no_power() -> None:
+    """Thirty rows are too few for boosting to split: every arm scores the same in every split."""
+    x = pa.table({"x": np.random.default_rng(0).normal(size=30)})
+    y = np.array(["a", "b"] * 15)
+    evaluation = evaluate_augmentation(x, y, AUGMENTER, protocol=AugmentationProtocol(splits=2))
+    assert np.ptp(evaluation.scores) == 0
+    assert "with a power of 80 %" not in evaluation.verdict
+    assert "Every split gave the same difference" in evaluation.verdict
