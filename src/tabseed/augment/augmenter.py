@@ -234,8 +234,8 @@ class TargetedAugmenter(_Augmenter):
 
     Original rows come first and stay as they are. Features are a pandas, polars or pyarrow frame,
     a Table, or an array or list (n, d); the result is of the same type, with the same dtypes.
-    Columns that no generator draws (ids, free text) are refused. Class shares of the drawn rows
-    are those that the generator learned from the hard rows.
+    Columns that no generator draws (ids, free text) are refused. The drawn rows
+    have the class shares that the generator learned from the hard rows.
 
     Errors: SchemaError for unsuitable rows or labels; TooFewRowsError if there are fewer hard rows
     than the generator needs, or none of some class. Cost: that of the scorer, of fitting the
