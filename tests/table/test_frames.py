@@ -12,10 +12,12 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import tabseed as ts
 from helpers.frames import P
 from tabseed.errors import SchemaError
 from tabseed.table import Table
 from tabseed.table.frames import FrameKind
+from tabseed.table.labels import name_of
 from tabseed.table.schema import DISCRETE
 
 DAY, STAMP = dt.date(2020, 2, 29), dt.datetime(1999, 12, 31, 23, 59, 58, 123456)
@@ -82,6 +84,11 @@ PANDAS = {
     "all NaT": P([pd.NaT, pd.NaT], "datetime64[ns]"),
     "all NA": P([None, None], "string"),
     "all None": P([None, None], object),
+    "sparse float": P(pd.arrays.SparseArray([1.5, np.nan, 0.0])),
+    "sparse zeros": P(pd.arrays.SparseArray([1.5, 0.0, 0.0], fill_value=0.0)),
+    "sparse int": P(pd.arrays.SparseArray([0, 7, 0], fill_value=0)),
+    "sparse bool": P(pd.arrays.SparseArray([True, False], fill_value=False)),
+    "sparse text": P(pd.arrays.SparseArray(np.array(["a", "b"], object), fill_value="a")),
     "arrow int": arrow_dtype([1, None, 7], pa.int16()),
     "arrow string": arrow_dtype(["a", None], pa.string()),
     "arrow decimal": arrow_dtype([Decimal("1.10"), None], pa.decimal128(7, 2)),
@@ -211,13 +218,63 @@ def test_large_ids_with_missing_cells_keep_every_digit() -> None:
         pd.DataFrame({1: [1, 2], 2.5: ["a", "b"], "größe 日本": [True, False], "": [1.5, 2.5]}),
         pd.DataFrame(np.eye(3)[:, :2]),
         pd.DataFrame({("a", "x"): [1, 5], ("a", "y"): ["u", "v"]}),
+        pd.DataFrame(
+            [[1, 5]], columns=pd.MultiIndex.from_product([["a"], [1, 2]], names=["p", "q"])
+        ),
+        pd.DataFrame([[1, 5]], columns=pd.Index(["a", "b"], name="colour")),
+        pd.DataFrame([[1, 5, 7]], columns=[None, "a", (1, 2)]),
+        pd.DataFrame([[1, 5]], columns=[np.nan, 2.0]),
         pd.DataFrame({pd.Timestamp("2020-01-01"): [1, 5]}),
         pl.DataFrame({"größe 日本": [1, 5], "": ["u", "v"], "<b>": [None, 1.5]}),
         pa.table({"größe 日本": [1, 5], "": ["u", "v"], "a.b[0]": [None, 1.5]}),
     ],
 )
 def test_any_label_survives(frame) -> None:
-    assert_same(Table.from_frame(frame).to_frame(), frame)
+    table = Table.from_frame(frame)
+    assert_same(table.to_frame(), frame)
+    if not (isinstance(frame, pd.DataFrame) and isinstance(frame.columns, pd.DatetimeIndex)):
+        again = FrameKind.from_dict(json.loads(json.dumps(table.frame_kind.to_dict())))
+        assert_same(again.build(table.to_arrow()), frame)  # dates as labels become text in files
+
+
+def test_a_column_is_found_by_its_label_of_any_type() -> None:
+    """Labels of pandas that are not text work wherever a name does, and mean that column."""
+    rng = np.random.default_rng(0)
+    numbers = {label: rng.normal(size=60) for label in (7, ("a", 1), np.nan, None)}
+    frame = pd.DataFrame({**numbers, 1: rng.integers(0, 2, 60)})
+    for label in (1, np.int64(1), 7, ("a", np.int64(1)), np.nan):
+        model = ts.Resample(random_state=0).fit(frame, target=label)
+        assert model.target_ in model.schema_.names and model.target_ == name_of(label)
+    drawn = model.sample(20, conditions={1: 1, 7: (None, 1.0)})
+    assert (drawn[1] == 1).all() and (drawn[7] <= 1).all()
+    assert list(drawn.columns) == list(frame.columns)
+    table = Table.from_frame(frame, kinds={1: "categorical", ("a", 1): "continuous"})
+    assert (table.schema[1].kind, table.schema[1].reason) == ("categorical", "set by you")
+    # the labelled column, not the one at this position
+    np.testing.assert_array_equal(table.numbers(7), frame[7])
+    np.testing.assert_array_equal(table.numbers(("a", 1)), frame[("a", 1)])
+    assert table.values(1) == frame[1].tolist()
+    one, two = (ts.assess_hardness(frame, label, ts.KNNShapley()) for label in (1, "1"))
+    np.testing.assert_array_equal(one.hardness, two.hardness)
+
+
+def test_sparse_columns_go_through_every_door() -> None:
+    """The same rows as sparse and as plain columns give the same scores and drawn rows."""
+    rng = np.random.default_rng(0)
+    dummies = pd.get_dummies(pd.Series(rng.choice(["r", "g", "b"], 60)), sparse=True, dtype=int)
+    some = pd.concat([pd.DataFrame({"x": rng.normal(size=60)}), dummies], axis=1)
+    y = rng.integers(0, 2, 60)
+    augmenter = ts.TargetedAugmenter(ts.SMOTE(), hardest=0.4, per_class=True, random_state=0)
+    for frame in (some, dummies):
+        plain = frame.astype({name: "int64" for name in dummies})
+        drawn = [ts.SMOTE(random_state=0).fit(each).sample(9) for each in (frame, plain)]
+        assert drawn[0].dtypes.equals(frame.dtypes)
+        assert drawn[0].astype(plain.dtypes).equals(drawn[1])
+        scores = [ts.KNNShapley().fit(each, y).scores_ for each in (frame, plain)]
+        np.testing.assert_array_equal(*scores)
+        grown = [augmenter.fit_resample(each, y)[0] for each in (frame, plain)]
+        assert grown[0].dtypes.equals(frame.dtypes)
+        assert grown[0].astype(plain.dtypes).equals(grown[1])
 
 
 @pytest.mark.parametrize("index", [["x", "y", "z"], [7, 3, 5], pd.RangeIndex(5, 8)])
@@ -233,14 +290,16 @@ def test_a_pandas_index_is_not_a_column(index) -> None:
     [
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "'a' 2 times; rename"),
         (pa.table([[1], [2]], names=["a", "a"]), "'a' 2 times; rename"),
-        (pd.DataFrame({1: [1], "1": [2]}), "'1' occurs twice (columns 1 and 2); rename one"),
+        (
+            pd.DataFrame({1: [1], "1": [2]}),
+            "'1' occurs twice (columns 1 and 2, labels 1 and '1'); rename one",
+        ),
         (pd.DataFrame(), "no columns"),
         (pl.DataFrame(), "no columns"),
         (pa.table({}), "no columns"),
         (P([1, "a", None], object), "column 'a' of type object cannot be read"),
         (P(["\ud800"], object), "column 'a' of type object cannot be read"),
         (P([1 + 2j]), "column 'a' of type complex128 cannot be read"),
-        (P(pd.arrays.SparseArray([0.0, 1.5])), "column 'a' of type Sparse"),
         (L([2**100], pl.Int128), "column 'a' of type Int128 cannot be read"),
         (P([1.5, np.inf]), "column 'a', row 2: inf is infinite"),
         (P([1.5, -np.inf], "float32"), "column 'a', row 2: -inf is infinite"),

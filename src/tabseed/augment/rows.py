@@ -20,7 +20,6 @@ from tabseed.table import Table
 from tabseed.table.frames import (
     as_frame,
     as_series,
-    dense,
     is_frame,
     is_series,
     rows_at,
@@ -96,7 +95,7 @@ class Rows:
 def features_of(X: Any) -> Table:
     """Return a frame, array or list (n, d) as a Table; SchemaError for unmodelled columns."""
     if isinstance(X, Table) or is_frame(X):
-        table = Table.from_frame(X if isinstance(X, Table) else dense(X))
+        table = Table.from_frame(X)
     elif issparse(X):
         raise SchemaError("X is a sparse matrix; pass X.toarray()")
     else:
@@ -134,7 +133,7 @@ def append_features(X: Any, drawn: Table, provenance: str | None) -> Any:
     if isinstance(X, Table):
         return _append_to_table(X, drawn, provenance)
     if is_frame(X):
-        table = Table.from_frame(dense(X))
+        table = Table.from_frame(X)
         new_rows = Table.from_columns(table.schema, table.frame_kind, _columns(drawn)).to_frame()
         joined = stacked(X, new_rows)
         if provenance is None:

@@ -87,7 +87,7 @@ class ImportanceKS:
     ) -> None:
         table = Table.from_frame(real)
         if target is not None:
-            table.schema[target]  # an unknown name raises, with the nearest one
+            target = table.schema[target].name  # an unknown name raises, with the nearest one
         features = Schema(tuple(c for c in table.schema.modelled if c.name != target))
         if not len(features):
             besides = "" if target is None else f" besides {target!r}"

@@ -209,7 +209,7 @@ def evaluate(
     began = time.perf_counter()
     tables, full = _conform_all(train, synthetic, holdout, schema)
     if target is not None:
-        full[target]  # an unknown name raises SchemaError, which suggests the nearest one
+        target = full[target].name  # an unknown name raises SchemaError, with the nearest one
     real, fake, held_out = tables
     report = progress or silent
     report(0, TOTAL, STEPS[0])

@@ -122,7 +122,8 @@ class Generator(BaseEstimator):
         check_parameters(self)
         table = Table.from_frame(table)
         if target is not None:
-            table.schema[target]  # an unknown name raises, with the nearest one
+            # an unknown name raises, with the nearest one; pandas has labels that are no text
+            target = table.schema[target].name
         if len(table) < self.min_rows:
             raise TooFewRowsError(
                 f"{type(self).__name__} needs at least {self.min_rows} rows, got {len(table)}"
@@ -148,7 +149,7 @@ class Generator(BaseEstimator):
         self,
         n: int,
         *,
-        conditions: Mapping[str, Condition] | None = None,
+        conditions: Mapping[Any, Condition] | None = None,
         random_state: RandomState = None,
     ) -> Any:
         """Draw n rows, the same ones at each call unless ``random_state`` is passed.
@@ -163,7 +164,7 @@ class Generator(BaseEstimator):
         self,
         n: int,
         *,
-        conditions: Mapping[str, Condition] | None = None,
+        conditions: Mapping[Any, Condition] | None = None,
         random_state: RandomState = None,
     ) -> Table:
         """Draw n rows as a Table, without converting them to another kind of frame.
@@ -183,8 +184,9 @@ class Generator(BaseEstimator):
         check(where, "conditions", conditions, CONDITIONS)
         stream = child(self._stream, SAMPLE) if random_state is None else random_state
         rng = np.random.default_rng(seed_sequence(stream))
+        named = {self.encoder_.schema_[k].name: v for k, v in (conditions or {}).items()}
         with one_thread():
-            return self._draw(n, dict(conditions or {}), rng)
+            return self._draw(n, named, rng)
 
     def _draw(self, n: int, conditions: dict[str, Condition], rng: np.random.Generator) -> Table:
         encoder = self.encoder_
@@ -330,8 +332,6 @@ def check_condition(schema: Schema, name: str, condition: Condition) -> None:
     A condition is None, for missing; a category; a finite number; or a pair (low, high) of finite
     numbers with low <= high, None for an open end.
     """
-    if not isinstance(name, str):
-        raise SchemaError(f"the keys of conditions are column names; got {shown(name)}")
     column = schema[name]  # an unknown or unmodelled name raises
     if condition is None:
         return

@@ -191,6 +191,7 @@ def assess_hardness(
     SchemaError if a label is missing or there is no other column.
     """
     table = Table.from_frame(table)
+    target = table.schema[target].name
     task = task_of(table.schema, target)
     rows, y = features_and_labels(table, target)
     if len(table) < 2:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import MissingDependencyError, SchemaError, TabseedError
+from tabseed.table.labels import from_plain, name_of, to_plain
 
 FRAMES = ("pandas", "polars", "pyarrow")
 
@@ -29,6 +30,7 @@ class FrameKind:
     arrow: pa.Schema
     dtypes: dict[str, Any]  # what Arrow cannot keep: dtypes of pandas, Enums of polars, by name
     labels: dict[str, Any]  # pandas column labels that are not text, by their text
+    label_names: tuple[Any, ...] = ()  # the names of pandas' columns as an index, if it has any
 
     @classmethod
     def of(cls, frame: nw.DataFrame[Any], labels: list[Any], arrow: pa.Schema) -> FrameKind:
@@ -39,9 +41,10 @@ class FrameKind:
             return cls(backend, arrow, enums, {})
         if backend != "pandas":
             return cls(backend, arrow, {}, {})
-        dtypes = dict(zip(map(str, labels), native.dtypes, strict=True))
-        odd = {str(label): label for label in labels if not isinstance(label, str)}
-        return cls(backend, arrow, dtypes, odd)
+        dtypes = dict(zip(map(name_of, labels), native.dtypes, strict=True))
+        odd = {name_of(label): label for label in labels if not isinstance(label, str)}
+        names = tuple(native.columns.names)
+        return cls(backend, arrow, dtypes, odd, names if names != (None,) else ())
 
     def build(self, table: pa.Table) -> Any:
         """Turn a pyarrow table into this kind of frame."""
@@ -64,6 +67,8 @@ class FrameKind:
         columns = [_to_pandas(table[name], self.dtypes[name]) for name in table.column_names]
         native = pd.concat(columns, axis=1)
         native.columns = pd.Index([self.labels.get(name, name) for name in table.column_names])
+        if len(self.label_names) == native.columns.nlevels:
+            native.columns.names = self.label_names
         return native
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,7 +77,8 @@ class FrameKind:
             "backend": self.backend,
             "arrow": base64.b64encode(self.arrow.serialize().to_pybytes()).decode(),
             "dtypes": {name: _describe_dtype(dtype) for name, dtype in self.dtypes.items()},
-            "labels": {k: v for k, v in self.labels.items() if isinstance(v, int | float | bool)},
+            "labels": {name: to_plain(label) for name, label in self.labels.items()},
+            "label_names": [to_plain(name) for name in self.label_names],
         }
 
     @classmethod
@@ -83,7 +89,9 @@ class FrameKind:
         if backend not in ("pandas", "polars") or find_spec(backend) is None:
             return cls("pyarrow", arrow, {}, {})
         dtypes = {n: _remake_dtype(d, arrow.field(n).type) for n, d in data["dtypes"].items()}
-        return cls(backend, arrow, dtypes, dict(data["labels"]))
+        labels = {name: from_plain(label) for name, label in data["labels"].items()}
+        label_names = tuple(map(from_plain, data.get("label_names", ())))  # not in older files
+        return cls(backend, arrow, dtypes, labels, label_names)
 
 
 def _describe_dtype(dtype: Any) -> dict[str, Any]:
@@ -92,6 +100,10 @@ def _describe_dtype(dtype: Any) -> dict[str, Any]:
         return {"is": "arrow"}
     if hasattr(dtype, "storage"):
         return {"is": "string", "storage": dtype.storage, "nan": isinstance(dtype.na_value, float)}
+    if hasattr(dtype, "fill_value"):
+        filler = dtype.fill_value
+        filler = None if filler != filler else getattr(filler, "item", lambda: filler)()
+        return {"is": "sparse", "of": _describe_dtype(dtype.subtype), "fill": filler}
     levels = getattr(dtype, "categories", None)
     if levels is None:
         return {"is": "named", "name": str(dtype)}
@@ -117,6 +129,9 @@ def _remake_dtype(data: Mapping[str, Any], arrow: pa.DataType) -> Any:
     if data["is"] == "string":
         nan = (float("nan"),) if data["nan"] else ()  # pandas < 2.3 takes no second argument
         return pd.StringDtype(data["storage"], *nan)
+    if data["is"] == "sparse":
+        filler = float("nan") if data["fill"] is None else data["fill"]
+        return pd.SparseDtype(_remake_dtype(data["of"], arrow), filler)
     if data["is"] == "category":
         of = _remake_dtype(data["of"], arrow.value_type)
         return pd.CategoricalDtype(pd.Index(data["levels"], dtype=of), data["ordered"])
@@ -131,6 +146,8 @@ def _to_pandas(values: pa.ChunkedArray, dtype: Any) -> Any:
         levels = _text_levels(dtype.categories)
         cells = pd.Categorical(values.to_pylist(), levels, dtype.ordered)
         return pd.Series(pd.Categorical.from_codes(cells.codes, dtype=dtype))
+    if hasattr(dtype, "fill_value"):  # sparse
+        return _to_pandas(values, dtype.subtype).astype(dtype)
     if str(dtype) == "object":
         return pd.Series(values.to_pylist(), dtype=object)
     if hasattr(dtype, "__from_arrow__"):
@@ -156,12 +173,13 @@ def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
         raise SchemaError(f"{' '.join(str(error).split())}; rename the others") from error
     native = narwhal.to_native()
     labels = list(native.columns) if narwhal.implementation.value == "pandas" else narwhal.columns
-    names = [str(label) for label in labels]
+    names = [name_of(label) for label in labels]
     for index, name in enumerate(names):
         if name in names[:index]:
             raise SchemaError(
                 f"column name {name!r} occurs twice (columns {names.index(name) + 1} and "
-                f"{index + 1}); rename one of them"
+                f"{index + 1}, labels {labels[names.index(name)]!r} and {labels[index]!r}); "
+                "rename one of them"
             )
     if not names:
         raise SchemaError("the table has no columns")
@@ -218,11 +236,12 @@ def rows_at(data: Any, indices: Any) -> Any:
 def stacked(top: Any, below: Any) -> Any:
     """Put the rows of one frame below those of another of its kind and columns, renumbered.
 
-    ``top`` may be sparse; then so is the result.
+    Columns of ``top`` may be sparse; then so are those of the result.
     """
-    parts = [nw.from_native(part, eager_only=True) for part in (dense(top), below)]
+    parts = [nw.from_native(_dense(part), eager_only=True) for part in (top, below)]
     full = _renumbered(nw.concat(parts, how="vertical").to_native())
-    return full.astype(top.dtypes) if hasattr(top, "sparse") else full
+    sparse = _sparse_columns(top)
+    return full.astype(sparse) if sparse else full
 
 
 def with_flags(frame: Any, name: str, flags: Any) -> Any:
@@ -232,9 +251,16 @@ def with_flags(frame: Any, name: str, flags: Any) -> Any:
     return narwhal.with_columns(column).to_native()
 
 
-def dense(frame: Any) -> Any:
-    """Return a frame of pandas whose columns are all sparse as one of plain columns."""
-    return frame.sparse.to_dense() if hasattr(frame, "sparse") else frame
+def _sparse_columns(frame: Any) -> dict[Any, Any]:
+    """Return the dtypes of the sparse columns of a frame of pandas, by label."""
+    if not nw.dependencies.is_pandas_dataframe(frame):
+        return {}
+    return {label: dtype for label, dtype in frame.dtypes.items() if hasattr(dtype, "fill_value")}
+
+
+def _dense(frame: Any) -> Any:
+    sparse = _sparse_columns(frame)
+    return frame.astype({k: d.subtype for k, d in sparse.items()}) if sparse else frame
 
 
 def _renumbered(data: Any) -> Any:
@@ -246,7 +272,9 @@ def _column_to_arrow(name: str, series: nw.Series[Any]) -> pa.ChunkedArray:
         return series.to_native()  # in its chunks, whose dictionaries may differ
     native = series.to_native()
     try:
-        if hasattr(native, "cat") and series.implementation.value == "pandas":
+        if hasattr(native.dtype, "fill_value"):  # sparse: only pandas has such columns
+            series = nw.from_native(native.sparse.to_dense(), series_only=True)
+        elif hasattr(native, "cat") and series.implementation.value == "pandas":
             native = native.cat.rename_categories(_text_levels(native.cat.categories))
             series = nw.from_native(native, series_only=True)
         array = series.to_arrow()

@@ -7,7 +7,7 @@ same file; what SDV has no key for is under ``tabseed`` inside a column.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
@@ -23,6 +23,7 @@ from tabseed.table.display import (
     counted,
     shortened,
 )
+from tabseed.table.labels import name_of
 
 Kind = Literal[
     "continuous", "integer", "boolean", "categorical", "ordinal", "datetime", "id", "text"
@@ -154,12 +155,14 @@ class Schema:
     def __len__(self) -> int:
         return len(self.columns)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._index
+    def __contains__(self, label: object) -> bool:
+        return name_of(label) in self._index
 
-    def __getitem__(self, name: str) -> Column:
-        if not isinstance(name, str):
-            raise SchemaError(f"the name of a column is text, got {printable(repr(name))}")
+    def __getitem__(self, label: Hashable) -> Column:
+        """Return a column by its name, or by the label of pandas that has this text."""
+        if not isinstance(label, Hashable):
+            raise SchemaError(f"the name of a column is text, got {printable(repr(label))}")
+        name = name_of(label)
         if name not in self._index:
             close = get_close_matches(name, self.names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""

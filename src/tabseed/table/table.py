@@ -66,7 +66,7 @@ class Table:
         cls,
         frame: Frame,
         schema: Schema | None = None,
-        kinds: Mapping[str, str] | None = None,
+        kinds: Mapping[Any, str] | None = None,
     ) -> Table:
         """Make a table from a pandas, polars or pyarrow frame; return a Table as it is.
 
@@ -139,9 +139,9 @@ class Table:
         milliseconds) before 1684 and after 2255. SchemaError for a column that is not numeric.
         """
         column = self.schema[name]
-        if name not in self._read or column.kind not in NUMERIC:  # reading raises for others
-            self._remember(name, read_numbers(column, self._arrow[name]))
-        return self._read[name]
+        if column.name not in self._read or column.kind not in NUMERIC:  # reading raises for others
+            self._remember(column.name, read_numbers(column, self._arrow[column.name]))
+        return self._read[column.name]
 
     def codes(self, name: str) -> Codes:
         """Return a discrete column as int64 (n,): index among its categories, MISSING or UNSEEN.
@@ -149,9 +149,9 @@ class Table:
         The array is read-only. SchemaError for a column that is not discrete.
         """
         column = self.schema[name]
-        if name not in self._read or column.kind not in DISCRETE:  # reading raises for others
-            self._remember(name, read_codes(column, self._arrow[name]))
-        return self._read[name]
+        if column.name not in self._read or column.kind not in DISCRETE:  # reading raises
+            self._remember(column.name, read_codes(column, self._arrow[column.name]))
+        return self._read[column.name]
 
     def cells(self, name: str) -> Numbers | Codes:
         """Return a modelled column by :meth:`numbers` or :meth:`codes`, as suits its kind."""
@@ -163,7 +163,7 @@ class Table:
 
     def values(self, name: str) -> list[Any]:
         """Return a column as Python values (for messages and reports)."""
-        return list(self._arrow[name].to_pylist())
+        return list(self._arrow[self.schema[name].name].to_pylist())
 
     def take(self, rows: NDArray[np.int64] | Sequence[int]) -> Table:
         """Return the rows of these indices, in this order."""

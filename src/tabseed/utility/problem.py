@@ -51,6 +51,7 @@ class Problem:
     @classmethod
     def of(cls, table: Table, target: str) -> Self:
         """Return the problem of a table of real training rows; SchemaError if there is none."""
+        target = table.schema[target].name
         task = task_of(table.schema, target)
         labels = features_and_labels(table, target)[1]
         if len(labels) and bool((labels == labels[0]).all()):

@@ -280,6 +280,7 @@ def assess_utility(
     """
     stream = seed_sequence(random_state)
     real = Table.from_frame(train)
+    target = real.schema[target].name
     modelled = real.schema.modelled
     tables = [conform(frame, modelled, "synthetic") for frame in as_list(synthetic)]
     held_out = conform(holdout, real.schema.modelled, "holdout")
