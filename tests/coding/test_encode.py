@@ -186,6 +186,17 @@ def test_a_number_between_atoms_takes_the_nearest_atom() -> None:
     assert encoder.layout_.cells(x)[0].tolist() == [0, 2, 0, 3]
 
 
+def test_coded_numbers_keep_their_order_and_new_ones_take_the_nearest() -> None:
+    grades = [1, 2, 2, 3, 9] * 8
+    _, encoder, _ = fitted(grade=grades)
+    block = encoder.layout_.blocks[0]
+    assert block.ordered and not block.numeric and block.atoms.tolist() == [0, 1, 2, 3]
+    x = encoder.transform(Table.from_frame(pa.table({"grade": [7, 5, 0, 3]}), encoder.schema_))
+    assert encoder.inverse_transform(x).values("grade") == [9, 3, 1, 3]
+    scores = encoder.layout_.scores(encoder.transform(table(grade=grades)))[:5, 0]
+    assert scores[0] < scores[1] == scores[2] < scores[3] < scores[4]
+
+
 def test_columns_of_the_wrong_table_are_named() -> None:
     _, encoder, _ = fitted(x=[1.5, 2.5], c=["a", "b"])
     with pytest.raises(SchemaError, match="column 'c' is missing; the table has 'x'"):

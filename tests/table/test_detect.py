@@ -13,7 +13,7 @@ import pytest
 
 from helpers.schemas import one_line
 from tabseed.errors import SchemaError
-from tabseed.table import Table
+from tabseed.table import MISSING, UNSEEN, Table
 from tabseed.table.schema import Column, Schema
 
 N = 40  # enough rows to tell ids and free text from categories
@@ -200,3 +200,40 @@ def test_dates_before_nanoseconds_begin(frame) -> None:
     columns = {"d": table.numbers("d")}
     back = Table.from_columns(table.schema, table.frame_kind, columns)
     assert back.values("d") == table.values("d")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1, 2] * 20,
+        [1, 2, 3, 2, 1] * 12,
+        [0, 1, 2, 3, 4] * 8,
+        [1, 2, 3, 99] * 15,  # with a code for "unknown"
+        [-1, 0, 2] * 20,
+        [10, 20, 30] * 20,
+        [3, 1, 2, 2],  # few rows, numbered from 1
+        [None, *([1.0, 2.0] * 20)],  # whole numbers with gaps, as a CSV has them
+    ],
+)
+@pytest.mark.parametrize("shuffle", [0, 1])
+def test_few_whole_numbers_are_codes_in_order(values, shuffle) -> None:
+    values = np.random.default_rng(shuffle).permutation(np.array(values, dtype=object)).tolist()
+    column = Table.from_frame(pa.table({"grade": values})).schema["grade"]
+    assert column.kind == "ordinal" and column.coded
+    assert column.categories == tuple(sorted({v for v in values if v is not None}))
+
+
+def test_quantities_with_few_values_stay_numbers() -> None:
+    rng = np.random.default_rng(0)
+    gains = np.where(rng.random(300) < 0.93, 0, rng.integers(1, 90, 300) * 113)
+    for values in (rng.integers(18, 60, 57), np.arange(20), gains, [7, 7, 7], [170, 180]):
+        column = Table.from_frame(pa.table({"x": values})).schema["x"]
+        assert column.kind in ("integer", "id"), column
+    assert Table.from_frame(pa.table({"x": [0, 1] * 9})).schema["x"].kind == "boolean"
+
+
+def test_codes_read_as_numbers_keep_levels_that_the_schema_does_not_know() -> None:
+    table = Table.from_frame(pa.table({"grade": [1, 2, 4] * 9}))
+    other = Table.from_frame(pa.table({"grade": [4, 3, None, 1]}), schema=table.schema)
+    assert np.array_equal(other.numbers("grade"), [4, 3, np.nan, 1], equal_nan=True)
+    assert other.codes("grade").tolist() == [2, UNSEEN, MISSING, 0]

@@ -258,7 +258,8 @@ def permutation_weights(
         else:
             codes = table.codes(column.name)
             columns.append(np.where(codes == MISSING, np.nan, codes))
-        categorical.append(column.kind in DISCRETE and len(column.categories) <= MOST_LEVELS)
+        unordered = column.kind in DISCRETE and column.kind != "ordinal"
+        categorical.append(unordered and len(column.categories) <= MOST_LEVELS)
     x = np.column_stack(columns)
     classes = table.schema[target].kind in DISCRETE
     y = table.codes(target) if classes else table.numbers(target)

@@ -38,11 +38,17 @@ class Block:
     scale: float
     parent: int = -1  # index of the block that determines this one; -1: none
     parent_cells: np.ndarray | None = None  # (cells of parent,) cell here for each of its cells
+    ranked: bool = False  # whether the category codes are in an order that means something
 
     @property
     def n_cells(self) -> int:
         """K_j, the number of cells."""
         return len(self.atoms) + len(self.knots) + bool(len(self.group)) + self.missing
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the values have an order: numbers, or codes of an ordinal column."""
+        return self.numeric or self.ranked
 
     @property
     def cells(self) -> slice:
@@ -69,13 +75,20 @@ class Block:
             interval = np.searchsorted(self.knots[1:, 0], values[between], side="right")
             cell[between] = n_atoms + interval
         elif self.numeric and n_atoms:
-            between = (cell < 0) & ~np.isnan(values)  # numbers between atoms take the nearest atom
-            cell[between] = np.abs(values[between, None] - self.atoms).argmin(axis=1)
+            between = (cell < 0) & ~np.isnan(values)
+            cell[between] = self._nearest(values[between])
         if len(self.group):
             cell[np.isin(values, self.group)] = n_atoms + n_knots
         if self.missing:
             cell[np.isnan(values)] = self.n_cells - 1
         return cell
+
+    def nearest_atom(self, values: np.ndarray) -> np.ndarray:
+        """Return the atom (n,) nearest to each number, the smaller of two at one distance."""
+        return np.asarray(self.atoms[self._nearest(values)])
+
+    def _nearest(self, values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.abs(values[:, None] - self.atoms).argmin(axis=1))
 
     def draw(self, cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw values (n,) inside the given cells (n,), NaN where missing."""
@@ -125,14 +138,19 @@ _NONE = np.empty(0)
 _NO_KNOTS = np.empty((0, KNOTS))
 
 
-def category_block(name: str, start: int, codes: np.ndarray) -> Block:
-    """Make a block with a cell for each category seen; the rarest beyond MAX_LEVELS share one."""
+def category_block(name: str, start: int, codes: np.ndarray, *, ranked: bool = False) -> Block:
+    """Make a block with a cell for each category seen; the rarest beyond MAX_LEVELS share one.
+
+    ``ranked`` codes keep their order, unless some of them share a cell.
+    """
     if (codes == UNSEEN).any():
         row = int(np.flatnonzero(codes == UNSEEN)[0])
         raise SchemaError(
             f"column {name!r}, row {row + 1}: the value is not among the schema's categories"
         )
-    seen, counts = np.unique(codes[codes >= 0], return_counts=True)
+    present = codes[codes >= 0]
+    seen, counts = np.unique(present, return_counts=True)
+    ranked = ranked and 0 < len(seen) <= MAX_LEVELS
     rare = np.zeros(len(seen), bool)
     if len(seen) > MAX_LEVELS:
         rare[np.argsort(-counts, kind="stable")[MAX_LEVELS - 1 :]] = True
@@ -148,8 +166,9 @@ def category_block(name: str, start: int, codes: np.ndarray) -> Block:
         step=0.0,
         origin=0.0,
         decimals=0,
-        location=0.0,
-        scale=1.0,
+        location=float(present.mean()) if ranked else 0.0,
+        scale=(float(present.std()) or 1.0) if ranked else 1.0,
+        ranked=ranked,
     )
 
 

@@ -73,8 +73,8 @@ class Layout:
         return cells
 
     def scores(self, x: np.ndarray) -> np.ndarray:
-        """Return normal scores of the free numeric columns, (n, number of them)."""
-        columns = [b.score(self.values(b, x)) for b in self.free if b.numeric]
+        """Return normal scores of the free ordered columns, (n, number of them)."""
+        columns = [b.score(self.values(b, x)) for b in self.free if b.ordered]
         return np.column_stack(columns) if columns else np.empty((len(x), 0))
 
     @staticmethod
@@ -172,8 +172,8 @@ class TableEncoder(BaseEstimator):
     dependencies_ : list of (column, determined by column)
 
     Of values not in the training rows, a number outside their range is encoded as it is, in the
-    first or last interval; a category, or a missing cell in a column that had none, is a
-    ``SchemaError``.
+    first or last interval, a coded number (ordinal) as the nearest level; a category, or a missing
+    cell in a column that had none, is a ``SchemaError``.
 
     Examples
     --------
@@ -215,7 +215,8 @@ class TableEncoder(BaseEstimator):
                 values, dates = table.numbers(column.name), column.kind == "datetime"
                 block = number_block(column.name, start, values, n_intervals, dates=dates)
             else:
-                block = category_block(column.name, start, table.codes(column.name))
+                codes, ranked = table.codes(column.name), column.kind == "ordinal"
+                block = category_block(column.name, start, codes, ranked=ranked)
             blocks.append(block)
             start += 1 + block.n_cells
         self.schema_, self.frame_kind_ = schema, table.frame_kind
@@ -238,8 +239,7 @@ class TableEncoder(BaseEstimator):
             if block.numeric:
                 value = table.numbers(block.name)
             else:
-                codes = table.codes(block.name)
-                value = np.where(codes == MISSING, np.nan, codes)
+                value = _category_codes(table, block)
             cell, missing = block.cell_of(value), np.isnan(value)
             why = "missing, but no cell of this column was missing in training"
             self._refuse(table, block, (cell < 0) & missing, why)
@@ -306,6 +306,24 @@ class TableEncoder(BaseEstimator):
             raise SchemaError("the encoder's columns are not those of the schema")
         encoder.frame_kind_ = FrameKind.from_dict(state["frame"])
         return encoder
+
+
+def _category_codes(table: Table, block: Block) -> np.ndarray:
+    """Return the codes (n,) of a discrete column, NaN where missing.
+
+    A coded number that training did not see takes the nearest level that it saw: number 6 of a
+    scale that ran from 1 to 5 in the training rows is encoded as 5, as numbers out of range are.
+    """
+    codes = table.codes(block.name)
+    value = np.where(codes == MISSING, np.nan, codes)
+    column = table.schema[block.name]
+    if block.ranked and column.coded:
+        new = np.flatnonzero((codes != MISSING) & ~np.isin(codes, block.atoms))
+        if len(new):
+            levels = np.array(column.categories, dtype=float)[block.atoms.astype(int)]
+            far = np.abs(table.numbers(block.name)[new, None] - levels)
+            value[new] = block.atoms[far.argmin(axis=1)]
+    return value
 
 
 def _with_parents(layout: Layout, x: np.ndarray) -> tuple[Block, ...]:

@@ -17,9 +17,10 @@ HALF = np.sqrt(0.5)  # puts two different categories at distance 1
 class Features(BaseEstimator):
     """Turn rows into points (n, w), finite float64; the fitted rows give the scale and the levels.
 
-    Numbers are standardised. A category becomes indicators times sqrt(1/2), so that two rows that
-    differ in it are at distance 1; a level not seen in fitting is 0 in all indicators. A missing
-    number takes the mean, and a column that had missing cells gets an indicator for them; a
+    Numbers are standardised; so are coded numbers (ordinal levels 1, 2, 3). A category becomes
+    indicators times sqrt(1/2), so that two rows that differ in it are at distance 1; a level not
+    seen in fitting is 0 in all indicators. A missing number takes the mean, and a column that had
+    missing cells gets an indicator for them; a
     missing category is a level. Constant columns, ids and free text carry no information and are
     left out. In a plain array all columns are numbers.
 
@@ -76,8 +77,9 @@ class Features(BaseEstimator):
         if self.schema_ is None:
             return _numbers(rows), []
         table = Table.from_frame(rows, schema=self.schema_)
-        numbers = [table.numbers(c.name) for c in self.schema_ if c.kind in NUMERIC]
-        levels = [table.codes(c.name) for c in self.schema_ if c.kind not in NUMERIC]
+        is_number = {c.name: c.kind in NUMERIC or c.coded for c in self.schema_}
+        numbers = [table.numbers(name) for name, number in is_number.items() if number]
+        levels = [table.codes(name) for name, number in is_number.items() if not number]
         return np.column_stack([np.empty((len(table), 0)), *numbers]), levels
 
 

@@ -324,8 +324,9 @@ class GaussianCopula(Generator):
         layout, margins = self.encoder_.layout_, {}
         for k, block in enumerate(layout.free):
             value = layout.values(block, x)
-            ordered = block.numeric or self.encoder_.schema_[block.name].kind == "ordinal"
-            if ordered and np.nanmin(value, initial=np.inf) < np.nanmax(value, initial=-np.inf):
+            if block.ordered and np.nanmin(value, initial=np.inf) < np.nanmax(
+                value, initial=-np.inf
+            ):
                 margins[k] = number_margin(block, value)
         rest = [k for k in range(len(cells)) if k not in margins]
         counts = [np.sort(np.bincount(cells[k]))[::-1] for k in rest]

@@ -99,7 +99,7 @@ class SMOTE(Generator):
         for j, block in enumerate(layout.blocks):
             if block.parent >= 0:
                 continue
-            if block.numeric:
+            if block.ordered:
                 values[j] = between(block, rows[base, j], rows[partner, j], weight)
             else:
                 values[j] = rows[self._voters(rows[:, j], near, rng), j]
@@ -164,7 +164,7 @@ def mixed_coordinates(layout: Layout, rows: np.ndarray) -> np.ndarray:
     for block, value in zip(layout.blocks, rows.T, strict=True):
         if block.parent >= 0:
             continue
-        if block.numeric:
+        if block.ordered:
             numbers.append(np.nan_to_num((value - block.location) / block.scale))
             if block.missing:
                 levels.append(np.column_stack([np.isnan(value), ~np.isnan(value)]))
@@ -182,5 +182,5 @@ def between(block: Block, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> n
     value = block.snap(np.where(np.isnan(y), x, x + weight * (y - x)))
     if block.is_discrete and len(block.atoms):
         known = ~np.isnan(value)
-        value[known] = block.atoms[block.cell_of(value[known])]
+        value[known] = block.nearest_atom(value[known])
     return value

@@ -50,7 +50,8 @@ class JudgeEncoder:
         categorical: list[bool] = []
         mlp: list[np.ndarray] = []
         for column in real.schema:
-            if column.kind in NUMERIC:
+            is_number = column.kind in NUMERIC or column.coded
+            if is_number:
                 numbers = [real.numbers(column.name), synthetic.numbers(column.name)]
                 cells = self._numbers(*merge_close(numbers))
                 trees.append(cells)
@@ -59,7 +60,7 @@ class JudgeEncoder:
                 codes = np.concatenate(pooled_codes([real, synthetic], column.name))
                 trees.append(_tree_codes(codes))
                 mlp.extend(_one_hot(codes))
-            categorical.append(column.kind not in NUMERIC)
+            categorical.append(not is_number)
         n = len(real) + len(synthetic)
         dense = np.column_stack(mlp) if mlp else np.zeros((n, 1))
         return JudgeInputs(np.column_stack(trees), np.array(categorical), dense)

@@ -242,7 +242,7 @@ def _numbers(method: str, real: Table, synthetic: Table) -> np.ndarray:
     """Return the pooled rows as standard scores, without columns of one value."""
     columns = []
     for column in real.schema:
-        if column.kind not in NUMERIC:
+        if column.kind not in NUMERIC and not column.coded:
             raise SchemaError(
                 f"column {column.name!r} is {column.kind}: method {method!r} takes numbers only; "
                 "use 'classifier'"

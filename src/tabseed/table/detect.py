@@ -12,6 +12,7 @@ from tabseed.errors import SchemaError
 from tabseed.table.schema import DISCRETE, Category, Column, Kind
 
 MAX_EXACT_INTEGER = 2**53  # beyond it, neighbouring integers share one float64
+MAX_CODES = 20  # whole numbers of more values are quantities
 MIN_ROWS_FOR_ID = 20  # with fewer rows, all-distinct values say nothing
 ID_NAME = re.compile(  # patient_id, patientId, but not paid
     r"(?i:(^|[\W_])(id|uuid|guid|key|index|nbr|rownames?|unnamed:? ?0?)$)|(?<=[a-z])I[dD]$"
@@ -124,9 +125,7 @@ def _detect_integer(name: str, present: pa.ChunkedArray) -> Column:
         return Column(name, "id", f"{share} distinct, and named like an id: left out")
     if max(abs(low.as_py()), abs(high.as_py())) > MAX_EXACT_INTEGER:
         return Column(name, "id", "numbers beyond 2^53, too long to be quantities: left out")
-    if {low.as_py(), high.as_py()} == {0, 1} and n_distinct == 2:
-        return Column(name, "boolean", "whole numbers 0 and 1 only", (0, 1))
-    return Column(name, "integer", f"whole numbers, {n_distinct} distinct")
+    return _few_or_integer(name, present, "whole numbers")
 
 
 def _detect_real(name: str, present: pa.ChunkedArray, *, has_missing: bool) -> Column:
@@ -135,10 +134,33 @@ def _detect_real(name: str, present: pa.ChunkedArray, *, has_missing: bool) -> C
     numbers = present.cast(pa.float64()).to_numpy()
     if np.array_equal(numbers, np.round(numbers)) and np.abs(numbers).max() <= MAX_EXACT_INTEGER:
         why = "whole numbers with missing cells" if has_missing else "whole numbers stored as reals"
-        if set(np.unique(numbers)) == {0.0, 1.0}:
-            return Column(name, "boolean", f"{why}, 0 and 1 only", (0.0, 1.0))
-        return Column(name, "integer", why)
+        return _few_or_integer(name, pa.chunked_array([numbers + 0.0]), why)
     return Column(name, "continuous", f"real numbers, {len(np.unique(numbers))} distinct")
+
+
+def _few_or_integer(name: str, present: pa.ChunkedArray, why: str) -> Column:
+    counts = pc.value_counts(present)
+    levels, sizes = (counts.field(k).to_numpy(zero_copy_only=False) for k in (0, 1))
+    categories = tuple(np.sort(levels).tolist())
+    if categories in ((0, 1), (0.0, 1.0)):
+        return Column(name, "boolean", f"{why}, 0 and 1 only", categories)
+    if are_codes(levels, sizes):
+        return Column(name, "ordinal", f"{why}, {len(levels)} values that repeat", categories)
+    return Column(name, "integer", f"{why}, {len(levels)} distinct")
+
+
+def are_codes(levels: np.ndarray, counts: np.ndarray) -> bool:
+    """Return whether distinct whole numbers (d,), in so many rows (d,) each, are codes of classes.
+
+    They are if there are at most MAX_CODES, fewer than rows, and either half of them are in d/2
+    rows or more, or they number at most ten classes from 0 or from 1. Quantities of few rows
+    (ages, amounts) have more values, most of them in one or two rows.
+    """
+    d = len(levels)
+    if not 1 < d <= MAX_CODES or d >= counts.sum():
+        return False
+    numbered = d <= 10 and levels.min() in (0, 1) and np.ptp(levels) == d - 1
+    return bool(numbered or np.median(counts) >= max(2, d / 2))
 
 
 def _detect_text(name: str, present: pa.ChunkedArray) -> Column:

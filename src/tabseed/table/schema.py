@@ -70,6 +70,15 @@ class Column:
                 "written; give one such as %d/%m/%Y or %Y-%m-%d %H:%M:%S"
             )
 
+    @property
+    def coded(self) -> bool:
+        """Whether the column is ordinal and its levels are numbers (1, 2, 3), not texts."""
+        return (
+            self.kind == "ordinal"
+            and len(self.categories) > 0
+            and all(isinstance(c, int | float) and not isinstance(c, bool) for c in self.categories)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the column as SDV writes it, with tabseed's own entries under ``tabseed``."""
         entry: dict[str, Any] = {"sdtype": _SDTYPE_OF.get(self.kind, self.kind)}

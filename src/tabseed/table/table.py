@@ -7,6 +7,7 @@ kind that came in, with its dtypes (:mod:`tabseed.table.frames`; no other module
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,9 +137,14 @@ class Table:
 
         Datetimes are microseconds since 1970 (UTC); anything finer is cut off, and so is anything
         beyond the 53 bits of a float: digits of long decimals, and single microseconds (not
-        milliseconds) before 1684 and after 2255. SchemaError for a column that is not numeric.
+        milliseconds) before 1684 and after 2255. An ordinal column of coded numbers
+        (:attr:`Column.coded <tabseed.table.schema.Column.coded>`) is read as these, levels that its
+        schema does not know included. SchemaError for any other column.
         """
         column = self.schema[name]
+        if column.coded:
+            number = replace(column, kind="continuous")
+            return read_numbers(number, self._arrow[column.name])
         if column.name not in self._read or column.kind not in NUMERIC:  # reading raises for others
             self._remember(column.name, read_numbers(column, self._arrow[column.name]))
         return self._read[column.name]

@@ -20,6 +20,7 @@ from helpers.responses import SMOOTH, frame, uneven
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, SchemaError, TabseedError
 from tabseed.generators.two_stage.feature_response import FeatureResponse, encoder_of
+from tabseed.table.schema import Schema
 from tabseed.testing.tables import example_table
 
 # --- the target, and columns that follow others -------------------------------------------------
@@ -39,8 +40,9 @@ def test_the_last_column_is_the_target_if_none_is_named() -> None:
 def test_a_target_alone_has_its_own_law(tmp_path) -> None:
     y = np.array([0.0] * 60 + [1.0] * 30 + [5.0] * 10)
     for columns in ({}, {"k": np.full(100, 3)}):
-        for values, mean in ((y, 0.8), (y.astype(str), [0.6, 0.3, 0.1])):
-            model = FeatureResponse(random_state=0).fit(pa.table({**columns, "y": values}))
+        for values, kind in ((y, "integer"), (y, "ordinal"), (y.astype(str), "categorical")):
+            table = ts.Table.from_frame(pa.table({**columns, "y": values}), kinds={"y": kind})
+            model = FeatureResponse(random_state=0).fit(table)
             synthetic = np.array(model.sample(4_000)["y"].to_pylist())
             for value, share in zip(np.unique(values), (0.6, 0.3, 0.1), strict=True):
                 assert (
@@ -48,6 +50,7 @@ def test_a_target_alone_has_its_own_law(tmp_path) -> None:
                     < 5 * (share * (1 - share) / 4_000) ** 0.5
                 )
             rows = pa.table({**columns, "y": values}).slice(0, 2)
+            mean = 0.8 if kind == "integer" else [0.6, 0.3, 0.1]
             assert np.allclose(model.response_mean(rows), mean)
             model.save(tmp_path / "m", force=True)
             assert ts.load(tmp_path / "m").sample(50).equals(model.sample(50))
@@ -58,19 +61,21 @@ def test_dependencies_hold_for_any_target() -> None:
     code = rng.integers(0, 6, 120)
     name = np.array(["zero", "one", "two", "three", "four", "five"])[code]
     table = pa.table({"code": code, "name": name, "x": rng.normal(size=120) + code})
+    table = ts.Table.from_frame(table, kinds={"code": "integer"})
     names = dict(zip(code.tolist(), name.tolist(), strict=True))
     for target in ("code", "name", "x"):
         model = FeatureResponse(SMOOTH, random_state=0).fit(table, target=target)
         rows = model.sample(400).to_pylist()
         assert all(names[row["code"]] == row["name"] for row in rows)
     model = FeatureResponse(SMOOTH, random_state=0).fit(table, target="name")
-    at = table.slice(0, 7)
+    at = table.take(range(7))
     assert model.sample_response(at).tolist() == name[:7].tolist()
     eta = model.response_mean(at)
     assert [model.classes_[k] for k in eta.argmax(axis=1)] == name[:7].tolist()
     assert ((eta == 0) | (eta == 1)).all()
     model = FeatureResponse(SMOOTH, random_state=0)
-    model.fit(table.select(["name", "code", "x"]), target="code")
+    order = Schema(tuple(table.schema[c] for c in ("name", "code", "x")))
+    model.fit(table.select(order), target="code")
     assert np.array_equal(model.response_mean(at), code[:7])
     with pytest.raises(SchemaError, match="'name', row 1: not seen"):
         model.sample_response(pa.table({"name": ["seven"], "x": [0.0]}))

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsRegressor
 
+import tabseed as ts
 from helpers.responses import SMOOTH, frame, uneven
 from tabseed.generators.two_stage.feature_response import FeatureResponse
 from tabseed.generators.two_stage.laws import calibrated, on_grid
@@ -98,7 +99,8 @@ def test_response_mean_is_the_mean_of_what_is_drawn(kind) -> None:
     rng = np.random.default_rng(1)
     x = rng.uniform(-2, 2, 200)
     y = rng.poisson(np.exp(x)) * 3
-    model = FeatureResponse(SMOOTH, "linear", kind, random_state=0).fit(frame(x, y=y))
+    table = ts.Table.from_frame(frame(x, y=y), kinds={"y": "integer"})  # few values, but counts
+    model = FeatureResponse(SMOOTH, "linear", kind, random_state=0).fit(table)
     at = np.repeat([-1.9, -1.0, 0.0, 1.0, 1.9], 40_000)
     responses = model.sample_response(frame(at), random_state=3).reshape(5, -1)
     assert (responses % 3 == 0).all() and responses.min() >= 0 and responses.max() <= y.max()

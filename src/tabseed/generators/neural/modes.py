@@ -199,7 +199,7 @@ class ModeCoding:
         for column in self.columns:
             block = column.block
             level = hot[:, column.levels].argmax(axis=1)
-            if not block.numeric:
+            if not block.ordered:
                 continue
             n_atoms, k = len(block.atoms), len(column.means)
             values = np.full(len(hot), np.nan)

@@ -47,7 +47,7 @@ def _curves(layout: Layout) -> np.ndarray:
     """
     rows, at = [], 0
     for block in layout.free:
-        if block.numeric and len(block.atoms) + len(block.knots) > 1:
+        if block.ordered and len(block.atoms) + len(block.knots) > 1:
             middle = np.concatenate([block.atoms, block.knots.mean(axis=1)])
             score = block.score(middle)
             score = (score - score.mean()) / (score.std() or 1.0)
@@ -74,7 +74,7 @@ class CellNetwork(VariationalNetwork):
         self.noise_width = self.latent_dim = latent_dim
         self.hidden_dim = hidden_dim
         self.n_cells = len(layout.cell_indices)
-        self.n_scores = sum(b.numeric for b in layout.free)
+        self.n_scores = sum(b.ordered for b in layout.free)
         block = layout.cell_block
         self.member = torch.zeros(self.n_cells, len(layout.free))
         self.member[torch.arange(self.n_cells), torch.from_numpy(block)] = 1.0

@@ -328,7 +328,7 @@ class _OutOfBag:
                 others = pairs - np.log(self._probability(column, chosen[column]))
                 peak = np.maximum.reduceat(others, self.starts)
                 share = np.exp(others - np.repeat(peak, self.counts))
-                widths = BANDWIDTHS if block.numeric else (0.0,)
+                widths = BANDWIDTHS if block.ordered else (0.0,)
                 scores = {
                     (h, s): np.log(
                         np.add.reduceat(share * self._probability(column, (h, s)), self.starts)

@@ -124,7 +124,7 @@ class Trees:
 
 def cell_positions(block: Block) -> np.ndarray:
     """Return the position of each cell of a column, (K,): missing first, then numbers by size."""
-    if not block.numeric:
+    if not block.ordered:
         return np.arange(block.n_cells)
     middle = block.knots[:, KNOTS // 2]
     value = np.concatenate([block.atoms, middle, np.full(int(block.missing), -np.inf)])
@@ -149,7 +149,7 @@ class Axis:
         count only for themselves.
         """
         margin = np.bincount(column, minlength=block.n_cells) / len(column)
-        if not block.numeric or bandwidth == 0:
+        if not block.ordered or bandwidth == 0:
             return cls(margin, None, prior)
         rank = np.cumsum(margin) - margin / 2
         kernel = margin * np.exp(-0.5 * ((rank[:, None] - rank) / bandwidth) ** 2)

@@ -62,7 +62,7 @@ class Rows:
         columns, at = np.empty((self.n, len(before)), np.float32), 0
         for k, i in enumerate(before):
             levels = self.levels[i]
-            if levels.block.numeric:
+            if levels.block.ordered:
                 columns[:, k] = self.position[i]
             else:
                 columns[:, k] = contrasts[tree, at + self.level[i]]
@@ -81,7 +81,7 @@ def targets(
     The weights give the contrast by which categories are ordered as predictors; for a number they
     are all equal, so that the contrast is its mean rank.
     """
-    if not levels.block.numeric:
+    if not levels.block.ordered:
         if levels.size <= MAX_TARGETS:
             y = np.eye(levels.size)[level][:, levels.size == 2 :]
         else:
@@ -199,7 +199,7 @@ def _contrasts(
     score = weight * (score - weight @ score / weight.sum())
     means = [np.empty(0)]
     for i in before:
-        if not rows.levels[i].block.numeric:
+        if not rows.levels[i].block.ordered:
             level, size = rows.level[i], rows.levels[i].size
             count = np.bincount(level, weight, size)
             means.append(np.bincount(level, score, size) / (count + 1))
@@ -265,7 +265,7 @@ class Forest:
         """Raise ValueError for arrays that do not fit together or a walk that does not end."""
         nodes, inner = len(self.feature), self.feature >= 0
         after = np.arange(nodes)[inner]
-        n_levels = sum(levels[i].size for i in before if not levels[i].block.numeric)
+        n_levels = sum(levels[i].size for i in before if not levels[i].block.ordered)
         sound = (
             self.predictors.tolist() == list(before)
             and self.contrasts.shape == (len(self.roots), n_levels)

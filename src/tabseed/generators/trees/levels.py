@@ -29,7 +29,7 @@ class Levels:
         self.high = block.knots[:, 1:].ravel()
         self.size = self.n_atoms + self.n_parts + bool(len(block.group)) + block.missing
         self.rank = np.arange(self.size)
-        if block.numeric:
+        if block.ordered:
             middle = np.concatenate([block.atoms, (self.low + self.high) / 2])
             self.rank[np.argsort(middle, kind="stable")] = np.arange(len(middle))
             self.rank[len(middle) :] = -1
