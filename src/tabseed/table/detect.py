@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError
+from tabseed.table.codes import named_code, row_counter, unnamed_code
+from tabseed.table.column_names import numbering
 from tabseed.table.schema import DISCRETE, Category, Column, Kind
 
 MAX_EXACT_INTEGER = 2**53  # beyond it, neighbouring integers share one float64
@@ -114,27 +116,49 @@ def _category_order(value: Category) -> tuple[bool, Category]:
 
 
 def _detect_integer(name: str, present: pa.ChunkedArray) -> Column:
-    low, high = pc.min_max(present).values()
-    n_distinct = pc.count_distinct(present).as_py()
-    if n_distinct == len(present) >= MIN_ROWS_FOR_ID:
-        array = present.to_numpy()
-        if np.all(np.diff(array) == 1):
-            return Column(name, "id", "counts the rows one by one: left out")
-    if len(present) >= MIN_ROWS_FOR_ID and 2 * n_distinct > len(present) and ID_NAME.search(name):
-        share = "all" if n_distinct == len(present) else f"{n_distinct} of {len(present)}"
-        return Column(name, "id", f"{share} distinct, and named like an id: left out")
-    if max(abs(low.as_py()), abs(high.as_py())) > MAX_EXACT_INTEGER:
+    low, high = (end.as_py() for end in pc.min_max(present).values())
+    if max(abs(low), abs(high)) > MAX_EXACT_INTEGER:
         return Column(name, "id", "numbers beyond 2^53, too long to be quantities: left out")
-    return _few_or_integer(name, present, "whole numbers")
+    numbers = present.cast(pa.float64()).to_numpy()
+    code = _detect_code(name, present, numbers, counts=True)
+    return code or _few_or_integer(name, present, "whole numbers")
+
+
+def _detect_code(
+    name: str, present: pa.ChunkedArray, numbers: np.ndarray, *, counts: bool
+) -> Column | None:
+    """Return the column of numbers that are no quantities, or None.
+
+    ``counts``: whether the numbers are stored as whole, so that they may have been handed out.
+    """
+    distinct = np.unique(numbers)
+    if set(distinct) <= {0.0, 1.0}:
+        return None
+    found = row_counter(name, numbers) if counts else None
+    found = found or named_code(name, len(numbers), len(distinct), numbers)
+    found = found or (unnamed_code(name, numbers) if counts else None)
+    return _as_found(name, present, found) if found else None
+
+
+def _as_found(name: str, present: pa.ChunkedArray, found: tuple[Kind, str]) -> Column:
+    kind, reason = found
+    return Column(name, kind, reason, _categories(name, present) if kind in DISCRETE else ())
 
 
 def _detect_real(name: str, present: pa.ChunkedArray, *, has_missing: bool) -> Column:
     if pa.types.is_decimal(present.type):  # through text: Arrow's own cast is off by an ulp
         present = present.cast(pa.string())
-    numbers = present.cast(pa.float64()).to_numpy()
+    present = present.cast(pa.float64())
+    numbers = present.to_numpy()
     if np.array_equal(numbers, np.round(numbers)) and np.abs(numbers).max() <= MAX_EXACT_INTEGER:
         why = "whole numbers with missing cells" if has_missing else "whole numbers stored as reals"
-        return _few_or_integer(name, pa.chunked_array([numbers + 0.0]), why)
+        present = pa.chunked_array([numbers + 0.0])  # -0.0 is 0.0
+        code = _detect_code(name, present, numbers, counts=has_missing)
+        return code or _few_or_integer(name, present, why)
+    if np.array_equal(numbers, np.round(numbers, 2)) and numbering(name) == "code":  # ICD: 250.83
+        code = _detect_code(name, present, numbers, counts=False)
+        if code:
+            return code
     return Column(name, "continuous", f"real numbers, {len(np.unique(numbers))} distinct")
 
 
@@ -168,6 +192,9 @@ def _detect_text(name: str, present: pa.ChunkedArray) -> Column:
     formats = _fitting_formats(present)
     if len(formats) == 1:
         return Column(name, "datetime", f"all values read as {formats[0]}", (), formats[0])
+    found = named_code(name, n, n_distinct)
+    if found and (found[0] == "id" or _are_codes(present)):
+        return _as_found(name, present, found)
     note = f"; could be dates, in {len(formats)} ways ({' or '.join(formats)})" if formats else ""
     if n_distinct == n >= MIN_ROWS_FOR_ID:
         spaced = pc.any(pc.match_substring(present, " ")).as_py()
@@ -181,6 +208,12 @@ def _detect_text(name: str, present: pa.ChunkedArray) -> Column:
         f"{n_distinct} distinct text{'s' * (n_distinct != 1)}{note}",
         _categories(name, present),
     )
+
+
+def _are_codes(present: pa.ChunkedArray) -> bool:
+    """Say whether most texts are short, without blanks, and have digits."""
+    short = pc.match_substring_regex(pc.unique(present), r"^[^\s]{0,11}[0-9][^\s]{0,11}$")
+    return bool(pc.mean(short).as_py() > 0.5)
 
 
 def _fitting_formats(present: pa.ChunkedArray) -> list[str]:

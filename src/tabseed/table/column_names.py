@@ -1,0 +1,195 @@
+"""What the name of a column says about its cells: words of several languages.
+
+A name is only one sort of evidence: :mod:`tabseed.table.codes` and :mod:`tabseed.table.personal`
+weigh it against the cells.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Literal
+
+Numbering = Literal["person", "label", "counter", "code", "time", ""]
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# one of many of their kind; plurals ("patients", "visits") are counts and do not stand here
+PEOPLE = _set(
+    "patient patienten pat subject subjects person personen personal participant teilnehmer "
+    "proband probanden respondent volunteer donor customer kunde kunden client cliente member "
+    "mitglied mitglieds student matrikel employee mitarbeiter staff worker user nutzer benutzer "
+    "citizen resident household individual applicant candidate borrower passenger guest subscriber "
+    "policyholder victim parent child mother father baby paciente sujet sujeto persona personne "
+    "individu usuario utilisateur etudiant estudiante empleado employe salarie afiliado assure "
+    "versicherten versicherungs sozialversicherungs"
+)
+_SUBJECTS = _set(
+    "patient pat subject participant proband teilnehmer respondent paciente sujet sujeto"
+)
+_DOCUMENTS = _set(
+    "hospital clinic record chart file dossier historia expediente akte akten fall case encounter "
+    "stay episode admission account konto cuenta compte policy poliza licence license passport "
+    "pass ausweis card karten iban contract vertrags invoice rechnungs order auftrags transaction "
+    "booking ticket claim loan specimen sample proben registration registry study security "
+    "insurance tax steuer serial device social medical health horse animal dog cat "
+)
+_PERSON_NUMBERS = _set(
+    "mrn ssn nhs cpr bsn dni nie nif cnp pesel mbi pid uid ptid patid subjid usubjid "
+    "phone telephone telefon tel telefono mobile cellphone handy fax iban passport "
+    "aktenzeichen"
+)
+_IDENTIFIERS = _set("id ids identifier ident uuid guid key kennung identifiant identificador")
+_NUMBERS = _set("number nummer nr no nbr num numero")
+_COUNTS = _set("number num n no nb nbr count anzahl nombre numero cantidad zahl total")
+_CODES = _set(
+    "code codes codigo codice kode schlussel schluessel zip zipcode postal postcode plz "
+    "postleitzahl icd cpt drg hcpcs atc snomed loinc naics sic isco nace fips insee ndc sku "
+    "diag diagnosis diagnose diagnostico diagnostic dx lesion barcode ean gtin upc isbn"
+)
+_ROW_COUNTERS = _set("rownames rowname rownumber rowid index idx unnamed")
+_TIMES = _set(
+    "year years jahr annee ano yr day days tag jour dia date month monat mois mes week woche "
+    "semaine semana time zeit hour stunde heure hora minute second age alter edad"
+)
+_MEASURES = _set(
+    "count length size width height weight depth distance duration price cost amount rate ratio "
+    "share percent pct score sum mean average avg median min max std balance minutes usage"
+)
+_LINKS = _set("de du des del della d di of der")
+_PLACES_AFTER = _set("home work private mobile office")
+
+_SURE_NAMES = _set(
+    "surname lastname firstname forename fullname givenname familyname maidenname vorname nachname "
+    "familienname prenom apellido apellidos cognome"
+)
+_NAME_QUALIFIERS = _set("first last full given family maiden middle birth sur fore")
+_NAMES = _set("name names nom nombre naam")
+_NAMED_PEOPLE = PEOPLE | _set(
+    "doctor physician surgeon nurse therapist teacher author contact owner driver arzt arztin "
+    "medecin medico player actor artist manager agent seller buyer spouse"
+)
+_NOTES = _set(
+    "note notes comment comments remark remarks bemerkung bemerkungen kommentar kommentare "
+    "commentaire commentaires remarque remarques observacion observaciones comentario comentarios "
+    "notiz notizen text freetext narrative description beschreibung descripcion anamnesis "
+    "anamnese befund history summary message feedback review"
+)
+
+_SUFFIXES = ("number", "nummer", "code", "name", "nbr", "id", "nr", "no")
+_STEMS = PEOPLE | _DOCUMENTS | _CODES | _PERSON_NUMBERS | _NAME_QUALIFIERS
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Return the words of a name in lower case without accents and digits.
+
+    ``patient_id``, ``patientId``, ``Patient ID`` and ``patientid`` are two words; ``paid`` is one.
+    """
+    folded = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    folded = "".join(c for c in folded if not unicodedata.combining(c))
+    words: list[str] = []
+    for word in (w.lower() for w in _WORD.findall(folded)):
+        words += _parts(word)
+    return tuple(words)
+
+
+def _parts(word: str) -> list[str]:
+    if word in _CODES or word in _SURE_NAMES or word in _ROW_COUNTERS:
+        return [word]
+    for suffix in _SUFFIXES:
+        stem = word.removesuffix(suffix)
+        if stem != word and stem and (stem in _STEMS or suffix == "nummer"):
+            return [stem, suffix]
+    return [word]
+
+
+def numbering(name: str) -> Numbering:
+    """Say what numbers (or short texts) of that name may number.
+
+    ``person``: people or their records; ``label``: things of some kind, by an id; ``counter``: the
+    same by a number (a house number, a visit number); ``code``: classes of a list made elsewhere
+    (postal and diagnosis codes); ``time``: years, days, ages. The last word decides, as in English
+    and German, or the first one in the order of French and Spanish; "number of rooms" is a count.
+    """
+    words = words_of(name)
+    if not words:
+        return ""
+    first, last, rest = words[0], words[-1], words[:-1]
+    if _numbers_people(words):
+        return "person"
+    if last in _CODES or (first in _CODES and last not in _MEASURES):
+        return "" if first in _COUNTS or "lines" in words else "code"
+    if first in _COUNTS and len(words) > 1 and last not in _IDENTIFIERS:
+        return ""
+    if last in _IDENTIFIERS or (first in _IDENTIFIERS and last not in _MEASURES):
+        return "label"
+    if words[0] in _ROW_COUNTERS and len(words) == 1:
+        return "label"
+    if any(word in _TIMES for word in words):
+        return "time"
+    return "counter" if last in _NUMBERS - {"num"} and rest else ""
+
+
+def _numbers_people(words: tuple[str, ...]) -> bool:
+    if words in (("id",), ("ids",)):  # a bare id in a table of people or of their visits
+        return True
+    marks = _IDENTIFIERS | _NUMBERS
+    rest = words
+    while len(rest) > 1 and rest[-1] in marks | _PLACES_AFTER:
+        rest = rest[:-1]
+    if rest[-1] in _PERSON_NUMBERS and rest[0] not in _COUNTS:
+        return True
+    marked = len(rest) < len(words) and words[-1] in marks
+    if marked and words[0] in _COUNTS and len(words) > 2:
+        marked = words[-1] in _IDENTIFIERS
+    if marked and rest[-1] in PEOPLE | _DOCUMENTS:
+        return True
+    romance = words[0] in _IDENTIFIERS | {"numero"}
+    owner = [word for word in words[1:] if word not in _LINKS]
+    return romance and bool(owner) and owner[-1] in PEOPLE | _DOCUMENTS
+
+
+def is_subject(name: str) -> bool:
+    """Return whether the name is a word for one person under study, with no more said."""
+    words = words_of(name)
+    return len(words) == 1 and words[0] in _SUBJECTS
+
+
+def counts_rows(name: str) -> bool:
+    """Return whether the name is one that programs give to a column of row numbers."""
+    return bool(set(words_of(name)[:1]) & _ROW_COUNTERS)
+
+
+def names_people(name: str) -> Literal["sure", "maybe", ""]:
+    """Say whether cells of that name are names of people, ``maybe`` if of anything (``name``)."""
+    words = words_of(name)
+    if not words:
+        return ""
+    last, rest = words[-1], set(words[:-1])
+    if last in _SURE_NAMES or words[0] in _SURE_NAMES:
+        return "sure"
+    named = last in _NAMES or words[0] in _NAMES
+    if named and rest.union(words[1:]) & (_NAMED_PEOPLE | _NAME_QUALIFIERS):
+        return "sure"
+    if last in _NAMED_PEOPLE:
+        return "sure"
+    return "maybe" if named and len(words) == 1 else ""
+
+
+def is_family_name(name: str) -> bool:
+    """Return whether the name says that its cells are a part of the name of a person."""
+    words = words_of(name)
+    return any(w in _SURE_NAMES for w in words) or (
+        words[-1:] != () and words[-1] in _NAMES and bool(set(words) & _NAME_QUALIFIERS)
+    )
+
+
+def is_note(name: str) -> bool:
+    """Return whether the name says free text: notes, comments, remarks."""
+    words = words_of(name)
+    return bool(words) and (words[-1] in _NOTES or words[0] in _NOTES - {"text", "history"})
