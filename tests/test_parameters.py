@@ -168,60 +168,6 @@ def test_bad_values_are_refused_in_one_line(make, text) -> None:
     assert str(caught.value).startswith(text) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "condition",
-    [
-        (1,),
-        (1, 2, 3),
-        "a",
-        ("a", "b"),
-        (3, 1),
-        (math.nan, 1),
-        math.inf,
-        True,
-        {},
-        [None],
-        np.ones(2),
-    ],
-    ids=repr,
-)
-def test_bad_conditions_on_a_number_are_refused_with_their_column(condition) -> None:
-    model = ts.Resample().fit(TABLE)
-    for n in (0, 3):
-        with pytest.raises(
-            SchemaError, match=r"^column 'x': the condition .* is not a number"
-        ) as error:
-            model.sample(n, conditions={"x": condition})
-        assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("condition", [["a"], np.array(["a", "b"]), 3, ("a", "b"), {}], ids=repr)
-def test_bad_conditions_on_a_category_are_refused_with_their_column(condition) -> None:
-    with pytest.raises(SchemaError, match=r"^column 'c' has no category"):
-        ts.Resample().fit(TABLE).sample(3, conditions={"c": condition})
-
-
-def test_open_ends_and_missing_are_conditions() -> None:
-    for model in (ts.Resample(), ts.AdversarialForest(n_trees=5)):
-        model.fit(TABLE)
-        high = model.sample(20, conditions={"x": (2.5, None)})["x"].to_pylist()
-        assert min(high) >= 2.5
-        low = model.sample(20, conditions={"x": [None, 2.5]})["x"].to_pylist()
-        assert max(low) <= 2.5
-        anything = model.sample(20, conditions={"x": (None, None)})["x"]
-        assert anything.null_count == 0
-        assert model.sample(20, conditions={"x": None})["x"].null_count == 20
-
-
-def test_conditions_are_on_columns_by_name() -> None:
-    model = ts.Resample().fit(TABLE)
-    for conditions in (3, "x", [("x", 1.5)]):
-        with pytest.raises(TabseedError, match=r"Resample: conditions=.* is not a dict"):
-            model.sample(3, conditions=conditions)
-    with pytest.raises(SchemaError, match=r"no column .3. in the table"):
-        model.sample(3, conditions={3: 1.5})
-
-
 @pytest.mark.parametrize("state", ["x", -1, float("nan"), object()])
 def test_a_random_state_of_another_kind_is_refused_in_one_line(state) -> None:
     model = ts.Resample().fit(TABLE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,23 +30,21 @@ from tabseed.errors import (
     TabseedError,
     TooFewRowsError,
 )
+from tabseed.generators.conditions import Condition, Conditions
 from tabseed.parameters import (
     MAPPING,
     Parameters,
-    Real,
     Whole,
     check,
     check_parameters,
     or_none,
     searched,
-    shown,
 )
 from tabseed.space import Dimension
-from tabseed.table import MISSING, Frame, Table
+from tabseed.table import Frame, Table
 from tabseed.table.display import MAX_TEXT, as_html, counted, shortened
-from tabseed.table.schema import NUMERIC, Column, Schema
+from tabseed.table.schema import Schema
 
-Condition = Any  # a value, None for missing, or (low, high) for a number
 Draw = Callable[[int, int], Table]  # a seed's index and n -> n rows as that seed draws them now
 Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a number for each seed
 
@@ -55,7 +52,7 @@ FIT, SAMPLE = 0, 1  # streams below that of a generator
 MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
 BLOCK_ROWS = 20_000  # rows drawn at once
 MAX_LINES, MAX_LINE = 12, 200  # of the summary in a notebook: lines, and characters of each
-FINITE, CONDITIONS = Real(), or_none(MAPPING)
+MAPPING_OR_NONE = or_none(MAPPING)
 
 
 @dataclass(frozen=True)
@@ -169,30 +166,34 @@ class Generator(BaseEstimator):
     ) -> Table:
         """Draw n rows as a Table, without converting them to another kind of frame.
 
-        ``conditions`` fixes columns: a value, ``None`` for missing, or for a number a pair
-        ``(low, high)``, None for an open end. Rows that do not meet them are drawn again, so the
-        law is the model's own given the conditions; SchemaError if fewer than one drawn row in
-        200 meets them (some generators, such as AdversarialForest, draw from the conditional law
-        and so reject fewer).
+        ``conditions`` fixes columns: a value; None, NaN or ``pandas.NA`` for missing; a tuple
+        ``(low, high)`` for a range of numbers, dates or ordered levels, ends included, None for an
+        open end; a list, set or array of which any value may be. A date is a ``datetime``, a
+        ``date``, ``np.datetime64`` or text, in ISO 8601 or as the column writes it; a day without
+        a time is the whole day, and a time without a zone is in the column's zone. A level may
+        be spelled otherwise (1 for "1") where no other level is meant.
 
-        TabseedError for an ``n`` that is not a number of rows, SchemaError for other conditions.
+        Rows that do not meet the conditions are drawn again, so the law is the model's own given
+        them; SchemaError if fewer than one drawn row in 200 meets them (some generators, such as
+        AdversarialForest, draw from the conditional law and so reject fewer).
+
+        TabseedError for an ``n`` that is not a number of rows; SchemaError for other conditions,
+        and at once for those that no row can meet.
         """
         if not hasattr(self, "encoder_"):
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit first")
         where = type(self).__name__
         check(where, "n", n, Whole(0))
-        check(where, "conditions", conditions, CONDITIONS)
+        check(where, "conditions", conditions, MAPPING_OR_NONE)
         stream = child(self._stream, SAMPLE) if random_state is None else random_state
         rng = np.random.default_rng(seed_sequence(stream))
-        named = {self.encoder_.schema_[k].name: v for k, v in (conditions or {}).items()}
         with one_thread():
-            return self._draw(n, named, rng)
+            given = Conditions.read(conditions or {}, self.schema_, self.encoder_)
+            return self._draw(n, given, rng)
 
-    def _draw(self, n: int, conditions: dict[str, Condition], rng: np.random.Generator) -> Table:
+    def _draw(self, n: int, conditions: Conditions, rng: np.random.Generator) -> Table:
         encoder = self.encoder_
-        for name, condition in conditions.items():
-            check_condition(encoder.schema_, name, condition)
-        if not conditions or n == 0:
+        if not len(conditions) or n == 0:
             blocks = [
                 self._sample(min(BLOCK_ROWS, n - done), rng) for done in range(0, n, BLOCK_ROWS)
             ]
@@ -203,18 +204,13 @@ class Generator(BaseEstimator):
         while missing > 0:
             size = int(np.clip(2 * missing, 1_000, BLOCK_ROWS))
             x = self._sample_near(size, conditions, rng)
-            table = encoder.inverse_transform(x)
-            matching = np.ones(size, dtype=bool)
-            for name, condition in conditions.items():
-                matching &= _matching(table, name, condition)
-            matches.append(x[matching][:missing])
+            matches.append(x[conditions.hold(encoder.inverse_transform(x))][:missing])
             missing -= len(matches[-1])
             n_drawn += size
             if n_drawn > MAX_REJECTED * (n - missing + 10):
-                text = ", ".join(f"{k} = {v!r}" for k, v in conditions.items())
                 raise SchemaError(
-                    f"only {n - missing} of {n_drawn} drawn rows meet {text}; the model knows too "
-                    "few such rows: widen the conditions"
+                    f"only {n - missing} of {n_drawn} drawn rows meet {conditions}; the model "
+                    f"knows too few such rows: {conditions.hint}"
                 )
         return encoder.inverse_transform(np.concatenate(matches))
 
@@ -230,9 +226,7 @@ class Generator(BaseEstimator):
         """Draw encoded rows (n, w)."""
         raise NotImplementedError
 
-    def _sample_near(
-        self, n: int, conditions: dict[str, Condition], rng: np.random.Generator
-    ) -> np.ndarray:
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
         """Draw encoded rows (n, w); the caller keeps those that meet the conditions.
 
         A generator may draw them given any event that includes the conditions: the rows that are
@@ -309,53 +303,3 @@ class Generator(BaseEstimator):
         digest = hashlib.sha256(text.encode())
         digest.update(np.ascontiguousarray(x).tobytes())
         return digest.hexdigest()
-
-
-def _matching(table: Table, name: str, condition: Condition) -> np.ndarray:
-    """Return which rows meet a condition, (n,) bool."""
-    column = table.schema[name]
-    if column.kind in NUMERIC:
-        numbers = table.numbers(name)
-        if condition is None:
-            return np.isnan(numbers)
-        low, high = number_range(condition)
-        return np.asarray((numbers >= low) & (numbers <= high))
-    codes = table.codes(name)
-    if condition is None:
-        return np.asarray(codes == MISSING)
-    return np.asarray(codes == category_code(column, condition))
-
-
-def check_condition(schema: Schema, name: str, condition: Condition) -> None:
-    """Raise SchemaError, in one line that names the column, unless this is a condition on it.
-
-    A condition is None, for missing; a category; a finite number; or a pair (low, high) of finite
-    numbers with low <= high, None for an open end.
-    """
-    column = schema[name]  # an unknown or unmodelled name raises
-    if condition is None:
-        return
-    if column.kind not in NUMERIC:
-        category_code(column, condition)
-        return
-    pair = condition if isinstance(condition, tuple | list) else (condition, condition)
-    ends = [end for end in pair if end is not None]
-    if len(pair) != 2 or not all(map(FINITE.accepts, ends)) or sorted(ends) != ends:
-        raise SchemaError(
-            f"column {name!r}: the condition {shown(condition)} is not a number, None for missing, "
-            "or a pair (low, high), low <= high, None for an open end"
-        )
-
-
-def number_range(condition: Condition) -> tuple[Any, Any]:
-    """Return (low, high) of a condition on a number, ends included."""
-    low, high = condition if isinstance(condition, tuple | list) else (condition, condition)
-    return -math.inf if low is None else low, math.inf if high is None else high
-
-
-def category_code(column: Column, condition: Condition) -> int:
-    """Return the code of the category that a condition names; SchemaError if there is none."""
-    plain = isinstance(condition, str | bool | int | float | np.generic)
-    if not plain or condition not in column.categories:
-        raise SchemaError(f"column {column.name!r} has no category {shown(condition)}")
-    return column.categories.index(condition)

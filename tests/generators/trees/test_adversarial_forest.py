@@ -155,11 +155,9 @@ def test_rare_conditions_are_met_and_impossible_ones_refused(fitted) -> None:
     rarest = everything.slice(int(joint.argmin()), 1).to_pylist()[0]
     assert joint.min() < 1 / 2_000  # rejection gives up at one row in 200
     assert fitted.sample(30, conditions=rarest).to_pylist() == [rarest] * 30
-    for impossible in ({"count": (7, 9)}, {"kind": None}):
-        with pytest.raises(SchemaError, match="knows no rows"):
+    for impossible in ({"count": (7, 9)}, {"kind": None}, {"kind": "z"}):
+        with pytest.raises(SchemaError, match=r"^(no row can|column '(count|kind)')"):
             fitted.sample(1, conditions=impossible)
-    with pytest.raises(SchemaError, match="no category 'z'"):
-        fitted.sample(1, conditions={"kind": "z"})
 
 
 def test_conditions_on_a_column_that_another_determines() -> None:

@@ -13,12 +13,12 @@ from tabseed._random import RandomState, child, generator, int_seed, one_thread
 from tabseed.archive import Arrays, under
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
-from tabseed.generators.base import Aids, Condition, Generator, category_code, number_range
+from tabseed.generators.base import Aids, Generator
+from tabseed.generators.conditions import Conditions
 from tabseed.generators.trees.leaves import Axis, Leaves, Trees, cell_positions, parts
 from tabseed.parameters import N_JOBS, SEED, Parameters, Real, Whole, or_none
 from tabseed.space import Choice, Float, Int
 from tabseed.table import Frame, Table
-from tabseed.table.schema import NUMERIC, Column
 
 MIN_LEAVES = (2, 3, 5, 10, 20)  # values of min_leaf that are tried, in rows
 BANDWIDTHS = (0.0, 0.04, 0.08, 0.15, 0.3)  # of kernels, in ranks
@@ -175,33 +175,27 @@ class AdversarialForest(Generator):
             return self.leaves_.log_probability(rows, self.trees_.apply(rows))
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        return self._sample_near(n, {}, rng)
+        return self._drawn(n, {}, rng)
 
-    def _sample_near(
-        self, n: int, conditions: dict[str, Condition], rng: np.random.Generator
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        return self._drawn(n, conditions.allowed, rng)
+
+    def _drawn(
+        self, n: int, allowed: dict[int, np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
+        """Draw rows whose free blocks, by index, have only allowed cells, (K,) bool."""
         layout = self.encoder_.layout_
-        positions = self.leaves_.draw(n, rng, self._allowed(conditions))
         free = [j for j, block in enumerate(layout.blocks) if block.parent < 0]
+        at_position = {
+            free.index(j): mask[np.argsort(cell_positions(layout.blocks[j]))]
+            for j, mask in allowed.items()
+        }
+        positions = self.leaves_.draw(n, rng, at_position)
         cells = {
             j: np.argsort(cell_positions(layout.blocks[j]))[column]
             for j, column in zip(free, positions.T, strict=True)
         }
         return layout.from_cells(layout.all_cells(cells), rng)
-
-    def _allowed(self, conditions: dict[str, Condition]) -> dict[int, np.ndarray]:
-        """Return by free column the positions, (K,) bool, at which the conditions can be met."""
-        layout, allowed = self.encoder_.layout_, dict[int, np.ndarray]()
-        names = [block.name for block in layout.blocks]
-        for name, condition in conditions.items():
-            block = layout.blocks[names.index(name)]
-            cells = _possible_cells(block, self.encoder_.schema_[name], condition)
-            if block.parent_cells is not None:
-                cells, block = cells[block.parent_cells], layout.blocks[block.parent]
-            column = [b.name for b in layout.free].index(block.name)
-            at_position = cells[np.argsort(cell_positions(block))]
-            allowed[column] = at_position & allowed.get(column, True)
-        return allowed
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         plain = {
@@ -384,23 +378,3 @@ def _positions(layout: Layout, x: np.ndarray) -> np.ndarray:
 def _axes(blocks: list[Block], rows: np.ndarray, smoothing: Smoothing) -> list[Axis]:
     columns = zip(blocks, rows.T, smoothing, strict=True)
     return [Axis.learn(block, column, *pair) for block, column, pair in columns]
-
-
-def _possible_cells(block: Block, column: Column, condition: Condition) -> np.ndarray:
-    """Return the cells, (K,) bool, from which a value that meets the condition can come."""
-    n_atoms, n_knots = len(block.atoms), len(block.knots)
-    possible = np.zeros(block.n_cells, dtype=bool)
-    if condition is None:
-        possible[-1] = block.missing
-        return possible
-    if column.kind in NUMERIC:
-        low, high = number_range(condition)
-        possible[:n_atoms] = (block.atoms >= low) & (block.atoms <= high)
-        reach = block.knots[:, [0, -1]] + np.array([-block.step, block.step])  # snapping moves
-        possible[n_atoms : n_atoms + n_knots] = (reach[:, 1] >= low) & (reach[:, 0] <= high)
-        return possible
-    code = category_code(column, condition)
-    possible[:n_atoms] = block.atoms == code
-    if len(block.group):
-        possible[n_atoms + n_knots] = code in block.group
-    return possible
