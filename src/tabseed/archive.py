@@ -7,6 +7,8 @@ while unpacking, JSON and safetensors are parsed by their own readers, and nothi
 from __future__ import annotations
 
 import json
+import math
+import operator
 import os
 import time
 import zipfile
@@ -21,11 +23,13 @@ import safetensors
 import safetensors.numpy
 from sklearn.base import BaseEstimator
 
-from tabseed.errors import FileError
-from tabseed.table.files import atomic_write
+from tabseed.errors import FileError, printable
+from tabseed.table.files import atomic_write, read_json, regular_file
 
-MAX_MEMBER_BYTES = 2**31
-MAX_DOCUMENT_BYTES = 2**26
+MAX_WEIGHT_BYTES = 2**29
+MAX_DOCUMENT_BYTES = 2**24
+MAX_DIMENSIONS = 8
+_BYTES = {"F64": 8, "F32": 4, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 WEIGHTS = "weights.safetensors"
 FORMAT = 1  # raised when older programs can no longer read the files
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same content gives the same bytes
@@ -40,6 +44,14 @@ def write_archive(
     """Write the whole file or nothing; the same content gives the same bytes."""
     members = {f"{name}.json": _json(value) for name, value in documents.items()}
     plain = {name: np.ascontiguousarray(value) for name, value in sorted(arrays.items())}
+    for name, data in members.items():
+        if len(data) > MAX_DOCUMENT_BYTES:
+            raise FileError(f"{path}: {name} would have {len(data) >> 20} MiB, too many to be read")
+    if sum(value.nbytes for value in plain.values()) > MAX_WEIGHT_BYTES - MAX_DOCUMENT_BYTES:
+        raise FileError(
+            f"{path}: the model would have more than {MAX_WEIGHT_BYTES >> 20} MiB; "
+            "fit it to fewer rows or columns"
+        )
     members[WEIGHTS] = safetensors.numpy.save(plain)
     with (
         atomic_write(path, force=force) as part,
@@ -55,30 +67,31 @@ def _json(value: Any) -> bytes:
 
 def read_archive(path: str | os.PathLike[str], names: tuple[str, ...]) -> tuple[Documents, Arrays]:
     """Return the documents ``names`` and all arrays; an unsound file raises FileError."""
-    path = Path(path)
-    if not path.exists():
-        raise FileError(f"{path}: no such file")
+    path = regular_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             documents = {
-                name: json.loads(_member(archive, f"{name}.json", MAX_DOCUMENT_BYTES, path))
+                name: read_json(_member(archive, f"{name}.json", MAX_DOCUMENT_BYTES, path))
                 for name in names
             }
-            arrays = safetensors.numpy.load(_member(archive, WEIGHTS, MAX_MEMBER_BYTES, path))
+            _check_header(archive, path)
+            arrays = safetensors.numpy.load(_member(archive, WEIGHTS, MAX_WEIGHT_BYTES, path))
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (
         zipfile.BadZipFile,
         KeyError,
+        TypeError,
+        AttributeError,
         ValueError,
-        RecursionError,
+        OverflowError,
         NotImplementedError,
         RuntimeError,
         EOFError,
         safetensors.SafetensorError,
         zipfile.zlib.error,  # type: ignore[attr-defined]
     ) as error:
-        reason = " ".join(str(error).split())
+        reason = printable(" ".join(str(error).split()))
         raise FileError(f"{path}: not a sound file of tabseed: {reason}") from error
     return documents, arrays
 
@@ -89,12 +102,37 @@ def under(prefix: str, arrays: Arrays) -> Arrays:
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> bytes:
-    """Unpack one member; do not trust the size that the archive states."""
-    with archive.open(name) as member:
-        data = member.read(limit + 1)
-    if len(data) > limit:
+    """Unpack one member, unless it states or turns out to be larger than ``limit``."""
+    info = archive.getinfo(name)
+    with archive.open(info) as member:
+        data = b"" if info.file_size > limit else member.read(limit + 1)
+    if info.file_size > limit or len(data) > limit:
         raise FileError(f"{path}: {name} unpacks to more than {limit >> 20} MiB; refused")
     return data
+
+
+def _check_header(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise ValueError unless the weights are as large as their header says: before unpacking."""
+    info = archive.getinfo(WEIGHTS)
+    with archive.open(info) as member:
+        length = int.from_bytes(member.read(8), "little")
+        if length > MAX_DOCUMENT_BYTES:
+            raise FileError(f"{path}: {WEIGHTS} has a header of {length} bytes; refused")
+        header = read_json(member.read(length))
+    total = 0
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] not in _BYTES:
+            raise ValueError(f"{name[:60]!r} has the type {str(entry['dtype'])[:20]!r}")
+        sizes = [operator.index(size) for size in entry["shape"]]
+        if len(sizes) > MAX_DIMENSIONS or min(sizes, default=0) < 0:
+            raise ValueError(f"{name[:60]!r} has the shape {str(sizes)[:60]}")
+        total += math.prod(sizes) * _BYTES[entry["dtype"]]
+    if info.file_size != 8 + length + total:
+        raise ValueError(
+            f"{WEIGHTS} has {info.file_size} bytes, {8 + length + total} by its header"
+        )
 
 
 class Checkpoint:
@@ -122,7 +160,7 @@ class Checkpoint:
 
     def read(self) -> tuple[dict[str, Any], Arrays] | None:
         """Return what was written last, or None if there is no file."""
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return None
         documents, arrays = read_archive(self.path, ("checkpoint",))
         state = documents["checkpoint"]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
 
 from helpers.files import read
+from tabseed.archive import Checkpoint
 from tabseed.errors import FileError, MissingDependencyError, SchemaError
+from tabseed.saved import load
+from tabseed.table import binary
 from tabseed.table import files as io
 from tabseed.table.schema import Column, Schema
 
@@ -55,6 +63,48 @@ def test_missing_file_directory_and_unknown_encoding(tmp_path) -> None:
         read(tmp_path, "a\n1\n", encoding="klingon")
 
 
+READERS = (io.read_table, io.read_schema, load, lambda path: Checkpoint(path, "x").read())
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_only_regular_files_are_read(tmp_path, reader) -> None:
+    pipe, device, loop, long = (tmp_path / n for n in ("p.csv", "d.csv", "l.csv", "x" * 300))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    loop.symlink_to(loop)
+    for path, message in (
+        (pipe, "is not a regular file"),
+        (device, "is not a regular file"),
+        (loop, "Too many levels of symbolic links"),
+        (long, "File name too long" if reader is not READERS[-1] else None),
+        (tmp_path, "is a directory"),
+    ):
+        if message is not None:
+            with pytest.raises(FileError, match=message):
+                reader(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300 + ".csv", "a\0b.csv", "loop/t.csv", "file/t.csv", "p.csv"]
+)
+def test_impossible_outputs_get_one_line(tmp_path, name) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "p.csv")
+    with pytest.raises(FileError):
+        io.write_table(TABLE, tmp_path / name, force=True)
+
+
+def test_a_full_disk_gets_one_line_and_no_file(tmp_path) -> None:
+    def write() -> None:
+        with io.atomic_write(tmp_path / "t.csv"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(FileError, match=r"t.csv: cannot be written: No space left on device"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_bomb_is_stopped_at_the_limit(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(io, "MAX_BYTES", 2**20)
@@ -63,8 +113,8 @@ def test_a_bomb_is_stopped_at_the_limit(tmp_path, monkeypatch) -> None:
     with pytest.raises(FileError, match="more than 1 MiB"):
         read(tmp_path, bomb, "t.csv.gz")
     io.write_table(pa.table({"a": [0] * 2**19}), tmp_path / "t.parquet")
-    monkeypatch.setattr(io, "MAX_BYTES", 100)
-    with pytest.raises(FileError, match="more than"):
+    monkeypatch.setattr(binary, "MAX_BYTES", 2**20)
+    with pytest.raises(FileError, match="more than 1 MiB"):
         io.read_table(tmp_path / "t.parquet")
 
 
@@ -160,6 +210,32 @@ def test_a_file_that_appears_during_a_write_is_not_overwritten(tmp_path) -> None
     assert path.read_text() == "theirs"
 
 
+KILLED = """
+import os, signal, sys
+from tabseed.table.files import atomic_write
+with atomic_write(sys.argv[1]) as part:
+    part.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_write_left_the_next_write_of_the_same_file_removes(tmp_path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "t.csv")]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    (stale,) = tmp_path.iterdir()
+    io.write_table(TABLE, tmp_path / "other.csv")
+    assert stale.exists(), "it may belong to another output"
+    with io.atomic_write(tmp_path / "t.csv") as part:
+        assert not stale.exists()
+        part.write_text("first")
+        with io.atomic_write(tmp_path / "t.csv") as second:
+            assert part.exists(), "its writer lives"
+            second.write_text("second")
+        (tmp_path / "t.csv").unlink()
+    assert (tmp_path / "t.csv").read_text() == "first"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["other.csv", "t.csv"]
+
+
 def test_outputs_must_differ_from_each_other_and_from_inputs(tmp_path) -> None:
     a, b = tmp_path / "a.csv", tmp_path / "b.html"
     for tables, others, inputs in (([a], [b, b], []), ([a], [b], [a]), ([a, a], [], [])):
@@ -221,6 +297,10 @@ def test_sdv_metadata_is_read(tmp_path, metadata) -> None:
     [
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
+        ("[" + "[]," * 2_000_000 + "1, 2]", "not JSON: more than 3000000 values"),
+        ('{"columns": NaN}', "not a finite number"),
+        ('{"columns": 1e999}', "not a finite number"),
+        ("[1" + "0" * 5000 + "]", "not JSON"),
         ("[]", "must be a JSON object"),
         ("{}", "no 'columns'"),
         ('{"columns": {"a": 1}}', "'a'"),

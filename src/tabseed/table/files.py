@@ -7,10 +7,13 @@ where, what to do.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
+import math
 import os
 import secrets
+import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +21,16 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from tabseed.errors import FileError, MissingDependencyError, SchemaError
-from tabseed.table.delimited import as_text, check_names, read_text
+from tabseed.errors import FileError, SchemaError
+from tabseed.table.binary import MAX_BYTES, read_arrow, read_parquet, too_large
+from tabseed.table.delimited import as_text, read_text
 from tabseed.table.frames import to_arrow
 from tabseed.table.schema import Column, Schema
+from tabseed.table.sql import ask_database, ask_table
 from tabseed.table.table import Frame, Table
 
-MAX_BYTES = 2**31  # decompressed; a file beyond 2 GiB is not a small table, or is a zip bomb
-MAX_SCHEMA_BYTES = 2**26
+MAX_SCHEMA_BYTES = 2**24
+MAX_JSON_VALUES = 3_000_000  # of a document; an empty list takes 3 bytes in a file, 60 in memory
 _TEXT_FORMATS = {".csv": None, ".tsv": "\t"}
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".arrow", ".feather", ".ipc")
@@ -57,34 +62,47 @@ def read_table(
     digits; dates stay text, and so do ``text_columns``. FileError for files beyond ``MAX_BYTES``
     (after decompression).
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileError(f"{path}: no such file")
-    if path.is_dir():
-        raise FileError(f"{path}: is a directory; name a file")
-    if not path.is_file():
-        raise FileError(f"{path}: is not a regular file; save the table in one first")
+    path = regular_file(path)
     suffix, _ = _ending(path)
     try:
         if suffix in _DUCKDB:
             if sql is None:
                 raise FileError(f'{path}: is a database; add --sql "select ... from ..."')
-            return _ask_database(path, sql)
+            return ask_database(path, sql)
         table = _read_plain(path, suffix, encoding, text_columns)
     except EOFError as error:
         raise FileError(f"{path}: the compressed file is cut short; get it again") from error
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
-    return table if sql is None else _ask_table(path, table, sql)
+    return table if sql is None else ask_table(path, table, sql)
+
+
+def regular_file(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file that can be read to an end; FileError for anything else.
+
+    A pipe, a device or a directory is no such file, even behind a link.
+    """
+    path = Path(path)
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise FileError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:  # a loop of links, a name too long or with a NUL
+        raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
+    if stat.S_ISDIR(mode):
+        raise FileError(f"{path}: is a directory; name a file")
+    if not stat.S_ISREG(mode):
+        raise FileError(f"{path}: is not a regular file; save what it gives in one first")
+    return path
 
 
 def _read_plain(path: Path, suffix: str, encoding: str, text_columns: Collection[str]) -> pa.Table:
     if suffix in _TEXT_FORMATS:
         return read_text(path, lambda: _open(path), _TEXT_FORMATS[suffix], encoding, text_columns)
     if suffix in _PARQUET:
-        return _read_parquet(path)
+        return read_parquet(path)
     if suffix in _ARROW:
-        return _read_arrow(path)
+        return read_arrow(path)
     raise FileError(f"{path}: unknown ending {suffix!r}; readable are {_READABLE}")
 
 
@@ -114,7 +132,7 @@ class _Limited(io.RawIOBase):
         chunk = self._source.read(len(buffer))
         self._left -= len(chunk)
         if self._left < 0:
-            raise _too_large(self._path)
+            raise too_large(self._path, MAX_BYTES)
         buffer[: len(chunk)] = chunk
         return len(chunk)
 
@@ -127,89 +145,23 @@ def _open(path: Path) -> Any:
     return _Limited(gzip.open(path) if _ending(path)[1] else open(path, "rb"), path)  # type: ignore[arg-type]
 
 
-def _too_large(path: Path) -> FileError:
-    return FileError(
-        f"{path}: holds more than {MAX_BYTES // 2**20} MiB of data; take only some of its rows"
-    )
-
-
-def _read_parquet(path: Path) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            metadata = file.metadata
-            groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-            if sum(group.total_byte_size for group in groups) > MAX_BYTES:
-                raise _too_large(path)
-            return file.read()
-    except (pa.ArrowException, ValueError) as error:
-        raise FileError(f"{path}: not a sound Parquet file: {_reason(error)}") from error
-
-
-def _read_arrow(path: Path) -> pa.Table:
-    if path.stat().st_size > MAX_BYTES:
-        raise _too_large(path)
-    try:
-        with pa.OSFile(str(path)) as source:
-            is_file = source.read(6) == b"ARROW1"
-            source.seek(0)
-            reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
-            return reader.read_all()
-    except (pa.ArrowException, ValueError) as error:
-        raise FileError(f"{path}: not a sound Arrow file: {_reason(error)}") from error
-
-
-def _duckdb() -> Any:
-    try:
-        import duckdb
-    except ImportError as error:
-        raise MissingDependencyError('SQL needs DuckDB: pip install "tabseed[sql]"') from error
-    return duckdb
-
-
-# A query reads only its own table: no other files, no network, no extensions.
-_CLOSED = {"enable_external_access": "false"}
-
-
-def _ask_database(path: Path, sql: str) -> pa.Table:
-    duckdb = _duckdb()
-    try:
-        with duckdb.connect(str(path), read_only=True, config=_CLOSED) as connection:
-            return _result(connection.sql(sql))
-    except duckdb.Error as error:
-        raise FileError(f"{path}: {_reason(error)}") from error
-
-
-def _ask_table(path: Path, table: pa.Table, sql: str) -> pa.Table:
-    duckdb = _duckdb()
-    try:
-        with duckdb.connect(config=_CLOSED) as connection:
-            connection.register("data", table)
-            return _result(connection.sql(sql))
-    except duckdb.Error as error:
-        raise FileError(f"{path} (as 'data'): {_reason(error)}") from error
-
-
-def _result(relation: Any) -> pa.Table:
-    if relation is None:
-        raise FileError("--sql: the query returns no table; it should begin with select")
-    table = relation.to_arrow_table()
-    check_names(Path("--sql"), table.column_names)
-    return table
-
-
 # --- writing ------------------------------------------------------------------------------------
 
 
 def check_writable(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     """Return the path; FileError if it could not be written. Call it before long work."""
     path = Path(path)
-    if path.is_dir():
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        mode = None
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}: cannot be written: {_reason(error)}") from error
+    if mode is not None and stat.S_ISDIR(mode):
         raise FileError(f"{path}: is a directory; name a file")
-    if path.exists() and not path.is_file():
+    if mode is not None and not stat.S_ISREG(mode):
         raise FileError(f"{path}: is not a regular file; name another")
-    if path.exists() and not force:
+    if mode is not None and not force:
         raise FileError(
             f"{path}: already exists; name another file, or overwrite it with --force "
             "(in Python: force=True)"
@@ -258,18 +210,57 @@ def atomic_write(path: str | os.PathLike[str], *, force: bool = False) -> Iterat
     """Yield a temporary path in the same directory; rename it to ``path`` if all goes well.
 
     If anything ends the block early, an interrupt included, no new file is left behind and an
-    older file stays untouched.
+    older file stays untouched. What a killed process left behind, the next write of the same path
+    removes.
     """
     path = check_writable(path, force=force)
-    part = path.with_name(f".tabseed-{secrets.token_hex(6)}.part")
     try:
-        yield part
-        check_writable(path, force=force)  # another process may have created it meanwhile
-        os.replace(part, path)
+        with _part_of(path) as part:
+            yield part
+            check_writable(path, force=force)  # another process may have created it meanwhile
+            os.replace(part, path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {_reason(error)}") from error
-    finally:
-        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """Yield a new file beside ``path``, locked as long as this process lives; remove it after."""
+    stem = f".tabseed-{hashlib.sha256(path.name.encode(errors='surrogateescape')).hexdigest()[:12]}"
+    for stale in path.parent.glob(f"{stem}-*.part"):
+        _remove_stale(stale)
+    part = path.with_name(f"{stem}-{secrets.token_hex(6)}.part")
+    with open(part, "xb") as handle:
+        try:
+            # nobody else removes it from here on; one who did so before the lock did no harm,
+            # since the writer makes the file again
+            _lock(handle.fileno())
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _remove_stale(part: Path) -> None:
+    """Remove a part whose writer no longer lives; the system lets go of a dead process's lock."""
+    try:
+        with open(part, "rb") as handle:
+            if _lock(handle.fileno()):
+                part.unlink(missing_ok=True)
+    except OSError:
+        return  # gone, or of another user
+
+
+def _lock(descriptor: int) -> bool:
+    """Return whether this process now holds the lock of an open file."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, which lets nobody remove a file that is open
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def write_bytes(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -328,18 +319,38 @@ def _as_arrow(table: Frame) -> pa.Table:
 # --- schemas ------------------------------------------------------------------------------------
 
 
+def read_json(data: bytes) -> Any:
+    """Return what a JSON document from a stranger holds; ValueError in one line for an unsound one.
+
+    Too many values are refused before they are made; so are numbers that are not finite.
+    """
+    if sum(data.count(mark) for mark in (b"[", b"{", b",")) > MAX_JSON_VALUES:
+        raise ValueError(f"more than {MAX_JSON_VALUES} values")
+    try:
+        return json.loads(data.decode("utf-8-sig"), parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("lists or objects nested too deeply") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return number
+
+
 def read_schema(path: str | os.PathLike[str]) -> Schema:
     """Read a schema from JSON: tabseed's own, or SDV's metadata of one table."""
-    path = Path(path)
+    path = regular_file(path)
     try:
         if path.stat().st_size > MAX_SCHEMA_BYTES:
-            raise FileError(f"{path}: too large for a schema")
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise FileError(f"{path}: no such file") from error
+            raise FileError(
+                f"{path}: too large for a schema, more than {MAX_SCHEMA_BYTES >> 20} MiB"
+            )
+        data = read_json(path.read_bytes())
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
-    except (UnicodeError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise FileError(f"{path}: not JSON: {_reason(error)}") from error
     try:
         return Schema.from_dict(data)

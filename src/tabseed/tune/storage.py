@@ -23,6 +23,7 @@ from functools import cache
 from typing import Any
 
 from tabseed.errors import FileError, MissingDependencyError, printable
+from tabseed.table.files import regular_file
 
 BEAT, SILENCE = 15.0, 240.0  # seconds between signs of life; without one until a worker is gone
 BUSY = 60.0  # seconds that a statement waits for another
@@ -74,6 +75,8 @@ class Storage:
 
     def begin(self, definition: str) -> str:
         """Store the definition of the study unless one is stored; return the stored one."""
+        if "://" not in self.where and os.path.lexists(self.where):
+            regular_file(self.where)
         for statement in _TABLES:
             try:
                 self._execute(statement)
@@ -90,8 +93,8 @@ class Storage:
 
     def definition(self) -> str:
         """Return the definition of the study; FileError if there is no study of that name."""
-        if "://" not in self.where and not os.path.exists(self.where):
-            raise FileError(f"{printable(self.where)}: there is no such file")
+        if "://" not in self.where:
+            regular_file(self.where)
         rows, _ = self._execute("SELECT definition FROM tabseed_studies WHERE name = :study")
         if not rows:
             raise FileError(f"{self}: contains no study named {self.name!r}")
