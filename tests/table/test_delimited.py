@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import gzip
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -13,23 +15,72 @@ from hypothesis import strategies as st
 from helpers.files import read
 from tabseed.errors import FileError, SchemaError
 from tabseed.table import files as io
-from tabseed.table.delimited import MISSING_MARKS, as_text
+from tabseed.table.delimited import as_text
+from tabseed.table.dialect import Dialect
+from tabseed.table.quotes import MISSING_MARKS
 
 # --- round trips --------------------------------------------------------------------------------
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
 
 
-@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8), st.sampled_from(",\t"))
-def test_any_text_survives_csv(tmp_path_factory, rows, separator) -> None:
-    rows = [("stays text", "x"), *rows]  # so that no column is all numbers
+@given(
+    st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8),
+    st.sampled_from(",;\t|"),
+    st.sampled_from(("\n", "\r\n", "\r")),
+)
+def test_any_text_survives_csv(tmp_path_factory, rows, separator, newline) -> None:
+    rows = [("stays text", "x"), ("NA", None), *rows]  # so that no column is all numbers
     table = pa.table({"a": [a for a, _ in rows], "b": [b for _, b in rows]})
-    path = tmp_path_factory.mktemp("csv") / ("t.csv" if separator == "," else "t.tsv")
-    io.write_table(table, path)
-    back = io.read_table(path, text_columns=("a", "b"))
-    for name in ("a", "b"):
-        expected = [None if v.strip() in MISSING_MARKS else v for v in table[name].to_pylist()]
-        assert back[name].to_pylist() == expected
+    levels = {name: set(table[name].to_pylist()) - {None} for name in ("a", "b")}
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    io.write_table(Dialect(separator, newline=newline).attached(table), path)
+    back = io.read_table(path, text_columns=levels)
+    assert back.to_pydict() == table.to_pydict()
+    if not any("\r" in name or "\n" in name for name in levels["a"] | levels["b"]):
+        assert Dialect.of(back.schema.metadata) == Dialect(separator, newline=newline)
+
+
+@pytest.mark.parametrize("mark", sorted(MISSING_MARKS))
+def test_a_value_that_looks_missing_survives_without_a_schema(tmp_path, mark) -> None:
+    table = pa.table({"land": [mark, "ZA", None, mark], "x": [1.5, 2.0, None, 3.0]})
+    io.write_table(table, tmp_path / "t.csv")
+    assert io.read_table(tmp_path / "t.csv").to_pydict() == table.to_pydict()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('land,x\n"NA",1\n"ZA",2\n', ["NA", "ZA"]),  # text in quotes, as R writes it
+        ('"land","x"\n"NA",1\nNA,2\n', ["NA", None]),
+        ('"land","x"\n"NA","1"\n"ZA","2"\n', [None, "ZA"]),  # all in quotes: they tell nothing
+        ('"land","x"\n"",1\n"ZA",2\n', [None, "ZA"]),  # pandas, QUOTE_NONNUMERIC
+        ('land,x\n"",1\nZA,2\n', ["", "ZA"]),
+        ('land,x\n"",1\n"ZA",2\n', [None, "ZA"]),
+        ('land,x\n NA ,1\n" NA ",2\n', [None, " NA "]),
+        ('land,x\n"a ""NA"", b",1\n"a,"",",2\n', ['a "NA", b', 'a,",']),
+        ('land,x\n"a\n"","",",1\n"NA",2\n"\n""",3\n', ['a\n",",', "NA", '\n"']),
+        ('land,x\n"NA\n",1\n"ZA",2\n', ["NA\n", "ZA"]),
+        ("land,x\nNA,1\nZA,2\n", [None, "ZA"]),
+    ],
+)
+def test_quotes_tell_a_value_from_a_missing_cell(tmp_path, text, expected) -> None:
+    assert read(tmp_path, text)["land"].to_pylist() == expected
+
+
+def test_a_schema_tells_a_value_from_a_missing_cell(tmp_path) -> None:
+    text = "land,x\nNA,1\nnull,2\n,3\n"
+    back = read(tmp_path, text, text_columns={"land": {"NA", ""}})
+    assert back["land"].to_pylist() == ["NA", None, None]
+
+
+def test_quoted_marks_among_numbers_are_missing(tmp_path) -> None:
+    assert read(tmp_path, 'a,b\n"NA",x\n"",y\n"3",z\n')["a"].to_pylist() == [None, None, 3]
+
+
+def test_an_empty_text_alone_in_its_row_cannot_be_written(tmp_path) -> None:
+    with pytest.raises(FileError, match="'a' alone: its empty texts"):
+        io.write_table(pa.table({"a": ["", "x"]}), tmp_path / "t.csv")
 
 
 def test_one_column_keeps_its_missing_cells(tmp_path) -> None:
@@ -42,7 +93,7 @@ def test_one_column_keeps_its_missing_cells(tmp_path) -> None:
 def test_dates_are_written_without_zero_fractions() -> None:
     stamps = pa.array([dt.datetime(1650, 1, 2, 3, 4, 5), None], pa.timestamp("us"))
     days = pa.array([dt.date(2020, 2, 29), None])
-    assert as_text(pa.table({"t": stamps, "d": days}), ",", False) == (
+    assert as_text(pa.table({"t": stamps, "d": days}), Dialect(), False) == (
         "t,d\n1650-01-02 03:04:05,2020-02-29\n,\n"
     )
 
@@ -104,6 +155,9 @@ def test_named_columns_stay_text(tmp_path) -> None:
         ("a\n1\n\n2\n", {"a": [1, 2]}),
         ('a,b\n1,"x\ny"\n', {"a": [1], "b": ["x\ny"]}),
         ("a,b\r1,2\r", {"a": [1], "b": [2]}),
+        ("sep=;\r\na;b\r\n1,5;x\r\n", {"a": [1.5], "b": ["x"]}),
+        ('"sep=|"\na|b\n1|x,y;z\n', {"a": [1], "b": ["x,y;z"]}),
+        ("a,b,\n1,x,\n2,y\n", {"a": [1, 2], "b": ["x", "y"]}),
         ("<b>=1+1</b>,日本\n1,ü\n", {"<b>=1+1</b>": [1], "日本": ["ü"]}),
     ],
 )
@@ -113,7 +167,43 @@ def test_separators_line_ends_and_marks(tmp_path, text, expected) -> None:
 
 def test_other_encodings_by_name(tmp_path) -> None:
     assert read(tmp_path, "a\nü\n".encode("latin-1"), encoding="latin-1")["a"][0].as_py() == "ü"
-    assert read(tmp_path, "a\nü\n".encode("utf-16"), encoding="utf-16")["a"][0].as_py() == "ü"
+    bare = "a\nü\n".encode("utf-16-le")
+    assert read(tmp_path, bare, encoding="utf-16-le")["a"][0].as_py() == "ü"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("named", ["utf-8", "latin-1"])
+def test_a_byte_order_mark_tells_the_encoding_and_comes_back(tmp_path, encoding, named) -> None:
+    text = "größe;n\r\nü;1,5\r\nNA;2\r\n"
+    table = read(tmp_path, text.encode(encoding), encoding=named)
+    assert table.to_pydict() == {"größe": ["ü", None], "n": [1.5, 2.0]}
+    io.write_table(table, tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_bytes().decode(encoding) == text.replace("NA", "")
+
+
+def test_big_endian_bytes_are_read(tmp_path) -> None:
+    data = codecs.BOM_UTF16_BE + "a,b\n1,x\n".encode("utf-16-be")
+    assert read(tmp_path, data).to_pydict() == {"a": [1], "b": ["x"]}
+
+
+@pytest.mark.parametrize("name", ["utf\0", "no-such", "undefined", "hex", "", 5])
+def test_an_encoding_that_is_none_gets_one_line(tmp_path, name) -> None:
+    with pytest.raises(FileError, match="unknown encoding") as caught:
+        read(tmp_path, "a\n1\n", encoding=name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_flipped_bits_in_gzip_get_one_line(tmp_path) -> None:
+    data = gzip.compress(b"a,b\n" + b"1,x\n2,y\n" * 40, mtime=0)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        flipped = bytearray(data)
+        flipped[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        try:
+            read(tmp_path, bytes(flipped), "t.csv.gz")
+        except (FileError, SchemaError) as error:
+            assert "\n" not in str(error)
 
 
 def test_many_rows_pass_in_batches(tmp_path, monkeypatch) -> None:
@@ -134,13 +224,18 @@ def test_many_rows_pass_in_batches(tmp_path, monkeypatch) -> None:
         ("t.csv", b"a,b,a\n1,2,3\n", r"'a' occurs twice \(columns 1 and 3\); rename one"),
         ("t.csv", b"a,,b\n1,2,3\n", "column 2 has no name"),
         ("t.csv", b"a,b\n1,2\n3\n", "line 3: 1 cells where the header has 2"),
+        ("t.csv", b"# by lab 7\na,b\n1,2\n", "no comment here: remove it"),
+        ("t.csv", b"a title\na,b\n1,2\n", "is the first line a title"),
+        ("t.csv", b"a,b\n1,2\n\0,3\n", "line 3: NUL bytes"),
+        ("t.csv", b"sep=;\na;b\n1;2;3\n", "line 3: 3 cells"),
+        ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), "line 1: NUL bytes.*--encoding utf-16"),
         ("t.csv", b"a,b\n1,2,3\n", "line 2: 3 cells where the header has 2"),
         ("t.csv", b"a;b\n1;2;3\n", "line 2: 3 cells where the header has 2"),
         ("t.csv", b'a,b\n1,"x\n2,3\n', "a missing or an extra quote"),
         ("t.csv", b"a\nok\n\xe9\n", "line 3: not utf-8 text"),
         ("t.csv", b"a\0b\n1\n", "NUL bytes"),
         ("t.csv", b"a,b\n" + b"x" * 200_000 + b",1\n", "field larger than field limit"),
-        ("t.csv.gz", b"no gzip", "cannot be read"),
+        ("t.csv.gz", b"no gzip", "is damaged"),
         ("t.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "cut short"),
         ("t.parquet", b"nonsense", "not a sound Parquet file"),
         ("t.arrow", b"nonsense", "not a sound Arrow file"),
@@ -162,7 +257,7 @@ def test_bad_files_get_one_line(tmp_path, name, data, message) -> None:
 def test_formula_guard_touches_text_only_and_only_if_asked(tmp_path) -> None:
     risky = ["=1+1", "+1", "-x", "@a", "\tx", "\rx", "＝1", "safe", "a=b", None]
     table = pa.table({"=h": risky, "n": [-1.5] * len(risky), "@n": list(range(len(risky)))})
-    plain, guarded = as_text(table, ",", False), as_text(table, ",", True)
+    plain, guarded = (as_text(table, Dialect(), guard) for guard in (False, True))
     assert "'" not in plain
     io.write_table(table, tmp_path / "t.csv", for_spreadsheet=True)
     assert (tmp_path / "t.csv").read_bytes().decode() == guarded

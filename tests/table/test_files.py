@@ -261,7 +261,7 @@ def test_schema_survives_its_file(tmp_path) -> None:
     io.write_schema(schema, tmp_path / "s.json")
     assert io.read_schema(tmp_path / "s.json") == schema
     assert json.loads((tmp_path / "s.json").read_text())["primary_key"] == "id"
-    assert io.text_columns(schema) == {"size", "when"}
+    assert io.text_columns(schema) == {"size": {"S", "M", "L"}, "when": set()}
 
 
 SDV_COLUMNS = {

@@ -100,7 +100,7 @@ class Source:
         schema = read_schema(self.schema) if self.schema else None
         kinds = dict(map(_parse_kind, self.kinds or ()))
         texts = text_columns(schema or ()) | {
-            n for n, k in kinds.items() if k.startswith("datetime:")
+            n: frozenset() for n, k in kinds.items() if k.startswith("datetime:")
         }
         frame = read_table(self.path, sql=self.sql, encoding=self.encoding, text_columns=texts)
         try:

@@ -6,9 +6,13 @@ file, where, what to do.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Callable, Collection
+import itertools
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +20,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
+from tabseed.table.dialect import SEPARATORS, Dialect
+from tabseed.table.marks import Marks, decide
+from tabseed.table.quotes import (
+    BLANKS,
+    LOOKS_MISSING,
+    MISSING_MARKS,
+    TAG,
+    Quoting,
+    TaggedLines,
+)
 
 SNIFF_CHARS = 2**16  # length of the sample, from the beginning, that decides the separator
 SNIFF_RECORDS = 50
 BATCH_ROWS = 50_000  # rows held as Python lists at once
-SEPARATORS = (",", ";", "\t", "|")
 
-MISSING_MARKS = frozenset(
-    ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "NaT")
-)
 # These may be values of a text column; among numbers they can only mean "missing".
 MISSING_AMONG_NUMBERS = frozenset(("None", "none", "?", "-", "."))
 
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
-_REAL = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_DECIMAL_COMMA = r"^-?(0|[1-9][0-9]*)(,[0-9]+)?$"
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*\r?[\n\r]?', re.IGNORECASE)  # Excel's first line
+_BYTE_ORDER_MARKS = (  # that of UTF-32 begins like that of UTF-16
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 # Characters that begin a formula for spreadsheets, full-width forms included.
 _FORMULA = "^[=+@\t\r\n＝＋－＠-]"
 
@@ -38,36 +54,58 @@ _FORMULA = "^[=+@\t\r\n＝＋－＠-]"
 Open = Callable[[], io.RawIOBase]
 
 
-def read_text(
-    path: Path,
-    open_bytes: Open,
-    separator: str | None,
-    encoding: str,
-    text_columns: Collection[str] = (),
-) -> pa.Table:
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says about a text file.
+
+    ``encoding`` is its encoding, unless its first bytes say otherwise. ``text_columns`` stay text
+    whatever they look like; a mapping also gives the values of each, which are values even where
+    they look missing. ``decimal`` and ``thousands`` are the marks of its numbers, None: what its
+    cells tell.
+    """
+
+    encoding: str = "utf-8"
+    text_columns: Collection[str] = ()
+    decimal: str | None = None
+    thousands: str | None = None
+
+    def levels(self, name: str) -> Collection[str] | None:
+        """Return the values of a text column, as far as known; None for any other column."""
+        if name not in self.text_columns:
+            return None
+        return self.text_columns[name] if isinstance(self.text_columns, Mapping) else ()
+
+
+def read_text(path: Path, open_bytes: Open, separator: str | None, wishes: Wishes) -> pa.Table:
     """Read delimited text from what ``open_bytes`` opens; ``path`` is named in messages.
 
-    Without a ``separator``, choose the one that fits the header and the first rows.
-    ``text_columns`` stay text whatever they look like.
+    Without a ``separator``, choose the one that fits the header and the first rows. The metadata
+    of the table tell how the text is written (:class:`~tabseed.table.dialect.Dialect`).
     """
-    line = 0
+    line, encoding = 0, _encoding(path, open_bytes, wishes.encoding)
     try:
-        with _decoded(path, open_bytes, encoding) as text:
+        with _decoded(open_bytes, encoding) as text:
             sample = text.read(SNIFF_CHARS)
-        if not sample.strip():
+        begin, named = _separator_line(sample)
+        body = sample[begin:]
+        if not body.strip():
             raise FileError(f"{path}: the file is empty; a table needs a header and rows")
-        if "\0" in sample:
-            raise FileError(
-                f"{path}: the file contains NUL bytes, so it is not a text table; "
-                "if it is UTF-16, add --encoding utf-16"
-            )
-        separator = separator or _separator(sample)
-        with _decoded(path, open_bytes, encoding) as text:
-            reader = csv.reader(text, delimiter=separator, strict=True)
+        dialect = Dialect(
+            separator=named or separator or _separator(body),
+            encoding=encoding,
+            newline=_newline(body),
+        )
+        with _decoded(open_bytes, encoding) as text:
+            lines = TaggedLines(_without_first(text, begin > 0), dialect.separator)
+            reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
             try:
-                return _collect(path, reader, separator, text_columns)
+                cells = _collect(path, reader, lines, begin > 0)
+            except (csv.Error, FileError) as error:
+                raise _nul(path, lines.nul) if lines.nul else error from None
             finally:
-                line = reader.line_num
+                line = reader.line_num + (begin > 0)
+        if lines.nul:
+            raise _nul(path, lines.nul)
     except UnicodeError as error:
         raise FileError(
             f"{path}{_undecodable(open_bytes, encoding)}: not {encoding} text; "
@@ -77,19 +115,43 @@ def read_text(
         raise FileError(
             f"{path}, line {line}: {error}; is there a missing or an extra quote?"
         ) from error
+    quoting = Quoting(itertools.islice(io.StringIO(body, newline=""), 1000), dialect.separator)
+    table = _as_table(cells, quoting if lines.tagged else None, dialect, wishes)
+    if separator is not None:  # it follows from the file's name, so another name has another
+        written = Dialect.of(table.schema.metadata)
+        table = replace(written, separator=";" if written.decimal == "," else ",").attached(table)
+    return table
 
 
-def _decoded(path: Path, open_bytes: Open, encoding: str) -> io.TextIOWrapper:
-    name = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+def _nul(path: Path, line: int) -> FileError:
+    return FileError(
+        f"{path}, line {line}: NUL bytes, so it is not a text table; "
+        "if it is UTF-16, add --encoding utf-16"
+    )
+
+
+def _encoding(path: Path, open_bytes: Open, named: str) -> str:
+    """Return the name of the encoding: what the first bytes say, else what the user says."""
+    with open_bytes() as file:
+        first = file.read(4) or b""
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if first.startswith(mark):
+            return encoding
     try:
-        "".encode(name)
-    except LookupError as error:
-        raise FileError(f"{path}: unknown encoding {encoding!r}; try latin-1") from error
-    return io.TextIOWrapper(io.BufferedReader(open_bytes()), name, newline="")
+        "".encode(named)
+        return codecs.lookup(named).name
+    except (LookupError, ValueError, TypeError) as error:
+        raise FileError(f"{path}: unknown encoding {named!r}; try latin-1") from error
+
+
+def _decoded(open_bytes: Open, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedReader(open_bytes()), encoding, newline="")
 
 
 def _undecodable(open_bytes: Open, encoding: str) -> str:
     """Return the line of the first unreadable byte, as the end of a message; "" if unknown."""
+    if encoding.startswith(("utf-16", "utf-32")):
+        return ""  # their line ends are more than one byte
     with io.BufferedReader(open_bytes()) as lines:
         for number, line in enumerate(lines, start=1):
             try:
@@ -97,6 +159,23 @@ def _undecodable(open_bytes: Open, encoding: str) -> str:
             except UnicodeError:
                 return f", line {number}"
     return ""
+
+
+def _separator_line(sample: str) -> tuple[int, str | None]:
+    """Return the length of a first line such as ``sep=;`` and what it names; (0, None) if none."""
+    match = _SEPARATOR_LINE.match(sample)
+    return (0, None) if match is None else (match.end(), match[1])
+
+
+def _without_first(lines: io.TextIOWrapper, skip: bool) -> io.TextIOWrapper:
+    if skip:
+        lines.readline()
+    return lines
+
+
+def _newline(text: str) -> str:
+    end = re.search("\r\n|\n|\r", text)
+    return end[0] if end else "\n"
 
 
 def _separator(sample: str) -> str:
@@ -122,8 +201,11 @@ def _separator(sample: str) -> str:
     return best
 
 
-def _collect(path: Path, reader: Any, separator: str, text_columns: Collection[str]) -> pa.Table:
-    names = check_names(path, next((record for record in reader if record), []))
+def _collect(path: Path, reader: Any, lines: TaggedLines, late: bool) -> dict[str, pa.ChunkedArray]:
+    """Return the cells of each column as text, tagged (:mod:`tabseed.table.quotes`)."""
+    header = [name.removeprefix(TAG) for name in next((record for record in reader if record), [])]
+    lines.fresh = True
+    names, ends_open = _names(path, header)
     batches: list[list[pa.Array]] = [[] for _ in names]
     rows: list[list[str]] = []
 
@@ -133,13 +215,16 @@ def _collect(path: Path, reader: Any, separator: str, text_columns: Collection[s
         rows.clear()
 
     for record in reader:
+        lines.fresh = True
         if not record:
             continue  # a blank line is not a row; a table of one column writes missing cells as ""
+        if ends_open and len(record) == len(names) + 1 and not record[-1].strip():
+            record.pop()
         if len(record) != len(names):
             raise FileError(
-                f"{path}, line {reader.line_num}: {len(record)} cells where the header has "
-                f"{len(names)} (separator {separator!r}); correct the line, or quote cells that "
-                "contain the separator"
+                f"{path}, line {reader.line_num + late}: {len(record)} cells where the header has "
+                f"{len(names)} (separator {reader.dialect.delimiter!r}); correct the line, or "
+                f"quote cells that contain the separator{_hint(header, record)}"
             )
         rows.append(record)
         if len(rows) == BATCH_ROWS:
@@ -147,12 +232,24 @@ def _collect(path: Path, reader: Any, separator: str, text_columns: Collection[s
     flush()
     if not batches[0]:
         raise FileError(f"{path}: the file has a header but no rows")
-    comma = separator == ";"
-    columns = []
-    for name, parts in zip(names, batches, strict=True):
-        cells = pa.chunked_array(parts, pa.string())
-        columns.append(_text(cells) if name in text_columns else _typed(cells, comma))
-    return pa.table(columns, names=names)
+    return {n: pa.chunked_array(b, pa.string()) for n, b in zip(names, batches, strict=True)}
+
+
+def _names(path: Path, header: list[str]) -> tuple[list[str], bool]:
+    """Return the column names, and whether the header ends with a separator."""
+    ends_open = len(header) > 1 and not header[-1].strip()
+    if ends_open and all(name.strip() for name in header[:-1]):
+        return check_names(path, header[:-1]), True
+    return check_names(path, header), False
+
+
+def _hint(header: list[str], record: list[str]) -> str:
+    """Return what may be wrong with a file whose records differ in length."""
+    if record[0].startswith("#") or header[0].startswith("#"):
+        return "; a line that begins with # is no comment here: remove it"
+    if len(header) == 1 and len(record) > 1:
+        return "; is the first line a title? then remove it"
+    return ""
 
 
 def check_names(path: Path | str, names: list[str]) -> list[str]:
@@ -171,42 +268,87 @@ def check_names(path: Path | str, names: list[str]) -> list[str]:
     return names
 
 
-def _typed(cells: pa.ChunkedArray, decimal_comma: bool) -> pa.ChunkedArray:
-    """Turn a column of text into numbers or booleans where this loses nothing."""
-    text = _text(cells)
-    bare = pc.utf8_trim_whitespace(text)
-    bare = _blank(bare, _is_one_of(bare, MISSING_AMONG_NUMBERS))
+# --- types of cells -----------------------------------------------------------------------------
+
+
+def _as_table(
+    cells: Mapping[str, pa.ChunkedArray], quoting: Quoting | None, dialect: Dialect, wishes: Wishes
+) -> pa.Table:
+    """Turn columns of tagged text into numbers, booleans or text."""
+    bare = {
+        name: _bare(_untagged(column, quoting))
+        for name, column in cells.items()
+        if name not in wishes.text_columns
+    }
+    distinct = {name: column.unique().drop_null() for name, column in bare.items()}
+    separator = dialect.separator if len(cells) > 1 else ""  # one column shows no separator
+    marks = decide(distinct, separator, wishes.decimal, wishes.thousands)
+    columns = {}
+    for index, (name, column) in enumerate(cells.items()):
+        typed = _typed(bare[name], marks.get(name)) if name in bare else None
+        if typed is None:
+            typed = _text(column, index, quoting, wishes.levels(name) or ())
+        columns[name] = typed
+    used = {marks[n].decimal for n in marks if pa.types.is_floating(columns[n].type)}
+    decimal = "," if used == {","} else "."
+    return replace(dialect, decimal=decimal).attached(pa.table(columns))
+
+
+def _bare(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return cells without outer spaces, missing where among numbers they would be."""
+    bare = pc.utf8_trim_whitespace(cells)
+    return _blank(bare, _is_one_of(bare, MISSING_AMONG_NUMBERS | MISSING_MARKS))
+
+
+def _typed(bare: pa.ChunkedArray, marks: Marks | None) -> pa.ChunkedArray | None:
+    """Turn a column of text into numbers or booleans where this loses nothing; else None."""
     if bare.null_count == len(bare):
-        return text  # every cell is missing, or a mark that may be a value
+        return None  # every cell is missing, or a mark that may be a value
     if _all(pc.is_in(bare, value_set=pa.array(["true", "false"])), bare):
         return bare.cast(pa.bool_())
-    if decimal_comma and not _fits(bare, _REAL) and _fits(bare, _DECIMAL_COMMA):
-        bare = pc.replace_substring(bare, ",", ".")
-    if _fits(bare, _WHOLE):
+    if marks is None:
+        return None
+    plain = marks.plain(bare)
+    if _all(pc.match_substring_regex(plain, _WHOLE), plain):
         try:
-            return bare.cast(pa.int64())
+            return plain.cast(pa.int64())
         except pa.ArrowInvalid:
-            return text  # too many digits for a number: an identifier
-    if _fits(bare, _REAL) and _all(pc.is_finite(numbers := bare.cast(pa.float64())), bare):
-        long = pc.match_substring_regex(bare, "^-?[0-9]{17,}$")
-        return text if pc.any(long).as_py() else numbers
-    return text
+            return None  # too many digits for a number: an identifier
+    if pc.any(pc.match_substring_regex(plain, "^-?[0-9]{17,}$")).as_py():
+        return None
+    numbers = plain.cast(pa.float64())
+    return numbers if _all(pc.is_finite(numbers), plain) else None
 
 
-def _text(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    return _blank(cells, _is_one_of(pc.utf8_trim_whitespace(cells), MISSING_MARKS))
+def _text(
+    cells: pa.ChunkedArray, index: int, quoting: Quoting | None, levels: Collection[str]
+) -> pa.ChunkedArray:
+    """Return a column as text: missing where a cell looks so and nothing says it is a value."""
+    text = _untagged(cells, quoting)
+    missing = _is_one_of(pc.utf8_trim(text, characters=BLANKS), MISSING_MARKS)
+    if quoting is not None:
+        quoted = pc.starts_with(cells, TAG)
+        deliberate = [m for m in _distinct_where(text, quoted) if quoting.means_value(index, m)]
+        deliberate += [level for level in levels if not level.strip(BLANKS)]
+        missing = pc.and_not(missing, pc.and_(quoted, _is_one_of(text, frozenset(deliberate))))
+    known = frozenset(level for level in levels if level.strip(BLANKS))
+    return _blank(text, pc.and_not(missing, _is_one_of(text, known)))
+
+
+def _distinct_where(cells: pa.ChunkedArray, where: pa.ChunkedArray) -> list[str]:
+    return list(cells.filter(where).unique().to_pylist())
+
+
+def _untagged(cells: pa.ChunkedArray, quoting: Quoting | None) -> pa.ChunkedArray:
+    return cells if quoting is None else pc.replace_substring_regex(cells, "^\\x00", "")
 
 
 def _is_one_of(cells: pa.ChunkedArray, marks: frozenset[str]) -> pa.ChunkedArray:
-    return pc.is_in(cells, value_set=pa.array(sorted(marks)))
+    return pc.is_in(cells, value_set=pa.array(sorted(marks), pa.string()))
 
 
 def _blank(cells: pa.ChunkedArray, where: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(where, pa.scalar(None, pa.string()), cells)
-
-
-def _fits(cells: pa.ChunkedArray, pattern: str) -> bool:
-    return _all(pc.match_substring_regex(cells, pattern), cells)
 
 
 def _all(flags: pa.ChunkedArray, cells: pa.ChunkedArray) -> bool:
@@ -216,19 +358,29 @@ def _all(flags: pa.ChunkedArray, cells: pa.ChunkedArray) -> bool:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def as_text(table: pa.Table, separator: str, guard: bool) -> str:
+def as_text(table: pa.Table, dialect: Dialect, guard: bool) -> str:
     """Return a table as delimited text; ``guard`` defuses text that spreadsheets would run."""
+    separator = dialect.separator
     alone = table.num_columns == 1  # an empty line would not be read as a row
     header = pa.chunked_array([pa.array(table.column_names, pa.string())])
-    lines = [separator.join(_quoted(header, separator, guard, True).to_pylist())]
+    lines = [separator.join(_quoted(header, separator, guard, "").to_pylist())]
     if table.num_rows:
         columns = []
-        for column in table.columns:
+        for name, column in zip(table.column_names, table.columns, strict=True):
             cells, is_text = _cells(column)
-            cells = _quoted(cells, separator, guard and is_text, alone) if is_text else cells
+            if is_text:
+                if alone and pc.any(pc.match_substring_regex(cells, f"^[{BLANKS}]*$")).as_py():
+                    raise FileError(
+                        f"column {name!r} alone: its empty texts would be read as missing; "
+                        "write .parquet, or another column beside it"
+                    )
+                cells = _quoted(cells, separator, guard, f"^{LOOKS_MISSING}$")
+            elif dialect.decimal == "," and pa.types.is_floating(column.type):
+                cells = pc.replace_substring(cells, ".", ",")
+                cells = _quoted(cells, separator, False, "")
             columns.append(pc.fill_null(cells, '""' if alone else ""))
         lines += pc.binary_join_element_wise(*columns, separator).to_pylist()
-    return "\n".join(lines) + "\n"
+    return dialect.newline.join(lines) + dialect.newline
 
 
 def _cells(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, bool]:
@@ -250,13 +402,12 @@ def _cells(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, bool]:
         ) from error
 
 
-def _quoted(
-    cells: pa.ChunkedArray, separator: str, guard: bool, quote_empty: bool
-) -> pa.ChunkedArray:
+def _quoted(cells: pa.ChunkedArray, separator: str, guard: bool, also: str) -> pa.ChunkedArray:
+    """Put cells in quotes where the format needs it, or where they fit the pattern ``also``."""
     if guard:
         risky = pc.match_substring_regex(cells, _FORMULA)
         cells = pc.if_else(risky, pc.binary_join_element_wise("'", cells, ""), cells)
-    pattern = f'["\r\n{separator}]|^\ufeff' + ("|^$" if quote_empty else "")
+    pattern = f'["\r\n{separator}]|^\ufeff' + (f"|{also}" if also else "")
     needs = pc.match_substring_regex(cells, pattern)
     escaped = pc.replace_substring(cells, '"', '""')
     return pc.if_else(needs, pc.binary_join_element_wise('"', escaped, '"', ""), cells)

@@ -14,8 +14,10 @@ import math
 import os
 import secrets
 import stat
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,8 +25,10 @@ import pyarrow as pa
 
 from tabseed.errors import FileError, SchemaError
 from tabseed.table.binary import MAX_BYTES, read_arrow, read_parquet, too_large
-from tabseed.table.delimited import as_text, read_text
+from tabseed.table.delimited import Wishes, as_text, read_text
+from tabseed.table.dialect import Dialect, own_metadata, without_dialect
 from tabseed.table.frames import to_arrow
+from tabseed.table.marks import check_marks
 from tabseed.table.schema import Column, Schema
 from tabseed.table.sql import ask_database, ask_table
 from tabseed.table.table import Frame, Table
@@ -48,6 +52,8 @@ def read_table(
     sql: str | None = None,
     encoding: str = "utf-8",
     text_columns: Collection[str] = (),
+    decimal: str | None = None,
+    thousands: str | None = None,
 ) -> pa.Table:
     """Read a table as pyarrow's ``Table``; the ending of the file's name decides the format.
 
@@ -57,24 +63,39 @@ def read_table(
 
     The formats are CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow and Feather.
     ``sql`` is a query to a DuckDB file, opened read-only, or to any other table file under the
-    name ``data``. ``encoding`` is for text files. Text becomes whole numbers, real numbers or
-    true/false only if every cell is written as such without leading zeros, plus signs or too many
-    digits; dates stay text, and so do ``text_columns``. FileError for files beyond ``MAX_BYTES``
-    (after decompression).
+    name ``data``.
+
+    Text becomes whole numbers, real numbers or true/false only if every cell is written as such
+    without leading zeros or too many digits; dates stay text, and so do ``text_columns``, where a
+    mapping to the values of each also says which values only look missing, such as ``"NA"``.
+    ``encoding`` is for text files that do not begin with a byte order mark. A text file has one
+    decimal mark, ``.`` or ``,``, which its cells tell, or ``decimal``; columns that may be read in
+    two ways (1.250) stay text. ``thousands`` names a thousands mark. The metadata of the result
+    tell how the file is written, for :func:`write_table`.
+
+    FileError for files beyond ``MAX_BYTES`` (after decompression).
     """
     path = regular_file(path)
     suffix, _ = _ending(path)
+    check_marks(decimal, thousands)
+    wishes = Wishes(encoding, text_columns, decimal, thousands)
     try:
         if suffix in _DUCKDB:
             if sql is None:
                 raise FileError(f'{path}: is a database; add --sql "select ... from ..."')
             return ask_database(path, sql)
-        table = _read_plain(path, suffix, encoding, text_columns)
+        table = _read_plain(path, suffix, wishes)
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise FileError(
+            f"{path}: the compressed file is damaged ({_reason(error)}); get it again"
+        ) from error
     except EOFError as error:
         raise FileError(f"{path}: the compressed file is cut short; get it again") from error
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
-    return table if sql is None else ask_table(path, table, sql)
+    if sql is None:
+        return table
+    return ask_table(path, table, sql).replace_schema_metadata(own_metadata(table.schema))
 
 
 def regular_file(path: str | os.PathLike[str]) -> Path:
@@ -96,13 +117,13 @@ def regular_file(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _read_plain(path: Path, suffix: str, encoding: str, text_columns: Collection[str]) -> pa.Table:
+def _read_plain(path: Path, suffix: str, wishes: Wishes) -> pa.Table:
     if suffix in _TEXT_FORMATS:
-        return read_text(path, lambda: _open(path), _TEXT_FORMATS[suffix], encoding, text_columns)
+        return read_text(path, lambda: _open(path), _TEXT_FORMATS[suffix], wishes)
     if suffix in _PARQUET:
-        return read_parquet(path)
+        return without_dialect(read_parquet(path))
     if suffix in _ARROW:
-        return read_arrow(path)
+        return without_dialect(read_arrow(path))
     raise FileError(f"{path}: unknown ending {suffix!r}; readable are {_READABLE}")
 
 
@@ -280,6 +301,7 @@ def write_table(
     *,
     force: bool = False,
     for_spreadsheet: bool = False,
+    plain: bool = False,
 ) -> None:
     """Write a table; the ending of the file's name decides the format.
 
@@ -287,6 +309,10 @@ def write_table(
     :class:`~tabseed.table.table.Table`. The formats are CSV (``.csv``, ``.tsv``, either with
     ``.gz``), Parquet, Arrow and Feather; an index of pandas is not written. FileError if the file
     cannot be written, or exists and ``force`` is false.
+
+    A table that comes from a text file, or was drawn by a model of one, is written as that file
+    was: its separator (if the name ends in .csv), decimal mark, encoding and line ends, but
+    without thousands marks. ``plain`` writes it with commas, decimal points and UTF-8.
 
     ``for_spreadsheet`` puts an apostrophe before text cells and column names that a spreadsheet
     might run as a formula. No such guard is complete: other programs have other triggers.
@@ -296,10 +322,13 @@ def write_table(
     suffix, zipped = _ending(path)
     arrow = _as_arrow(table)
     if suffix in _TEXT_FORMATS:
-        text = as_text(arrow, _TEXT_FORMATS[suffix] or ",", for_spreadsheet).encode()
+        dialect = Dialect() if plain else Dialect.of(arrow.schema.metadata)
+        dialect = replace(dialect, separator=_TEXT_FORMATS[suffix] or dialect.separator)
+        data = _encoded(path, arrow, dialect, for_spreadsheet)
         # without a time stamp, which would differ from run to run
-        write_bytes(gzip.compress(text, mtime=0) if zipped else text, path, force=force)
+        write_bytes(gzip.compress(data, mtime=0) if zipped else data, path, force=force)
         return
+    arrow = without_dialect(arrow)
     with atomic_write(path, force=force) as part:
         if suffix in _PARQUET:
             import pyarrow.parquet as pq
@@ -308,6 +337,16 @@ def write_table(
         else:
             with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, arrow.schema) as writer:
                 writer.write_table(arrow)
+
+
+def _encoded(path: Path, table: pa.Table, dialect: Dialect, for_spreadsheet: bool) -> bytes:
+    try:
+        return dialect.encoded(as_text(table, dialect, for_spreadsheet))
+    except UnicodeError as error:
+        raise FileError(
+            f"{path}: the table has characters that {dialect.encoding}, in which its rows were "
+            "read, cannot write; write .parquet, or plain text (--plain)"
+        ) from error
 
 
 def _as_arrow(table: Frame) -> pa.Table:
@@ -364,10 +403,13 @@ def write_schema(schema: Schema, path: str | os.PathLike[str], *, force: bool = 
     write_text(text + "\n", path, force=force)
 
 
-def text_columns(schema: Iterable[Column]) -> set[str]:
-    """Return the names of columns that are text by their schema, whatever their cells look like."""
+def text_columns(schema: Iterable[Column]) -> dict[str, frozenset[str]]:
+    """Return the columns that are text by their schema, whatever their cells look like.
+
+    Each comes with its values, which are values even if they look missing, such as ``"NA"``.
+    """
     return {
-        column.name
+        column.name: frozenset(c for c in column.categories if isinstance(c, str))
         for column in schema
         if column.datetime_format or any(isinstance(c, str) for c in column.categories)
     }

@@ -1,0 +1,83 @@
+"""How a text file is written, so that what is made from it is written alike.
+
+The dialect of a file travels with its table, as metadata of Arrow under the key :data:`KEY`, and
+no further than to text: other formats have one form only.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+
+from tabseed.table.marks import DECIMALS
+
+KEY = b"tabseed"
+SEPARATORS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """Separator, decimal mark, encoding and line ends of a text file."""
+
+    separator: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
+    newline: str = "\n"
+
+    def attached(self, table: pa.Table) -> pa.Table:
+        """Return the table with this dialect in its metadata."""
+        text = json.dumps(asdict(self), sort_keys=True).encode()
+        return table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: text})
+
+    @classmethod
+    def of(cls, metadata: Mapping[bytes, bytes] | None) -> Dialect:
+        """Read the dialect from metadata; what it lacks, or holds and may not, is the default."""
+        try:
+            data = json.loads((metadata or {})[KEY])
+        except (KeyError, ValueError, RecursionError):
+            return cls()
+        known = {name: data.get(name) for name in asdict(cls())} if isinstance(data, dict) else {}
+        sound = {
+            "separator": known.get("separator") in SEPARATORS,
+            "decimal": known.get("decimal") in DECIMALS,
+            "encoding": _is_encoding(known.get("encoding")),
+            "newline": known.get("newline") in ("\n", "\r\n", "\r"),
+        }
+        return cls(**{name: str(known[name]) for name, is_sound in sound.items() if is_sound})
+
+    def encoded(self, text: str) -> bytes:
+        """Return text as bytes, with this dialect's line ends; UnicodeError if it cannot be.
+
+        ``text`` has "\\n" at the end of lines only; quoted cells keep theirs as they are.
+        """
+        if self.encoding == "utf-16":  # the codec's own order of bytes depends on the machine
+            return codecs.BOM_UTF16_LE + text.encode("utf-16-le")
+        if self.encoding == "utf-32":
+            return codecs.BOM_UTF32_LE + text.encode("utf-32-le")
+        return text.encode(self.encoding)
+
+
+def _is_encoding(name: object) -> bool:
+    try:
+        "a,1".encode(name)  # type: ignore[arg-type]
+    except (LookupError, ValueError, TypeError):
+        return False
+    return True
+
+
+def own_metadata(schema: pa.Schema) -> dict[bytes, bytes] | None:
+    """Return the part of a schema's metadata that is a dialect; None if there is none."""
+    value = (schema.metadata or {}).get(KEY)
+    return None if value is None else {KEY: value}
+
+
+def without_dialect(table: pa.Table) -> pa.Table:
+    """Return the table without the dialect in its metadata."""
+    if own_metadata(table.schema) is None:
+        return table
+    rest = {k: v for k, v in table.schema.metadata.items() if k != KEY}
+    return table.replace_schema_metadata(rest or None)
