@@ -83,7 +83,7 @@ class AugmentationEvaluation(Finding):
     other arm; ``over_controls``, the Difference of "hardest" from each arm other than "none";
     ``n_hard`` k and ``n_added`` m of each split, (J,); ``seconds`` by arm, over all splits,
     including the scorer if the arm needs hardness; ``settings`` of the augmenter and the seed, as
-    text.
+    text; ``target_read_as`` says how whole numbers of the target were read.
     """
 
     title = "Do more hard rows help?"
@@ -102,6 +102,7 @@ class AugmentationEvaluation(Finding):
     level: float
     seconds: dict[str, float] = field(compare=False)
     settings: dict[str, str] = field(compare=False)
+    target_read_as: tuple[str, ...] = ()
 
     def mean(self, arm: str) -> float:
         """Return the mean score of an arm over splits and draws."""
@@ -147,11 +148,10 @@ class AugmentationEvaluation(Finding):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A warning if there are too few splits to detect small gains."""
+        """Too few splits to detect small gains; how the target was read."""
         splits = len(self.scores)
-        if splits >= FEW_SPLITS:
-            return ()
-        return (f"With {splits} splits intervals are wide; 10 splits detect smaller gains.",)
+        few = f"With {splits} splits intervals are wide; 10 splits detect smaller gains."
+        return (*([few] if splits < FEW_SPLITS else []), *self.target_read_as)
 
     @property
     def headings(self) -> tuple[Heading, ...]:

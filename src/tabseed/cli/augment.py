@@ -104,6 +104,7 @@ def augment(
     as_json: AsJson = False,
 ) -> None:
     """Add rows like the hardest ones, and say whether that helps."""
+    from tabseed.coding.labels import target_note
     from tabseed.table.files import check_outputs, check_spreadsheet, write_table
 
     check_outputs([output], [report], [data, schema], force)
@@ -126,11 +127,17 @@ def augment(
     out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
     augmenter, features, labels = _prepared(table, target, settings)
     whole = _augmented(out, table, target, augmenter, (features, labels, provenance), seed)
-    answer = None
+    read_as, answer = target_note(table.schema, target), None
     if splits and hardest < 1:
-        answer = _verdict(out, target, augmenter, (features, labels), splits, seed)
-    elif splits:
-        out.say("verdict", "none: --hardest 1 leaves no other rows to compare with; give a share")
+        inputs = features, labels
+        answer = _verdict(out, (target, read_as), augmenter, inputs, splits, seed)
+    else:
+        if splits:
+            out.say(
+                "verdict", "none: --hardest 1 leaves no other rows to compare with; give a share"
+            )
+        for line in read_as:
+            out.say("note", line)
     write_table(whole, output, force=force, for_spreadsheet=for_spreadsheet)
     out.result["output"] = str(output)
     out.say("table", output)
@@ -194,7 +201,12 @@ def _augmented(
 
 
 def _verdict(
-    out: Output, target: str, augmenter: Any, inputs: tuple[Table, Any], splits: int, seed: int
+    out: Output,
+    about: tuple[str, tuple[str, ...]],
+    augmenter: Any,
+    inputs: tuple[Table, Any],
+    splits: int,
+    seed: int,
 ) -> AugmentationEvaluation:
     from tabseed.augment.protocol import AugmentationProtocol, evaluate_augmentation
 
@@ -207,7 +219,8 @@ def _verdict(
             n_jobs=-1,
             progress=progress,
         )
-    answer = replace(answer, target=target)  # the labels passed in have no name
+    # the labels passed in have no name and no kind
+    answer = replace(answer, target=about[0], target_read_as=about[1])
     out.result["evaluation"] = answer.to_dict()
     out.verdict(answer)
     out.answer(answer)

@@ -111,11 +111,9 @@ def _say(out: Output, answer: HardnessAssessment, show: int) -> None:
     """Print the verdict, the counts of hints and the hardest rows; keep all of it for JSON."""
     from tabseed.hardness.hints import HINTS
 
-    n, target, hints = len(answer.hardness), answer.target, answer.hint_counts()
+    n, hints = len(answer.hardness), answer.hint_counts()
     hard = sum(count["hardest"] for count in hints.values())
     out.say("scored", f"{n} rows by {answer.method}, larger is harder")
-    if answer.task == "regression":
-        out.say("", f"{target} is a number; for classes, --kind {target}=categorical")
     out.verdict(answer)
     out.result |= {"verdict": answer.verdict, "notes": list(answer.notes), "hints": hints}
     out.rows(

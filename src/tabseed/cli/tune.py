@@ -136,6 +136,7 @@ def tune(
 ) -> None:
     """Choose a generator and its settings by trials."""
     from tabseed._random import child
+    from tabseed.coding.labels import target_note
     from tabseed.table.files import check_outputs, check_writable
     from tabseed.tune import Tuner, TuningReport
     from tabseed.tune.aims import SEARCH, fingerprint
@@ -174,7 +175,10 @@ def tune(
     _say_chosen(out, outcome)
     test = _tested(out, outcome, prepared)
     settings = {"data": str(data), "seed": str(seed), **{k: str(v) for k, v in about.items()}}
-    answer = TuningReport(finished, aim.sentence, aim.unit, outcome.python, test, settings)
+    read_as = () if target is None else target_note(table.schema, target)
+    answer = TuningReport(finished, aim.sentence, aim.unit, outcome.python, test, settings, read_as)
+    for line in read_as:
+        out.say("note", line)
     out.result |= {"verdict": answer.verdict, "notes": list(answer.notes)}
     if report is not None:
         out.report(answer, report, force)

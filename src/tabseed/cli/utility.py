@@ -99,7 +99,7 @@ def utility(
             stream_for(Use.UTILITY, seed),
         )
     out.result["utility"] = answer.to_dict()
-    _say(out, answer, real.schema[target].kind == "integer")
+    _say(out, answer)
     if report is not None:
         out.report(answer, report, force)
     out.finish("utility")
@@ -138,15 +138,12 @@ def _measuring(names: list[str] | None, seeds: int, real: Table, target: str) ->
     return Measuring(models={name: known[name] for name in names}, seeds=seeds, n_jobs=-1)
 
 
-def _say(out: Output, answer: UtilityReport, whole: bool) -> None:
-    """Print the verdict, then the figures behind it; ``whole``: the target has whole numbers."""
+def _say(out: Output, answer: UtilityReport) -> None:
+    """Print the verdict, then the figures behind it."""
     for i, sentence in enumerate(answer.sentences):
         _wrapped(out, "" if i else "verdict", sentence)
     for note in answer.notes:
         _wrapped(out, "note", note)
-    if whole:
-        classes = f"{answer.target} is a number; for classes, --kind {answer.target}=categorical"
-        _wrapped(out, "note", classes)
     rows = f"{answer.n_train} training, {sum(answer.n_synthetic)} synthetic, {answer.n_holdout}"
     out.say("read", f"{rows} held-out")
     _say_scores(out, answer)

@@ -5,16 +5,17 @@ Notation: n rows, d columns, w coordinates of a point.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 
 from tabseed._random import int_seed
-from tabseed.errors import SchemaError
+from tabseed.errors import SchemaError, printable
 from tabseed.estimates.scores import Task
 from tabseed.table import Table
-from tabseed.table.schema import DISCRETE, NUMERIC, Schema
+from tabseed.table.schema import DISCRETE, NUMERIC, Column, Schema
 
 MAX_CLASSES = 20  # whole numbers of more values are for regression, unless the caller decides
 
@@ -30,6 +31,71 @@ def task_of(schema: Schema, target: str) -> Task:
     if kind in NUMERIC:
         return "regression"
     raise SchemaError(f"column {target!r} is {kind}, not a label; set another kind")
+
+
+def posed(table: Table, target: str, models: Iterable[Any]) -> Table:
+    """Return the table with its target read as the models pose it: a classifier has classes.
+
+    Whole numbers can be classes or quantities. Their kind says which (few values: classes), but a
+    scikit-learn classifier makes classes of them, and a regressor numbers; other models, and names
+    of models, change nothing. SchemaError for a classifier of real numbers or a regressor of
+    classes that are no numbers.
+    """
+    for model in models:
+        column = table.schema[target]
+        wants = "classes" if _is(is_classifier, model) else "numbers"
+        if wants == "numbers" and not _is(is_regressor, model):
+            continue
+        if (column.kind in DISCRETE) == (wants == "classes"):
+            continue
+        if column.kind == "integer":
+            table = Table.from_frame(table, kinds={target: "ordinal"})
+        elif column.kind in DISCRETE and _whole(column):
+            table = Table.from_frame(table, kinds={target: "integer"})
+        elif column.kind in DISCRETE or column.kind in NUMERIC:
+            other, kind = (
+                ("classes", "regressor") if wants == "numbers" else ("numbers", "classifier")
+            )
+            raise SchemaError(
+                f"{type(model).__name__} is a {kind}, but column {target!r} holds {other} "
+                f"({column.kind}); take another model or set another kind"
+            )
+    return table
+
+
+def _is(of: Callable[[Any], bool], model: Any) -> bool:
+    return isinstance(model, BaseEstimator) and of(model)
+
+
+def _whole(column: Column) -> bool:
+    """Return whether all levels of a discrete column are whole numbers, true and false not."""
+    return len(column.categories) > 0 and all(
+        isinstance(c, int | float) and not isinstance(c, bool) and c == round(c)
+        for c in column.categories
+    )
+
+
+def target_note(schema: Schema, target: str) -> tuple[str, ...]:
+    """Return a sentence on how whole numbers of a target are read, and how to change that.
+
+    Whole numbers can be classes or quantities; of all other targets there is nothing to say.
+    """
+    column = schema[target]
+    name = printable(target)
+    if column.kind in DISCRETE and _whole(column):
+        levels = [f"{c:g}" for c in column.categories]
+        shown = ", ".join(levels if len(levels) <= 6 else [*levels[:3], "...", levels[-1]])
+        return (
+            f"{name} holds {len(levels)} whole numbers ({shown}), read as classes; if they are "
+            f"quantities, set its kind: --kind {name}=integer, in Python kinds={{{name!r}: "
+            "'integer'}.",
+        )
+    if column.kind == "integer":
+        return (
+            f"{name} is read as a number; if its values are classes, set its kind: --kind "
+            f"{name}=categorical, in Python kinds={{{name!r}: 'categorical'}}.",
+        )
+    return ()
 
 
 def features_and_labels(table: Table, target: str) -> tuple[Table, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed._random import one_thread
-from tabseed.coding.labels import features_and_labels, task_of
+from tabseed.coding.labels import features_and_labels, target_note, task_of
 from tabseed.coding.points import Features
 from tabseed.errors import FormerName, TooFewRowsError, renamed
 from tabseed.estimates.estimate import finite
@@ -62,7 +62,7 @@ class HardnessAssessment(Finding):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How to treat hard rows, and which rows cannot be ranked reliably."""
+        """How to treat hard rows, which cannot be ranked reliably, how the target was read."""
         notes = [
             "A hard row is not a wrong row: look at it before you drop it; rare cases are hard too."
         ]
@@ -71,7 +71,7 @@ class HardnessAssessment(Finding):
                 "Rows whose hardness differs by less than two standard errors cannot be ranked "
                 "reliably."
             )
-        return tuple(notes)
+        return (*notes, *target_note(self.table.schema, self.target))
 
     @property
     def headings(self) -> tuple[Heading, ...]:

@@ -28,6 +28,7 @@ class TuningReport(Finding):
     python: str
     test: Verdict | None
     settings: dict[str, str] = field(compare=False)
+    target_read_as: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -38,11 +39,10 @@ class TuningReport(Finding):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The notes of the study and of the test."""
-        if self.test is None:
-            none = "No rows were set aside: nothing says how good the choice is."
-            return (*self.study.notes, none)
-        return (*self.study.notes, *self.test.notes)
+        """The notes of the study and of the test, and how the target was read."""
+        none = "No rows were set aside: nothing says how good the choice is."
+        test = (none,) if self.test is None else self.test.notes
+        return (*self.study.notes, *test, *self.target_read_as)
 
     @property
     def headings(self) -> tuple[Heading, ...]:

@@ -157,7 +157,7 @@ def measure(
     """
     settings = given_or_default(settings, Measuring)
     real = Table.from_frame(train)
-    problem = Problem.of(real, target)
+    problem = Problem.of(real, target, (settings.models or {}).values())
     real = real.select(problem.schema)
     test = conform(holdout, problem.schema, "holdout")
     check_leakage(real, test)

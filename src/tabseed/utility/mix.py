@@ -20,7 +20,7 @@ from scipy.stats import t as student
 
 from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence, seed_text
-from tabseed.coding.labels import seeded
+from tabseed.coding.labels import seeded, target_note
 from tabseed.errors import TabseedError, TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.folds import deal
@@ -96,7 +96,8 @@ class Mix(Finding):
     an entry for every mix, none first: ``weights``, ``amounts``, ``errors`` in ``loss`` on real
     rows, ``gains`` (the error without synthetic rows minus that with them), their standard errors
     ``se`` and 95 % intervals ``low``, ``high``, for each mix alone. ``gain`` is that of the whole
-    procedure, including the choice, on rows that no choice saw.
+    procedure, including the choice, on rows that no choice saw. ``target_read_as`` says how whole
+    numbers of the target were read.
     """
 
     title = "How many synthetic rows to add to the real ones?"
@@ -117,6 +118,7 @@ class Mix(Finding):
     settings: dict[str, str] = field(compare=False)
     _table: Table = field(compare=False)
     _generator: Any = field(compare=False)
+    target_read_as: tuple[str, ...] = ()
 
     @property
     def n_synthetic(self) -> int:
@@ -150,6 +152,7 @@ class Mix(Finding):
         return (
             "The interval of each mix is for that mix alone, so the best of many looks too good. "
             "The change in the verdict is on rows that no choice saw.",
+            *self.target_read_as,
         )
 
     @property
@@ -278,7 +281,7 @@ def tune_mix(
     grid = _grid(weights, amounts)
     _check(generator)
     real = Table.from_frame(train)
-    problem = Problem.of(real, target)
+    problem = Problem.of(real, target, [model])
     real = real.select(problem.schema)
     rows = problem.rows(real, "train")
     if len(rows) < 2 * settings.folds:
@@ -322,6 +325,7 @@ def tune_mix(
         },
         _table=real,
         _generator=fitted,
+        target_read_as=target_note(real.schema, target),
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from tabseed.coding.labels import features_and_labels, task_of
+from tabseed.coding.labels import features_and_labels, posed, task_of
 from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.estimates.scores import Task
@@ -49,9 +50,13 @@ class Problem:
     classes: tuple[Any, ...]
 
     @classmethod
-    def of(cls, table: Table, target: str) -> Self:
-        """Return the problem of a table of real training rows; SchemaError if there is none."""
+    def of(cls, table: Table, target: str, models: Iterable[Any] = ()) -> Self:
+        """Return the problem of a table of real training rows; SchemaError if there is none.
+
+        The models may decide whether whole numbers are classes (:func:`posed`).
+        """
         target = table.schema[target].name
+        table = posed(table, target, models)
         task = task_of(table.schema, target)
         labels = features_and_labels(table, target)[1]
         if len(labels) and bool((labels == labels[0]).all()):

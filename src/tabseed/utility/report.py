@@ -15,6 +15,7 @@ from sklearn.base import clone
 
 from tabseed._progress import Progress, part
 from tabseed._random import RandomState, child, seed_sequence, seed_text
+from tabseed.coding.labels import target_note
 from tabseed.errors import FormerName, TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.means import BALANCED, mean_over
@@ -93,7 +94,8 @@ class UtilityReport(Finding):
     held out. ``gaps``, ``terms`` and ``bounds`` have an entry for each model; ``mean_term`` is for
     the mean over models. ``fidelity`` is the chi-square divergence of the features. ``several``
     predicts what averaging over tables gains, and is None for one table. ``n_unknown`` of the
-    held-out rows have a class that the training rows lack.
+    held-out rows have a class that the training rows lack. ``target_read_as`` says how whole
+    numbers of the target were read.
     """
 
     title = "Can the synthetic rows replace the real ones?"
@@ -115,6 +117,7 @@ class UtilityReport(Finding):
     n_holdout: int
     n_unknown: int
     settings: dict[str, str] = field(compare=False)
+    target_read_as: tuple[str, ...] = ()
 
     @property
     def headline(self) -> Estimate:
@@ -167,7 +170,7 @@ class UtilityReport(Finding):
     @property
     def notes(self) -> tuple[str, ...]:
         """Everything that limits the meaning of the numbers."""
-        limits = (*self.ranking.warnings, *self.fidelity.warnings)
+        limits = (*self.ranking.warnings, *self.fidelity.warnings, *self.target_read_as)
         if not self.n_unknown:
             return limits
         return (
@@ -314,6 +317,7 @@ def assess_utility(
         n_holdout=len(held_out),
         n_unknown=int((measured.y < 0).sum()) if measured.problem.task == "classification" else 0,
         settings={"seed": seed_text(stream), "seeds": str(settings.seeds)},
+        target_read_as=target_note(measured.problem.schema, target),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -18,6 +18,7 @@ from tabseed._random import RandomState, child, generator, one_thread
 from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain, under
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout, TableEncoder
+from tabseed.coding.labels import posed
 from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, renamed
 from tabseed.estimates.scores import Task
@@ -170,6 +171,16 @@ class FeatureResponse(Generator):
     law_: Law  # of the target's block given points
 
     # -- learning
+
+    def fit(self, table: Frame, *, target: str | None = None, **options: Any) -> Self:
+        """Learn as every generator does; a classifier as ``response`` makes classes of numbers.
+
+        (A regressor makes numbers of classes that are whole numbers.)
+        """
+        if target is not None and options.get("encoder") is None:
+            whole = Table.from_frame(table)
+            table = posed(whole, whole.schema[target].name, [self.response])
+        return super().fit(table, target=target, **options)
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
