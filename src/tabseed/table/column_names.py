@@ -181,6 +181,12 @@ def names_people(name: str) -> Literal["sure", "maybe", ""]:
     return "maybe" if named and len(words) == 1 else ""
 
 
+def names_things(name: str) -> bool:
+    """Return whether the name says that its cells are names of things (``product_name``)."""
+    words = words_of(name)
+    return len(words) > 1 and words[-1] in _NAMES and not names_people(name)
+
+
 def is_family_name(name: str) -> bool:
     """Return whether the name says that its cells are a part of the name of a person."""
     words = words_of(name)

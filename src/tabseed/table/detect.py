@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,14 +9,13 @@ import pyarrow.compute as pc
 from tabseed.errors import SchemaError
 from tabseed.table.codes import named_code, row_counter, unnamed_code
 from tabseed.table.column_names import numbering
+from tabseed.table.frames import is_text
+from tabseed.table.personal import personal_kind, rare_texts
 from tabseed.table.schema import DISCRETE, Category, Column, Kind
 
 MAX_EXACT_INTEGER = 2**53  # beyond it, neighbouring integers share one float64
 MAX_CODES = 20  # whole numbers of more values are quantities
 MIN_ROWS_FOR_ID = 20  # with fewer rows, all-distinct values say nothing
-ID_NAME = re.compile(  # patient_id, patientId, but not paid
-    r"(?i:(^|[\W_])(id|uuid|guid|key|index|nbr|rownames?|unnamed:? ?0?)$)|(?<=[a-z])I[dD]$"
-)
 DATE_FORMATS = (
     "%Y-%m-%d",
     "%Y-%m-%d %H:%M:%S",
@@ -47,6 +44,10 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
     if pa.types.is_dictionary(kind):
         if kind.ordered:
             return Column(name, "ordinal", "stored as ordered categories", _levels(values))
+        if is_text(kind.value_type):
+            personal = personal_kind(name, present.cast(pa.string()))
+            if personal:
+                return _as_found(name, present, personal)
         return Column(name, "categorical", "stored as categories", _categories(name, present))
     if pa.types.is_integer(kind):
         return _detect_integer(name, present)
@@ -54,7 +55,7 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
         return _detect_real(name, present, has_missing=len(present) < len(values))
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return Column(name, "datetime", f"stored as {kind}")
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if is_text(kind):
         return _detect_text(name, present)
     return Column(name, "text", f"stored as {kind}, which is not modelled: left out")
 
@@ -192,16 +193,22 @@ def _detect_text(name: str, present: pa.ChunkedArray) -> Column:
     formats = _fitting_formats(present)
     if len(formats) == 1:
         return Column(name, "datetime", f"all values read as {formats[0]}", (), formats[0])
-    found = named_code(name, n, n_distinct)
-    if found and (found[0] == "id" or _are_codes(present)):
-        return _as_found(name, present, found)
     note = f"; could be dates, in {len(formats)} ways ({' or '.join(formats)})" if formats else ""
+    personal = None if formats else personal_kind(name, present)
+    if personal:
+        return _as_found(name, present, personal)
+    code, short = named_code(name, n, n_distinct), _are_codes(present)
+    if code and (short or (code[0] == "id" and numbering(name) in ("person", "label"))):
+        return _as_found(name, present, code)
     if n_distinct == n >= MIN_ROWS_FOR_ID:
         spaced = pc.any(pc.match_substring(present, " ")).as_py()
-        kind: Kind = "text" if spaced and not ID_NAME.search(name) else "id"
+        kind: Kind = "text" if spaced else "id"
         return Column(name, kind, f"all {n} values distinct{note}: left out")
     if n >= MIN_ROWS_FOR_ID and n_distinct > max(20, n / 2):
         return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
+    rare = rare_texts(present)
+    if rare and not formats:
+        return _as_found(name, present, rare)
     return Column(
         name,
         "categorical",
