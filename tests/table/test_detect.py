@@ -61,9 +61,9 @@ WORDS = [f"word {i} and {i * i}" for i in range(N)]
         (["31/12/2020", "01/02/2020", None], "datetime", "%d/%m/%Y"),
         (["12/31/2020", "01/02/2020"], "datetime", "%m/%d/%Y"),
         (["01-Mar-2020"], "datetime", "%d-%b-%Y"),
-        (["03/02/2020", "01/02/2020"], "categorical", "could be dates, in 2 ways"),
+        (["03/02/2020", "01/02/2020"], "categorical", "in 2 ways (%d/%m/%Y or %m/%d/%Y)"),
         (["2020-02-30", "2020-01-01"], "categorical", "2 distinct texts"),  # no such day
-        (["2020-1-1", "2020-01-01"], "categorical", "2 distinct texts"),  # not one pattern
+        (["2020-1-1", "2020-01-01"], "datetime", "such as '2020-01-01', become so"),
         (list(range(7, 7 + N)), "id", "one by one"),
         (list(range(7, 26)), "integer", "whole numbers"),  # too few rows to tell
         ([2**53 + 1, 5], "id", "beyond 2^53"),
@@ -149,9 +149,9 @@ def test_ambiguous_dates_are_read_as_the_user_says(pattern, expected) -> None:
         (["x"], "datetime", "give its pattern, as in a=datetime:%d/%m/%Y"),
         (["2020-01-01", "x"], "datetime:%Y-%m-%d", "row 2: 'x' is not a date"),
         (["2020-01-01"], "datetime:%Q", "'%Q' is not a date pattern"),
-        (["2020-01-01"], "datetime:%Y.%f", "is not a date pattern"),
+        (["2020-01-01"], "datetime:%Y.%f", "row 1: '2020-01-01' is not a date"),
         (["2020-01-01"], "text:%Y", "a date pattern is for datetime"),
-        ([5], "datetime", "stored as int64, not as dates"),
+        ([5], "datetime", "give its pattern, as in a=datetime:%Y%m%d"),
         ([2**60], "integer", "row 1: 1152921504606846976 is infinite or beyond 2^53"),
         ([Decimal("1.5")], "categorical", "which cannot be categories; make it text"),
         ([dt.date(2020, 1, 1)], "ordinal", "which cannot be categories"),

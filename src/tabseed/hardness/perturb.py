@@ -21,6 +21,7 @@ from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.columns import LARGEST
+from tabseed.table.dates import compiled
 from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
 from tabseed.table.schema import NUMERIC, Schema
@@ -491,7 +492,7 @@ def _storage_range(storage: pa.DataType) -> tuple[float, float]:
 
 def _date_range(column: Any, storage: pa.DataType) -> tuple[float, float]:
     """Return the first and last date that a column can store, in microseconds since 1970."""
-    pattern = column.datetime_format or ""
     if pa.types.is_timestamp(storage) and storage.unit == "ns":
         return YEARS_IN_NANOSECONDS
-    return YEARS_OF_TWO_DIGITS if any(p in pattern for p in ("%y", "%D", "%x")) else YEARS
+    pattern = column.datetime_format and compiled(column.datetime_format)
+    return YEARS_OF_TWO_DIGITS if pattern and pattern.has_short_years else YEARS

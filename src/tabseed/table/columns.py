@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tabseed.errors import SchemaError
-from tabseed.table.detect import MAX_EXACT_INTEGER, write_dates
+from tabseed.table.dates import as_whole, compiled, digits_of, is_number
+from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
 from tabseed.table.schema import DISCRETE, NUMERIC, Column
 
@@ -91,16 +92,16 @@ def read_codes(column: Column, values: pa.ChunkedArray) -> Codes:
 
 
 def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = values.type
-    if is_text(kind):
-        pattern = column.datetime_format
-        if pattern is None:
-            raise SchemaError(f"column {column.name!r} holds text; give its date pattern")
-        parsed = pc.strptime(values, format=pattern, unit="us", error_is_null=True)
-        _refuse_first(column, values, parsed.is_valid())
-        values = parsed
-    elif not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+    kind, pattern = values.type, column.datetime_format
+    if is_text(kind) or is_number(kind):
+        return _read_pattern(column, values)
+    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
         raise SchemaError(f"column {column.name!r} is stored as {kind}, not as dates")
+    if pattern and compiled(pattern).is_aware and getattr(kind, "tz", None) is None:
+        raise SchemaError(
+            f"column {column.name!r} is stored as {kind} without a time zone, but its pattern "
+            f"{pattern} has one; give it the zone"
+        )
     microseconds = pa.timestamp("us", tz=getattr(kind, "tz", None))
     finer = pa.types.is_timestamp(kind) and kind.unit == "ns"
     try:
@@ -109,6 +110,20 @@ def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray
         raise SchemaError(
             f"column {column.name!r} holds dates more than 290 000 years away; correct them"
         ) from error
+
+
+def _read_pattern(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Read text or whole numbers by the column's date pattern: int64 (n,), microseconds."""
+    if column.datetime_format is None:
+        raise SchemaError(
+            f"column {column.name!r} is stored as {values.type}, so its dates need a pattern, as "
+            f"in {column.name}=datetime:{'%d/%m/%Y' if is_text(values.type) else '%Y%m%d'}"
+        )
+    pattern = compiled(column.datetime_format)
+    texts = values if is_text(values.type) else digits_of(as_whole(values), pattern)
+    micros = pa.chunked_array([pattern.read(texts)])
+    _refuse_first(column, values, micros.is_valid())
+    return micros
 
 
 def _refuse_first(column: Column, values: pa.ChunkedArray, fits: pa.ChunkedArray) -> None:
@@ -192,7 +207,10 @@ def _write_dates(
     whole = np.where(missing, 0, numbers).astype(np.int64)
     stamps = pa.array(whole, mask=missing)
     if is_text(target):
-        return write_dates(stamps.cast(pa.timestamp("us")), str(column.datetime_format)), None
+        return compiled(str(column.datetime_format)).write(stamps), None
+    if not (pa.types.is_timestamp(target) or pa.types.is_date(target)):
+        digits = compiled(str(column.datetime_format)).write(stamps).cast(pa.int64())
+        return digits.cast(target), None
     zone = getattr(target, "tz", None)
     array = stamps.cast(pa.timestamp("us", tz=zone)).cast(target, safe=False)
     exact = pa.types.is_timestamp(target) and target.unit == "us"

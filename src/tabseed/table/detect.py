@@ -9,25 +9,15 @@ import pyarrow.compute as pc
 from tabseed.errors import SchemaError
 from tabseed.table.codes import named_code, row_counter, unnamed_code
 from tabseed.table.column_names import numbering
+from tabseed.table.dates import as_whole, is_number
 from tabseed.table.frames import is_text
 from tabseed.table.personal import personal_kind, rare_texts
-from tabseed.table.schema import DISCRETE, Category, Column, Kind
+from tabseed.table.schema import DISCRETE, Category, Column, Kind, check_pattern
+from tabseed.table.spellings import FEW, dates_in_numbers, dates_in_text, pattern_for
 
 MAX_EXACT_INTEGER = 2**53  # beyond it, neighbouring integers share one float64
 MAX_CODES = 20  # whole numbers of more values are quantities
 MIN_ROWS_FOR_ID = 20  # with fewer rows, all-distinct values say nothing
-DATE_FORMATS = (
-    "%Y-%m-%d",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M",
-    "%Y/%m/%d",
-    "%Y%m%dT%H%M%S",
-    "%d.%m.%Y",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d-%b-%Y",
-)
 
 
 def detect(name: str, values: pa.ChunkedArray) -> Column:
@@ -49,6 +39,8 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
             if personal:
                 return _as_found(name, present, personal)
         return Column(name, "categorical", "stored as categories", _categories(name, present))
+    if dated := _detect_whole_dates(name, values):
+        return dated
     if pa.types.is_integer(kind):
         return _detect_integer(name, present)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -56,7 +48,7 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return Column(name, "datetime", f"stored as {kind}")
     if is_text(kind):
-        return _detect_text(name, present)
+        return _detect_text(name, values)
     return Column(name, "text", f"stored as {kind}, which is not modelled: left out")
 
 
@@ -74,14 +66,10 @@ def describe_as(
         )
     if kind != "datetime" and datetime_format is not None:
         raise SchemaError(f"column {name!r}: a date pattern is for datetime, not for {kind}")
-    if kind == "datetime" and datetime_format is None and pa.types.is_string(values.type):
-        fitting = _fitting_formats(values.drop_null())
-        if not fitting:
-            raise SchemaError(
-                f"column {name!r}: no known date pattern fits all its values; "
-                f"give its pattern, as in {name}=datetime:%d/%m/%Y"
-            )
-        datetime_format = fitting[0]
+    if datetime_format is not None:
+        check_pattern(name, datetime_format)
+    if kind == "datetime":
+        datetime_format = pattern_for(name, values, datetime_format)
     return Column(name, kind, "set by you", categories, datetime_format)
 
 
@@ -114,6 +102,26 @@ def _levels(values: pa.ChunkedArray) -> tuple[Category, ...]:
 
 def _category_order(value: Category) -> tuple[bool, Category]:
     return (isinstance(value, str), value)
+
+
+def _detect_whole_dates(name: str, values: pa.ChunkedArray) -> Column | None:
+    """Describe whole numbers such as 20231114, stored as integers or as reals; None for others."""
+    if not is_number(values.type):
+        return None
+    whole = as_whole(values)
+    if whole.null_count > values.null_count:
+        return None
+    dates = dates_in_numbers(name, whole)
+    if dates is None:
+        return None
+    numbers = whole.drop_null().to_numpy()
+    found = named_code(name, len(numbers), len(np.unique(numbers)), numbers)
+    if found and found[0] == "id":
+        return None
+    if dates.pattern:
+        why = f"whole numbers that all read as dates {dates.pattern}"
+        return Column(name, "datetime", why, (), dates.pattern)
+    return Column(name, "text", f"{dates.doubt}: left out")
 
 
 def _detect_integer(name: str, present: pa.ChunkedArray) -> Column:
@@ -188,13 +196,17 @@ def are_codes(levels: np.ndarray, counts: np.ndarray) -> bool:
     return bool(numbered or np.median(counts) >= max(2, d / 2))
 
 
-def _detect_text(name: str, present: pa.ChunkedArray) -> Column:
+def _detect_text(name: str, values: pa.ChunkedArray) -> Column:
+    present = values.drop_null()
     n, n_distinct = len(present), pc.count_distinct(present).as_py()
-    formats = _fitting_formats(present)
-    if len(formats) == 1:
-        return Column(name, "datetime", f"all values read as {formats[0]}", (), formats[0])
-    note = f"; could be dates, in {len(formats)} ways ({' or '.join(formats)})" if formats else ""
-    personal = None if formats else personal_kind(name, present)
+    dates = dates_in_text(name, values)
+    if dates and dates.pattern:
+        why = f"all values read as {dates.pattern}{dates.note}"
+        return Column(name, "datetime", why, (), dates.pattern)
+    if dates and n_distinct > FEW:
+        return Column(name, "text", f"{dates.doubt}: left out")
+    note = f"; {dates.doubt}" if dates else ""
+    personal = None if dates else personal_kind(name, present)
     if personal:
         return _as_found(name, present, personal)
     code, short = named_code(name, n, n_distinct), _are_codes(present)
@@ -207,7 +219,7 @@ def _detect_text(name: str, present: pa.ChunkedArray) -> Column:
     if n >= MIN_ROWS_FOR_ID and n_distinct > max(20, n / 2):
         return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
     rare = rare_texts(present)
-    if rare and not formats:
+    if rare and not dates:
         return _as_found(name, present, rare)
     return Column(
         name,
@@ -221,25 +233,3 @@ def _are_codes(present: pa.ChunkedArray) -> bool:
     """Say whether most texts are short, without blanks, and have digits."""
     short = pc.match_substring_regex(pc.unique(present), r"^[^\s]{0,11}[0-9][^\s]{0,11}$")
     return bool(pc.mean(short).as_py() > 0.5)
-
-
-def _fitting_formats(present: pa.ChunkedArray) -> list[str]:
-    distinct = pc.unique(present)
-    if len(distinct) == 0:
-        return []
-    fitting = []
-    for pattern in DATE_FORMATS:
-        parsed = pc.strptime(distinct, format=pattern, unit="us", error_is_null=True)
-        # a pattern fits only if it also writes exactly the same text back
-        if (
-            parsed.null_count == 0
-            and pc.all(pc.equal(write_dates(parsed, pattern), distinct.cast(pa.string()))).as_py()
-        ):
-            fitting.append(pattern)
-    return fitting
-
-
-def write_dates(dates: pa.Array, pattern: str) -> pa.Array:
-    """Return timestamps as text by a strptime pattern (whole seconds, four-digit years)."""
-    seconds = dates.cast(pa.timestamp("s"), safe=False)
-    return pc.strftime(seconds, format=pattern)

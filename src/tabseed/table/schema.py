@@ -6,13 +6,13 @@ same file; what SDV has no key for is under ``tabseed`` inside a column.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
 from tabseed.errors import SchemaError, printable
+from tabseed.table.dates import compiled
 from tabseed.table.display import (
     MAX_COLUMNS,
     MAX_NAME,
@@ -35,8 +35,6 @@ LEFT_OUT: frozenset[str] = frozenset({"id", "text"})
 Category = str | int | float | bool
 
 _SDTYPE_OF = {"continuous": "numerical", "integer": "numerical", "ordinal": "categorical"}
-# directives that Arrow both reads and writes; it silently accepts others, and reads nothing
-_DATE_PATTERN = re.compile(r"([^%]|%[aAbBcdDeFHIjmMpRSTxXyY])*")
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,8 @@ class Column:
     """One column: its name, its kind, and why it is of that kind.
 
     ``categories`` are the values of a discrete column (ordered for an ordinal one);
-    ``datetime_format`` is the strptime pattern of dates kept as text.
+    ``datetime_format`` is the pattern (:mod:`tabseed.table.dates`) of dates kept as text or as
+    whole numbers.
     """
 
     name: str
@@ -63,12 +62,8 @@ class Column:
             if value in seen:
                 raise SchemaError(f"column {self.name!r}: category {value!r} occurs twice")
             seen.add(value)
-        pattern = self.datetime_format
-        if pattern is not None and not _is_date_pattern(pattern):
-            raise SchemaError(
-                f"column {self.name!r}: {pattern!r} is not a date pattern that can be read and "
-                "written; give one such as %d/%m/%Y or %Y-%m-%d %H:%M:%S"
-            )
+        if self.datetime_format is not None:
+            check_pattern(self.name, self.datetime_format)
 
     @property
     def coded(self) -> bool:
@@ -89,8 +84,10 @@ class Column:
         if self.kind == "ordinal" and self.categories:
             entry["order"] = list(self.categories)
         if self.datetime_format is not None:
-            entry["datetime_format"] = self.datetime_format
+            entry["datetime_format"] = compiled(self.datetime_format).in_python
         entry["tabseed"] = {"kind": self.kind, "reason": self.reason}
+        if self.datetime_format not in (None, entry.get("datetime_format")):
+            entry["tabseed"]["datetime_format"] = self.datetime_format
         if self.kind in DISCRETE:
             entry["tabseed"]["categories"] = list(self.categories)
         return entry
@@ -112,8 +109,21 @@ class Column:
             kind=cast(Kind, kind),
             reason=str(own.get("reason", _reason(kind, entry))),
             categories=tuple(categories),
-            datetime_format=entry.get("datetime_format"),
+            datetime_format=own.get("datetime_format", entry.get("datetime_format")),
         )
+
+
+def check_pattern(name: str, pattern: object) -> None:
+    """Raise SchemaError, with the reason, for a date pattern that cannot be read and written."""
+    try:
+        if not isinstance(pattern, str):
+            raise ValueError("is no text")
+        compiled(pattern)
+    except ValueError as error:
+        raise SchemaError(
+            f"column {name!r}: {printable(repr(pattern))} is not a date pattern that can be read "
+            f"and written: it {error}; give one such as %d/%m/%Y or %Y-%m-%d %H:%M:%S"
+        ) from error
 
 
 def _kind_of_sdtype(name: str, entry: Mapping[str, Any]) -> str:
@@ -134,10 +144,6 @@ def _reason(kind: str, entry: Mapping[str, Any]) -> str:
     if kind in LEFT_OUT:
         return f"{entry.get('sdtype', kind)!r} in the schema, which is not modelled: left out"
     return "read from the schema"
-
-
-def _is_date_pattern(pattern: object) -> bool:
-    return isinstance(pattern, str) and "%" in pattern and bool(_DATE_PATTERN.fullmatch(pattern))
 
 
 @dataclass(frozen=True)
