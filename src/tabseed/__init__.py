@@ -18,7 +18,7 @@ _ROOMS = {
     "augment.stopping": "ImportanceKS KSStopped",
     "coding.encode": "TableEncoder",
     "errors": (
-        "FileError LeakageError MissingDependencyError NothingLearnedError "
+        "FileError LeakageError LeftOutWarning MissingDependencyError NothingLearnedError "
         "OrthogonalSeedsWarning SchemaError TabseedError TooFewRowsError"
     ),
     "evaluation.evaluation": "evaluate Evaluation",

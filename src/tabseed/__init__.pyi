@@ -12,6 +12,7 @@ from tabseed.augment.stopping import KSStopped as KSStopped
 from tabseed.coding.encode import TableEncoder as TableEncoder
 from tabseed.errors import FileError as FileError
 from tabseed.errors import LeakageError as LeakageError
+from tabseed.errors import LeftOutWarning as LeftOutWarning
 from tabseed.errors import MissingDependencyError as MissingDependencyError
 from tabseed.errors import NothingLearnedError as NothingLearnedError
 from tabseed.errors import OrthogonalSeedsWarning as OrthogonalSeedsWarning

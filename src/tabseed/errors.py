@@ -52,6 +52,21 @@ class OrthogonalSeedsWarning(UserWarning):
     """Averaged seeds have nothing in common: their average is hardly more than a smaller one."""
 
 
+class LeftOutWarning(UserWarning):
+    """Columns of a frame are not learned; the message names them, and says why."""
+
+
+def not_installed(
+    what: str, library: str, package: str = "", *, instead: str = ""
+) -> MissingDependencyError:
+    """Return the error that ``what`` needs a library, with the command that installs it.
+
+    ``package`` is the name that pip knows, if it is another; ``instead`` says what works without.
+    """
+    hint = f" (or {instead})" if instead else ""
+    return MissingDependencyError(f"{what} needs {library}: pip install {package or library}{hint}")
+
+
 def renamed(**names: str) -> Callable[[Called], Called]:
     """Accept keyword arguments under their former names for one release.
 

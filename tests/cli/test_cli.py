@@ -162,9 +162,9 @@ def test_without_torch_everything_else_works(data, tmp_path) -> None:
     assert text.startswith("verdict ") and "Jensen-Shannon divergence, coarse" in text
     before = names_in(tmp_path)
     messages = (
-        (("--generator", "vaebgm"), 'pip install "tabseed[neural]"'),
-        (("--paper",), 'pip install "tabseed[neural]"'),
-        (("--bias", "average"), 'pip install "tabseed[neural]"'),
+        (("--generator", "vaebgm"), "this generator needs PyTorch: pip install torch"),
+        (("--paper",), "this generator needs PyTorch: pip install torch"),
+        (("--bias", "average"), "this generator needs PyTorch: pip install torch"),
         (("--bias", "average", "--generator", "resample"), "resample has no seeds"),
     )
     synth = ("synth", data, "-o", tmp_path / "v.csv")

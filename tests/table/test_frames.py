@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -325,3 +326,81 @@ def test_a_table_may_have_no_rows() -> None:
         table = Table.from_frame(frame)
         assert len(table) == 0
         assert_same(table.to_frame(), frame)
+
+
+# --- another kind of frame than the one that came in ------------------------------------------
+
+
+TYPES = pa.table(
+    {
+        "whole": pa.array([1, None, 2**60 + 1]),
+        "small": pa.array([1, None, 255], pa.uint8()),
+        "real": pa.array([1.5, None, 0.1]),
+        "flag": pa.array([True, None, False]),
+        "text": pa.array(["a", None, "\u00e4"]),
+        "level": pa.array(["lo", None, "hi"]).dictionary_encode(),
+        "day": pa.array([DAY, None, dt.date(1, 1, 1)]),
+        "stamp": pa.array([STAMP, None, STAMP], pa.timestamp("us", "Asia/Tokyo")),
+    }
+)
+
+
+@pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("source", ["pandas", "polars", "pyarrow", "file"])
+def test_a_table_goes_out_as_the_frame_that_is_asked_for(source, backend) -> None:
+    """The cells are the same in every kind of frame, to the last digit; pandas has no days."""
+    table = Table.from_frame(TYPES)
+    if source != "pyarrow":
+        table = table.of_file() if source == "file" else Table.from_frame(table.to_frame(source))
+    frame = table.to_frame(backend)
+    assert type(frame).__module__.split(".")[0] == backend
+    back, there = (t.to_arrow() for t in (Table.from_frame(frame), table))
+    assert back.set_column(6, "day", back["day"].cast(pa.date32())).to_pydict() == TYPES.to_pydict()
+    assert there["day"].type == (pa.timestamp("s") if source == "pandas" else pa.date32())
+
+
+def test_a_table_of_a_file_goes_out_as_pandas_whose_dtypes_do_not_depend_on_the_rows() -> None:
+    table = Table.from_frame(TYPES).of_file()
+    some, none = table.to_frame(), table.take([0]).to_frame()
+    assert some.dtypes.equals(none.dtypes)
+    dtypes = [str(dtype) for dtype in some.dtypes]
+    assert dtypes[:4] == ["Int64", "UInt8", "float64", "boolean"]
+    assert dtypes[5:] == ["category", "datetime64[s]", "datetime64[us, Asia/Tokyo]"]
+
+
+def test_another_kind_of_frame_is_refused() -> None:
+    for kind in ("spark", "file", 3, ""):
+        with pytest.raises(ts.TabseedError, match=r"as_frame=.* is not one of 'pandas', 'polars'"):
+            Table.from_frame(A([1.5])).to_frame(kind)
+
+
+# --- columns that are not learned ---------------------------------------------------------------
+
+NAMED = pd.DataFrame(
+    {"note": [f"note of {i}" for i in range(40)], "x": np.arange(40) % 7 / 4, "y": [1.5, 2.25] * 20}
+)
+
+
+def test_columns_left_out_are_said_once_in_the_line_of_the_user() -> None:
+    frame = NAMED.set_index(pd.date_range("2020", periods=40, name="day"))
+    calls = (
+        lambda f: ts.Resample().fit(f),
+        lambda f: ts.KNNShapley().fit(f, [0, 1] * 20),
+        lambda f: ts.assess_hardness(f, "x", ts.KNNShapley()),
+    )
+    for call in calls:
+        with pytest.warns(ts.LeftOutWarning) as caught:
+            call(frame)
+        assert len(caught) == 1
+        text = str(caught[0].message)
+        assert caught[0].filename == __file__
+        assert "'note' (" in text and "index 'day' (" in text and "\n" not in text
+        call(Table.from_frame(frame))  # whoever made the Table has seen the schema
+    assert [c.name for c in ts.Resample().fit(Table.from_frame(frame)).schema_.left_out] == ["note"]
+
+
+@pytest.mark.parametrize("frame", [NAMED[["x"]], NAMED[["x"]].sample(frac=1, random_state=0)])
+def test_row_numbers_are_no_news(frame) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ts.Resample().fit(frame)

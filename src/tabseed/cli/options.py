@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tabseed.cli.console import emit
 from tabseed.errors import SchemaError
 from tabseed.hardness import SCORERS
 from tabseed.inductive_bias import BIASES
@@ -96,6 +98,7 @@ class Source:
         """Read the table; SchemaError, with the file's name, if it does not fit."""
         from tabseed.table import Table
         from tabseed.table.files import read_schema, read_table, text_columns
+        from tabseed.table.index import index_notes
 
         schema = read_schema(self.schema) if self.schema else None
         kinds = dict(map(_parse_kind, self.kinds or ()))
@@ -103,8 +106,10 @@ class Source:
             n: frozenset() for n, k in kinds.items() if k.startswith("datetime:")
         }
         frame = read_table(self.path, sql=self.sql, encoding=self.encoding, text_columns=texts)
+        for name, reason in index_notes(frame).items():
+            emit(f"left out   column {name!r}: {reason.removesuffix(': left out')}", sys.stderr)
         try:
-            return Table.from_frame(frame, schema=schema, kinds=kinds)
+            return Table.from_frame(frame, schema=schema, kinds=kinds).of_file()
         except SchemaError as error:
             raise SchemaError(f"{self.path}: {error}") from error
 

@@ -41,7 +41,7 @@ from tabseed.parameters import (
     searched,
 )
 from tabseed.space import Dimension
-from tabseed.table import Frame, Table
+from tabseed.table import AS_FRAME, Frame, Table, table_to_learn
 from tabseed.table.display import MAX_TEXT, as_html, counted, shortened
 from tabseed.table.schema import Schema
 
@@ -113,11 +113,13 @@ class Generator(BaseEstimator):
         network stops and which weights it keeps: after each validation it returns a number for
         each of ``seeds``, smaller is better; ``draw(seed, n)`` returns the rows that a seed draws
         now, as a Table. (:class:`~tabseed.augment.stopping.ImportanceKS` is one.)
+        Warns (LeftOutWarning) of columns of a frame that are ids or free text and so not learned;
+        ``schema_.left_out`` lists them.
         Raises TabseedError for a parameter out of range or for a watch on a generator that trains
         no network, SchemaError, and TooFewRowsError below ``min_rows`` rows.
         """
         check_parameters(self)
-        table = Table.from_frame(table)
+        table = table_to_learn(table)
         if target is not None:
             # an unknown name raises, with the nearest one; pandas has labels that are no text
             target = table.schema[target].name
@@ -148,14 +150,19 @@ class Generator(BaseEstimator):
         *,
         conditions: Mapping[Any, Condition] | None = None,
         random_state: RandomState = None,
+        as_frame: str | None = None,
     ) -> Any:
         """Draw n rows, the same ones at each call unless ``random_state`` is passed.
 
-        Returns a frame of the kind that was passed to :meth:`fit`, with its dtypes. Without
+        Returns a frame of the kind that was passed to :meth:`fit`, with its dtypes, or of the
+        kind ``as_frame``: "pandas", "polars" or "pyarrow". A model that a command saved learned a
+        file: its rows are frames of pandas, or of pyarrow where pandas is not installed. Without
         ``random_state`` the generator's own seed decides. Conditions and errors are those of
         :meth:`draw`.
         """
-        return self.draw(n, conditions=conditions, random_state=random_state).to_frame()
+        check(type(self).__name__, "as_frame", as_frame, AS_FRAME)
+        table = self.draw(n, conditions=conditions, random_state=random_state)
+        return table.to_frame(as_frame)
 
     def draw(
         self,

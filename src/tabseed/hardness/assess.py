@@ -18,7 +18,7 @@ from tabseed.hardness import drawing
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
 from tabseed.pages import Finding, Heading, Row, settings_of
-from tabseed.table import Frame, Table
+from tabseed.table import Frame, Table, table_to_learn
 
 HARDEST = 0.1  # share of rows, the hardest, whose hints are counted separately
 
@@ -190,7 +190,7 @@ def assess_hardness(
     same columns to score by (:meth:`HardnessScorer.fit`). The scorer is fitted in place.
     SchemaError if a label is missing or there is no other column.
     """
-    table = Table.from_frame(table)
+    table = table_to_learn(table)
     target = table.schema[target].name
     task = task_of(table.schema, target)
     rows, y = features_and_labels(table, target)

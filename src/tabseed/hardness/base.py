@@ -18,6 +18,7 @@ from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.estimates.scores import Task
 from tabseed.parameters import OneOf, Parameters, Whole, check, check_parameters, or_none
+from tabseed.table import table_to_learn
 
 FOLDS, SCORE = range(2)  # child streams of the stream of a scorer
 FOLDED, TASKED = or_none(Whole(2)), or_none(OneOf(get_args(Task)))
@@ -88,6 +89,7 @@ class HardnessScorer(BaseEstimator):
         check_parameters(self)
         check(type(self).__name__, "folds", folds, FOLDED)
         check(type(self).__name__, "task", task, TASKED)
+        X = X if isinstance(X, np.ndarray) else table_to_learn(X)
         points = Features().fit(X)
         x = points.transform(X)
         pairs = [y] if reference is None else [y, reference[1]]

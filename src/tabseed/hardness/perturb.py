@@ -24,6 +24,7 @@ from tabseed.table.columns import LARGEST
 from tabseed.table.dates import compiled
 from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
+from tabseed.table.labels import name_of
 from tabseed.table.schema import NUMERIC, Schema
 
 PERTURBATIONS: dict[str, str] = {
@@ -346,6 +347,8 @@ def _columns_to_perturb(
     table: _ArrayRows | _TableRows, kind: str, size: float, columns: Sequence[Any] | None
 ) -> tuple[list[Any], bool]:
     """Return the columns to perturb, and whether each row changes in only one of them."""
+    if columns and isinstance(table, _TableRows):
+        columns = [name_of(label) for label in columns]
     for name in columns or ():
         if name not in table.cells:
             raise SchemaError(f"there is no column {name!r} to perturb")

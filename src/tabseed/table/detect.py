@@ -11,6 +11,7 @@ from tabseed.table.codes import named_code, row_counter, unnamed_code
 from tabseed.table.column_names import numbering
 from tabseed.table.dates import as_whole, is_number
 from tabseed.table.frames import is_text
+from tabseed.table.index import UNNAMED, WHY
 from tabseed.table.personal import personal_kind, rare_texts
 from tabseed.table.schema import DISCRETE, Category, Column, Kind, check_pattern
 from tabseed.table.spellings import FEW, dates_in_numbers, dates_in_text, pattern_for
@@ -27,6 +28,8 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
     """
     kind = values.type
     present = values.drop_null()
+    if UNNAMED.fullmatch(name):
+        return Column(name, "id", WHY)
     if len(present) == 0:
         return Column(name, "categorical", "no value present: stays missing")
     if pa.types.is_boolean(kind):

@@ -28,6 +28,7 @@ from tabseed.table.binary import MAX_BYTES, read_arrow, read_parquet, too_large
 from tabseed.table.delimited import Wishes, as_text, read_text
 from tabseed.table.dialect import Dialect, own_metadata, without_dialect
 from tabseed.table.frames import to_arrow
+from tabseed.table.index import without_index
 from tabseed.table.marks import check_marks
 from tabseed.table.schema import Column, Schema
 from tabseed.table.sql import ask_database, ask_table
@@ -72,6 +73,9 @@ def read_table(
     decimal mark, ``.`` or ``,``, which its cells tell, or ``decimal``; columns that may be read in
     two ways (1.250) stay text. ``thousands`` names a thousands mark. The metadata of the result
     tell how the file is written, for :func:`write_table`.
+
+    An index of pandas in a Parquet or Arrow file is left out if it has no name
+    (``__index_level_0__``, the numbers of rows), and a column if it has one.
 
     FileError for files beyond ``MAX_BYTES`` (after decompression).
     """
@@ -121,9 +125,9 @@ def _read_plain(path: Path, suffix: str, wishes: Wishes) -> pa.Table:
     if suffix in _TEXT_FORMATS:
         return read_text(path, lambda: _open(path), _TEXT_FORMATS[suffix], wishes)
     if suffix in _PARQUET:
-        return without_dialect(read_parquet(path))
+        return without_index(without_dialect(read_parquet(path)))
     if suffix in _ARROW:
-        return without_dialect(read_arrow(path))
+        return without_index(without_dialect(read_arrow(path)))
     raise FileError(f"{path}: unknown ending {suffix!r}; readable are {_READABLE}")
 
 

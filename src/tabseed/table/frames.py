@@ -16,17 +16,18 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.errors import MissingDependencyError, SchemaError, TabseedError
+from tabseed.errors import SchemaError, TabseedError, not_installed
 from tabseed.table.labels import from_plain, name_of, to_plain
 
 FRAMES = ("pandas", "polars", "pyarrow")
+FILE = "file"  # the backend of a table read by a command: pandas where it is installed
 
 
 @dataclass(frozen=True)
 class FrameKind:
     """Which dataframe came in, and its dtypes: enough to give the same kind back."""
 
-    backend: str  # "pandas", "polars" or "pyarrow"
+    backend: str  # "pandas", "polars", "pyarrow" or FILE
     arrow: pa.Schema
     dtypes: dict[str, Any]  # what Arrow cannot keep: dtypes of pandas, Enums of polars, by name
     labels: dict[str, Any]  # pandas column labels that are not text, by their text
@@ -46,25 +47,37 @@ class FrameKind:
         names = tuple(native.columns.names)
         return cls(backend, arrow, dtypes, odd, names if names != (None,) else ())
 
-    def build(self, table: pa.Table) -> Any:
-        """Turn a pyarrow table into this kind of frame."""
+    def build(self, table: pa.Table, backend: str | None = None) -> Any:
+        """Turn a pyarrow table into this kind of frame, or into another one of FRAMES.
+
+        Another kind, and that of a file, has the dtypes that :func:`_default_pandas` says, or
+        those of polars. MissingDependencyError if its library is not installed.
+        """
         table = pa.table(
             [_as_type(table[c], self.arrow.field(c).type) for c in table.column_names],
             names=table.column_names,
         )
-        if self.backend == "pyarrow":
+        own, backend = backend in (None, self.backend), backend or self.backend
+        if backend == FILE:
+            backend = "pyarrow" if find_spec("pandas") is None else "pandas"
+        if backend == "pyarrow":
             return table
-        if self.backend == "pandas":
-            return self._build_pandas(table)
-        native = nw.from_arrow(table, backend=self.backend).to_native()  # type: ignore[arg-type]
+        check_backend(backend)
+        if backend == "pandas":
+            return self._build_pandas(table, own and self.backend != FILE)
+        native = nw.from_arrow(table, backend=backend).to_native()  # type: ignore[arg-type]
         native.columns = table.column_names  # polars renames a column without a name
-        enums = {name: dtype for name, dtype in self.dtypes.items() if name in table.column_names}
+        kept = self.dtypes if own else {}
+        enums = {name: dtype for name, dtype in kept.items() if name in table.column_names}
         return native.cast(enums) if enums else native
 
-    def _build_pandas(self, table: pa.Table) -> Any:
+    def _build_pandas(self, table: pa.Table, own: bool) -> Any:
         import pandas as pd
 
-        columns = [_to_pandas(table[name], self.dtypes[name]) for name in table.column_names]
+        columns = [
+            _to_pandas(table[name], self.dtypes[name]) if own else _default_pandas(table[name])
+            for name in table.column_names
+        ]
         native = pd.concat(columns, axis=1)
         native.columns = pd.Index([self.labels.get(name, name) for name in table.column_names])
         if len(self.label_names) == native.columns.nlevels:
@@ -86,6 +99,8 @@ class FrameKind:
         """Read what :meth:`to_dict` wrote; if its library is not installed, frames are pyarrow."""
         arrow = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(data["arrow"])))
         backend = data["backend"]
+        if backend == FILE:
+            return cls(FILE, arrow, {}, {})
         if backend not in ("pandas", "polars") or find_spec(backend) is None:
             return cls("pyarrow", arrow, {}, {})
         dtypes = {n: _remake_dtype(d, arrow.field(n).type) for n, d in data["dtypes"].items()}
@@ -155,6 +170,24 @@ def _to_pandas(values: pa.ChunkedArray, dtype: Any) -> Any:
     return values.to_pandas().astype(dtype)
 
 
+def _default_pandas(values: pa.ChunkedArray) -> Any:
+    """Turn a column that never was one of pandas into a Series.
+
+    Whole numbers and true/false have pandas' dtypes that can be missing (Int64, boolean), so that
+    a column has the same dtype whichever rows are drawn; days are datetime64; the rest is as
+    Arrow turns it.
+    """
+    import pandas as pd
+
+    kind = values.type
+    if pa.types.is_integer(kind):
+        name = str(kind).replace("int", "Int").replace("uI", "UI")
+        return pd.Series(pd.api.types.pandas_dtype(name).__from_arrow__(values))
+    if pa.types.is_boolean(kind):
+        return pd.Series(pd.BooleanDtype().__from_arrow__(values))
+    return (values.cast(pa.timestamp("s")) if pa.types.is_date(kind) else values).to_pandas()
+
+
 def _text_levels(levels: Any) -> Any:
     """Return the categories of a pandas dtype, as text where Arrow has no such type."""
     plain = levels.inferred_type in ("string", "integer", "floating", "boolean", "empty")
@@ -196,12 +229,17 @@ def frame_of_rows(rows: list[dict[str, Any]], kind: str) -> Any:
     """
     if kind not in FRAMES:
         raise TabseedError(f"kind={kind!r} is not one of {', '.join(FRAMES)}")
-    if find_spec(kind) is None:
-        raise MissingDependencyError(f"{kind} is not installed; pip install {kind}")
+    check_backend(kind)
     table = pa.Table.from_pylist(rows)
     if kind == "pyarrow":
         return table
     return nw.from_arrow(table, backend=kind).to_native()  # type: ignore[arg-type]
+
+
+def check_backend(kind: str) -> None:
+    """Raise MissingDependencyError if the library of ``kind``, one of FRAMES, is missing."""
+    if find_spec(kind) is None:
+        raise not_installed(f"a frame of {kind}", kind)
 
 
 def is_frame(data: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tabseed.errors import FileError, MissingDependencyError, printable
+from tabseed.errors import FileError, not_installed, printable
 from tabseed.table.binary import check_dates
 from tabseed.table.delimited import check_names
 
@@ -86,7 +86,7 @@ def _duckdb() -> Any:
     try:
         import duckdb
     except ImportError as error:
-        raise MissingDependencyError('SQL needs DuckDB: pip install "tabseed[sql]"') from error
+        raise not_installed("SQL", "DuckDB", "duckdb") from error
     return duckdb
 
 

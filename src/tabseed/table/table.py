@@ -6,6 +6,8 @@ kind that came in, with its dtypes (:mod:`tabseed.table.frames`; no other module
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,8 +17,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tabseed._random import RandomState, generator
-from tabseed.errors import SchemaError
-from tabseed.parameters import Real, check
+from tabseed.errors import LeftOutWarning, SchemaError, printable
+from tabseed.parameters import OneOf, Real, check, or_none
 from tabseed.table.columns import Codes, Numbers, read_codes, read_numbers, write_column
 from tabseed.table.detect import describe_as, detect
 from tabseed.table.display import (
@@ -30,7 +32,8 @@ from tabseed.table.display import (
     counted,
     shortened,
 )
-from tabseed.table.frames import FrameKind, plain_type, to_arrow
+from tabseed.table.frames import FILE, FRAMES, FrameKind, plain_type, to_arrow
+from tabseed.table.index import index_with_data
 from tabseed.table.schema import DISCRETE, KINDS, NUMERIC, Column, Kind, Schema
 
 if TYPE_CHECKING:
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
     Frame: TypeAlias = "IntoDataFrame | Table"
 else:
     Frame = Any  # for annotations only: narwhals defines its types only for type checkers
+
+MAX_REASONS = 8  # columns left out that a warning names
+AS_FRAME = or_none(OneOf(FRAMES))
 
 
 class Table:
@@ -210,9 +216,20 @@ class Table:
         """Return the table as pyarrow's."""
         return self._arrow
 
-    def to_frame(self) -> Any:
-        """Return the table as the kind of frame that came in, with its dtypes."""
-        return self.frame_kind.build(self._arrow)
+    def to_frame(self, as_frame: str | None = None) -> Any:
+        """Return the table as the kind of frame that came in, with its dtypes.
+
+        ``as_frame`` asks for another kind: "pandas", "polars" or "pyarrow". TabseedError for any
+        other, MissingDependencyError if the library is not installed.
+        """
+        check("Table.to_frame", "as_frame", as_frame, AS_FRAME)
+        return self.frame_kind.build(self._arrow, as_frame)
+
+    def of_file(self) -> Table:
+        """Return the table as one of a file: its frames are of pandas, if that is installed."""
+        table = Table(self._arrow, self.schema, replace(self.frame_kind, backend=FILE))
+        table._read = self._read
+        return table
 
     @classmethod
     def from_columns(
@@ -230,6 +247,40 @@ class Table:
         for name, cells in known.items():
             table._remember(name, cells)
         return table
+
+
+def table_to_learn(frame: Frame) -> Table:
+    """Return what a user passes to learn from as a Table, as :meth:`Table.from_frame` does.
+
+    LeftOutWarning, in the user's line, if columns of a frame are ids or free text, or its index
+    holds more than row numbers: nothing is learned of them. The maker of a Table has seen its
+    schema, so there is none.
+    """
+    table = Table.from_frame(frame)
+    if isinstance(frame, Table):
+        return table
+    reasons = [(repr(c.name), c.reason.removesuffix(": left out")) for c in table.schema.left_out]
+    reasons += [
+        (name, "not a column; reset_index() makes it one") for name in index_with_data(frame)
+    ]
+    if reasons:
+        shown = "; ".join(f"{name} ({why})" for name, why in reasons[:MAX_REASONS])
+        more = f"; and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
+        warnings.warn(
+            f"left out: {printable(shown)}{more}. To learn a column, pass "
+            "Table.from_frame(frame, kinds={name: kind})",
+            LeftOutWarning,
+            stacklevel=_calls_inside(),
+        )
+    return table
+
+
+def _calls_inside() -> int:
+    """Return the stack level, for a warning of the caller, of the first line outside tabseed."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "tabseed":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _with_kind(column: Column, arrow: pa.Table, text: str) -> Column:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tabseed.errors import FileError, MissingDependencyError, printable
+from tabseed.errors import FileError, MissingDependencyError, not_installed, printable
 from tabseed.table.files import regular_file
 
 BEAT, SILENCE = 15.0, 240.0  # seconds between signs of life; without one until a worker is gone
@@ -228,8 +228,8 @@ def _engine(url: str) -> Any:
         from sqlalchemy import create_engine, exc
         from sqlalchemy.pool import NullPool
     except ImportError as error:
-        raise MissingDependencyError(
-            'a study at a URL needs SQLAlchemy: pip install "tabseed[tune]" (or name a file)'
+        raise not_installed(
+            "a study at a URL", "SQLAlchemy", "sqlalchemy", instead="name a file"
         ) from error
     kind = url.partition("://")[0]
     try:

@@ -33,7 +33,7 @@ from tabseed.parameters import (
     given_or_default,
     or_none,
 )
-from tabseed.table import Frame, Table
+from tabseed.table import Frame, Table, table_to_learn
 from tabseed.utility.contributions import Contributions
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points
@@ -156,7 +156,7 @@ def measure(
     bytes for any ``n_jobs``. Cost: K S (2 D + 2) fits.
     """
     settings = given_or_default(settings, Measuring)
-    real = Table.from_frame(train)
+    real = table_to_learn(train)
     problem = Problem.of(real, target, (settings.models or {}).values())
     real = real.select(problem.schema)
     test = conform(holdout, problem.schema, "holdout")

@@ -37,7 +37,7 @@ from tabseed.parameters import (
     given_or_default,
     or_none,
 )
-from tabseed.table import Frame, Table
+from tabseed.table import Frame, Table, table_to_learn
 from tabseed.utility.models import output, train, zoo
 from tabseed.utility.problem import Labelled, Problem, points, squared_loss, squared_name
 
@@ -280,7 +280,7 @@ def tune_mix(
     settings = given_or_default(settings, Mixing)
     grid = _grid(weights, amounts)
     _check(generator)
-    real = Table.from_frame(train)
+    real = table_to_learn(train)
     problem = Problem.of(real, target, [model])
     real = real.select(problem.schema)
     rows = problem.rows(real, "train")

@@ -25,7 +25,7 @@ from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
 from tabseed.metrics.leakage import conform
 from tabseed.pages import Finding, Heading, Row
 from tabseed.parameters import given_or_default
-from tabseed.table import Frame, Table
+from tabseed.table import Frame, Table, table_to_learn
 from tabseed.table.schema import Schema
 from tabseed.utility import drawing
 from tabseed.utility.averaging import SeveralSets, error_of_several
@@ -282,7 +282,7 @@ def assess_utility(
     :func:`~tabseed.utility.measure.measure`, plus that of ``fidelity``.
     """
     stream = seed_sequence(random_state)
-    real = Table.from_frame(train)
+    real = table_to_learn(train)
     target = real.schema[target].name
     modelled = real.schema.modelled
     tables = [conform(frame, modelled, "synthetic") for frame in as_list(synthetic)]

@@ -13,15 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from tabseed.errors import MissingDependencyError
+from tabseed.errors import not_installed
 
 try:
     import torch as torch  # other modules import it from here, and so give the message below
 except ImportError as error:  # pragma: no cover - exercised in an environment of its own
-    raise MissingDependencyError(
-        'this generator needs PyTorch: pip install "tabseed[neural]" '
-        "(or choose one that does not, such as resample)"
-    ) from error
+    hint = "choose a generator that does not, such as trees"
+    raise not_installed("this generator", "PyTorch", "torch", instead=hint) from error
 
 Tensor = torch.Tensor
 Weights = dict[str, Tensor]  # by name, each (S, ...)

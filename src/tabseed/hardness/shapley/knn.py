@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from joblib.parallel import get_active_backend
 
 from tabseed._random import RandomState, one_thread
-from tabseed.errors import MissingDependencyError, TabseedError
+from tabseed.errors import TabseedError, not_installed
 from tabseed.hardness.base import HardnessScorer, Scores
 from tabseed.hardness.shapley import closed_forms as closed
 from tabseed.hardness.shapley.games import Game, sum_part
@@ -239,10 +239,7 @@ class KNNShapley(HardnessScorer):
         if self.engine == "auto":
             return "numba" if pairs >= WORTH_COMPILING and find_spec("numba") else "numpy"
         if self.engine != "numpy" and find_spec(self.engine) is None:
-            extra = {"numba": "fast", "torch": "neural"}[self.engine]
-            raise MissingDependencyError(
-                f"engine={self.engine!r} needs {self.engine}: pip install 'tabseed[{extra}]'"
-            )
+            raise not_installed(f"engine={self.engine!r}", self.engine)
         return self.engine
 
 
