@@ -120,7 +120,7 @@ def synth(
     write(out, synthetic, output, force, for_spreadsheet)
     if model is not None:
         with atomic_write(model, force=force) as part:
-            maker.save(part)
+            maker.save(part, force=True)
         out.result["model"] = str(model)
         out.say("model", f"{model}: {model.stat().st_size:,} bytes")
     if report is not None and held_out is not None:
