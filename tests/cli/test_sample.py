@@ -102,9 +102,8 @@ def test_a_bomb_in_a_model_is_not_unpacked(tab, members, tmp_path) -> None:
 def test_the_rows_of_a_saved_model_are_frames_of_pandas_or_what_is_asked(tab, tmp_path, kind):
     """In Python a model of the command draws what the command writes."""
     data, model, out = (tmp_path / name for name in ("t.csv", "m.tabseed", "o.csv"))
-    data.write_text(
-        "age,ill\n" + "".join(f"{20 + i % 9},{'yes' if i % 3 else ''}\n" for i in range(40))
-    )
+    rows = (f"{20 + i % 31},{'yes' if i % 3 else ''}\n" for i in range(40))
+    data.write_text("age,ill\n" + "".join(rows))
     assert tab("synth", data, "-o", out, "--rows", 9, "--model", model).code == 0
     frame = tabseed.load(model).sample(9, as_frame=kind)
     assert type(frame).__module__.split(".")[0] == (kind or "pandas")

@@ -151,7 +151,7 @@ def test_sql_reads_any_table_but_no_other_file(tmp_path) -> None:
 
 def test_without_duckdb_sql_says_what_to_install(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
-    with pytest.raises(MissingDependencyError, match=r'pip install "tabseed\[sql\]"'):
+    with pytest.raises(MissingDependencyError, match=r"SQL needs DuckDB: pip install duckdb"):
         read(tmp_path, "a\n1\n", sql="select 1")
 
 
