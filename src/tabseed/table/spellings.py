@@ -94,14 +94,15 @@ def dates_in_text(name: str, values: pa.ChunkedArray) -> Dates | None:
         return _whole_text(name, values, texts)
     read = [candidate.read(texts) for candidate in candidates]
     fits = [micros.is_valid().to_numpy(zero_copy_only=False) for micros in read]
-    whole = [i for i, fit in enumerate(fits) if fit.all() and _plausible(candidates[i], read[i])]
+    full = [i for i, fit in enumerate(fits) if fit.all()]
+    whole = [i for i in full if _plausible(candidates[i], read[i])]
     if whole:
         days = [read[i].to_numpy(zero_copy_only=False) // DAY for i in whole]
-        chosen = _without_long_spans([candidates[i] for i in whole], days)
-        return _all_dates(name, chosen, texts)
+        return _all_dates(name, _without_long_spans([candidates[i] for i in whole], days), texts)
     best = max(range(len(fits)), key=lambda i: int(rows @ fits[i]))
-    anyhow = np.logical_or.reduce(fits)
-    if not fits[best].any() or rows @ anyhow < MOST * rows.sum() or candidates[best].is_time:
+    dated = rows @ np.logical_or.reduce(fits)
+    few = candidates[best].is_time or not _plausible(candidates[best], read[best].drop_null())
+    if full or few or dated < MOST * rows.sum():
         return None
     return _mostly(values, values, candidates[best].like(texts.filter(pa.array(fits[best]))))
 
