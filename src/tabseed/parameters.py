@@ -170,6 +170,20 @@ class Each(Allowed):
 
 
 @dataclass(frozen=True)
+class Pair(Allowed):
+    """A tuple or list of two values of any sort; ``noun`` says which."""
+
+    noun: str
+
+    def accepts(self, value: Any) -> bool:
+        """Return whether these are two values."""
+        return isinstance(value, tuple | list) and len(value) == 2
+
+    def __str__(self) -> str:
+        return self.noun
+
+
+@dataclass(frozen=True)
 class AnyOf(Allowed):
     """Everything that one of several options allows; ``noun`` is a shorter text for them."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 
 from tabseed._random import int_seed
+from tabseed.coding.label_arrays import check_shared, read_labels
 from tabseed.errors import SchemaError, printable
 from tabseed.estimates.scores import Task
 from tabseed.table import Table
@@ -133,9 +134,12 @@ def code_labels(
     """Return the task that the labels (of one or two tables) are for, its classes, coded labels.
 
     Without ``task``, numbers are targets of a regression unless they are whole and take at most
-    MAX_CLASSES values. Classes are sorted, by their text if they cannot be compared.
+    MAX_CLASSES values. Classes are sorted, by their text if they cannot be compared. Those of the
+    second table may be spelled otherwise. Errors: those of
+    :func:`~tabseed.coding.label_arrays.read_labels`, and SchemaError for a regression of texts and
+    for two tables without a class in common.
     """
-    arrays = [_one_dimension(values) for values in labels]
+    arrays = read_labels(labels)
     ends = np.cumsum([len(a) for a in arrays])[:-1]
     pooled = np.concatenate([a.astype(object) for a in arrays])
     numeric = all(a.dtype.kind in "iuf" for a in arrays)
@@ -148,6 +152,8 @@ def code_labels(
             numbers = pooled.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise SchemaError(f"the labels of a regression must be numbers ({error})") from error
+        if not np.isfinite(numbers).all():
+            raise SchemaError("the labels of a regression must be finite numbers")
         return task, np.empty(0), np.split(numbers, ends)
     distinct = list(dict.fromkeys(pooled.tolist()))
     try:
@@ -158,24 +164,8 @@ def code_labels(
     coded = np.array([number[label] for label in pooled.tolist()], dtype=np.int64)
     known = np.empty(len(classes), dtype=object)
     known[:] = classes
+    check_shared(known, np.split(coded, ends))
     return task, known, np.split(coded, ends)
-
-
-def _one_dimension(values: Any) -> np.ndarray:
-    """Return labels as an array (n,); SchemaError, with the row, for a missing one."""
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise SchemaError(f"labels must be an array of one dimension, got {array.ndim} dimensions")
-    if array.dtype.kind == "O":
-        gap = np.array([v is None or v != v for v in array.tolist()], dtype=bool)
-    else:
-        gap = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(len(array), dtype=bool)
-    if gap.any():
-        raise SchemaError(
-            f"row {int(np.flatnonzero(gap)[0]) + 1} has no label, or an infinite one; "
-            "leave such rows out"
-        )
-    return array
 
 
 # --- models -------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,10 @@ from tabseed.hardness import drawing
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
 from tabseed.pages import Finding, Heading, Row, settings_of
+from tabseed.parameters import shown
 from tabseed.table import Frame, Table, table_to_learn
 
+SINGLE = 3  # classes of a single row that a note names
 HARDEST = 0.1  # share of rows, the hardest, whose hints are counted separately
 
 
@@ -71,6 +74,14 @@ class HardnessAssessment(Finding):
                 "Rows whose hardness differs by less than two standard errors cannot be ranked "
                 "reliably."
             )
+        if self.task == "classification":
+            counts = Counter(self.labels)
+            single = [shown(label) for label, count in counts.items() if count == 1]
+            if single:
+                notes.append(
+                    f"Only one row has the class {' or '.join(single[:SINGLE])}"
+                    f"{' or others' * (len(single) > SINGLE)}: nothing says how typical it is."
+                )
         return (*notes, *target_note(self.table.schema, self.target))
 
     @property

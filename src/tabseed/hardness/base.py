@@ -14,13 +14,24 @@ from sklearn.base import BaseEstimator
 from tabseed._random import RandomState, child, generator, seed_sequence
 from tabseed.coding.labels import code_labels
 from tabseed.coding.points import Features
+from tabseed.coding.values import plain
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.estimates.scores import Task
-from tabseed.parameters import OneOf, Parameters, Whole, check, check_parameters, or_none
+from tabseed.parameters import (
+    OneOf,
+    Pair,
+    Parameters,
+    Whole,
+    check,
+    check_parameters,
+    or_none,
+    shown,
+)
 from tabseed.table import table_to_learn
 
 FOLDS, SCORE = range(2)  # child streams of the stream of a scorer
+PAIR = Pair("a pair (X, y) of rows and labels")
 FOLDED, TASKED = or_none(Whole(2)), or_none(OneOf(get_args(Task)))
 
 
@@ -89,6 +100,8 @@ class HardnessScorer(BaseEstimator):
         check_parameters(self)
         check(type(self).__name__, "folds", folds, FOLDED)
         check(type(self).__name__, "task", task, TASKED)
+        if reference is not None:
+            check(type(self).__name__, "reference", reference, PAIR)
         X = X if isinstance(X, np.ndarray) else table_to_learn(X)
         points = Features().fit(X)
         x = points.transform(X)
@@ -100,6 +113,7 @@ class HardnessScorer(BaseEstimator):
                 f"are those of a {self.task_}; choose another scorer, or set task"
             )
         _same_length(x, coded[0], "X and y")
+        self._check_differ(coded)
         stream = seed_sequence(self.random_state)
         if reference is not None:
             x_ref = points.transform(reference[0])
@@ -126,6 +140,16 @@ class HardnessScorer(BaseEstimator):
         stream: np.random.SeedSequence,
     ) -> Scores:
         raise NotImplementedError
+
+    def _check_differ(self, coded: list[np.ndarray]) -> None:
+        """Raise SchemaError if all labels are the same: then no row is harder than another."""
+        levels = np.unique(np.concatenate(coded))
+        if len(levels) < 2:
+            label = self.classes_[0] if self.task_ == "classification" else levels[0]
+            raise SchemaError(
+                f"all labels are {shown(plain(label))}: with a single one no row is harder to "
+                "learn than another; give rows of at least two labels"
+            )
 
     def _deal(self, y: np.ndarray, folds: int, stream: np.random.SeedSequence) -> np.ndarray:
         """Return the fold of each row, (n,), with the classes spread evenly over the folds."""

@@ -8,7 +8,7 @@ import pytest
 import tabseed as ts
 from helpers.games import ENGINES, clusters, full_of_ties, shapley
 from tabseed._random import child, seed_sequence
-from tabseed.errors import TabseedError, TooFewRowsError
+from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 
 
@@ -121,13 +121,28 @@ def test_flipped_label_in_a_clean_cluster_is_the_hardest():
 
 
 def test_small_and_plain_tables():
-    one = shapley("accuracy", 5, [0.0], [1], ([2.0], [1]))
-    assert one.values_ == pytest.approx([1 / 5])
+    one = shapley("accuracy", 5, [0.0], [1], ([2.0], [0]))
+    assert one.values_ == pytest.approx([0.0])
     assert np.isnan(one.standard_errors_).all()
-    same = shapley("accuracy", 5, [0.0, 1.0, 2.0, 7.0], [1] * 4, ([2.0, 3.0], [1, 1]))
-    assert same.values_ == pytest.approx([1 / 5] * 4)
+    same = shapley("accuracy", 5, [0.0, 1.0, 2.0, 7.0], [1] * 4, ([2.0, 3.0, 3.0], [1, 1, 0]))
+    assert same.values_ == pytest.approx([1 / 5 * 2 / 3] * 4)
     with pytest.raises(TooFewRowsError):
         ts.KNNShapley().fit(np.zeros((3, 1)), [0, 1, 0])  # five folds
+
+
+@pytest.mark.parametrize("labels", [["a"] * 30, [1] * 30, [0.5] * 30])
+def test_a_single_label_is_refused(labels):
+    x = np.arange(30.0)[:, None]
+    with pytest.raises(SchemaError, match="^all labels are .*: with a single one no row is harder"):
+        ts.KNNShapley().fit(x, labels)
+    with pytest.raises(SchemaError, match="^all labels are"):
+        ts.KNNShapley().fit(x, labels, reference=(x, labels))
+
+
+@pytest.mark.parametrize("reference", [3, "ab", (), [[0.0]], ([[0.0]], [1], [1])], ids=str)
+def test_a_reference_is_a_pair(reference):
+    with pytest.raises(TabseedError, match=r"KNNShapley: reference=.* is not a pair \(X, y\)"):
+        ts.KNNShapley().fit(np.arange(4.0)[:, None], [0, 1, 0, 1], reference=reference)
 
 
 @pytest.mark.parametrize(
