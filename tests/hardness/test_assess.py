@@ -45,3 +45,12 @@ def test_the_former_name_of_coordinates_warns() -> None:
     assessment = ts.assess_hardness(pa.table(table), "y", ts.KNNShapley(n_neighbors=1), folds=2)
     with pytest.warns(FutureWarning, match="places is now called coordinates"):
         assert assessment.places is assessment.coordinates
+
+
+def test_a_class_of_one_row_is_noted_and_a_single_class_refused() -> None:
+    x = np.arange(40.0)
+    labels = ["a"] * 20 + ["b"] * 19 + ["c"]
+    answer = ts.assess_hardness(pa.table({"x": x, "y": labels}), "y", ts.KNNShapley(random_state=0))
+    assert "Only one row has the class 'c': nothing says how typical it is." in answer.notes
+    with pytest.raises(ts.SchemaError, match=r"^all labels are 'a'"):
+        ts.assess_hardness(pa.table({"x": x, "y": ["a"] * 40}), "y", ts.KNNShapley())

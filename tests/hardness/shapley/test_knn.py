@@ -133,9 +133,9 @@ def test_small_and_plain_tables():
 @pytest.mark.parametrize("labels", [["a"] * 30, [1] * 30, [0.5] * 30])
 def test_a_single_label_is_refused(labels):
     x = np.arange(30.0)[:, None]
-    with pytest.raises(SchemaError, match="^all labels are .*: with a single one no row is harder"):
+    with pytest.raises(SchemaError, match=r"^all labels are .*: with a single one"):
         ts.KNNShapley().fit(x, labels)
-    with pytest.raises(SchemaError, match="^all labels are"):
+    with pytest.raises(SchemaError, match=r"^all labels are"):
         ts.KNNShapley().fit(x, labels, reference=(x, labels))
 
 
