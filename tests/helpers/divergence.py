@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 
 from tabseed.metrics import DiscriminatorDivergence
 
@@ -22,7 +21,7 @@ def mixed(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
 FAST = {"views": ("plain",), "permutations": 0, "folds": 3, "repeats": 2}
 
 
-def judge(real: pa.Table, synthetic: pa.Table, seed: int = 0, progress=None, **options: object):
+def judge(real, synthetic, seed: int = 0, progress=None, train=None, **options: object):
     return DiscriminatorDivergence(**{**FAST, **options}).evaluate(
-        real, synthetic, random_state=seed, progress=progress
+        real, synthetic, train=train, random_state=seed, progress=progress
     )

@@ -22,8 +22,10 @@ from tabseed.metrics import (
     Overlap,
     check_leakage,
 )
+from tabseed.metrics.copies import Copies, count_copies
 from tabseed.metrics.divergence import VIEWS
 from tabseed.metrics.leakage import conform
+from tabseed.metrics.rules import Kept, check_rules
 from tabseed.pages import Finding, Heading, Row
 from tabseed.pages.intervals import WIDTH
 from tabseed.table import Frame, Table
@@ -77,6 +79,8 @@ class Evaluation(Finding):
     columns: tuple[str, ...]
     left_out: dict[str, str]
     overlap: Overlap
+    copies: Copies
+    rules: tuple[Kept, ...]
     divergence: DivergenceResult
     divergence_reference: DivergenceResult
     marginal: MarginalResult
@@ -86,17 +90,29 @@ class Evaluation(Finding):
 
     @property
     def verdict(self) -> str:
-        """Whether judges tell the tables apart, how well, and how small a difference they see."""
-        return _verdict(self.divergence, self.divergence_reference)
+        """Copies and broken rules, if any; whether judges tell the tables apart, and how well."""
+        parts = (
+            self.copies.verdict,
+            _broken(self.broken_rules),
+            _verdict(self.divergence, self.divergence_reference),
+        )
+        return " ".join(part for part in parts if part)
+
+    @property
+    def broken_rules(self) -> tuple[Kept, ...]:
+        """The rules that synthetic rows break beyond chance, the most broken first."""
+        return tuple(rule for rule in self.rules if rule.broken)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Rows that both real tables contain, rows not used, columns without a value."""
+        """Broken rules, rows that several tables contain, rows not used, columns without values."""
         sizes = (
             ("holdout", self.n_holdout, self.divergence.n_real),
             ("synthetic", self.n_synthetic, self.divergence.n_synthetic),
         )
         return (
+            *(f"{rule}." for rule in self.broken_rules),
+            f"{self.copies}.",
             f"{self.overlap}.",
             *(
                 f"The divergence used {used} of {n} {name} rows, drawn at random."
@@ -146,6 +162,8 @@ class Evaluation(Finding):
             "columns": list(self.columns),
             "left_out": dict(self.left_out),
             "overlap": self.overlap.to_dict(),
+            "copies": self.copies.to_dict(),
+            "rules": [rule.to_dict() for rule in self.rules],
             "metrics": {
                 "divergence": self.divergence.to_dict(),
                 "marginal": self.marginal.to_dict(),
@@ -216,10 +234,10 @@ def evaluate(
     overlap = check_leakage(real, held_out)
     seeds = seed_sequence(random_state)
     divergence = DiscriminatorDivergence(n_jobs=n_jobs).evaluate(
-        held_out, fake, random_state=child(seeds, 0), progress=_step(progress, 1)
+        held_out, fake, train=real, random_state=child(seeds, 0), progress=_step(progress, 1)
     )
     reference = DiscriminatorDivergence(n_jobs=n_jobs, permutations=0).evaluate(
-        held_out, real, random_state=child(seeds, 1), progress=_step(progress, 2)
+        held_out, real, train=real, random_state=child(seeds, 1), progress=_step(progress, 2)
     )
     report(3 * PARTS, TOTAL, STEPS[3])
     marginal, marginal_reference = (
@@ -234,6 +252,8 @@ def evaluate(
         columns=tuple(real.schema.names),
         left_out={c.name: c.reason for c in full.left_out},
         overlap=overlap,
+        copies=count_copies(real, fake, held_out),
+        rules=check_rules(divergence.rules, (real, held_out), fake),
         divergence=divergence,
         divergence_reference=reference,
         marginal=marginal,
@@ -285,6 +305,16 @@ def _verdict(result: DivergenceResult, reference: DivergenceResult) -> str:
         f"{result.js_coarse.text()} if the judges see only the twentieth in which a number lies; "
         f"the training rows get {reference.js.text()} against the same rows."
     )
+
+
+def _broken(rules: tuple[Kept, ...]) -> str:
+    """Say how many rules are broken, and which one most."""
+    if not rules:
+        return ""
+    worst = f"{rules[0].rule} is broken in {100 * rules[0].share:.0f} % of the synthetic rows"
+    if len(rules) == 1:
+        return f"A rule of the real rows does not hold: {worst}."
+    return f"{len(rules)} rules of the real rows do not hold; {worst}."
 
 
 def _empty(tables: dict[str, Table]) -> tuple[tuple[str, str], ...]:

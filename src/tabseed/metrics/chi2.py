@@ -21,8 +21,9 @@ from tabseed._progress import Progress
 from tabseed._random import child
 from tabseed.estimates.estimate import Better, Estimate, finite, interval
 from tabseed.metrics.base import Metric
+from tabseed.metrics.copies import copied
 from tabseed.metrics.discriminators import Run, judged_rows
-from tabseed.metrics.left_out import copied, left_out
+from tabseed.metrics.left_out import left_out
 from tabseed.metrics.ratios import METHODS, Judge, Ratios, judge_of
 from tabseed.parameters import N_JOBS, OneOf, Parameters, Real, Whole
 from tabseed.table import Table

@@ -23,6 +23,8 @@ from tabseed.estimates.estimate import Better, Estimate, interval
 from tabseed.metrics.base import Metric
 from tabseed.metrics.discriminators import DISCRIMINATORS, Run, cross_fit, judged_rows
 from tabseed.metrics.judge_encoder import JudgeEncoder
+from tabseed.metrics.rule_search import find_rules
+from tabseed.metrics.rules import Rule
 from tabseed.parameters import N_JOBS, Each, OneOf, Parameters, Whole, or_none
 from tabseed.table import Table
 
@@ -64,7 +66,8 @@ class DivergenceResult:
     ``estimates[view][discriminator][divergence]`` with views "plain" and "coarse" (numbers only
     by their bin among the real rows' 20-quantiles, so that their exact digits play no part),
     discriminators "trees" and "mlp", divergences "js" (bits) and "kl" (nats).
-    ``smallest_js``: see :meth:`DiscriminatorDivergence.evaluate`; None without permutations.
+    ``smallest_js``: see :func:`smallest_js`; None without permutations.
+    ``rules``: those that the training rows keep and the discriminators were shown.
     """
 
     estimates: dict[str, dict[str, dict[str, Estimate]]]
@@ -73,6 +76,7 @@ class DivergenceResult:
     n_real: int
     n_synthetic: int
     plan: Plan
+    rules: tuple[Rule, ...] = ()
 
     def by(self, view: str = "plain") -> str:
         """Return the name of the discriminator whose JS is larger."""
@@ -136,6 +140,11 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
     that for KL; no smaller difference is resolved. t has the degrees of freedom of Welch and
     Satterthwaite.
 
+    Where ``train`` is passed, the rules that its rows keep (:mod:`tabseed.metrics.rules`: sums,
+    products, orders, cells missing together) are features too: whether, and by how much, each row
+    breaks them. Rows that judge nothing chose them, so labels stay exchangeable under "no
+    difference".
+
     ``folds`` (at least 2), ``repeats`` and ``permutations`` follow :func:`plan` where they are
     None. Rows beyond ``max_rows`` real and min(max(10 n, 1000), ``max_rows``) synthetic are
     dropped at random. Cost: folds x repeats fits for each discriminator and view, plus one per
@@ -184,7 +193,7 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
         train: Table | None,
         progress: Progress | None,
     ) -> DivergenceResult:
-        del train
+        rules = () if train is None else find_rules(train)
         real_rows, synthetic_rows = judged_rows(len(real), len(synthetic), self.max_rows, stream)
         real, synthetic = real.take(real_rows), synthetic.take(synthetic_rows)
         n, m = len(real), len(synthetic)
@@ -196,7 +205,7 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
                 f"table, got {min(n, m)}"
             )
         features = {
-            view: JudgeEncoder(coarse=view == "coarse").encode(real, synthetic)
+            view: JudgeEncoder(coarse=view == "coarse", rules=rules).encode(real, synthetic)
             for view in self.views
         }
         is_real = np.arange(n + m) < n
@@ -222,7 +231,7 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
             for log_ratios, run in zip(logits[n_main:], runs[n_main:], strict=True)
         )
         smallest = smallest_js(np.array(null_js), n, m) if len(null_js) > 1 else None
-        return DivergenceResult(estimates, smallest, null_js, n, m, budget)
+        return DivergenceResult(estimates, smallest, null_js, n, m, budget, rules)
 
 
 # --- estimates ----------------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
 from tabseed.metrics.leakage import pooled_codes
+from tabseed.metrics.rules import Equation, Rule
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import NUMERIC
 
@@ -39,10 +41,14 @@ class JudgeEncoder:
     and synthetic rows changes nothing: under "no difference" the labels are exchangeable. Only
     ``coarse`` looks at the real rows alone, for its bin edges (see :func:`coarse_codes`), so that
     a bin means the same for every synthetic table.
+
+    ``rules`` (found on rows of neither table) become features too: whether a row breaks each, and
+    by how much, since no judge learns to subtract columns from few rows.
     """
 
-    def __init__(self, *, coarse: bool = False) -> None:
+    def __init__(self, *, coarse: bool = False, rules: Sequence[Rule] = ()) -> None:
         self.coarse = coarse
+        self.rules = rules
 
     def encode(self, real: Table, synthetic: Table) -> JudgeInputs:
         """Return both tables encoded. Cost: one sort of the pooled rows per numeric column."""
@@ -61,9 +67,30 @@ class JudgeEncoder:
                 trees.append(_tree_codes(codes))
                 mlp.extend(_one_hot(codes))
             categorical.append(not is_number)
+        for rule in self.rules:
+            for cells, inputs in self._of_rule(rule, [real, synthetic]):
+                trees.append(cells)
+                mlp.extend(inputs)
+                categorical.append(False)
         n = len(real) + len(synthetic)
         dense = np.column_stack(mlp) if mlp else np.zeros((n, 1))
         return JudgeInputs(np.column_stack(trees), np.array(categorical), dense)
+
+    def _of_rule(
+        self, rule: Rule, tables: list[Table]
+    ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Yield what a rule says of each row, for trees and for networks."""
+        broken = np.concatenate([rule.broken(t, coarse=self.coarse) for t in tables])
+        flag = np.nan_to_num(broken)
+        if flag.any():
+            yield flag, _flag(flag)
+        measures = [rule.measure(table) for table in tables]
+        if not any(measure is None for measure in measures):
+            if self.coarse and isinstance(rule, Equation):
+                return  # by how little an equation is missed would be detail
+            cells = self._numbers(*merge_close([np.asarray(measure) for measure in measures]))
+            if np.nanmax(cells, initial=-np.inf) > np.nanmin(cells, initial=np.inf):
+                yield cells, _number_inputs(cells)
 
     def _numbers(self, real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
         if self.coarse:
@@ -142,9 +169,14 @@ def _one_hot(codes: np.ndarray) -> list[np.ndarray]:
     ranks = np.minimum(_by_frequency(codes), MAX_LEVELS_MLP)
     columns = []
     for level in np.unique(ranks):
-        flag = (ranks == level).astype(float)
-        share = flag.mean()
-        if 0 < share < 1:
-            # do not scale a rare level to unit variance: it would be pure noise
-            columns.append((flag - share) / max(math.sqrt(share * (1 - share)), 0.2))
+        columns += _flag((ranks == level).astype(float))
     return columns
+
+
+def _flag(flag: np.ndarray) -> list[np.ndarray]:
+    """Return an indicator centred and scaled, nothing if it does not vary."""
+    share = flag.mean()
+    if not 0 < share < 1:
+        return []
+    # do not scale a rare level to unit variance: it would be pure noise
+    return [(flag - share) / max(math.sqrt(share * (1 - share)), 0.2)]

@@ -1,4 +1,4 @@
-"""What a synthetic table leaves out or repeats, in words: one line for each finding."""
+"""What a synthetic table leaves out, in words: one line for each finding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tabseed.metrics.leakage import count_equal, pooled_codes, row_keys
+from tabseed.metrics.leakage import pooled_codes
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import NUMERIC
 
@@ -109,15 +109,3 @@ def _quartiles(x: np.ndarray) -> tuple[float, float]:
         for p in (0.25, 0.75)
     )  # fmt: skip
     return max(0.0, float(above[0] - below[1])), float(above[1] - below[0])
-
-
-def copied(train: Table, synthetic: Table) -> tuple[str, ...]:
-    """Return a line if synthetic rows equal training rows more often than by natural repetition."""
-    overlap, beyond_chance = count_equal(*row_keys([train, synthetic]))
-    if not beyond_chance:
-        return ()
-    return (
-        f"{overlap.n_equal} of {overlap.n_holdout} synthetic rows are exact copies of training "
-        f"rows, about {overlap.n_expected:.0f} expected by natural repetition; copies look "
-        "faithful to any judge that was not trained on them, and disclose training rows",
-    )
