@@ -35,7 +35,12 @@ DAYS = np.array([*range(0, 3000, 7), 3001, 2_932_896]) * float(DAY)  # up to 999
         (np.round(np.arange(20) * 0.25 - 3, 2), 0.25, 2),
         (np.arange(30) / 7 + 1000, 1 / 7, -1),
         (np.arange(30) * 2.5e-12, 2.5e-12, -1),
-        ((np.arange(30) * 0.1).astype(np.float32), 0.1, -1),
+        ((np.arange(30) * 0.1).astype(np.float32), 0.1, 1),
+        (np.arange(30) * 0.1, 0.1, 1),
+        (np.arange(1, 40) * 19.99, 19.99, 2),
+        (np.append(np.arange(0, 60, 2) / 100, 0.1 + 0.2), 0.02, 2),
+        (np.cumsum(np.full(500, 0.01)), 0.01, 2),
+        (np.random.default_rng(0).normal(size=50).astype(np.float32), 0, -1),
         (DAYS, DAY, 0),
         (np.arange(12) * 1e16, 1e16, 0),
         (np.random.default_rng(0).normal(size=50), 0, -1),
@@ -49,12 +54,15 @@ DAYS = np.array([*range(0, 3000, 7), 3001, 2_932_896]) * float(DAY)  # up to 999
 )
 def test_grids_are_found_where_there_are_any(numbers, step, decimals) -> None:
     distinct = np.unique(np.asarray(numbers, float))
-    result, origin, result_decimals = _grid(distinct)
+    result, origin, result_decimals, single = _grid(distinct)
     assert result == pytest.approx(step, rel=1e-6)
     assert result_decimals == decimals
     if result and decimals >= 0:
         k = np.round((distinct - origin) / result)
-        np.testing.assert_array_equal(np.round(origin + k * result, decimals), distinct)
+        on_grid = np.round(origin + k * result, decimals)
+        if single:
+            np.testing.assert_array_equal(on_grid.astype(np.float32), distinct)
+        np.testing.assert_allclose(on_grid, distinct, rtol=1e-6 if single else 1e-13)
 
 
 @pytest.mark.parametrize("unit", DATE_UNITS)

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from tabseed.coding.gaps import LEAST, find_gaps
 from tabseed.coding.levels import pick
 from tabseed.errors import SchemaError
 from tabseed.table import MISSING, UNSEEN
 
 KNOTS = 5  # points of the quantile function inside one interval
 MAX_LEVELS = 200  # categories of a column with a cell each; if there are more, the rarest share one
+ULPS = 64  # of the largest number: errors up to these are those of sums and products
+NOISE = 1e-6  # of the last decimal, and at most these
+NEAR_GRID = 0.05  # of the last decimal: a number as near to the grid lies in the cell of its point
+LEAST_GAPS = 8  # gaps of a column that are kept, at least: the widest
 DATE_UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)  # day ... millisecond
 
 
@@ -39,6 +44,8 @@ class Block:
     parent: int = -1  # index of the block that determines this one; -1: none
     parent_cells: np.ndarray | None = None  # (cells of parent,) cell here for each of its cells
     ranked: bool = False  # whether the category codes are in an order that means something
+    gaps: np.ndarray | None = None  # (g, 2) ends of the stretches without rows; between are pieces
+    single: bool = False  # whether the decimals are those of numbers of 32 bits
 
     @property
     def n_cells(self) -> int:
@@ -60,8 +67,40 @@ class Block:
         """Whether the cell alone fixes the value."""
         return not len(self.knots) and not len(self.group)
 
+    @property
+    def atom_pieces(self) -> np.ndarray:
+        """The piece that each atom lies in, (n_atoms,)."""
+        return self.piece_of(self.atoms)
+
+    @property
+    def interval_pieces(self) -> np.ndarray:
+        """The piece that each interval lies in, (n_intervals,)."""
+        return self.piece_of(self.knots[:, 0])
+
+    @property
+    def alone(self) -> np.ndarray:
+        """Which atoms are the only number of their piece, (n_atoms,): codes and outliers."""
+        pieces = np.concatenate([self.atom_pieces, self.interval_pieces])
+        return np.asarray(self.gaps is not None) & (np.bincount(pieces)[self.atom_pieces] == 1)
+
+    def piece_of(self, values: np.ndarray) -> np.ndarray:
+        """Return the piece (n,) between gaps that each number lies in or, in a gap, is nearer to.
+
+        NaN has no meaningful piece.
+        """
+        if self.gaps is None:
+            return np.zeros(len(values), int)
+        return np.searchsorted(self.gaps.mean(axis=1), values)
+
+    def tidy(self, values: np.ndarray) -> np.ndarray:
+        """Return numbers without the noise of computed decimals: 0.1 + 0.2 becomes 0.3."""
+        if not self.numeric or self.decimals < 0:
+            return values
+        return _tidy(values, self.decimals, NEAR_GRID * 10.0**-self.decimals, self.single)
+
     def cell_of(self, values: np.ndarray) -> np.ndarray:
         """Return the cell (n,) of each value (NaN: missing); -1 where no cell fits (unseen)."""
+        values = self.tidy(values)
         cell = np.full(len(values), -1)
         n_atoms, n_knots = len(self.atoms), len(self.knots)
         if n_atoms:
@@ -109,20 +148,33 @@ class Block:
         return values
 
     def snap(self, values: np.ndarray) -> np.ndarray:
-        """Move numbers into the training range and onto their grid; numbers on it stay."""
+        """Move numbers into the training range, out of gaps and onto their grid.
+
+        A number in a gap moves to the nearer side; numbers that fit stay.
+        """
         if not self.numeric or not (len(self.atoms) or len(self.knots)):
             return values
         ends = np.concatenate([self.atoms, self.knots.ravel()])
-        values = np.clip(values, ends.min(), ends.max())
+        values = self.out_of_gaps(np.clip(values, ends.min(), ends.max()))
         if self.step > 0:
             k = np.round((values - self.origin) / self.step)
             on_grid = self.origin + k * self.step
             if self.decimals >= 0:
-                on_grid = np.round(on_grid, self.decimals)
+                on_grid = _rounded(on_grid, self.decimals, self.single)
             off = np.abs(values - on_grid) > 1e-6 * self.step
             exact = on_grid if self.decimals >= 0 else np.where(off, on_grid, values)
             values = np.clip(exact, ends.min(), ends.max())
         return values
+
+    def out_of_gaps(self, values: np.ndarray) -> np.ndarray:
+        """Move numbers (n,) that lie in a gap to its nearer side."""
+        if self.gaps is None:
+            return values
+        low, high = self.gaps.T
+        gap = (np.searchsorted(low, values) - 1).clip(0)
+        inside = (low[gap] < values) & (values < high[gap])
+        nearer = np.where(values - low[gap] < high[gap] - values, low[gap], high[gap])
+        return np.where(inside, nearer, values)
 
     def score(self, values: np.ndarray) -> np.ndarray:
         """Return normal scores (n,) of numbers by the training quantiles, 0 where missing."""
@@ -177,22 +229,33 @@ def number_block(
 ) -> Block:
     """Cut a column of numbers (NaN missing) into atoms and about ``n_intervals`` intervals."""
     present = values[~np.isnan(values)]
+    step, origin, decimals, single = _grid(np.unique(present), DATE_UNITS if dates else ())
+    if decimals >= 0:
+        present = _tidy(present, decimals, np.inf, single)
     distinct, counts = np.unique(present, return_counts=True)
-    step, origin, decimals = _grid(distinct, DATE_UNITS if dates else ())
+    gaps = find_gaps(distinct, counts, step, max(LEAST_GAPS, n_intervals - 1))
+    upper = np.searchsorted(distinct, gaps[:, 1])
+    sizes = np.diff(np.concatenate([[0], upper, [len(distinct)]]))
+    piece = np.repeat(np.arange(len(sizes)), sizes)
     if len(distinct) <= 1.5 * n_intervals:
         heavy = np.ones(len(distinct), bool)
     else:  # an atom is a value that by itself is more frequent than an average interval
         heavy = counts > np.maximum(2, len(present) / n_intervals)
-    rest = present[~np.isin(present, distinct[heavy])]
-    share = len(rest) / max(1, len(present))
-    n_rest = min(max(1, round(n_intervals * share)), len(np.unique(rest)))
+        if len(gaps):  # or that lies far from others: they do not tell what lies around it
+            heavy |= sizes[piece] < LEAST
+    knots = [_NO_KNOTS]
+    for k in np.unique(piece[~heavy]):
+        own = (piece == k) & ~heavy
+        rest = np.repeat(distinct[own], counts[own])
+        share = len(rest) / len(present)
+        knots.append(_quantile_knots(rest, min(max(1, round(n_intervals * share)), own.sum())))
     scale = float(present.std()) if len(present) else 0.0
     return Block(
         name=name,
         numeric=True,
         start=start,
         atoms=distinct[heavy],
-        knots=_quantile_knots(rest, n_rest) if len(rest) else _NO_KNOTS,
+        knots=np.concatenate(knots),
         group=_NONE,
         group_weights=_NONE,
         missing=len(present) < len(values),
@@ -201,6 +264,8 @@ def number_block(
         decimals=decimals,
         location=float(present.mean()) if len(present) else 0.0,
         scale=scale if scale > 0 else 1.0,
+        gaps=gaps if len(gaps) else None,
+        single=single,
     )
 
 
@@ -223,34 +288,71 @@ def _quantile_knots(values: np.ndarray, n_intervals: int) -> np.ndarray:
     return np.asarray(knots)
 
 
-def _grid(distinct: np.ndarray, natural: tuple[int, ...] = ()) -> tuple[float, float, int]:
-    """Find step, origin and decimals of the grid that sorted distinct numbers lie on.
+def _rounded(values: np.ndarray, decimals: int, single: bool) -> np.ndarray:
+    rounded = np.round(values, decimals)
+    return rounded.astype(np.float32).astype(np.float64) if single else rounded
 
-    For decimal numbers see :func:`_decimal_step`. For numbers without finitely many decimals (a
-    scaled integer column), the step is the greatest common divisor of the differences, by Euclid's
-    algorithm with tolerance. Step 0: no grid is coarser than a ten-thousandth of the range, or
-    none reproduces the numbers exactly.
+
+def _tidy(values: np.ndarray, decimals: int, tolerance: float, single: bool) -> np.ndarray:
+    """Return numbers rounded to decimals; those further than ``tolerance`` from that stay."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = _rounded(values, decimals, single)
+        return np.where(np.abs(rounded - values) <= tolerance, rounded, values)
+
+
+def _decimals(distinct: np.ndarray) -> tuple[int, bool]:
+    """Return how many decimals the numbers have, -1: not finitely many, and whether of 32 bits.
+
+    Numbers may differ from such decimals by what sums and products of few terms are off.
     """
+    largest = float(np.abs(distinct).max())
+    if 0 < largest < 1e-10:
+        return -1, False
+    with np.errstate(over="ignore", invalid="ignore"):
+        noise = ULPS * np.spacing(largest)
+        fine = np.spacing(np.float32(largest))
+        for decimals in range(11):
+            unit = 10.0**-decimals
+            off = np.abs(np.round(distinct, decimals) - distinct)
+            if off.max() <= min(noise, NOISE * unit):
+                return decimals, False
+            if fine < unit / 4 and np.array_equal(_rounded(distinct, decimals, True), distinct):
+                return decimals, True
+    return -1, False
+
+
+def _grid(
+    distinct: np.ndarray, natural: tuple[int, ...] = ()
+) -> tuple[float, float, int, bool]:
+    """Find the grid that sorted distinct numbers lie on: step, origin, decimals, of 32 bits or not.
+
+    For decimal numbers see :func:`_decimals` and :func:`_decimal_step`. For numbers without
+    finitely many decimals (a scaled integer column), the step is the greatest common divisor of the
+    differences, by Euclid's algorithm with tolerance. Step 0: no grid is coarser than a
+    ten-thousandth of the range, or none reproduces the numbers.
+    """
+    none = 0.0, float(distinct[0]) if len(distinct) else 0.0, -1, False
     if not len(distinct):
-        return 0.0, 0.0, -1
+        return none
+    decimals, single = _decimals(distinct)
+    if decimals >= 0:
+        distinct = np.unique(_tidy(distinct, decimals, np.inf, single))
+        step, origin = _decimal_step(distinct, decimals, natural), float(distinct[0])
+        if step > 0:
+            k = np.round((distinct - origin) / step)
+            if np.array_equal(_rounded(origin + k * step, decimals, single), distinct):
+                return step, origin, decimals, single
+        return none
     origin, spread = float(distinct[0]), float(distinct[-1] - distinct[0])
-    for decimals in range(11):
-        if np.array_equal(np.round(distinct, decimals), distinct):
-            step = _decimal_step(distinct, decimals, natural)
-            if step > 0:
-                k = np.round((distinct - origin) / step)
-                if np.array_equal(np.round(origin + k * step, decimals), distinct):
-                    return step, origin, decimals
-            return 0.0, origin, -1
     if len(distinct) < 10:
-        return 0.0, origin, -1
+        return none
     step = _real_divisor(np.diff(distinct), tolerance=1e-6 * spread)
     if step * 1e4 < spread or step == 0:
-        return 0.0, origin, -1
+        return none
     k = np.round((distinct - origin) / step)
     step = float((k @ (distinct - origin)) / (k @ k))  # least squares
     fits = np.abs(distinct - origin - k * step).max() < 1e-3 * step
-    return (step, origin, -1) if fits else (0.0, origin, -1)
+    return (step, origin, -1, False) if fits else none
 
 
 def _decimal_step(distinct: np.ndarray, decimals: int, natural: tuple[int, ...]) -> float:

@@ -275,7 +275,7 @@ class TableEncoder(BaseEstimator):
                 value = getattr(block, f.name)
                 if isinstance(value, np.ndarray):
                     arrays[f"block{j}.{f.name}"] = value
-                elif f.name != "parent_cells":
+                elif value is not None:
                     entry[f.name] = value
             plain.append(entry)
         state = {

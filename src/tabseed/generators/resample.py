@@ -8,6 +8,7 @@ import numpy as np
 
 from tabseed._random import RandomState
 from tabseed.archive import Arrays
+from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
 from tabseed.parameters import SEED, Parameters, Real
@@ -20,7 +21,9 @@ class Resample(Generator):
     and the model file holds copies too: neither protects privacy. With smoothing h > 0 a number x
     becomes x + h sd(x) c eps, eps normal, c = (4/(3n))^(1/5) (the normal reference rule), and is
     then moved back to the range and grid of the training rows; missing cells and values that
-    occur often (atoms) stay as they are, and so do columns that another column determines.
+    occur often or lie far from all others (atoms) stay as they are, and so do columns that another
+    column determines. In a column with gaps (:mod:`~tabseed.coding.gaps`) the range and sd are
+    those of the numbers on the same side of them.
 
     References: Efron, Annals of Statistics 7 (1979); Silverman, Density Estimation (1986), 3.31
     and 6.4 (smoothed bootstrap).
@@ -51,11 +54,22 @@ class Resample(Generator):
         for block in layout.blocks:
             value = layout.values(block, x)
             if block.numeric and len(block.knots) and block.parent < 0:
-                free = ~np.isnan(value) & ~np.isin(value, block.atoms)
-                smoothed = block.snap(value + width * block.scale * rng.standard_normal(n))
-                value = np.where(free, smoothed, value)
+                free = ~np.isnan(value) & ~np.isin(block.tidy(value), block.atoms)
+                moved = value + width * self._spread(block, value) * rng.standard_normal(n)
+                value = np.where(free, block.snap(within_piece(block, value, moved)), value)
             values.append(value)
         return layout.from_values(values)
+
+    def _spread(self, block: Block, value: np.ndarray) -> np.ndarray:
+        """Return the standard deviation (n,) of the training numbers on the same side of gaps."""
+        if block.gaps is None:
+            return np.full(len(value), block.scale)
+        known = self.encoder_.layout_.values(block, self.rows_)
+        known = known[~np.isnan(known)]
+        piece, spread = block.piece_of(known), np.zeros(len(block.gaps) + 1)
+        for k in np.unique(piece):
+            spread[k] = known[piece == k].std()
+        return np.asarray(spread[block.piece_of(value)])
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         return {}, {"rows": self.rows_}
@@ -70,3 +84,13 @@ class Resample(Generator):
         """Return a few lines that say what was learned."""
         change = "as they are" if self.smoothing == 0 else f"smoothed by {self.smoothing:g}"
         return [f"resampled rows, {change}: copies do not protect privacy", *super().summary()]
+
+
+def within_piece(block: Block, value: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Return moved numbers (n,), kept on the same side of each gap as ``value``."""
+    if block.gaps is None:
+        return moved
+    low = np.concatenate([[-np.inf], block.gaps[:, 1]])
+    high = np.concatenate([block.gaps[:, 0], [np.inf]])
+    piece = block.piece_of(value)
+    return np.clip(moved, low[piece], high[piece])

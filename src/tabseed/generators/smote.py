@@ -28,8 +28,9 @@ class SMOTE(Generator):
     With a discrete ``target`` the neighbours come from the row's own class, and each class is as
     frequent as in the table; otherwise they come from all rows. Numbers are x_i + w (x_j - x_i)
     with one uniform w for each row, moved onto the column's grid (to the nearest value if there
-    are few). A number is missing if row i lacks it, and x_i if only row j lacks it. A column that
-    another one determines follows that column.
+    are few). A number is missing if row i lacks it, and x_i if only row j lacks it or a gap lies
+    between the two (:mod:`~tabseed.coding.gaps`), so that each side of a gap keeps its share. A
+    column that another one determines follows that column.
 
     Parameters
     ----------
@@ -178,8 +179,9 @@ def mixed_coordinates(layout: Layout, rows: np.ndarray) -> np.ndarray:
 
 
 def between(block: Block, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return x + weight (y - x), (n,), on the block's grid; x where y is missing."""
-    value = block.snap(np.where(np.isnan(y), x, x + weight * (y - x)))
+    """Return x + weight (y - x), (n,), on the block's grid; x where y is missing or past a gap."""
+    stays = np.isnan(y) | (block.piece_of(x) != block.piece_of(y))
+    value = block.snap(np.where(stays, x, x + weight * (y - x)))
     if block.is_discrete and len(block.atoms):
         known = ~np.isnan(value)
         value[known] = block.nearest_atom(value[known])

@@ -259,7 +259,9 @@ def _draw(part: _Part, outputs: Tensor, rng: np.random.Generator) -> np.ndarray:
     if part.family == "gaussian":
         mean, sd = (moment.double().numpy() for moment in _gaussian(outputs))
         values = part.block.location + part.block.scale * (mean + sd * rng.standard_normal(n))
-        return part.block.snap(values) if part.block.decimals == 0 else np.asarray(values)
+        if part.block.decimals == 0:
+            return part.block.snap(values)
+        return np.asarray(part.block.out_of_gaps(values))
     if part.family == "categorical":
         p = (10 * outputs.tanh()).softmax(-1).double().numpy()
         code = pick(np.cumsum(p, axis=1), rng.random(n))

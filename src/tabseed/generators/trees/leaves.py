@@ -146,13 +146,18 @@ class Axis:
         Between cells a and b of numbers, at mid-ranks r in [0, 1] of the training rows, the
         kernel is k(b | a) ~ m(b) exp(-(r_a - r_b)^2 / (2 bandwidth^2)), m the margin: a point
         mass stays where it is, and a wide kernel gives the margin. Missing cells and categories
-        count only for themselves.
+        count only for themselves, and no kernel reaches across a gap.
         """
         margin = np.bincount(column, minlength=block.n_cells) / len(column)
         if not block.ordered or bandwidth == 0:
             return cls(margin, None, prior)
         rank = np.cumsum(margin) - margin / 2
         kernel = margin * np.exp(-0.5 * ((rank[:, None] - rank) / bandwidth) ** 2)
+        if block.gaps is not None:
+            piece = np.zeros(block.n_cells, int)
+            numbers = cell_positions(block)[: len(block.atoms) + len(block.knots)]
+            piece[numbers] = np.concatenate([block.atom_pieces, block.interval_pieces])
+            kernel *= piece[:, None] == piece
         if block.missing:
             kernel[0, 1:] = kernel[1:, 0] = 0.0
         kernel += APART * np.eye(len(kernel))

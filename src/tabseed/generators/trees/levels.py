@@ -90,14 +90,18 @@ class Levels:
         """Return the probabilities (K, K) to move from one level to another: normal, sd ``width``.
 
         The width is in parts of intervals, which hold equal shares of the rows; only they exchange
-        probability. The kernel is reflected at both ends, so that no probability is lost.
+        probability. The kernel is reflected at both ends and at gaps, so that no probability is lost.
         """
         kernel = np.eye(self.size)
-        if width > 0 and self.n_parts > 1:
-            index = np.arange(self.n_parts)
-            images = (index, -1 - index, 2 * self.n_parts - 1 - index)
+        if width <= 0:
+            return kernel
+        pieces = np.repeat(self.block.interval_pieces, PARTS)
+        for piece in np.unique(pieces):
+            own = np.flatnonzero(pieces == piece)
+            index = np.arange(len(own))
+            images = (index, -1 - index, 2 * len(own) - 1 - index)
             steps = np.stack([index[:, None] - at for at in images])
             weights = np.exp(-((steps / width) ** 2) / 2).sum(axis=0)
-            parts = slice(self.n_atoms, self.n_atoms + self.n_parts)
-            kernel[parts, parts] = weights / weights.sum(axis=1, keepdims=True)
+            at = self.n_atoms + own
+            kernel[np.ix_(at, at)] = weights / weights.sum(axis=1, keepdims=True)
         return kernel
