@@ -239,6 +239,19 @@ def test_laws_catch_generators_that_break_them() -> None:
             rows = rows[np.logical_and.reduce(whole)]
             return rows[rng.integers(0, len(rows), n)]
 
+    class Bridging(resample):
+        def _sample(self, n, rng):
+            layout = self.encoder_.layout_
+            rows = layout.columns(self.rows_[rng.integers(0, len(self.rows_), 2 * n)])
+            middle = rng.random(n) < 0.02
+            values = [np.where(middle, (c[:n] + c[n:]) / 2, c[:n]) for c in rows.T]
+            return layout.from_values(values)
+
+    class Swollen(resample):
+        def _fit(self, x, layout, stream, aids):
+            weight = layout.columns(x)[:, -4]
+            self.rows_ = np.concatenate([x, *[x[weight == 213]] * 15])
+
     class Unchecked(resample):
         def fit(self, table, **options):
             self.set_params(smoothing=0.0, random_state=0)
@@ -258,6 +271,8 @@ def test_laws_catch_generators_that_break_them() -> None:
         (Outside, testing.check_parameters_are_declared),
         (Unseeded, testing.check_seed_decides_everything),
         (Shuffled, testing.check_better_than_torn_columns),
+        (Bridging, testing.check_stretches_without_rows_stay_empty),
+        (Swollen, testing.check_stretches_without_rows_stay_empty),
         (NoMissing, testing.check_missing_cells_keep_their_share),
     ):
         with pytest.raises(AssertionError):

@@ -14,7 +14,7 @@ from tabseed.table import MISSING, UNSEEN
 
 KNOTS = 5  # points of the quantile function inside one interval
 MAX_LEVELS = 200  # categories of a column with a cell each; if there are more, the rarest share one
-ULPS = 64  # of the largest number: errors up to these are those of sums and products
+ULPS = 1024  # of the largest number: errors up to these are those of sums and products
 NOISE = 1e-6  # of the last decimal, and at most these
 NEAR_GRID = 0.05  # of the last decimal: a number as near to the grid lies in the cell of its point
 LEAST_GAPS = 8  # gaps of a column that are kept, at least: the widest
@@ -81,7 +81,7 @@ class Block:
     def alone(self) -> np.ndarray:
         """Which atoms are the only number of their piece, (n_atoms,): codes and outliers."""
         pieces = np.concatenate([self.atom_pieces, self.interval_pieces])
-        return np.asarray(self.gaps is not None) & (np.bincount(pieces)[self.atom_pieces] == 1)
+        return np.asarray((self.gaps is not None) & (np.bincount(pieces)[self.atom_pieces] == 1))
 
     def piece_of(self, values: np.ndarray) -> np.ndarray:
         """Return the piece (n,) between gaps that each number lies in or, in a gap, is nearer to.
@@ -90,7 +90,7 @@ class Block:
         """
         if self.gaps is None:
             return np.zeros(len(values), int)
-        return np.searchsorted(self.gaps.mean(axis=1), values)
+        return np.asarray(np.searchsorted(self.gaps.mean(axis=1), values))
 
     def tidy(self, values: np.ndarray) -> np.ndarray:
         """Return numbers without the noise of computed decimals: 0.1 + 0.2 becomes 0.3."""
@@ -321,9 +321,7 @@ def _decimals(distinct: np.ndarray) -> tuple[int, bool]:
     return -1, False
 
 
-def _grid(
-    distinct: np.ndarray, natural: tuple[int, ...] = ()
-) -> tuple[float, float, int, bool]:
+def _grid(distinct: np.ndarray, natural: tuple[int, ...] = ()) -> tuple[float, float, int, bool]:
     """Find the grid that sorted distinct numbers lie on: step, origin, decimals, of 32 bits or not.
 
     For decimal numbers see :func:`_decimals` and :func:`_decimal_step`. For numbers without

@@ -1,16 +1,19 @@
 """Where a column of numbers is empty: stretches too wide for a smooth law with these values.
 
-Notation: m distinct numbers x_1 < ... < x_m with counts, d_i = x_{i+1} - x_i their spacings, j_i the
-rows beyond spacing i, seen from the side whose spacings it is compared with (its inner side).
+Notation: m distinct numbers x_1 < ... < x_m with counts, d_i = x_{i+1} - x_i their spacings, j_i
+the rows beyond spacing i, seen from the side whose spacings it is compared with.
 
 Under a law with a generalised Pareto tail of shape xi, the normalised spacings j_i d_i are
-independent and exponential, with mean proportional to j_i^(-xi) (Renyi's representation, at xi = 0
-exactly; xi = 1 is the tail of Cauchy's law). A spacing is tested by its predictive distribution
-given up to NEAR spacings on its inner side, xi having a uniform prior on SHAPES: so the last
-spacings of a heavy tail, which are wide by nature, are expected to be.
+independent and exponential, with mean proportional to j_i^(-xi) (Renyi's representation; nearly so
+for xi other than 0; xi = -1 is a sharp edge, xi = 1 the tail of Cauchy's law). A spacing is tested
+by its predictive distribution given up to NEAR spacings next to it, xi having a uniform prior on
+SHAPES: so the last spacings of a heavy tail, which are wide by nature, are expected to be. A
+spacing inside must be improbable seen from both sides, one of the last LEAST from within.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -22,7 +25,8 @@ SHAPES = np.linspace(-1, 2, 13)  # of a tail: a sharp edge ... twice Cauchy's
 END_ALARM = 0.01  # probability that one of the last spacings of a smooth law counts as a gap
 INNER_ALARM = 0.01  # the same for any of the others together
 CODE_ALARM = 0.2  # the same as END_ALARM if beyond it lie nothing but usual codes for "no answer"
-CODES = np.array([1, 7, 8, 9, *(d * r for r in (11, 111, 1111, 11111, 111111) for d in (7, 8, 9))])
+NINES = 10 ** np.arange(1, 8)
+CODES = np.concatenate([NINES - 1, NINES - 2, NINES - 3, 8 * (NINES // 9), 7 * (NINES // 9), [1]])
 ROUNDS = 4  # the parts that gaps leave are searched again
 
 
@@ -36,7 +40,7 @@ def find_gaps(distinct: np.ndarray, counts: np.ndarray, step: float, most: int) 
     for _ in range(ROUNDS):
         found = [
             first + 1 + _gap_indices(distinct[first:stop], counts[first:stop], step)
-            for first, stop in zip(ends[:-1], ends[1:], strict=True)
+            for first, stop in pairwise(ends)
         ]
         starts = np.concatenate([np.empty(0, int), *found])
         if not len(starts):
@@ -58,15 +62,15 @@ def _gap_indices(distinct: np.ndarray, counts: np.ndarray, step: float) -> np.nd
     usual = np.minimum(counts, median_filter(counts, size=11, mode="nearest"))
     dense = 2 * d / (usual[:-1] + usual[1:])
     empty = np.maximum(d - step, 0)
-    upward = _log_tail(empty, dense, counts)
-    downward = _log_tail(empty[::-1], dense[::-1], counts[::-1])[::-1]
     below, above = np.arange(m - 1), np.arange(m - 1)[::-1]  # spacings on either side
-    more = np.where(below >= above, upward, downward)
-    fewer = np.where(below >= above, downward, upward)
     one_sided = np.minimum(below, above) < LEAST  # the smaller side has no say
-    inner = (more < np.log(INNER_ALARM / m)) & (fewer < np.log(END_ALARM))
-    alarm = np.where(_codes_beyond(distinct), CODE_ALARM, END_ALARM)
-    return np.flatnonzero(np.where(one_sided, more < np.log(alarm), inner))
+    end = np.where(_codes_beyond(distinct), CODE_ALARM, END_ALARM)
+    fewer, more = np.where(one_sided, 1.1, END_ALARM), np.where(one_sided, end, INNER_ALARM / m)
+    upward, downward = np.where(below >= above, [more, fewer], [fewer, more])
+    return np.flatnonzero(
+        _improbable(empty, dense, counts, upward)
+        & _improbable(empty[::-1], dense[::-1], counts[::-1], downward[::-1])[::-1]
+    )
 
 
 def _codes_beyond(distinct: np.ndarray) -> np.ndarray:
@@ -80,26 +84,28 @@ def _codes_beyond(distinct: np.ndarray) -> np.ndarray:
     return np.asarray(high | low)
 
 
-def _log_tail(empty: np.ndarray, dense: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return the log probability (m - 1,) of spacings as wide as these, given those before them.
+def _improbable(
+    empty: np.ndarray, dense: np.ndarray, counts: np.ndarray, alarm: np.ndarray
+) -> np.ndarray:
+    """Return whether spacings as wide as these, given those before them, have less probability.
 
-    ``empty`` are the spacings less a step of the grid, ``dense`` the spacings for each row. 0 where
-    too few come before, or where the probability is clearly above CODE_ALARM.
+    Less than ``alarm`` (m - 1,). ``empty`` are the spacings less a step of the grid, ``dense`` the
+    spacings for each row.
     """
-    beyond = np.cumsum(counts[::-1])[::-1][1:].astype(float)
+    at, beyond = np.arange(len(empty)), np.cumsum(counts[::-1])[::-1][1:].astype(float)
     tested, known = beyond * empty, beyond * dense
-    size = np.minimum(np.arange(len(empty)), NEAR)
+    size = np.minimum(at, NEAR)
     total = np.concatenate([[0.0], np.cumsum(known)])
-    before = total[:-1] - total[np.arange(len(empty)) - size]
-    log_tail = np.zeros(len(empty))
-    least = (beyond / beyond[np.maximum(np.arange(len(empty)) - size, 0)]) ** -SHAPES[0]
+    before = total[:-1] - total[at - size]
+    least = (beyond / beyond[at - size]) ** -SHAPES[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         strict = -size * np.log1p(tested / (before * least))  # no shape makes it less probable
-    for i in np.flatnonzero((size >= LEAST) & (strict < np.log(CODE_ALARM))):
+    improbable = alarm > 1
+    for i in np.flatnonzero(~improbable & (size >= LEAST) & (strict < np.log(alarm))):
         near = slice(i - size[i], i)
         log_mean = -SHAPES[:, None] * np.log(beyond[near] / beyond[i])
         scaled = (known[near] * np.exp(-log_mean)).sum(axis=1)
         evidence = -log_mean.sum(axis=1) - size[i] * np.log(scaled)
         tail = evidence - size[i] * np.log1p(tested[i] / scaled)
-        log_tail[i] = logsumexp(tail) - logsumexp(evidence)
-    return log_tail
+        improbable[i] = logsumexp(tail) - logsumexp(evidence) < np.log(alarm[i])
+    return improbable

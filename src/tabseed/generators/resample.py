@@ -93,4 +93,4 @@ def within_piece(block: Block, value: np.ndarray, moved: np.ndarray) -> np.ndarr
     low = np.concatenate([[-np.inf], block.gaps[:, 1]])
     high = np.concatenate([block.gaps[:, 0], [np.inf]])
     piece = block.piece_of(value)
-    return np.clip(moved, low[piece], high[piece])
+    return np.asarray(np.clip(moved, low[piece], high[piece]))

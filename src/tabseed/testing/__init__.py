@@ -32,7 +32,7 @@ from tabseed.testing import (
     training,
 )
 from tabseed.testing.laws import Check, laws_in
-from tabseed.testing.tables import N_ROWS, example_table, frames, odd_tables
+from tabseed.testing.tables import N_ROWS, example_table, frames, gappy_table, odd_tables
 
 LAWS: dict[str, tuple[Check, ...]] = {
     "parameters": laws_in(parameters),
@@ -132,5 +132,6 @@ __all__ = [
     "checks_of",
     "example_table",
     "frames",
+    "gappy_table",
     "odd_tables",
 ]

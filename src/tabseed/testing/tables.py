@@ -34,6 +34,38 @@ def example_table(n: int = N_ROWS, seed: int = 0) -> pa.Table:
     )
 
 
+def gappy_table(n: int = 150, seed: int = 0) -> pa.Table:
+    """Return numbers and dates with codes far from all others, one outlier, and two clusters.
+
+    Codes are in 1 of 25 rows: 999999 among incomes, -9 among ages, 9999-12-31 among ends. One
+    weight is 213; temperatures are in degrees of two scales, a fifth of them in the second one.
+    """
+    rng = np.random.default_rng([2_607, seed])
+    z = rng.normal(size=n)
+    noise = 0.3 * rng.normal(size=(5, n))
+    income = np.exp(10 + 0.5 * (z + noise[0])).round()
+    age = (50 + 12 * (z + noise[1])).round().clip(18, 90)
+    weight = (72 + 11 * (z + noise[2])).round(1).clip(45, 105)
+    warm = (37 + 0.6 * (z + noise[3])).round(1)
+    end = np.datetime64("2023-01-01", "D") + (200 * (z + noise[4])).astype("timedelta64[D]")
+    codes = max(2, n // 25)
+    for column, value in ((income, 999_999), (age, -9), (end, np.datetime64("9999-12-31", "D"))):
+        column[rng.permutation(n)[:codes]] = value
+    weight[rng.integers(n)] = 213
+    fahrenheit = rng.permutation(n)[: n // 5]
+    warm[fahrenheit] = (1.8 * warm[fahrenheit] + 32).round(1)
+    return pa.table(
+        {
+            "income": income,
+            "age": age.astype(np.int16),
+            "weight": weight,
+            "warm": warm,
+            "end": pa.array(end.astype("datetime64[us]")),
+            "group": np.where(z > 0, "a", "b"),
+        }
+    )
+
+
 def frames(table: pa.Table) -> Iterator[Any]:
     """Yield the table as each kind of frame that is installed here."""
     yield table

@@ -90,7 +90,7 @@ class Levels:
         """Return the probabilities (K, K) to move from one level to another: normal, sd ``width``.
 
         The width is in parts of intervals, which hold equal shares of the rows; only they exchange
-        probability. The kernel is reflected at both ends and at gaps, so that no probability is lost.
+        probability. The kernel is reflected at both ends and at gaps: no probability is lost.
         """
         kernel = np.eye(self.size)
         if width <= 0:

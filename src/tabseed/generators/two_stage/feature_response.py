@@ -111,7 +111,8 @@ class FeatureResponse(Generator):
 
     A drawn number is moved to the column's grid and clipped to the training range (``summary``
     says how often); in a column of few numbers it becomes the nearest one. A separate classifier
-    draws, given x~, whether a number is missing. Columns that the target determines are not
+    draws, given x~, whether a number is missing or is one of those far from all others (a code
+    such as 999999), which the response does not learn. Columns that the target determines are not
     features and follow it; a target that a feature determines follows that feature. Values that
     occur often among many others (a price of 0) are not treated separately.
 

@@ -34,6 +34,7 @@ from tabseed.table import MISSING
 Residuals = Literal["local", "global", "gaussian", "none"]
 RESPONSES = ("forest", "knn", "linear", "mlp")
 FOLDS, FITS, GAPS = range(3)  # streams below that of a response
+BODY, MISSING_CELL, APART = range(3)  # kinds of numbers; APART + k is atom k
 NODES = 201  # normal quantiles that give the mean of a rounded Gaussian response
 BLOCK_CELLS = 2_000_000  # rows times residuals in memory at once
 CLIPPED_ROWS = 500  # training rows that give the share of clipped responses, at most
@@ -307,7 +308,7 @@ class NumberLaw:
     residuals: np.ndarray  # (n,) of y out of fold, with mean 0
     kind: Residuals
     search: NearestNeighbors  # among the training points
-    gaps: ClassLaw | None  # whether missing; None if none was
+    apart: ClassLaw | None  # BODY, MISSING, or which number apart; None if all are in the body
     skill: float  # R2 out of fold
     clipped: float = 0.0  # share of responses drawn beyond the training range
 
@@ -316,14 +317,14 @@ class NumberLaw:
         cls, points: np.ndarray, y: np.ndarray, block: Block, fitting: Fitting, kind: Residuals
     ) -> NumberLaw:
         """Learn from y (n,), NaN missing; not all are missing."""
-        missing, gaps = np.isnan(y), None
-        if missing.any():
+        apart, kinds = None, kinds_of(block, y)
+        if kinds.any():
             named = isinstance(fitting.response, str)
             own = Fitting(
                 fitting.response if named else "forest", fitting.folds, child(fitting.stream, GAPS)
             )
-            gaps = ClassLaw.fit(points, missing.astype(float), np.array([0, 1]), own)
-        points, y = points[~missing], y[~missing]
+            apart = ClassLaw.fit(points, kinds.astype(float), np.unique(kinds), own)
+        points, y = points[kinds == BODY], block.tidy(y[kinds == BODY])
         centre, spread = y.mean(), y.std() or 1.0
         z = (y - centre) / spread
         predictions = np.zeros(len(y))
@@ -343,7 +344,7 @@ class NumberLaw:
             residuals=spread * error,
             kind=kind,
             search=NearestNeighbors(n_neighbors=near(len(y))).fit(points),
-            gaps=gaps,
+            apart=apart,
             skill=float(1 - (error**2).mean()),
         )
         sample = points[:: -(-len(points) // CLIPPED_ROWS)]
@@ -383,13 +384,26 @@ class NumberLaw:
             which = rng.integers(0, noise.shape[1], n)
             e = np.broadcast_to(noise, (n, noise.shape[1]))[np.arange(n), which]
         y = on_grid(self.block, self.mu(points) + e)
-        if self.gaps is not None:
-            y = np.where(self.gaps.draw(points, rng) == 1, np.nan, y)
+        if self.apart is not None:
+            kind = self.apart.draw(points, rng).astype(int)
+            y = np.where(kind == BODY, y, self._value_of(kind))
         return y
+
+    def _value_of(self, kind: np.ndarray) -> np.ndarray:
+        """Return the number of each kind that is not BODY, NaN for missing; both (n,)."""
+        numbers = np.append(self.block.atoms, np.nan)  # for MISSING, and BODY, which has no number
+        return numbers[np.where(kind > MISSING_CELL, kind - APART, len(numbers) - 1)]
 
     def mean(self, points: np.ndarray) -> np.ndarray:
         """Return the mean (n,) of the draws that are not missing."""
-        return self._averaged(points, lambda values: on_grid(self.block, values))
+        mean = self._averaged(points, lambda values: on_grid(self.block, values))
+        if self.apart is None or (self.apart.codes < APART).all():
+            return mean
+        share, codes = self.apart.mean(points), self.apart.codes
+        known = codes != MISSING_CELL
+        numbers = np.where(codes == BODY, mean[:, None], np.nan_to_num(self._value_of(codes)))
+        weight = share[:, known]
+        return np.asarray((weight * numbers[:, known]).sum(axis=1) / weight.sum(axis=1))
 
     def _averaged(self, points: np.ndarray, f: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Return E[f(mu^(x) + e)] (n,), e over the residuals at x; f maps (m,) to (m,)."""
@@ -412,6 +426,22 @@ class NumberLaw:
         )
         share = f"{self.clipped:.1%} of the responses lie beyond the training range and are clipped"
         return [line, *([share] if self.clipped >= 5e-4 else [])]
+
+
+def kinds_of(block: Block, y: np.ndarray) -> np.ndarray:
+    """Return BODY, MISSING_CELL, or APART plus the atom's index for each number (n,).
+
+    Numbers apart, far from all others, are codes or outliers: a mean over them and others tells
+    nothing, so a regression learns the body only.
+    """
+    kinds = np.where(np.isnan(y), MISSING_CELL, BODY)
+    alone = np.flatnonzero(block.alone)
+    hit = block.tidy(y)[:, None] == block.atoms[alone]
+    apart = hit.any(axis=1)
+    if not apart.any() or (apart | np.isnan(y)).all():
+        return kinds
+    kinds[apart] = APART + alone[hit[apart].argmax(axis=1)]
+    return kinds
 
 
 def on_grid(block: Block, values: np.ndarray) -> np.ndarray:
