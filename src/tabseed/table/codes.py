@@ -57,11 +57,11 @@ def named_code(
             return None
         return "categorical", f"named like an id, but {share}: only values seen are drawn"
     if meaning == "counter":
-        if not mostly_distinct and n_distinct > FEW:
-            return "ordinal", f"named like a number, {share}: only values seen are drawn"
-        if mostly_distinct and n >= MIN_ROWS and _hardly_repeats(n, n_distinct, numbers):
+        if n < MIN_ROWS or n_distinct <= FEW:
+            return None
+        if mostly_distinct and _hardly_repeats(n, n_distinct, numbers):
             return "id", f"{share}, and named like a number of records: left out"
-        return None
+        return "ordinal", f"named like a number, {share}: only values seen are drawn"
     if meaning == "code":
         if n_distinct > MOSTLY_DISTINCT * n and n >= MIN_ROWS:
             return "id", f"{share}, and named like a code: left out"
