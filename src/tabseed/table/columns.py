@@ -17,6 +17,8 @@ from tabseed.errors import SchemaError
 from tabseed.table.dates import as_whole, compiled, digits_of, is_number
 from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
+from tabseed.table.number_formats import NumberFormat
+from tabseed.table.numerals import read_texts
 from tabseed.table.schema import DISCRETE, NUMERIC, Column
 
 Numbers = NDArray[np.float64]
@@ -32,7 +34,6 @@ _NUMBER_TYPES = (
     pa.types.is_decimal,
     pa.types.is_boolean,
 )
-_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -47,8 +48,7 @@ def read_numbers(column: Column, values: pa.ChunkedArray) -> Numbers:
     if column.kind == "datetime":
         values = _to_microseconds(column, values)
     elif is_text(values.type):
-        _refuse_first(column, values, pc.match_substring_regex(values, _NUMBER))
-        values = pc.utf8_trim_whitespace(values)
+        values = read_texts(column, values)
     elif not any(fits(values.type) for fits in _NUMBER_TYPES):
         raise SchemaError(
             f"column {column.name!r} is stored as {values.type}, which is not a number; "
@@ -67,6 +67,16 @@ def read_numbers(column: Column, values: pa.ChunkedArray) -> Numbers:
             f"{limit}; correct it or set another kind"
         )
     return numbers
+
+
+def check_whole(column: Column, numbers: Numbers) -> None:
+    """Raise SchemaError for the first number of an integer column that is not whole."""
+    rows = np.flatnonzero(np.isfinite(numbers) & (numbers != np.round(numbers)))
+    if column.kind == "integer" and len(rows):
+        raise SchemaError(
+            f"column {column.name!r}, row {rows[0] + 1}: {numbers[rows[0]]:g} is not a whole "
+            "number; correct it or set continuous"
+        )
 
 
 def _beyond(numbers: Numbers, whole: bool) -> NDArray[np.bool_]:
@@ -180,7 +190,9 @@ def write_column(
         return pa.array(_decimals(array.to_pylist(), target.scale), target), None
     if pa.types.is_float64(target) and not _beyond(numbers, whole=False).any():
         return array, numbers
-    return array.cast(pa.string() if is_text(target) else target, safe=False), None
+    if is_text(target):
+        return NumberFormat(column.number_format or "point").write(array), None
+    return array.cast(target, safe=False), None
 
 
 def _write_codes(

@@ -25,6 +25,7 @@ from tabseed.table.marks import Marks, decide
 from tabseed.table.quotes import (
     BLANKS,
     LOOKS_MISSING,
+    MISSING_AMONG_NUMBERS,
     MISSING_MARKS,
     TAG,
     Quoting,
@@ -34,9 +35,6 @@ from tabseed.table.quotes import (
 SNIFF_CHARS = 2**16  # length of the sample, from the beginning, that decides the separator
 SNIFF_RECORDS = 50
 BATCH_ROWS = 50_000  # rows held as Python lists at once
-
-# These may be values of a text column; among numbers they can only mean "missing".
-MISSING_AMONG_NUMBERS = frozenset(("None", "none", "?", "-", "."))
 
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*\r?[\n\r]?', re.IGNORECASE)  # Excel's first line

@@ -7,13 +7,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError
+from tabseed.table import numerals
 from tabseed.table.codes import named_code, row_counter, unnamed_code
 from tabseed.table.column_names import numbering
 from tabseed.table.dates import as_whole, is_number
 from tabseed.table.frames import is_text
 from tabseed.table.index import UNNAMED, WHY
+from tabseed.table.number_formats import NumberFormat
 from tabseed.table.personal import personal_kind, rare_texts
-from tabseed.table.schema import DISCRETE, Category, Column, Kind, check_pattern
+from tabseed.table.schema import (
+    DISCRETE,
+    Category,
+    Column,
+    Kind,
+    check_number_format,
+    check_pattern,
+)
 from tabseed.table.spellings import FEW, dates_in_numbers, dates_in_text, pattern_for
 
 MAX_EXACT_INTEGER = 2**53  # beyond it, neighbouring integers share one float64
@@ -51,14 +60,19 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return Column(name, "datetime", f"stored as {kind}")
     if is_text(kind):
-        return _detect_text(name, values)
+        return numerals.described(_detect_text(name, values), values)
     return Column(name, "text", f"stored as {kind}, which is not modelled: left out")
 
 
 def describe_as(
-    name: str, values: pa.ChunkedArray, kind: Kind, datetime_format: str | None = None
+    name: str, values: pa.ChunkedArray, kind: Kind, pattern: str | None = None
 ) -> Column:
-    """Describe one column as the kind that the user asks for."""
+    """Describe one column as the kind that the user asks for.
+
+    ``pattern`` is that of dates, or the format of numbers.
+    """
+    if kind in ("continuous", "integer") and (pattern or is_text(values.type)):
+        return _as_numbers(Column(name, kind, "set by you"), values, pattern)
     categories: tuple[Category, ...] = ()
     if kind in DISCRETE:
         ordered = kind == "ordinal" and pa.types.is_dictionary(values.type) and values.type.ordered
@@ -67,13 +81,27 @@ def describe_as(
         raise SchemaError(
             f"column {name!r} has {len(categories)} values, but a boolean has two; set another kind"
         )
-    if kind != "datetime" and datetime_format is not None:
+    if kind != "datetime" and pattern is not None:
         raise SchemaError(f"column {name!r}: a date pattern is for datetime, not for {kind}")
-    if datetime_format is not None:
-        check_pattern(name, datetime_format)
     if kind == "datetime":
-        datetime_format = pattern_for(name, values, datetime_format)
-    return Column(name, kind, "set by you", categories, datetime_format)
+        if pattern is not None:
+            check_pattern(name, pattern)
+        pattern = pattern_for(name, values, pattern)
+    return Column(name, kind, "set by you", categories, pattern)
+
+
+def _as_numbers(column: Column, values: pa.ChunkedArray, form: str | None) -> Column:
+    """Describe numbers that the user says are written in a format, None for the usual one."""
+    if is_text(values.type):
+        return numerals.set_format(column, values, form)
+    if form is not None:
+        check_number_format(column.name, form)
+        if NumberFormat(form).words - {"gaps", "censored", "point"}:
+            raise SchemaError(
+                f"column {column.name!r} is stored as {values.type}, not as text in the format "
+                f"{form!r}; leave the format out"
+            )
+    return column
 
 
 def _categories(name: str, present: pa.ChunkedArray) -> tuple[Category, ...]:

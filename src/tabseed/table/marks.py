@@ -43,11 +43,10 @@ class Marks:
         """A pattern for whole cells, as Arrow takes it; leading zeros do not fit."""
         mark = re.escape(self.decimal)
         fraction = rf"({mark}[0-9]{'*' if self.decimal == '.' else '+'})?"
-        if not self.thousands:
-            number = rf"((0|[1-9][0-9]*){fraction}|{mark}[0-9]+)([eE][+-]?[0-9]+)?"
-        else:
-            grouped = rf"[1-9][0-9]{{0,2}}({_GROUP[self.thousands]}[0-9]{{3}})+"
-            number = rf"((0|[1-9][0-9]*|{grouped}){fraction}|{mark}[0-9]+)"
+        number = rf"((0|[1-9][0-9]*){fraction}|{mark}[0-9]+)([eE][+-]?[0-9]+)?"
+        if self.thousands:
+            grouped = rf"[1-9][0-9]{{0,2}}({_GROUP[self.thousands]}[0-9]{{3}})+{fraction}"
+            number = f"({number}|{grouped})"
         return f"^{SIGN}{number}$"
 
     def plain(self, cells: pa.Array) -> pa.Array:

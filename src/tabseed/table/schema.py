@@ -24,6 +24,7 @@ from tabseed.table.display import (
     shortened,
 )
 from tabseed.table.labels import name_of
+from tabseed.table.number_formats import NumberFormat
 
 Kind = Literal[
     "continuous", "integer", "boolean", "categorical", "ordinal", "datetime", "id", "text"
@@ -44,6 +45,7 @@ class Column:
     ``categories`` are the values of a discrete column (ordered for an ordinal one);
     ``datetime_format`` is the pattern (:mod:`tabseed.table.dates`) of dates kept as text or as
     whole numbers.
+    ``number_format`` is that of numbers kept as text (:mod:`tabseed.table.number_formats`).
     """
 
     name: str
@@ -51,6 +53,7 @@ class Column:
     reason: str = ""
     categories: tuple[Category, ...] = ()
     datetime_format: str | None = None
+    number_format: str | None = None
 
     def __post_init__(self) -> None:
         seen: set[Category] = set()
@@ -64,6 +67,8 @@ class Column:
             seen.add(value)
         if self.datetime_format is not None:
             check_pattern(self.name, self.datetime_format)
+        if self.number_format is not None:
+            check_number_format(self.name, self.number_format)
 
     @property
     def coded(self) -> bool:
@@ -90,6 +95,8 @@ class Column:
             entry["tabseed"]["datetime_format"] = self.datetime_format
         if self.kind in DISCRETE:
             entry["tabseed"]["categories"] = list(self.categories)
+        if self.number_format is not None:
+            entry["tabseed"]["number_format"] = self.number_format
         return entry
 
     @classmethod
@@ -110,6 +117,7 @@ class Column:
             reason=str(own.get("reason", _reason(kind, entry))),
             categories=tuple(categories),
             datetime_format=own.get("datetime_format", entry.get("datetime_format")),
+            number_format=own.get("number_format"),
         )
 
 
@@ -123,6 +131,18 @@ def check_pattern(name: str, pattern: object) -> None:
         raise SchemaError(
             f"column {name!r}: {printable(repr(pattern))} is not a date pattern that can be read "
             f"and written: it {error}; give one such as %d/%m/%Y or %Y-%m-%d %H:%M:%S"
+        ) from error
+
+
+def check_number_format(name: str, text: object) -> None:
+    """Raise SchemaError, with the reason, for a format of numbers that there is not."""
+    try:
+        if not isinstance(text, str):
+            raise ValueError("is no text")
+        NumberFormat(text)
+    except ValueError as error:
+        raise SchemaError(
+            f"column {name!r}: {printable(repr(text))} is no format of numbers: it {error}"
         ) from error
 
 

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from tabseed._random import RandomState, generator
 from tabseed.errors import LeftOutWarning, SchemaError, printable
 from tabseed.parameters import OneOf, Real, check, or_none
-from tabseed.table.columns import Codes, Numbers, read_codes, read_numbers, write_column
+from tabseed.table.columns import (
+    Codes,
+    Numbers,
+    check_whole,
+    read_codes,
+    read_numbers,
+    write_column,
+)
 from tabseed.table.detect import describe_as, detect
 from tabseed.table.display import (
     MAX_CELL,
@@ -78,9 +85,10 @@ class Table:
         """Make a table from a pandas, polars or pyarrow frame; return a Table as it is.
 
         Without ``schema`` the kinds are detected; ``kinds`` sets those of single columns, where a
-        date pattern may follow (``{"seen": "datetime:%d/%m/%Y"}``). With ``schema`` the frame must
-        have its columns; further columns are ignored. SchemaError, with column and row, for cells
-        that do not fit their column's kind.
+        date pattern or a format of numbers (:mod:`tabseed.table.number_formats`) may follow
+        (``{"seen": "datetime:%d/%m/%Y", "share": "continuous:percent"}``). With ``schema`` the
+        frame must have its columns; further columns are ignored. SchemaError, with column and row,
+        for cells that do not fit their column's kind.
         """
         if isinstance(frame, Table):
             if not kinds and schema in (None, frame.schema):
@@ -288,7 +296,10 @@ def _with_kind(column: Column, arrow: pa.Table, text: str) -> Column:
     kind, _, pattern = text.partition(":")
     if kind not in KINDS:
         raise SchemaError(f"column {column.name!r}: kind {kind!r} is not one of {', '.join(KINDS)}")
-    return describe_as(column.name, arrow[column.name], _kind(kind), pattern or None)
+    described = describe_as(column.name, arrow[column.name], _kind(kind), pattern or None)
+    if kind == "integer":
+        check_whole(described, read_numbers(described, arrow[column.name]))
+    return described
 
 
 def _kind(text: str) -> Kind:
@@ -313,8 +324,4 @@ def _with_categories(schema: Schema, arrow: pa.Table) -> Schema:
 
 def _read_alike(one: Column, other: Column) -> bool:
     """Return whether both columns read the same cells as the same numbers or codes."""
-    return (one.kind, one.categories, one.datetime_format) == (
-        other.kind,
-        other.categories,
-        other.datetime_format,
-    )
+    return replace(one, reason="") == replace(other, reason="")
