@@ -16,25 +16,30 @@ from threadpoolctl import threadpool_limits
 
 from tabseed.errors import TabseedError, printable
 
-RandomState = int | np.random.Generator | np.random.SeedSequence | None
+RandomState = int | np.random.Generator | np.random.RandomState | np.random.SeedSequence | None
 
 
 def seed_sequence(random_state: RandomState) -> np.random.SeedSequence:
-    """Turn ``None`` (fresh entropy), an int, a Generator or a SeedSequence into a SeedSequence.
+    """Turn anything that a ``random_state`` may be into a SeedSequence.
 
+    ``None`` is fresh entropy. A Generator, and a RandomState as scikit-learn's users pass it, give
+    numbers of their own and so advance: the next use of the same one gives another stream.
     Raises TabseedError for anything else.
     """
-    if isinstance(random_state, np.random.SeedSequence):
-        return random_state
+    if random_state is None or isinstance(random_state, np.random.SeedSequence):
+        return random_state or np.random.SeedSequence()
     if isinstance(random_state, np.random.Generator):
         return np.random.SeedSequence(random_state.integers(0, 2**63, size=4).tolist())
-    try:
-        return np.random.SeedSequence(random_state)
-    except (TypeError, ValueError) as error:
+    if isinstance(random_state, np.random.RandomState):
+        words = random_state.randint(0, 2**32, size=8, dtype=np.uint32)
+        return np.random.SeedSequence(words.tolist())
+    whole = isinstance(random_state, int | np.integer) and not isinstance(random_state, bool)
+    if not whole or random_state < 0:
         raise TabseedError(
             f"random_state={printable(repr(random_state))} is not a whole number of at least 0, a "
-            "numpy Generator, a SeedSequence or None"
-        ) from error
+            "Generator, RandomState or SeedSequence of numpy, or None"
+        )
+    return np.random.SeedSequence(int(random_state))
 
 
 def child(parent: np.random.SeedSequence, *path: int) -> np.random.SeedSequence:

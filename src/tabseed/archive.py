@@ -180,7 +180,7 @@ def _plain(value: Any) -> Any:
     """Return a parameter in the form that JSON stores."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    if isinstance(value, np.random.Generator | np.random.SeedSequence):
+    if isinstance(value, np.random.Generator | np.random.RandomState | np.random.SeedSequence):
         return None  # the file holds the stream itself
     if isinstance(value, BaseEstimator):
         return estimator_to_plain(value)
@@ -219,7 +219,8 @@ def estimator_from_plain(plain: Any, homes: Iterable[tuple[str, str]]) -> Any:
 def stream_to_plain(stream: np.random.SeedSequence) -> dict[str, Any]:
     """Return a random stream in the form that JSON stores."""
     entropy = stream.entropy
-    plain = entropy if isinstance(entropy, int) else [int(e) for e in entropy]  # type: ignore[union-attr]
+    whole = isinstance(entropy, int | np.integer)
+    plain = int(entropy) if whole else [int(e) for e in entropy]  # type: ignore[arg-type,union-attr]
     return {"entropy": plain, "spawn_key": list(stream.spawn_key)}
 
 

@@ -209,10 +209,10 @@ TEXT = InstanceOf(str, "text")
 MAPPING = InstanceOf(Mapping, "a dictionary")
 FUNCTION = Having(("__call__",), "a function")
 ESTIMATOR = Having(("fit", "get_params"), "a scikit-learn estimator")
-_STREAM = InstanceOf((np.random.Generator, np.random.SeedSequence))
+_STREAM = InstanceOf((np.random.Generator, np.random.RandomState, np.random.SeedSequence))
 SEED = AnyOf(
     (Whole(0), _STREAM, NONE),
-    "a whole number of at least 0, a numpy Generator, a SeedSequence or None",
+    "a whole number of at least 0, a Generator, RandomState or SeedSequence of numpy, or None",
 )
 N_JOBS = AnyOf((Whole(1), Whole(high=-1), NONE), "a whole number other than 0, or None")
 

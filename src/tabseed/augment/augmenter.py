@@ -222,7 +222,7 @@ class TargetedAugmenter(_Augmenter):
         They stay in the table.
     provenance : str, optional
         Name of an additional column of the frame that is true for drawn rows.
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
 
     Attributes
     ----------

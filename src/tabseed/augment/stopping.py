@@ -65,7 +65,7 @@ class ImportanceKS:
         For example the total gain of boosted trees. A column that is not named has weight 0. None:
         permutation importances (:func:`permutation_weights`). If all are 0, or None without a
         target, every column has the same weight.
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
         For the permutation importances.
 
     Attributes
@@ -141,7 +141,7 @@ class KSStopped(Generator):
         As for :class:`ImportanceKS`. None measures them on the rows to learn from, with the
         ``target`` of :meth:`fit`; importances from the whole table are less noisy than those from
         a few hard rows. Without a target all columns have the same weight.
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
 
     Fitted attributes: ``generator_``, from which rows are drawn, and ``weights_`` of the columns.
     ``monitor_``, with the history of the statistic and the real rows, is not saved in model files.

@@ -36,7 +36,7 @@ class FineTuned(Generator):
     fine_tuning : Training or None
         Settings of the second training; None: those of the first, without warm-up, so that the
         initial weights are kept if they are the best.
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
 
     Learned: ``generator_`` (from which rows are drawn), ``bias_`` (the bias used),
     ``ensemble_`` (the seeds of the last training).

@@ -67,7 +67,7 @@ class Tuner:
         only the returned study remains.
     name : str
         The name of the study in the storage.
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
         None: the seed of the study in the storage, or a new one.
 
     Two trials of a family never have the same settings; a family with no settings left is skipped.

@@ -52,7 +52,7 @@ class CTGAN(NeuralGenerator):
         A step is one of the critic and one of the generator; both have the same learning rate.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda".
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
 
     Examples
     --------

@@ -157,7 +157,7 @@ class TVAE(NeuralGenerator):
     training : Training or None
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda".
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
 
     Examples
     --------

@@ -196,7 +196,7 @@ class VAEBGM(NeuralGenerator):
         ``kl_weight`` then have no effect.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda".
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
 
     References: arXiv:2404.08434, arXiv:2407.03080 (section 3.1).
 

@@ -64,7 +64,7 @@ class SequentialTrees(Generator):
         synthesis).
     n_jobs : int or None
         Threads; the drawn rows do not depend on it.
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
 
     Learned: ``gains_``, by column the mean log-likelihood of out-of-bag rows less that under the
     column's margin, in nats; ``settings_``, by column (a, h).

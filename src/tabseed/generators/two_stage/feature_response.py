@@ -100,7 +100,7 @@ class FeatureResponse(Generator):
         Take the likeliest class instead of drawing one: no noise, for comparison.
     folds : int
         Folds of the cross-fitting, at least 2; fewer if there are fewer rows.
-    random_state : int, numpy Generator, SeedSequence or None
+    random_state : int, Generator, RandomState or SeedSequence of numpy, or None
 
     Attributes
     ----------
