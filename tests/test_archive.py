@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import resource
 import zipfile
 from pathlib import Path
 
@@ -36,6 +38,53 @@ def test_archives_that_unpack_to_too_much_are_refused(
         target.writestr("config.json", b" " * 1_000_000)
     with pytest.raises(FileError, match="unpacks to more than"):
         ts.load(path)
+
+
+def weights_of(header: dict, size: int) -> bytes:
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(size)
+
+
+BOMBS = {
+    "more values than text": ("config.json", b"[" + b"[]," * 4_000_000 + b"1]"),
+    "nested lists": ("config.json", b"[" * 500_000 + b"]" * 500_000),
+    "weights of zeros": ("weights.safetensors", bytes(50_000_000)),
+    "weights larger than their header": (
+        "weights.safetensors",
+        weights_of({"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}}, 50_000_000),
+    ),
+    "weights smaller than their header": (
+        "weights.safetensors",
+        weights_of({"a": {"dtype": "F64", "shape": [10**9], "data_offsets": [0, 8 * 10**9]}}, 8),
+    ),
+    "a long header": ("weights.safetensors", (2**40).to_bytes(8, "little") + bytes(50_000_000)),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path, name) -> None:
+    member, data = BOMBS[name]
+    path, members = tmp_path / "bomb", {"config.json": b"{}", "schema.json": b"{}"}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for key, value in {**members, member: data}.items():
+            target.writestr(key, value)
+    assert path.stat().st_size < 200_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB, the peak until now
+    with pytest.raises(FileError) as caught:
+        archive.read_archive(path, ("config", "schema"))
+    assert str(caught.value).isprintable()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60 * 1024
+
+
+def test_a_model_too_large_to_be_read_is_not_written(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(archive, "MAX_WEIGHT_BYTES", archive.MAX_DOCUMENT_BYTES + 100)
+    archive.write_archive(tmp_path / "a", {"config": {}}, {"x": np.zeros(10)})
+    with pytest.raises(FileError, match="fit it to fewer rows or columns"):
+        archive.write_archive(tmp_path / "b", {"config": {}}, {"x": np.zeros(100)})
+    monkeypatch.setattr(archive, "MAX_DOCUMENT_BYTES", 100)
+    with pytest.raises(FileError, match=r"config\.json would have"):
+        archive.write_archive(tmp_path / "c", {"config": {"x": "y" * 200}}, {})
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_checkpoint_of_other_data_is_refused_and_kept(tmp_path) -> None:

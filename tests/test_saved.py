@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zipfile
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 import safetensors.numpy
 
 import tabseed as ts
+from helpers.mutations import changed_array, changed_document
 from helpers.networks import BRIEF
 from tabseed import archive
 from tabseed.errors import FileError
+from tabseed.table import UNSEEN
 from tabseed.testing import example_table
 
 
@@ -126,3 +129,58 @@ def test_models_of_earlier_versions_draw_the_same_rows(name: str) -> None:
     model = ts.load(WRITTEN / f"{name}.tabseed")
     assert (type(model).__name__, model.target_) == (DRAWS[name]["class"], DRAWS[name]["target"])
     assert model.draw(5, random_state=1).to_arrow().to_pylist() == DRAWS[name]["rows"]
+
+
+# --- changed files -------------------------------------------------------------------------------
+
+FAST = {
+    "arf": lambda: ts.AdversarialForest(n_trees=4, random_state=0),
+    "copula": lambda: ts.GaussianCopula(random_state=0),
+    "resample": lambda: ts.Resample(random_state=0),
+    "smote": lambda: ts.SMOTE(random_state=0),
+    "trees": lambda: ts.SequentialTrees(n_orders=2, n_trees=1, random_state=0),
+}
+CHANGES = 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAST)
+def test_a_changed_model_file_is_refused_or_draws_sound_rows(tmp_path, name) -> None:
+    path = tmp_path / "m.tabseed"
+    FAST[name]().fit(example_table(40)).save(path)
+    documents, arrays = archive.read_archive(path, ("config", "schema"))
+    refused = 0
+    for seed in range(CHANGES):
+        rng = random.Random(seed)
+        new, part = dict(documents), rng.choice(["config", "schema", "arrays"])
+        values = dict(arrays)
+        if part == "arrays":
+            which = rng.choice(sorted(arrays))
+            values[which] = changed_array(arrays[which], rng)
+        else:
+            new[part] = changed_document(documents[part], rng)
+        archive.write_archive(path, new, values, force=True)
+        try:
+            table = ts.load(path).draw(30, random_state=seed)
+        except FileError as error:
+            assert str(error).isprintable() and "m.tabseed" in str(error)
+            refused += 1
+            continue
+        for column in table.schema:
+            cells = table.cells(column.name)
+            assert not (cells == UNSEEN).any() and not np.isinf(cells).any()
+    assert CHANGES / 4 < refused < CHANGES
+
+
+def test_a_number_that_asks_for_a_million_cells_is_refused(tmp_path) -> None:
+    """It took minutes once."""
+    path = tmp_path / "m.tabseed"
+    ts.Resample(random_state=0).fit(example_table(20)).save(path)
+
+    def edit(members):
+        config = json.loads(members["config.json"])
+        config["encoder"]["blocks"][0]["missing"] = 1_000_000
+        members["config.json"] = json.dumps(config).encode()
+
+    with pytest.raises(FileError, match="missing is not of the type bool"):
+        ts.load(rewritten(path, tmp_path / "n.tabseed", edit))

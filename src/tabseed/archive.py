@@ -101,6 +101,24 @@ def under(prefix: str, arrays: Arrays) -> Arrays:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
+def stored(
+    arrays: Arrays, name: str, kind: str, shape: tuple[int | None, ...], *, finite: bool = True
+) -> np.ndarray:
+    """Return one array of a file; ValueError unless it is as expected, KeyError if there is none.
+
+    ``kind`` is "f" for real numbers or "i" for whole ones; None in ``shape`` is any length.
+    """
+    value = arrays[name]
+    fits = value.ndim == len(shape) and all(
+        wanted in (None, size) for wanted, size in zip(shape, value.shape, strict=True)
+    )
+    if value.dtype.kind != kind or not fits:
+        raise ValueError(f"{name} has the type {value.dtype} and the shape {value.shape}")
+    if finite and kind == "f" and not np.isfinite(value).all():
+        raise ValueError(f"{name} holds numbers that are not finite")
+    return value
+
+
 def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> bytes:
     """Unpack one member, unless it states or turns out to be larger than ``limit``."""
     info = archive.getinfo(name)

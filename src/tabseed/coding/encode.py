@@ -15,6 +15,7 @@ group).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from math import log
 from typing import Any, ClassVar, Self
@@ -25,6 +26,7 @@ from sklearn.base import BaseEstimator
 
 from tabseed.coding.cells import Block, category_block, number_block
 from tabseed.coding.levels import pick
+from tabseed.coding.stored import block_from, check_parents
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.parameters import FLAG, Parameters, Whole, check_parameters, or_none
 from tabseed.table import MISSING, Table
@@ -257,12 +259,15 @@ class TableEncoder(BaseEstimator):
 
     def inverse_transform(self, x: np.ndarray) -> Table:
         """Decode rows (n, w) into a Table of the schema and frame kind that were encoded."""
+        return self._table([self.layout_.values(block, x) for block in self.layout_.blocks])
+
+    def _table(self, values: Sequence[np.ndarray]) -> Table:
+        """Return the Table of the values (n,) of all blocks, NaN where missing."""
         columns = {}
-        for block in self.layout_.blocks:
-            values = self.layout_.values(block, x)
+        for block, value in zip(self.layout_.blocks, values, strict=True):
             if not block.numeric:
-                values = np.nan_to_num(values, nan=MISSING).astype(np.int64)
-            columns[block.name] = values
+                value = np.nan_to_num(value, nan=MISSING).astype(np.int64)
+            columns[block.name] = value
         return Table.from_columns(self.schema_, self.frame_kind_, columns)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -289,23 +294,38 @@ class TableEncoder(BaseEstimator):
     def from_state(
         cls, state: dict[str, Any], arrays: dict[str, np.ndarray], schema: Schema
     ) -> TableEncoder:
-        """Rebuild the encoder from what :meth:`to_state` returned."""
+        """Rebuild the encoder from what :meth:`to_state` returned.
+
+        Raises ValueError, SchemaError or what Python raises for wrong types unless the whole is
+        sound: every value that a block can give is written once as the frame writes it.
+        """
         encoder = cls(**state["parameters"])
-        if not all(np.isfinite(value).all() for value in arrays.values()):
-            raise SchemaError("the encoder holds numbers that are not finite")
-        blocks = []
-        for j, entry in enumerate(state["blocks"]):
-            prefix = f"block{j}."
-            own: dict[str, Any] = {
-                k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)
-            }
-            blocks.append(Block(**entry, **own))
-        encoder.layout_ = Layout(tuple(blocks))
+        check_parameters(encoder)
         encoder.schema_ = schema.modelled
-        if [b.name for b in blocks] != encoder.schema_.names:
+        if len(state["blocks"]) != len(encoder.schema_):
             raise SchemaError("the encoder's columns are not those of the schema")
+        blocks: list[Block] = []
+        start = 0
+        for j, (entry, column) in enumerate(zip(state["blocks"], encoder.schema_, strict=True)):
+            prefix = f"block{j}."
+            own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            blocks.append(block_from(entry, own, column, start))
+            start += 1 + blocks[-1].n_cells
+        check_parents(blocks)
+        encoder.layout_ = Layout(tuple(blocks))
         encoder.frame_kind_ = FrameKind.from_dict(state["frame"])
+        encoder._table(_extremes(blocks)).to_frame()
         return encoder
+
+
+def _extremes(blocks: Sequence[Block]) -> list[np.ndarray]:
+    """Return columns of one length with all atoms, codes and ends of intervals of each block."""
+    points = [
+        np.concatenate([b.atoms, b.knots.ravel(), b.group, np.full(int(b.missing), np.nan)])
+        for b in blocks
+    ]
+    points = [p if len(p) else np.full(1, np.nan) for p in points]
+    return [np.resize(p, max(map(len, points))) for p in points]
 
 
 def _category_codes(table: Table, block: Block) -> np.ndarray:

@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import poisson
 
 from tabseed._random import RandomState
-from tabseed.archive import Arrays
+from tabseed.archive import Arrays, stored
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
@@ -365,9 +365,11 @@ class GaussianCopula(Generator):
         return {}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
-        self.correlation_ = r = arrays["correlation"]
+        self.correlation_ = r = stored(arrays, "correlation", "f", (None, None))
+        cells = ("split", "rest")
+        kinds = {f.name: "i" if f.name in cells else "f" for f in fields(Margin)}
         self.margins_ = [
-            Margin(**{f.name: arrays[f"margin{k}.{f.name}"] for f in fields(Margin)})
+            Margin(**{n: stored(arrays, f"margin{k}.{n}", i, (None,)) for n, i in kinds.items()})
             for k in range(len(self.encoder_.layout_.free))
         ]
         for block, margin in zip(self.encoder_.layout_.free, self.margins_, strict=True):
@@ -375,6 +377,7 @@ class GaussianCopula(Generator):
         p = sum(margin.n_axes for margin in self.margins_)
         if r.shape != (p, p) or not np.allclose(r, r.T) or not np.allclose(np.diag(r), 1):
             raise ValueError(f"correlation of shape {r.shape}, {p} axes")
+        np.linalg.cholesky(r)  # raises for one that is not positive definite
 
     def summary(self) -> list[str]:
         """Return a few lines that say what was learned."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tabseed._random import RandomState
-from tabseed.archive import Arrays
+from tabseed.archive import Arrays, stored
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
@@ -75,10 +75,12 @@ class Resample(Generator):
         return {}, {"rows": self.rows_}
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
-        self.rows_ = arrays["rows"]
-        width = self.encoder_.layout_.width
-        if self.rows_.shape[1:] != (width,) or not np.isfinite(self.rows_).all():
-            raise ValueError(f"rows of shape {self.rows_.shape}, an encoder of width {width}")
+        layout = self.encoder_.layout_
+        self.rows_ = stored(arrays, "rows", "f", (None, layout.width))
+        values = layout.columns(self.rows_)
+        layout.check(values)
+        if not np.array_equal(layout.from_values(list(values.T)), self.rows_):
+            raise ValueError("rows that are no encoded ones")
 
     def summary(self) -> list[str]:
         """Return a few lines that say what was learned."""

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from tabseed._random import RandomState
-from tabseed.archive import Arrays
+from tabseed.archive import Arrays, stored
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
@@ -142,7 +142,7 @@ class SMOTE(Generator):
         return {}, {"rows": self.rows_}
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
-        self.rows_ = arrays["rows"]
+        self.rows_ = stored(arrays, "rows", "f", (None, None), finite=False)
         self.encoder_.layout_.check(self.rows_)
         self._group()
 

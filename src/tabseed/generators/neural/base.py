@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from operator import index
 from typing import Any, ClassVar
 
 import numpy as np
@@ -177,7 +178,8 @@ class NeuralGenerator(Generator):
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         ensemble = SeedEnsemble.from_arrays(arrays)
-        self.drawn_ = tuple(int(seed) for seed in state["drawn"])
+        self.drawn_ = tuple(index(seed) for seed in state["drawn"])
+        ensemble.check(self.drawn_)
         self.weights_ = ensemble.weights
         self.ensemble_ = replace(ensemble, weights={})
         self.network_ = self._network_from(self.encoder_.layout_, arrays)

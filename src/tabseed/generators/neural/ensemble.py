@@ -21,7 +21,7 @@ import numpy as np
 
 from tabseed._progress import Progress
 from tabseed._random import child, one_thread
-from tabseed.archive import Arrays, Checkpoint, under
+from tabseed.archive import Arrays, Checkpoint, stored, under
 from tabseed.errors import NothingLearnedError
 from tabseed.generators.neural.batch import INITIAL, SeedBatch, Split, Work
 from tabseed.generators.neural.learner import (
@@ -81,9 +81,23 @@ class SeedEnsemble:
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> SeedEnsemble:
         """Return the ensemble whose :meth:`to_arrays` are ``arrays``."""
-        curves = [arrays[f"curve.{seed}"] for seed in range(len(arrays["best_step"]))]
-        weights = under("weights.", arrays)
-        return cls(weights, curves, arrays["best_step"], arrays["best_loss"])
+        steps = stored(arrays, "best_step", "i", (None,))
+        losses = stored(arrays, "best_loss", "f", (len(steps),), finite=False)
+        curves = [
+            stored(arrays, f"curve.{seed}", "f", (None, 3), finite=False)
+            for seed in range(len(steps))
+        ]
+        return cls(under("weights.", arrays), curves, steps, losses)
+
+    def check(self, drawn: Sequence[int]) -> None:
+        """Raise ValueError unless the weights, out of a file, are those of the seeds ``drawn``."""
+        for name, value in self.weights.items():
+            stored(self.weights, name, "f", (len(drawn), *[None] * (value.ndim - 1)))
+            if value.dtype != np.float32:
+                raise ValueError(f"weights of the type {value.dtype}")
+        seeds = set(drawn)
+        if not seeds or len(seeds) < len(drawn) or not seeds <= set(self.sound()):
+            raise ValueError(f"drawn from the seeds {str(list(drawn))[:60]}")
 
 
 # --- the one training loop ----------------------------------------------------------------------

@@ -12,6 +12,8 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture
 
+from tabseed.archive import Arrays, stored
+
 ROWS_A_COMPONENT = 15  # fewest rows for each component
 MAX_COMPONENTS = 20
 TRIES = 50  # the authors' code tries other seeds until the fit converges
@@ -49,6 +51,17 @@ class LatentMixture:
         factors = np.linalg.cholesky(covariances)
         centres, extra = model.means_[used], np.zeros(means.shape[1])
         return cls(weights / weights.sum(), centres, factors, extra)
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, d: int) -> Self:
+        """Return the mixture in d dimensions whose fields ``arrays`` are; ValueError if unsound."""
+        weights = stored(arrays, "weights", "f", (None,))
+        if (weights < 0).any() or not 0 < weights.sum() < np.inf:
+            raise ValueError("weights of a mixture that are no shares")
+        k = len(weights)
+        shapes = {"means": (k, d), "factors": (k, d, d), "extra": (d,)}
+        parts = {name: stored(arrays, name, "f", shape) for name, shape in shapes.items()}
+        return cls(weights, **parts)
 
     @classmethod
     def of_paper(cls, means: np.ndarray, log_variances: np.ndarray, seed: int) -> Self:

@@ -354,8 +354,10 @@ class VAEBGM(NeuralGenerator):
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         super()._restore(state, arrays)
+        latent_dim = self.network_.latent_dim
         self.mixtures_ = [
-            LatentMixture(**under(f"mixture.{at}.", arrays)) for at in range(len(self.drawn_))
+            LatentMixture.from_arrays(under(f"mixture.{at}.", arrays), latent_dim)
+            for at in range(len(self.drawn_))
         ]
 
     def summary(self) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from tabseed._random import RandomState, child, generator, int_seed, one_thread
-from tabseed.archive import Arrays, under
+from tabseed.archive import Arrays, stored, under
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
@@ -26,6 +26,7 @@ PRIORS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # rows that a margin counts as
 MIN_LEAF, SMOOTHING = 5, (0.08, 1.0)  # from which the choice of these three starts
 MIN_CHOICE = 20  # with fewer rows they keep these values
 MAX_SCORED, MAX_SCORED_TREES = 2_000, 50  # rows and trees that the choice uses, at most
+LARGEST = 1e9  # bandwidth and prior that a model file may hold
 SWEEPS = 3  # over all columns, in the choice of their smoothing
 ROUND, SCORED = range(2)  # streams below that of a fit
 
@@ -210,17 +211,14 @@ class AdversarialForest(Generator):
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         blocks = self.encoder_.layout_.free
         sizes = np.array([block.n_cells for block in blocks])
-        rows = arrays["rows"]
-        if rows.ndim != 2 or rows.shape[1] != len(blocks) or not len(rows):
-            raise ValueError(f"rows of shape {rows.shape}, {len(blocks)} columns")
-        if any(a.dtype.kind != "i" for a in arrays.values()):
-            raise ValueError("positions and nodes that are not integers")
-        if (rows < 0).any() or (rows >= sizes).any():
+        rows = stored(arrays, "rows", "i", (None, len(blocks)))
+        if not len(rows) or (rows < 0).any() or (rows >= sizes).any():
             raise ValueError("rows at positions that do not exist")
-        self.trees_ = Trees(**under("trees.", arrays))
+        nodes = under("trees.", arrays)
+        self.trees_ = Trees(**{f.name: stored(nodes, f.name, "i", (None,)) for f in fields(Trees)})
         self.trees_.check(sizes)
         self.smoothing_ = tuple((float(h), float(s)) for h, s in state["smoothing"])
-        if not all(0 <= h < np.inf and 0 <= s < np.inf for h, s in self.smoothing_):
+        if not all(0 <= h < LARGEST and 0 <= s < LARGEST for h, s in self.smoothing_):
             raise ValueError("smoothing out of range")
         self.accuracy_ = tuple(float(a) for a in state["accuracy"])
         self.min_leaf_ = int(state["min_leaf"])

@@ -35,11 +35,12 @@ class Trees:
     def check(self, sizes: np.ndarray) -> None:
         """Raise ValueError unless these are trees over columns of ``sizes`` (d,) positions."""
         inner = self.left >= 0
+        if not len(self.left) == len(self.right) == len(self.feature) == len(self.threshold):
+            raise ValueError("nodes that do not form trees")
         children = np.concatenate([self.roots, self.left[inner], self.right[inner]])
         node = np.flatnonzero(inner)
         sound = (
-            len({len(a) for a in (self.feature, self.threshold, self.left, self.right)}) == 1
-            and len(self.roots) > 0
+            len(self.roots) > 0
             and np.array_equal(np.sort(children), np.arange(len(self.left)))
             and (self.left[inner] > node).all()
             and (self.right[inner] > node).all()

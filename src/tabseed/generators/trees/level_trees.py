@@ -7,13 +7,14 @@ columns that predict it, T trees, N nodes of a tree.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 
+from tabseed import archive
 from tabseed._random import child, int_seed
 from tabseed.coding.encode import Layout
 from tabseed.generators.trees.levels import Levels
@@ -249,6 +250,18 @@ class Forest:
             upto=np.cumsum(np.concatenate(laws), axis=1).astype(np.float32),
         )
 
+    @classmethod
+    def stored(cls, arrays: archive.Arrays) -> Self:
+        """Return the forest of a file; ValueError for arrays of other types or dimensions."""
+        reals = {"contrasts": 2, "threshold": 1, "upto": 2}
+        kinds = {f.name: "f" if f.name in reals else "i" for f in fields(cls)}
+        return cls(
+            **{
+                name: archive.stored(arrays, name, kind, (None,) * reals.get(name, 1))
+                for name, kind in kinds.items()
+            }
+        )
+
     def laws(self, rows: Rows, tree: np.ndarray) -> np.ndarray:
         """Return cumulative probabilities (n, K) given the rows' predictors, by trees (n,)."""
         x = rows.predictors(self.predictors.tolist(), self.contrasts, tree)
@@ -270,6 +283,7 @@ class Forest:
             self.predictors.tolist() == list(before)
             and self.contrasts.shape == (len(self.roots), n_levels)
             and len(self.roots) > 0
+            and {len(a) for a in (self.threshold, self.left, self.right, self.leaf)} == {nodes}
             and (self.feature < max(1, len(before))).all()
             and (self.left[inner] > after).all()
             and (self.right[inner] > after).all()

@@ -308,7 +308,7 @@ class SequentialTrees(Generator):
         for o, order in enumerate(self.orders_):
             if sorted(order) != sorted(levels):
                 raise ValueError("an order that does not hold each column once")
-            self.forests_.append({j: Forest(**under(f"{o}.{j}.", arrays)) for j in order})
+            self.forests_.append({j: Forest.stored(under(f"{o}.{j}.", arrays)) for j in order})
             for at, j in enumerate(order):
                 self.forests_[o][j].check(levels, order[:at], levels[j].size)
 

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from tabseed._random import RandomState, child, generator, one_thread
-from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain, under
+from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain, stored, under
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.coding.labels import posed
@@ -43,7 +43,6 @@ from tabseed.parameters import (
     OneOf,
     Parameters,
     Whole,
-    check_parameters,
     or_none,
 )
 from tabseed.space import Choice
@@ -344,8 +343,8 @@ class FeatureResponse(Generator):
         return state, arrays
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
-        check_parameters(self)
-        self.named_, self.rows_ = bool(state["named"]), arrays["rows"]
+        self.named_ = bool(state["named"])
+        self.rows_ = stored(arrays, "rows", "f", (None, None), finite=False)
         self.encoder_.layout_.check(self.rows_)
         self.features_ = self._inner()
         if self.features_ is not None:
