@@ -50,7 +50,8 @@ def table(n: int = 90) -> pa.Table:
         {
             "x": rng.normal(size=n).round(3),
             "gap": [None if i % 9 == 0 else float(v) for i, v in enumerate(rng.normal(size=n))],
-            "count": rng.poisson(30, n),
+            "count": [999_999 if i % 20 == 3 else int(v) for i, v in enumerate(rng.poisson(30, n))],
+            "scale": rng.integers(1, 6, n),
             "code": [f"c{k}" for k in code],
             "follows": [f"f{k // 2}" for k in code],
             "yes": rng.random(n) < 0.3,

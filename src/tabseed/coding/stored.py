@@ -95,7 +95,7 @@ def _sound_numbers(block: Block, column: Column) -> bool:
 
 
 def _sound_gaps(block: Block) -> bool:
-    gaps = getattr(block, "gaps", None)
+    gaps = block.gaps
     return gaps is None or (gaps.shape[1] == 2 and bool((np.diff(gaps.ravel()) >= 0).all()))
 
 
@@ -109,7 +109,7 @@ def _sound_codes(block: Block, column: Column) -> bool:
         and bool((block.group_weights > 0).all())
         and block.scale > 0
         and (not block.ranked or column.kind == "ordinal")
-        and getattr(block, "gaps", None) is None
+        and block.gaps is None
     )
 
 
