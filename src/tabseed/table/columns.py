@@ -224,7 +224,14 @@ def _write_dates(
         digits = compiled(str(column.datetime_format)).write(stamps).cast(pa.int64())
         return digits.cast(target), None
     zone = getattr(target, "tz", None)
-    array = stamps.cast(pa.timestamp("us", tz=zone)).cast(target, safe=False)
+    finer = pa.types.is_timestamp(target) and target.unit == "ns"
+    try:  # safe only towards nanoseconds, which overflow; towards all others digits are cut off
+        array = stamps.cast(pa.timestamp("us", tz=zone)).cast(target, safe=finer)
+    except pa.ArrowInvalid as error:
+        raise SchemaError(
+            f"column {column.name!r} is stored as {target}, which holds no dates before 1678 or "
+            "after 2261; store it in microseconds"
+        ) from error
     exact = pa.types.is_timestamp(target) and target.unit == "us"
     return array, np.where(missing, np.nan, whole) if exact else None
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError, TabseedError, not_installed
+from tabseed.table.date_objects import check_date_objects
 from tabseed.table.labels import from_plain, name_of, to_plain
 
 FRAMES = ("pandas", "polars", "pyarrow")
@@ -164,7 +165,7 @@ def _to_pandas(values: pa.ChunkedArray, dtype: Any) -> Any:
     if hasattr(dtype, "fill_value"):  # sparse
         return _to_pandas(values, dtype.subtype).astype(dtype)
     if str(dtype) == "object":
-        return pd.Series(values.to_pylist(), dtype=object)
+        return pd.Series(python_cells(values), dtype=object)
     if hasattr(dtype, "__from_arrow__"):
         return pd.Series(dtype.__from_arrow__(values))
     return values.to_pandas().astype(dtype)
@@ -309,6 +310,8 @@ def _column_to_arrow(name: str, series: nw.Series[Any]) -> pa.ChunkedArray:
     if series.implementation.value == "pyarrow":
         return series.to_native()  # in its chunks, whose dictionaries may differ
     native = series.to_native()
+    if str(native.dtype) == "object":
+        check_date_objects(name, native)
     try:
         if hasattr(native.dtype, "fill_value"):  # sparse: only pandas has such columns
             series = nw.from_native(native.sparse.to_dense(), series_only=True)
@@ -342,6 +345,14 @@ def _plain_cells(values: pa.ChunkedArray) -> pa.ChunkedArray:
     codes = pc.index_in(cells, value_set=levels).combine_chunks()
     array = pa.DictionaryArray.from_arrays(codes, levels, ordered=kind.ordered)
     return pa.chunked_array([array])
+
+
+def python_cells(values: pa.ChunkedArray) -> list[Any]:
+    """Return cells as Python's values; as text where Python has none, as for the year 10000."""
+    try:
+        return list(values.to_pylist())
+    except (OverflowError, ValueError):
+        return list(values.cast(pa.string()).to_pylist())
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:

@@ -48,6 +48,7 @@ _MONTH_NAMES = {name[:size].lower() for name in MONTHS for size in (3, len(name)
 _DAY_NAMES = {name[:size].lower() for name in WEEKDAYS for size in (3, len(name))}
 _LONGEST = 48  # characters of a date
 _C_TIME = "%a %b %e %H:%M:%S %Y"
+_C_TIME_SHAPE = re.compile(r"[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}")
 _WHOLE = {  # by number of digits
     14: ("%Y%m%d%H%M%S",),
     12: ("%Y%m%d%H%M",),
@@ -190,7 +191,7 @@ def patterns_of_shape(text: str) -> list[str]:
     """Return the patterns, in all orders of day, month and year, that one cell could be of."""
     if len(text) > _LONGEST or not text[-1:].isprintable():
         return []
-    if compiled(_C_TIME).read(pa.array([text])).null_count == 0:
+    if _C_TIME_SHAPE.fullmatch(text):
         return [_C_TIME]
     clock, date = "", text
     if found := _TIME.search(text):
@@ -281,9 +282,9 @@ def dates_in_numbers(name: str, values: pa.ChunkedArray, *, sure: bool = False) 
         return None
     numbers, rows = numbers.astype(np.int64), counts.field("counts").to_numpy()
     found = []
-    for pattern in map(compiled, (p for patterns in _WHOLE.values() for p in patterns)):
-        days = _days(pattern, numbers)
-        fits = days >= _NO_DAY + 1
+    usual = len(str(int(np.median(numbers))))  # digits; one less where a leading zero is gone
+    for pattern in map(compiled, _WHOLE.get(usual, ()) + _WHOLE.get(usual + 1, ())):
+        days, fits = _days(pattern, numbers)
         enough = rows[fits].sum() >= (1 if sure else 0.9) * rows.sum()
         if enough and (sure or _beyond_chance(pattern, numbers, fits, days)):
             found.append((pattern, days, fits))
@@ -339,17 +340,12 @@ def _found(name: str, dates: Dates | None, example: str) -> str:
     )
 
 
-_NO_DAY = -(2**62)
-
-
-def _days(pattern: DatePattern, numbers: Whole) -> Whole:
-    """Return the days since 1970 of whole numbers, below _NO_DAY + 1 where they are no dates."""
+def _days(pattern: DatePattern, numbers: Whole) -> tuple[Whole, Flags]:
+    """Return the days since 1970 of whole numbers, and which of them are dates (others are 0)."""
     micros = pattern.read(digits_of(pa.chunked_array([numbers]), pattern))
-    days = micros.cast(pa.int64()).fill_null(_NO_DAY * 1).to_numpy(zero_copy_only=False)
-    valid = micros.is_valid().to_numpy(zero_copy_only=False)
-    days = np.where(valid, days // DAY, 0)
+    days = micros.fill_null(0).to_numpy(zero_copy_only=False) // DAY
     known = _in_years(days) | np.isin(days, _placeholders())
-    return np.where(valid & known, days, _NO_DAY)
+    return days, known & micros.is_valid().to_numpy(zero_copy_only=False)
 
 
 def _in_years(days: Whole) -> Flags:

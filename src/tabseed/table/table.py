@@ -39,7 +39,7 @@ from tabseed.table.display import (
     counted,
     shortened,
 )
-from tabseed.table.frames import FILE, FRAMES, FrameKind, plain_type, to_arrow
+from tabseed.table.frames import FILE, FRAMES, FrameKind, plain_type, python_cells, to_arrow
 from tabseed.table.index import index_with_data
 from tabseed.table.schema import DISCRETE, KINDS, NUMERIC, Column, Kind, Schema
 
@@ -131,7 +131,7 @@ class Table:
         top = self._arrow.slice(0, MAX_ROWS)
         return [
             [shortened(c.name, MAX_NAME), c.kind]
-            + [shortened(cell, MAX_CELL) for cell in top[c.name].to_pylist()]
+            + [shortened(cell, MAX_CELL) for cell in python_cells(top[c.name])]
             for c in self.schema.columns[:MAX_COLUMNS]
         ]
 
@@ -183,7 +183,7 @@ class Table:
 
     def values(self, name: str) -> list[Any]:
         """Return a column as Python values (for messages and reports)."""
-        return list(self._arrow[self.schema[name].name].to_pylist())
+        return python_cells(self._arrow[self.schema[name].name])
 
     def take(self, rows: NDArray[np.int64] | Sequence[int]) -> Table:
         """Return the rows of these indices, in this order."""
