@@ -16,7 +16,7 @@ STATES = {
     "numpy": lambda: np.int64(3),
     "long": lambda: 2**200 + 1,
     "generator": lambda: np.random.default_rng(3),
-    "legacy": lambda: np.random.RandomState(3),  # noqa: NPY002  what scikit-learn's users pass
+    "legacy": lambda: np.random.RandomState(3),
     "sequence": lambda: np.random.SeedSequence(np.int64(3)),
 }
 
@@ -43,8 +43,8 @@ def test_generators_and_random_states_advance_and_the_others_do_not() -> None:
 
 def test_a_random_state_of_numpy_gives_all_its_bits() -> None:
     """Eight words of its own stream: seeds from neighbouring states share none of them."""
-    state = np.random.RandomState(0)  # noqa: NPY002
-    words = np.random.RandomState(0).randint(0, 2**32, size=16, dtype=np.uint32)  # noqa: NPY002
+    state = np.random.RandomState(0)
+    words = np.random.RandomState(0).randint(0, 2**32, size=16, dtype=np.uint32)
     assert seed_sequence(state).entropy == words[:8].tolist()
     assert seed_sequence(state).entropy == words[8:].tolist()
 

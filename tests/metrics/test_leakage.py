@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tabseed.errors import LeakageError
+from tabseed.errors import LeakageError, SchemaError
 from tabseed.metrics import check_leakage
-from tabseed.metrics.leakage import pooled_codes, row_keys
+from tabseed.metrics.leakage import conform, pooled_codes, row_keys, unknown_values
 from tabseed.table import Table
 
 DATA = Path(os.environ.get("TABSEED_DATA", "data"))
@@ -110,3 +110,23 @@ def test_honest_splits_of_real_tables_pass_and_leaks_do_not(name: str, n: int) -
     assert gap <= 5 * np.sqrt(half) and (name != "intrusion" or overlap.n_equal > half / 4)
     with pytest.raises(LeakageError):
         check_leakage(train, train)
+
+
+def test_a_column_without_a_known_value_is_refused() -> None:
+    schema = Table.from_frame(pa.table({"c": ["a", "b"] * 10})).schema
+    with pytest.raises(SchemaError) as caught:
+        conform(pa.table({"c": ["A", "B"] * 10}), schema, "synthetic")
+    assert str(caught.value) == (
+        "synthetic table: column 'c': none of its values ('A', 'B') is among those of the training "
+        "table ('a', 'b'); write both alike"
+    )
+    conform(pa.table({"c": ["A", None] * 10}).slice(0, 6), schema, "holdout")  # may be chance
+
+
+def test_values_that_only_one_table_knows_are_said() -> None:
+    schema = Table.from_frame(pa.table({"c": ["a", "b"] * 10})).schema
+    table = conform(pa.table({"c": ["a", "z", "z", None] * 5}), schema, "synthetic")
+    assert unknown_values({"synthetic": table}) == [
+        "Column 'c': 10 of 20 cells of the synthetic table have values that the training table "
+        "lacks ('z')."
+    ]

@@ -24,7 +24,7 @@ from tabseed.metrics import (
 )
 from tabseed.metrics.copies import Copies, count_copies
 from tabseed.metrics.divergence import VIEWS
-from tabseed.metrics.leakage import conform
+from tabseed.metrics.leakage import conform, unknown_values
 from tabseed.metrics.rules import Kept, check_rules
 from tabseed.pages import Finding, Heading, Row
 from tabseed.pages.intervals import WIDTH
@@ -67,7 +67,8 @@ class Evaluation(Finding):
     ``divergence`` and ``marginal`` compare synthetic with held-out rows; the two ``_reference``
     compare the generator's training rows with the same held-out rows, by the same settings: what
     a perfect generator could reach. ``left_out`` names each column not compared, with the reason;
-    ``empty`` names each column without a value, with its table.
+    ``empty`` names each column without a value, with its table; ``unknown`` says which values the
+    training table lacks.
     """
 
     title = "Evaluation of a synthetic table"
@@ -87,6 +88,7 @@ class Evaluation(Finding):
     marginal_reference: MarginalResult
     empty: tuple[tuple[str, str], ...]
     settings: dict[str, Any] = field(compare=False)
+    unknown: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -123,6 +125,7 @@ class Evaluation(Finding):
                 f"Column {column!r} has no value in the {table} table."
                 for column, table in self.empty
             ),
+            *self.unknown,
         )
 
     @property
@@ -260,6 +263,7 @@ def evaluate(
         marginal_reference=marginal_reference,
         empty=_empty({"synthetic": fake, "holdout": held_out}),
         settings=_settings(random_state, target, time.perf_counter() - began),
+        unknown=tuple(unknown_values({"synthetic": fake, "holdout": held_out})),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,11 @@ import pyarrow as pa
 
 from tabseed.errors import LeakageError, SchemaError
 from tabseed.table import UNSEEN, Frame, Table
-from tabseed.table.schema import NUMERIC, Schema
+from tabseed.table.display import MAX_CELL, shortened
+from tabseed.table.schema import DISCRETE, NUMERIC, Column, Schema
 
 LEAK_SIGMAS = 5.0  # false alarms below 1e-6 per table if the normal approximation is right
+FEW_CELLS = 10  # fewer cells may all be unknown by chance
 LEAK_SHARE = 0.02  # a smaller excess of equal rows moves no metric beyond its interval
 
 
@@ -25,15 +28,57 @@ def _schema_of(*frames: Any) -> Schema:
 
 
 def conform(frame: Frame, schema: Schema, name: str) -> Table:
-    """Return a frame or Table with the columns of ``schema``; errors begin with ``name``."""
+    """Return a frame or Table with the columns of ``schema``; errors begin with ``name``.
+
+    SchemaError also if no value of a discrete column is known: the two tables then write the same
+    values in different ways, or are of different columns.
+    """
     if isinstance(frame, Table) and all(
         c.name in frame.schema and frame.schema[c.name] == c for c in schema
     ):
         return frame.select(schema)
     try:
-        return Table.from_frame(frame, schema=schema)
+        table = Table.from_frame(frame, schema=schema)
+        for column in schema:
+            if column.kind in DISCRETE and column.categories:
+                _refuse_strange(table, column)
+        return table
     except SchemaError as error:
         raise SchemaError(f"{name} table: {error}") from error
+
+
+def _refuse_strange(table: Table, column: Column) -> None:
+    codes = table.codes(column.name)
+    if (codes >= 0).any() or (codes == UNSEEN).sum() < FEW_CELLS:
+        return
+    theirs = _first(np.unique(_texts(table, column.name, codes == UNSEEN)).tolist())
+    raise SchemaError(
+        f"column {column.name!r}: none of its values ({theirs}) is among those of the training "
+        f"table ({_first(column.categories)}); write both alike"
+    )
+
+
+def _first(values: Sequence[Any], most: int = 3) -> str:
+    shown = ", ".join(repr(shortened(value, MAX_CELL)) for value in values[:most])
+    return shown + ", ..." * (len(values) > most)
+
+
+def unknown_values(tables: Mapping[str, Table]) -> list[str]:
+    """Say of each discrete column how many cells of a table have a value that the schema lacks."""
+    notes = []
+    for name, table in tables.items():
+        for column in table.schema:
+            if (
+                column.kind not in DISCRETE
+                or not (unseen := table.codes(column.name) == UNSEEN).any()
+            ):
+                continue
+            values = _first(np.unique(_texts(table, column.name, unseen)).tolist())
+            notes.append(
+                f"Column {column.name!r}: {unseen.sum()} of {len(table)} cells of the {name} table "
+                f"have values that the training table lacks ({values})."
+            )
+    return notes
 
 
 def pooled_codes(tables: list[Table], name: str) -> list[np.ndarray]:

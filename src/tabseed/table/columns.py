@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tabseed.errors import SchemaError
+from tabseed.table.alike import positions
 from tabseed.table.dates import as_whole, compiled, digits_of, is_number
 from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
@@ -86,7 +87,10 @@ def _beyond(numbers: Numbers, whole: bool) -> NDArray[np.bool_]:
 
 
 def read_codes(column: Column, values: pa.ChunkedArray) -> Codes:
-    """Read a discrete column: int64 (n,), the index among its categories, MISSING or UNSEEN."""
+    """Read a discrete column: int64 (n,), the index among its categories, MISSING or UNSEEN.
+
+    A value that only spells a category otherwise is that category (:mod:`tabseed.table.alike`).
+    """
     if column.kind not in DISCRETE:
         raise SchemaError(f"column {column.name!r} is {column.kind}, not a category")
     if pa.types.is_dictionary(values.type):
@@ -94,11 +98,30 @@ def read_codes(column: Column, values: pa.ChunkedArray) -> Codes:
     missing = values.is_null().to_numpy()
     if not column.categories or missing.all():
         return np.where(missing, MISSING, UNSEEN)
-    known = _value_set(column, values.type)
-    if pa.types.is_floating(values.type):  # + 0.0 turns -0.0, which Arrow distinguishes, into 0.0
-        values, known = (pc.add(v.cast(pa.float64()), 0.0) for v in (values, known))
-    indices = pc.index_in(values, value_set=known).fill_null(UNSEEN).to_numpy()
-    return np.where(missing, MISSING, indices.astype(np.int64))
+    try:
+        known = _value_set(column, values.type)
+        if pa.types.is_floating(values.type):  # + 0.0 makes -0.0, which Arrow tells apart, 0.0
+            values, known = (pc.add(v.cast(pa.float64()), 0.0) for v in (values, known))
+        indices = pc.index_in(values, value_set=known).fill_null(UNSEEN).to_numpy()
+        codes, reason = np.where(missing, MISSING, indices.astype(np.int64)), None
+    except SchemaError as error:
+        codes, reason = np.where(missing, MISSING, UNSEEN), error
+    if (codes == UNSEEN).any() and not pa.types.is_nested(values.type):
+        codes = _spelled_otherwise(column, values, codes)
+    if reason is not None and not (codes >= 0).any():
+        raise reason
+    return codes
+
+
+def _spelled_otherwise(column: Column, values: pa.ChunkedArray, codes: Codes) -> Codes:
+    """Give unseen values that only spell a category otherwise its code, as "TRUE" does True."""
+    unseen = codes == UNSEEN
+    coded = values.filter(pa.array(unseen)).combine_chunks().dictionary_encode()
+    found = positions(column.categories, coded.dictionary.to_pylist())
+    levels = np.array([UNSEEN if index is None else index for index in found], dtype=np.int64)
+    codes = codes.copy()
+    codes[unseen] = levels[coded.indices.to_numpy()]
+    return codes
 
 
 def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
