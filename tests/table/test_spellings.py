@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from helpers.datetexts import EPOCH, microseconds, spellings, step, written
 from tabseed.errors import SchemaError
 from tabseed.table import Table
-from tabseed.table.schema import Column
+from tabseed.table.files import read_table, text_columns, write_table
+from tabseed.table.schema import Column, Schema
 
 DAY = dt.timedelta(days=1)
 SHOWN_ORDER = [dt.datetime(1999, 12, 31), dt.datetime(2000, 10, 9), dt.datetime(1987, 1, 23)]
@@ -236,3 +237,71 @@ def test_whole_numbers_are_dates_if_you_say_so() -> None:
     for odd in (20231114.5, 2.0**60):
         with pytest.raises(SchemaError, match=r"row 2: .* is not a date"):
             table_of([20231114.0, odd], kinds={"a": "datetime:%Y%m%d"})
+
+
+# --- schemas of others --------------------------------------------------------------------------
+
+
+def read_by(values, pattern: str | None) -> Table:
+    entry = {"sdtype": "datetime"} | ({"datetime_format": pattern} if pattern else {})
+    return table_of(values, schema=Schema.from_dict({"columns": {"a": entry}}))
+
+
+@pytest.mark.parametrize(
+    ("cell", "theirs", "ours"),
+    [
+        ("1/2/2020", "%d/%m/%Y", "%-d/%-m/%Y"),
+        ("01/02/2020", "%d/%m/%Y", "%d/%m/%Y"),
+        ("2020-01-01 00:00:00.250", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%3f"),
+        ("2020-01-01 00:00:00+01:00", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S+01:00"),
+        ("2020-01-01 00:00 UTC", "%Y-%m-%d %H:%M %Z", "%Y-%m-%d %H:%M %Z"),
+        ("2020-12-31", None, "%Y-%m-%d"),
+        (20201231, "%Y%m%d", "%Y%m%d"),
+        (20201231, None, "%Y%m%d"),
+    ],
+)
+def test_patterns_of_sdv_read_and_write_the_cells(cell, theirs, ours) -> None:
+    table = read_by([cell, None], theirs)
+    assert table.schema["a"].datetime_format == ours
+    assert rebuilt(table).values("a") == [cell, None]
+
+
+def test_a_schema_without_a_pattern_is_refused_where_the_cells_do_not_tell() -> None:
+    with pytest.raises(SchemaError, match="'a': dates that read in 2 ways"):
+        read_by(["01/02/2020"], None)
+    assert read_by([dt.datetime(2020, 1, 1)], None).schema["a"].datetime_format is None
+
+
+@pytest.mark.parametrize("pattern", ["%Y%m%d", "%d%m%Y", "%d.%m.%Y"])
+@pytest.mark.parametrize("zeros", [True, False])
+def test_a_schema_reads_the_file_that_it_was_made_from(tmp_path, pattern, zeros) -> None:
+    path = tmp_path / "a.csv"
+    cells = [t.strftime(pattern).lstrip("0" * (not zeros)) for t in VISITS]
+    path.write_text("a,b\n" + "".join(f"{cell},x\n" for cell in cells))
+    table = Table.from_frame(read_table(path))
+    truth = [float(microseconds(t)) for t in VISITS]
+    np.testing.assert_array_equal(table.numbers("a"), truth)
+    again = read_table(path, text_columns=text_columns(table.schema))
+    np.testing.assert_array_equal(Table.from_frame(again, table.schema).numbers("a"), truth)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(st.none() | st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30)), min_size=1),
+    st.sampled_from(["s", "ms", "us", "ns", "date32"]),
+    st.sampled_from([None, "UTC", "Europe/Berlin", "+05:30", "-03:00"]),
+    st.sampled_from(["csv", "tsv", "parquet", "arrow"]),
+)
+def test_what_tabseed_writes_it_reads_back(tmp_path_factory, stamps, unit, zone, ending) -> None:
+    if unit == "ns":
+        stamps = [t and t.replace(year=1700 + t.year % 500, day=min(t.day, 28)) for t in stamps]
+    stamps = [dt.datetime(2020, 2, 29, 12), *stamps]
+    kind = pa.date32() if unit == "date32" else pa.timestamp(unit, zone)
+    values = pa.array([t and microseconds(t) for t in stamps], pa.int64()).cast(pa.timestamp("us"))
+    values = values.cast(pa.timestamp("us", kind.tz) if unit != "date32" else values.type)
+    table = table_of(values.cast(kind, safe=False))
+    path = tmp_path_factory.mktemp("dates") / f"a.{ending}"
+    write_table(table, path)
+    again = Table.from_frame(read_table(path))
+    assert again.schema["a"].kind == "datetime", again.schema["a"]
+    np.testing.assert_array_equal(again.numbers("a"), table.numbers("a"))

@@ -97,13 +97,16 @@ class Source:
     def read(self) -> Table:
         """Read the table; SchemaError, with the file's name, if it does not fit."""
         from tabseed.table import Table
+        from tabseed.table.dates import keeps_text
         from tabseed.table.files import read_schema, read_table, text_columns
         from tabseed.table.index import index_notes
 
         schema = read_schema(self.schema) if self.schema else None
         kinds = dict(map(_parse_kind, self.kinds or ()))
         texts = text_columns(schema or ()) | {
-            n: frozenset() for n, k in kinds.items() if k.startswith("datetime:")
+            n: frozenset()
+            for n, k in kinds.items()
+            if k.startswith("datetime:") and keeps_text(k.removeprefix("datetime:"))
         }
         frame = read_table(self.path, sql=self.sql, encoding=self.encoding, text_columns=texts)
         for name, reason in index_notes(frame).items():

@@ -1,7 +1,8 @@
 """Dates as text or whole numbers: patterns in strptime's notation, which read and write.
 
 A pattern holds literal text and directives: ``%Y %y %m %d %e %j %H %I %M %S %p %b %B %a %A``
-and ``%z``, the compounds ``%F %D %T %R %c %x %X``, ``%f`` (a fraction of a second) and ``%%``.
+``%z`` and ``%Z`` (names of UTC), the compounds ``%F %D %T %R %c %x %X``, ``%f`` (a fraction of a
+second) and ``%%``.
 Further ones say what Python's leave open, so that text is written as it was read: ``%-d`` (and
 ``%-m %-H %-I ...``) without a leading zero, ``%3f`` a fraction of three digits, ``%^b`` upper and
 ``%#b`` lower case, ``%P`` am or pm, ``%:z`` an offset with a colon. Text such as ``Z`` or
@@ -93,7 +94,7 @@ class DatePattern:
     @property
     def is_aware(self) -> bool:
         """Whether cells say their offset from UTC."""
-        return bool(self.zone) or "z" in self.directives
+        return bool(self.zone) or bool(set("zZ") & set(self.directives))
 
     @property
     def has_short_years(self) -> bool:
@@ -178,7 +179,7 @@ class DatePattern:
         found = pc.extract_regex(texts, pattern=self.expression)
         parts = [
             part
-            if part.literal or (part.text == "z" and index < len(self.parts) - 1)
+            if part.literal or (part.text in "zZ" and index < len(self.parts) - 1)
             else _like(part, pc.unique(found.field(f"g{index}")))
             for index, part in enumerate(self.parts)
         ]
@@ -197,6 +198,14 @@ class DatePattern:
 def compiled(text: str) -> DatePattern:
     """Compile a pattern; ValueError, with the reason, if it cannot be read and written."""
     return DatePattern(text)
+
+
+def keeps_text(pattern: str) -> bool:
+    """Return whether dates of a pattern must be read as text; 20231114 may as well be a number."""
+    try:
+        return bool(pattern) and compiled(pattern).width is None
+    except ValueError:
+        return True
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -254,7 +263,7 @@ def _directive(letter: str, flag: str) -> Part:
         return Part(letter, flag)
     if letter == "P" and not flag:
         return Part("p", "#")
-    known = letter in _WIDTHS or letter in _NAMES or letter == "z"
+    known = letter in _WIDTHS or letter in _NAMES or letter in "zZ"
     if not known or flag not in ("", *_FLAGS.get(letter, "")):
         raise ValueError(f"has %{flag}{letter}, which is not known")
     return Part(letter, flag)
@@ -267,8 +276,8 @@ def _expression(part: Part, beside_digits: bool) -> str:
         if letter in "bBaA":  # a long name is read where a short one is asked for, and vice versa
             return "|".join(f"{n}|{n[:3]}" for n in (MONTHS if letter in "bB" else WEEKDAYS))
         return "|".join(_NAMES[letter])
-    if letter == "z":
-        return _ZONE
+    if letter in "zZ":
+        return _ZONE if letter == "z" else "UTC|GMT|Z"
     if letter == "f":
         return f"\\d{{{part.flag or '1,9'}}}"
     width = _WIDTHS[letter]
@@ -309,7 +318,7 @@ class _Fields:
             return {"b": "m", "B": "m", "a": "weekday", "A": "weekday", "p": "p"}[letter], _whole(
                 numbers
             ) + (letter in "bB")
-        if letter == "z":
+        if letter in "zZ":
             distinct = cells.dictionary_encode()
             offsets = pa.array(
                 [_offset(z or "") for z in distinct.dictionary.to_pylist()], pa.int64()
@@ -385,8 +394,9 @@ def _weekday(days: Whole) -> Whole:
 def _written(part: Part, micros: Whole) -> pa.Array:
     """Write one directive for all dates."""
     letter, flag = part.text, part.flag
-    if letter == "z":
-        return pa.array(["+00:00" if flag else "+0000"] * len(micros))
+    if letter in "zZ":
+        zone = "UTC" if letter == "Z" else "+00:00" if flag else "+0000"
+        return pa.array([zone] * len(micros))
     if letter == "f":
         text = pc.utf8_rpad(_padded(micros % SECOND, 6), 9, "0")
         return pc.utf8_slice_codeunits(text, 0, int(flag or 6))
@@ -464,13 +474,15 @@ def _like(part: Part, cells: pa.Array) -> Part:
             "^" if all(t.isupper() for t in texts) else "#" if all(map(str.islower, texts)) else ""
         )
         return Part(letter, "" if letter == "p" and flag == "^" else flag)
-    if letter == "z":
-        return _like_zone(texts)
+    if letter in "zZ":
+        return _like_zone(part, texts)
     return part
 
 
-def _like_zone(texts: Iterable[str]) -> Part:
+def _like_zone(part: Part, texts: Iterable[str]) -> Part:
     texts = set(texts)
     if len(texts) == 1:  # literal text, which ends the pattern
         return Part(texts.pop(), literal=True)
+    if part.text == "Z":
+        return part
     return Part("z", ":" if all(":" in text for text in texts - {"Z"}) else "")

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from tabseed.errors import FileError, SchemaError
 from tabseed.table.binary import MAX_BYTES, read_arrow, read_parquet, too_large
+from tabseed.table.dates import keeps_text
 from tabseed.table.delimited import Wishes, as_text, read_text
 from tabseed.table.dialect import Dialect, own_metadata, without_dialect
 from tabseed.table.frames import to_arrow
@@ -415,5 +416,6 @@ def text_columns(schema: Iterable[Column]) -> dict[str, frozenset[str]]:
     return {
         column.name: frozenset(c for c in column.categories if isinstance(c, str))
         for column in schema
-        if column.datetime_format or any(isinstance(c, str) for c in column.categories)
+        if keeps_text(column.datetime_format or "")
+        or any(isinstance(c, str) for c in column.categories)
     }

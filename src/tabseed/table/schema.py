@@ -35,6 +35,8 @@ DISCRETE: frozenset[str] = frozenset({"boolean", "categorical", "ordinal"})
 LEFT_OUT: frozenset[str] = frozenset({"id", "text"})
 Category = str | int | float | bool
 
+FROM_SCHEMA = "read from the schema"  # the reason for a kind that somebody else's schema gives
+
 _SDTYPE_OF = {"continuous": "numerical", "integer": "numerical", "ordinal": "categorical"}
 
 
@@ -163,7 +165,7 @@ def _kind_of_sdtype(name: str, entry: Mapping[str, Any]) -> str:
 def _reason(kind: str, entry: Mapping[str, Any]) -> str:
     if kind in LEFT_OUT:
         return f"{entry.get('sdtype', kind)!r} in the schema, which is not modelled: left out"
-    return "read from the schema"
+    return FROM_SCHEMA
 
 
 @dataclass(frozen=True)

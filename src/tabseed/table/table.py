@@ -41,7 +41,8 @@ from tabseed.table.display import (
 )
 from tabseed.table.frames import FILE, FRAMES, FrameKind, plain_type, python_cells, to_arrow
 from tabseed.table.index import index_with_data
-from tabseed.table.schema import DISCRETE, KINDS, NUMERIC, Column, Kind, Schema
+from tabseed.table.schema import DISCRETE, FROM_SCHEMA, KINDS, NUMERIC, Column, Kind, Schema
+from tabseed.table.spellings import pattern_for
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -107,7 +108,7 @@ class Table:
                 raise SchemaError(
                     f"column {column.name!r} is missing; the table has {_some(arrow.column_names)}"
                 )
-        table = whole.select(_with_categories(schema, arrow))
+        table = whole.select(_completed(schema, arrow))
         for column in table.schema:
             if column.kind in NUMERIC:
                 table.numbers(column.name)
@@ -311,14 +312,15 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(map(repr, names[:most])) + more
 
 
-def _with_categories(schema: Schema, arrow: pa.Table) -> Schema:
-    """Fill in categories that the schema does not list (SDV's need not list them)."""
+def _completed(schema: Schema, arrow: pa.Table) -> Schema:
+    """Fill in what a schema leaves to the cells, as SDV's may: categories, and how dates look."""
     for column in schema:
         if column.kind in DISCRETE and not column.categories:
             described = describe_as(column.name, arrow[column.name], column.kind)
-            schema = schema.with_column(
-                Column(column.name, column.kind, column.reason, described.categories)
-            )
+            schema = schema.with_column(replace(column, categories=described.categories))
+        elif column.kind == "datetime" and column.reason == FROM_SCHEMA:
+            pattern = pattern_for(column.name, arrow[column.name], column.datetime_format)
+            schema = schema.with_column(replace(column, datetime_format=pattern))
     return schema
 
 
