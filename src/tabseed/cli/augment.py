@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabseed.augment import HARDEST
-from tabseed.cli.console import Output, guarded, progress_bar
+from tabseed.cli.console import Output, guarded
 from tabseed.cli.learning import make_generator, make_scorer
 from tabseed.cli.options import (
     COLUMN,
@@ -28,6 +28,7 @@ from tabseed.cli.options import (
     Spreadsheet,
     Sql,
 )
+from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import SchemaError, TabseedError
 from tabseed.generators import GENERATORS
@@ -173,7 +174,8 @@ def _augmented(
             f"--provenance {provenance!r}: the table already has such a column; choose another name"
         )
     augmenter.set_params(random_state=stream_for(Use.AUGMENT, seed))
-    all_features, all_labels = augmenter.fit_resample(features, labels)
+    with progress_bar("learning"):
+        all_features, all_labels = augmenter.fit_resample(features, labels)
     n, k = len(table), int(augmenter.hard_.sum())
     below = all_features.to_arrow().slice(n)
     whole = table.to_arrow()
@@ -210,7 +212,7 @@ def _verdict(
 ) -> AugmentationEvaluation:
     from tabseed.augment.protocol import AugmentationProtocol, evaluate_augmentation
 
-    with progress_bar() as progress:
+    with progress_bar("comparing") as progress:
         answer = evaluate_augmentation(
             *inputs,
             augmenter,

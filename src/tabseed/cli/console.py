@@ -1,4 +1,4 @@
-"""Code for every command: one-line errors, results for people or machines, a progress bar."""
+"""Code for every command: one-line errors, results for people or machines."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from tabseed._progress import Progress
 from tabseed.errors import TabseedError, printable
 
 if TYPE_CHECKING:
@@ -144,28 +142,3 @@ class Output:
             unicode = (sys.stdout.encoding or "").lower().startswith("utf")
             text = json.dumps(document, indent=2, ensure_ascii=not unicode, allow_nan=False)
             emit(text, sys.stdout)
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress | None]:
-    """Yield a progress callback that draws a bar, or None if standard error is not a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-    from rich.table import Column
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(table_column=Column(min_width=10)),
-        TimeElapsedColumn(table_column=Column(min_width=7)),  # not cut by a long message
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def update(done: int, total: int, message: str) -> None:
-            bar.update(task, completed=done, total=total, description=printable(message))
-
-        yield update

@@ -26,6 +26,7 @@ from tabseed.cli.options import (
     Sql,
     read_like,
 )
+from tabseed.cli.progress import progress_bar
 from tabseed.errors import TabseedError
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def hardness(
     other_rows = None
     if reference is not None:
         other_rows = read_like(reference, table, "reference", encoding)
-    answer = assess_hardness(table, target, scorer, reference=other_rows)
+    with progress_bar("scoring"):
+        answer = assess_hardness(table, target, scorer, reference=other_rows)
     out = Output(as_json, {"method": method, "target": target, "task": answer.task})
     out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
     _say(out, answer, show)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tabseed.cli.console import Output, guarded
 from tabseed.cli.options import FILE, AsJson, Data, Encoding, Force, Kinds, SchemaFile, Source, Sql
+from tabseed.cli.progress import progress_bar
 
 
 @guarded
@@ -34,7 +35,11 @@ def info(
     if save_schema is not None:
         check_outputs([], [save_schema], [data, schema], force)
     table = Source(data, schema, kind, sql, encoding).read()
-    columns = [describe(table, column) for column in table.schema]
+    columns: list[dict[str, Any]] = []
+    with progress_bar("describing") as progress:
+        for column in table.schema:
+            progress(len(columns), len(table.schema), "columns")
+            columns.append(describe(table, column))
     out = Output(as_json, {"rows": len(table), "columns": columns})
     out.say("table", f"{data}: {len(table)} rows, {len(columns)} columns")
     out.rows(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabseed.cli.console import Output, progress_bar
+from tabseed.cli.console import Output
 from tabseed.cli.options import read_like
+from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import TabseedError, TooFewRowsError
 
@@ -86,7 +87,7 @@ def judge(
     """Evaluate training, synthetic and holdout rows, and print the answer."""
     from tabseed.evaluation.evaluation import evaluate
 
-    with progress_bar() as progress:
+    with progress_bar("judging") as progress:
         answer = evaluate(*tables, target=target, random_state=seed, n_jobs=-1, progress=progress)
     out.result["evaluation"] = answer.to_dict()
     out.verdict(answer)

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tabseed.cli.console import Output, emit, progress_bar
+from tabseed.cli.console import Output, emit
 from tabseed.cli.options import OFFERED
+from tabseed.cli.progress import progress_bar
 from tabseed.errors import FileError, OrthogonalSeedsWarning, TabseedError, printable
 from tabseed.hardness import scorer_class
 
@@ -59,7 +60,7 @@ def learn(out: Output, maker: Any, table: Table, target: str | None, resume: Pat
     """Fit, with a progress bar, and print the summary."""
     start = time.perf_counter()
     try:
-        with progress_bar() as progress, _orthogonality() as notes:
+        with progress_bar("learning") as progress, _orthogonality() as notes:
             maker.fit(table, target=target, progress=progress, checkpoint=resume)
     except TabseedError:
         raise
@@ -113,7 +114,8 @@ def _orthogonality() -> Iterator[list[str]]:
 def draw(out: Output, maker: Any, n: int, stream: np.random.SeedSequence) -> Table:
     """Draw rows and print how many, and how long it took."""
     start = time.perf_counter()
-    rows: Table = maker.draw(n, random_state=stream)
+    with progress_bar("drawing"):
+        rows: Table = maker.draw(n, random_state=stream)
     out.result["rows"] = n
     out.say("drew", f"{n} rows, {time.perf_counter() - start:.1f} s")
     return rows

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabseed.augment import HARDEST
-from tabseed.cli.console import Output, emit, guarded, progress_bar
+from tabseed.cli.console import Output, emit, guarded
 from tabseed.cli.learning import make_generator
 from tabseed.cli.options import (
     FILE,
@@ -27,6 +27,7 @@ from tabseed.cli.options import (
     Sql,
     Target,
 )
+from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import FileError, SchemaError, TabseedError, printable
 from tabseed.generators import GENERATORS
@@ -162,7 +163,7 @@ def tune(
     prepared = aim.prepare(generators, stream)
     out.say("rows", f"{prepared.n_train} to learn from, {prepared.n_test} set aside")
     budget = TRIALS if trials is None and minutes is None else trials
-    with _resumable(study), progress_bar() as progress:
+    with _resumable(study), progress_bar("trying settings") as progress:
         finished = tuner.run(
             prepared.objective,
             trials=budget,

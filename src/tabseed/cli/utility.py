@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tabseed.cli.console import Output, guarded, progress_bar
+from tabseed.cli.console import Output, guarded
 from tabseed.cli.options import (
     FILE,
     AsJson,
@@ -24,6 +24,7 @@ from tabseed.cli.options import (
     Source,
     read_like,
 )
+from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import FileError, SchemaError, printable
 from tabseed.estimates.words import number, span
@@ -89,7 +90,7 @@ def utility(
     _check_rows(real, fake, held_out, target, [str(train), *names, f"holdout ({holdout})"])
     settings = _measuring(model, seeds, real, target)
     out = Output(as_json, {"target": target})
-    with progress_bar() as progress:
+    with progress_bar("training models") as progress:
         answer = assess_utility(
             real,
             fake,

@@ -32,7 +32,12 @@ from tabseed.table import Frame, Table
 from tabseed.table.schema import Schema
 
 MIN_ROWS = DiscriminatorDivergence.min_rows
-STEPS = ("comparing rows", "synthetic against holdout", "train against holdout", "columns")
+STEPS = {  # and the share of the time at which each begins, in per cent
+    "comparing rows": 0,
+    "synthetic against holdout": 3,
+    "train against holdout": 72,
+    "columns": 97,
+}
 MEASURES = {  # the numbers to quote, the most telling first
     "Jensen-Shannon divergence, plain": (
         "All columns together, all values as they are, down to the last digit."
@@ -56,8 +61,7 @@ HEADINGS = (
     Heading.text("unit", "unit"),
 )
 FINDERS = {"trees": "boosted trees", "mlp": "a neural network"}
-PARTS = 100  # of each step, when progress is reported
-TOTAL = PARTS * len(STEPS)
+TOTAL = 100
 
 
 @dataclass(frozen=True, repr=False)
@@ -233,16 +237,25 @@ def evaluate(
         target = full[target].name  # an unknown name raises SchemaError, with the nearest one
     real, fake, held_out = tables
     report = progress or silent
-    report(0, TOTAL, STEPS[0])
+    report(0, TOTAL, "comparing rows")
     overlap = check_leakage(real, held_out)
     seeds = seed_sequence(random_state)
-    divergence = DiscriminatorDivergence(n_jobs=n_jobs).evaluate(
-        held_out, fake, train=real, random_state=child(seeds, 0), progress=_step(progress, 1)
+    divergence, reference = (
+        DiscriminatorDivergence(n_jobs=n_jobs, permutations=permutations).evaluate(
+            held_out,
+            table,
+            train=real,
+            random_state=child(seeds, index),
+            progress=_step(progress, name),
+        )
+        for index, (name, table, permutations) in enumerate(
+            (
+                ("synthetic against holdout", fake, None),
+                ("train against holdout", real, 0),
+            )
+        )
     )
-    reference = DiscriminatorDivergence(n_jobs=n_jobs, permutations=0).evaluate(
-        held_out, real, train=real, random_state=child(seeds, 1), progress=_step(progress, 2)
-    )
-    report(3 * PARTS, TOTAL, STEPS[3])
+    report(STEPS["columns"], TOTAL, "columns")
     marginal, marginal_reference = (
         MarginalDistance().evaluate(held_out, table, random_state=child(seeds, 2, index))
         for index, table in enumerate((fake, real))
@@ -267,8 +280,10 @@ def evaluate(
     )
 
 
-def _step(progress: Progress | None, index: int) -> Progress:
-    return part(progress, index * PARTS, (index + 1) * PARTS, TOTAL, STEPS[index])
+def _step(progress: Progress | None, name: str) -> Progress:
+    starts = [*STEPS.values(), TOTAL]
+    index = list(STEPS).index(name)
+    return part(progress, starts[index], starts[index + 1], TOTAL, name)
 
 
 def _conform_all(
