@@ -174,7 +174,7 @@ def test_files_that_exist_stay_unless_forced(tmp_path) -> None:
     ("name", "message"),
     [
         ("none/t.csv", "there is no directory"),
-        ("t.xlsx", "unknown ending '.xlsx'; writable are"),
+        ("t.xlsx", "only read; writable are"),
         ("t.parquet.gz", "unknown ending"),
         ("t.duckdb", "unknown ending"),
     ],

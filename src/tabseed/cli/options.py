@@ -24,7 +24,11 @@ CONTROLS = ("continued", "stage-one")  # biases for studies, in Python only
 OFFERED = ("none", *(name for name in BIASES if name not in CONTROLS))  # values of --bias
 
 Data = Annotated[
-    Path, typer.Argument(metavar="DATA", help="CSV, TSV, Parquet, Arrow or DuckDB file.")
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV, TSV, Parquet, Arrow, DuckDB, Excel (file.xlsx#Sheet), SPSS, Stata or SAS file.",
+    ),
 ]
 Out = Annotated[
     Path, typer.Option("--output", "-o", metavar=FILE, help="Write synthetic rows here.")

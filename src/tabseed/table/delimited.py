@@ -292,6 +292,11 @@ def _as_table(
     return replace(dialect, decimal=decimal).attached(pa.table(columns))
 
 
+def cells_as_table(cells: Mapping[str, pa.ChunkedArray], wishes: Wishes) -> pa.Table:
+    """Turn columns of text, such as those of a sheet, into numbers, booleans or text."""
+    return _as_table(cells, None, Dialect(separator=";"), wishes).replace_schema_metadata(None)
+
+
 def _bare(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return cells without outer spaces, missing where among numbers they would be."""
     bare = pc.utf8_trim_whitespace(cells)

@@ -28,6 +28,13 @@ from tabseed.table.binary import MAX_BYTES, read_arrow, read_parquet, too_large
 from tabseed.table.dates import keeps_text
 from tabseed.table.delimited import Wishes, as_text, read_text
 from tabseed.table.dialect import Dialect, own_metadata, without_dialect
+from tabseed.table.foreign import (
+    STATISTICS,
+    WORKBOOKS,
+    read_statistics,
+    read_workbook,
+    with_sheet,
+)
 from tabseed.table.frames import to_arrow
 from tabseed.table.index import without_index
 from tabseed.table.marks import check_marks
@@ -41,7 +48,10 @@ _TEXT_FORMATS = {".csv": None, ".tsv": "\t"}
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".arrow", ".feather", ".ipc")
 _DUCKDB = (".duckdb", ".ddb")
-_READABLE = ".csv, .tsv (also .gz), .parquet, .arrow, .feather, .duckdb"
+_READABLE = (
+    ".csv, .tsv (also .gz), .parquet, .arrow, .feather, .duckdb, .xlsx, .xls, .ods (also others "
+    "of Excel), .sav, .dta, .sas7bdat, .xpt"
+)
 _WRITABLE = ".csv, .tsv (also .gz), .parquet, .arrow, .feather"
 
 
@@ -52,6 +62,7 @@ def read_table(
     path: str | os.PathLike[str],
     *,
     sql: str | None = None,
+    sheet: str | None = None,
     encoding: str = "utf-8",
     text_columns: Collection[str] = (),
     decimal: str | None = None,
@@ -63,9 +74,12 @@ def read_table(
     :meth:`Table.from_frame <tabseed.table.table.Table.from_frame>`, and so every function that
     takes a frame, detects the kinds of its columns.
 
-    The formats are CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow and Feather.
-    ``sql`` is a query to a DuckDB file, opened read-only, or to any other table file under the
-    name ``data``.
+    The formats are CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow and Feather;
+    workbooks of Excel and others (``.xlsx``, ``.xls``, ``.ods``, with python-calamine), and files
+    of SPSS, Stata and SAS (``.sav``, ``.dta``, ``.sas7bdat``, ``.xpt``, with pyreadstat), as
+    :mod:`tabseed.table.foreign` says. ``sheet`` names the sheet of a workbook, also as
+    ``file.xlsx#Sheet``; it may be left out if only one has cells. ``sql`` is a query to a DuckDB
+    file, opened read-only, or to any other table file under the name ``data``.
 
     Text becomes whole numbers, real numbers or true/false only if every cell is written as such
     without leading zeros or too many digits; dates stay text, and so do ``text_columns``, where a
@@ -80,6 +94,7 @@ def read_table(
 
     FileError for files beyond ``MAX_BYTES`` (after decompression).
     """
+    path, sheet = with_sheet(path, sheet)
     path = regular_file(path)
     suffix, _ = _ending(path)
     check_marks(decimal, thousands)
@@ -89,7 +104,7 @@ def read_table(
             if sql is None:
                 raise FileError(f'{path}: is a database; add --sql "select ... from ..."')
             return ask_database(path, sql)
-        table = _read_plain(path, suffix, wishes)
+        table = _read_plain(path, suffix, wishes, sheet)
     except (gzip.BadGzipFile, zlib.error) as error:
         raise FileError(
             f"{path}: the compressed file is damaged ({_reason(error)}); get it again"
@@ -122,13 +137,17 @@ def regular_file(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _read_plain(path: Path, suffix: str, wishes: Wishes) -> pa.Table:
+def _read_plain(path: Path, suffix: str, wishes: Wishes, sheet: str | None) -> pa.Table:
     if suffix in _TEXT_FORMATS:
         return read_text(path, lambda: _open(path), _TEXT_FORMATS[suffix], wishes)
     if suffix in _PARQUET:
         return without_index(without_dialect(read_parquet(path)))
     if suffix in _ARROW:
         return without_index(without_dialect(read_arrow(path)))
+    if path.suffix.lower() in WORKBOOKS:
+        return read_workbook(path, sheet, wishes)
+    if path.suffix.lower() in STATISTICS:
+        return read_statistics(path, wishes.encoding)
     raise FileError(f"{path}: unknown ending {suffix!r}; readable are {_READABLE}")
 
 
@@ -205,7 +224,9 @@ def check_table_path(path: str | os.PathLike[str], *, force: bool = False) -> Pa
     suffix, zipped = _ending(path)
     known = suffix in _TEXT_FORMATS or (suffix in _PARQUET + _ARROW and not zipped)
     if not known:
-        raise FileError(f"{path}: unknown ending {path.suffix!r}; writable are {_WRITABLE}")
+        read_only = suffix in WORKBOOKS or suffix in STATISTICS
+        why = "files such as this are only read" if read_only else f"unknown ending {path.suffix!r}"
+        raise FileError(f"{path}: {why}; writable are {_WRITABLE}")
     return check_writable(path, force=force)
 
 

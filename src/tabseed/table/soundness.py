@@ -68,7 +68,8 @@ def _validated(table: Any, limit: int) -> Any:
     return table
 
 
-def _bound_memory(path: str, limit: int) -> None:
+def bound_memory(path: str, limit: int) -> None:
+    """Let this process use ``limit`` bytes, the file's own and SPARE beyond what it uses now."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -87,7 +88,7 @@ def _main(sys_path: str, path: str, limit: str) -> int:
     sys.path[:] = json.loads(sys_path)
     import pyarrow as pa
 
-    _bound_memory(path, int(limit))
+    bound_memory(path, int(limit))
     try:
         read_arrow(path, int(limit))
     except (TooLarge, MemoryError):
