@@ -169,17 +169,17 @@ def test_an_open_document_sheet_is_read(tmp_path) -> None:
 
     def cell(value):
         if isinstance(value, str):
-            return f'<c:table-cell o:value-type="string"><t:p>{value}</t:p></c:table-cell>'
+            return f'<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'
         if isinstance(value, float):
-            return f'<c:table-cell o:value-type="float" o:value="{value}"/>'
-        return f'<c:table-cell o:value-type="date" o:date-value="{value}"/>'
+            return f'<table:table-cell office:value-type="float" office:value="{value}"/>'
+        return f'<table:table-cell office:value-type="date" office:date-value="{value}"/>'
 
     space = "urn:oasis:names:tc:opendocument:xmlns"
-    rows = "".join(f"<c:table-row>{''.join(map(cell, row))}</c:table-row>" for row in cells)
+    rows = "".join(f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in cells)
     content = (
-        f'<o:document-content xmlns:o="{space}:office:1.0" xmlns:c="{space}:table:1.0" '
-        f'xmlns:t="{space}:text:1.0"><o:body><o:spreadsheet><c:table c:name="S">{rows}</c:table>'
-        "</o:spreadsheet></o:body></o:document-content>"
+        f'<office:document-content xmlns:office="{space}:office:1.0" xmlns:table="{space}:table:1.0" '
+        f'xmlns:text="{space}:text:1.0"><office:body><office:spreadsheet><table:table table:name="S">{rows}</table:table>'
+        "</office:spreadsheet></office:body></office:document-content>"
     )
     with zipfile.ZipFile(tmp_path / "t.ods", "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
