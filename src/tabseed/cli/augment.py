@@ -16,17 +16,20 @@ from tabseed.cli.options import (
     FILE,
     AsJson,
     Data,
+    Decimal,
     Encoding,
     Force,
     Kinds,
     Method,
     N,
+    PlainCsv,
     Predicted,
     SchemaFile,
     Seed,
     Source,
     Spreadsheet,
     Sql,
+    Thousands,
 )
 from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
@@ -99,9 +102,12 @@ def augment(
     kind: Kinds = None,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     seed: Seed = 0,
     force: Force = False,
     for_spreadsheet: Spreadsheet = False,
+    plain_csv: PlainCsv = False,
     as_json: AsJson = False,
 ) -> None:
     """Add rows like the hardest ones, and say whether that helps."""
@@ -115,7 +121,7 @@ def augment(
     if splits == 1:
         raise TabseedError("--splits 1: a verdict needs 2 splits or more; 0 leaves it out")
     scorer = make_scorer(method, {})
-    table = Source(data, schema, kind, sql, encoding).read()
+    table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
     settings = {
         "generator": make_generator(generator, {}, "none", seed),
         "scorer": None if hardest == 1 else scorer,
@@ -139,7 +145,7 @@ def augment(
             )
         for line in read_as:
             out.say("note", line)
-    write_table(whole, output, force=force, for_spreadsheet=for_spreadsheet)
+    write_table(whole, output, force=force, for_spreadsheet=for_spreadsheet, plain=plain_csv)
     out.result["output"] = str(output)
     out.say("table", output)
     if report is not None and answer is not None:

@@ -12,6 +12,7 @@ from tabseed.cli.judging import judge
 from tabseed.cli.options import (
     FILE,
     AsJson,
+    Decimal,
     Encoding,
     Force,
     Kinds,
@@ -20,6 +21,7 @@ from tabseed.cli.options import (
     Seed,
     Source,
     Target,
+    Thousands,
     read_like,
 )
 
@@ -38,6 +40,8 @@ def evaluate(
     schema: SchemaFile = None,
     kind: Kinds = None,
     encoding: Encoding = "utf-8",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     report: Report = None,
     seed: Seed = 0,
     force: Force = False,
@@ -47,7 +51,7 @@ def evaluate(
     from tabseed.table.files import check_outputs
 
     check_outputs([], [report], [train, synthetic, holdout, schema], force)
-    real = Source(train, schema, kind, None, encoding).read()
+    real = Source(train, schema, kind, None, encoding, decimal, thousands).read()
     fake = read_like(synthetic, real, "synthetic", encoding)
     held_out = read_like(holdout, real, "holdout", encoding)
     out = Output(as_json)

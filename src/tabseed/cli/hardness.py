@@ -13,6 +13,7 @@ from tabseed.cli.options import (
     FILE,
     AsJson,
     Data,
+    Decimal,
     Encoding,
     Force,
     Kinds,
@@ -24,6 +25,7 @@ from tabseed.cli.options import (
     Source,
     Spreadsheet,
     Sql,
+    Thousands,
     read_like,
 )
 from tabseed.cli.progress import progress_bar
@@ -75,6 +77,8 @@ def hardness(
     kind: Kinds = None,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     seed: Seed = 0,
     force: Force = False,
     for_spreadsheet: Spreadsheet = False,
@@ -90,7 +94,7 @@ def hardness(
     elif for_spreadsheet:
         raise TabseedError("--for-spreadsheet needs --output; name a CSV file, or leave it out")
     scorer = make_scorer(method, {"n_neighbors": neighbors, "model": model}, random_state=seed)
-    table = Source(data, schema, kind, sql, encoding).read()
+    table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
     table.schema[target]  # raises for an unknown name, and suggests a similar one
     other_rows = None
     if reference is not None:

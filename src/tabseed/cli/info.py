@@ -8,7 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from tabseed.cli.console import Output, guarded
-from tabseed.cli.options import FILE, AsJson, Data, Encoding, Force, Kinds, SchemaFile, Source, Sql
+from tabseed.cli.options import (
+    FILE,
+    AsJson,
+    Data,
+    Decimal,
+    Encoding,
+    Force,
+    Kinds,
+    SchemaFile,
+    Source,
+    Sql,
+    Thousands,
+)
 from tabseed.cli.progress import progress_bar
 
 
@@ -23,6 +35,8 @@ def info(
     ] = None,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     seed: Annotated[int, typer.Option("--seed", hidden=True)] = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -34,7 +48,7 @@ def info(
 
     if save_schema is not None:
         check_outputs([], [save_schema], [data, schema], force)
-    table = Source(data, schema, kind, sql, encoding).read()
+    table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
     columns: list[dict[str, Any]] = []
     with progress_bar("describing") as progress:
         for column in table.schema:

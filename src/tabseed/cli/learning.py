@@ -136,10 +136,12 @@ def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:
     return scorer
 
 
-def write(out: Output, table: Table, path: Path, force: bool, for_spreadsheet: bool) -> None:
+def write(
+    out: Output, table: Table, path: Path, force: bool, for_spreadsheet: bool, plain: bool
+) -> None:
     """Write a table and print its path."""
     from tabseed.table.files import write_table
 
-    write_table(table, path, force=force, for_spreadsheet=for_spreadsheet)
+    write_table(table, path, force=force, for_spreadsheet=for_spreadsheet, plain=plain)
     out.result["output"] = str(path)
     out.say("table", path)

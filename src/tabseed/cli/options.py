@@ -50,6 +50,23 @@ Sql = Annotated[
 Encoding = Annotated[
     str, typer.Option("--encoding", metavar="NAME", help="Encoding of text files, such as latin-1.")
 ]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        "--decimal", metavar="MARK", help="Decimal mark of text files, . or ,; else cells tell it."
+    ),
+]
+Thousands = Annotated[
+    str | None,
+    typer.Option("--thousands", metavar="MARK", help="Thousands mark of text files, such as '."),
+]
+PlainCsv = Annotated[
+    bool,
+    typer.Option(
+        "--plain-csv",
+        help="Write CSV with commas, decimal points and UTF-8, not in the form of the input.",
+    ),
+]
 Predicted = Annotated[str, typer.Option("--target", metavar=COLUMN, help="The column to predict.")]
 Method = Annotated[
     str, typer.Option("--method", metavar="NAME", help=f"Method of scoring: {', '.join(SCORERS)}.")
@@ -60,7 +77,8 @@ Kinds = Annotated[
         "--kind",
         metavar="COLUMN=KIND",
         help="Set a column's kind: continuous, integer, boolean, categorical, ordinal, id, text, "
-        "datetime or datetime:%d/%m/%Y; repeat for several columns.",
+        "datetime, also with a format (datetime:%d/%m/%Y, continuous:gaps); repeat for several "
+        "columns.",
     ),
 ]
 SchemaFile = Annotated[
@@ -97,6 +115,8 @@ class Source:
     kinds: Sequence[str] | None = None
     sql: str | None = None
     encoding: str = "utf-8"
+    decimal: str | None = None
+    thousands: str | None = None
 
     def read(self) -> Table:
         """Read the table; SchemaError, with the file's name, if it does not fit."""
@@ -112,7 +132,14 @@ class Source:
             for n, k in kinds.items()
             if k.startswith("datetime:") and keeps_text(k.removeprefix("datetime:"))
         }
-        frame = read_table(self.path, sql=self.sql, encoding=self.encoding, text_columns=texts)
+        frame = read_table(
+            self.path,
+            sql=self.sql,
+            encoding=self.encoding,
+            text_columns=texts,
+            decimal=self.decimal,
+            thousands=self.thousands,
+        )
         for name, reason in index_notes(frame).items():
             emit(f"left out   column {name!r}: {reason.removesuffix(': left out')}", sys.stderr)
         try:
@@ -131,7 +158,13 @@ def _parse_kind(text: str) -> tuple[str, str]:
 def read_like(path: Path, table: Table, role: str, encoding: str = "utf-8") -> Table:
     """Read another file with the columns of ``table``; messages call it the ``role`` table."""
     from tabseed.metrics.leakage import conform
+    from tabseed.table.dialect import decimal_of
     from tabseed.table.files import read_table, text_columns
 
-    frame = read_table(path, encoding=encoding, text_columns=text_columns(table.schema))
+    frame = read_table(
+        path,
+        encoding=encoding,
+        text_columns=text_columns(table.schema),
+        expected_decimal=decimal_of(table.to_arrow()),
+    )
     return conform(frame, table.schema.modelled, role)

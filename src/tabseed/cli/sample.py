@@ -9,7 +9,7 @@ import typer
 
 from tabseed.cli.console import Output, guarded
 from tabseed.cli.learning import draw, write
-from tabseed.cli.options import AsJson, Force, N, Out, Seed, Spreadsheet
+from tabseed.cli.options import AsJson, Force, N, Out, PlainCsv, Seed, Spreadsheet
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import FileError, TabseedError
 
@@ -22,6 +22,7 @@ def sample(
     seed: Seed = 0,
     force: Force = False,
     for_spreadsheet: Spreadsheet = False,
+    plain_csv: PlainCsv = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw rows from a saved model."""
@@ -38,5 +39,5 @@ def sample(
         raise
     except Exception as error:  # a saved model can draw; this file was changed afterwards
         raise FileError(f"{model}: not a sound model file: {error}") from error
-    write(out, table, output, force, for_spreadsheet)
+    write(out, table, output, force, for_spreadsheet, plain_csv)
     out.finish("sample")

@@ -14,12 +14,14 @@ from tabseed.cli.options import (
     FILE,
     AsJson,
     Data,
+    Decimal,
     Encoding,
     Force,
     Kinds,
     Seed,
     Source,
     Sql,
+    Thousands,
 )
 
 
@@ -44,6 +46,8 @@ def split(
     kind: Kinds = None,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -52,7 +56,7 @@ def split(
     from tabseed.table.files import check_outputs, write_table
 
     check_outputs([train, holdout], [], [data], force)
-    table = Source(data, None, kind, sql, encoding).read()
+    table = Source(data, None, kind, sql, encoding, decimal, thousands).read()
     parts = split_rows(table, share, seed, stratify)
     out = Output(as_json, {"rows": len(table)})
     for name, part, path in zip(("train", "holdout"), parts, (train, holdout), strict=True):

@@ -15,11 +15,13 @@ from tabseed.cli.options import (
     AsJson,
     Bias,
     Data,
+    Decimal,
     Encoding,
     Force,
     Kinds,
     N,
     Out,
+    PlainCsv,
     Report,
     SchemaFile,
     Seed,
@@ -27,6 +29,7 @@ from tabseed.cli.options import (
     Spreadsheet,
     Sql,
     Target,
+    Thousands,
 )
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import SchemaError
@@ -76,6 +79,8 @@ def synth(
     kind: Kinds = None,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     paper: Annotated[
         bool, typer.Option("--paper", help="Learn with the settings of the authors of the method.")
     ] = False,
@@ -94,6 +99,7 @@ def synth(
     seed: Seed = 0,
     force: Force = False,
     for_spreadsheet: Spreadsheet = False,
+    plain_csv: PlainCsv = False,
     as_json: AsJson = False,
 ) -> None:
     """Learn a table and write synthetic rows."""
@@ -104,7 +110,7 @@ def synth(
     if resume is not None:
         check_writable(resume, force=True)
     judging = Judging(report, holdout, holdout_share)
-    table = Source(data, schema, kind, sql, encoding).read()
+    table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
     options = {"device": None if device == "auto" else device, "paper": paper or None}
     maker = make_generator(generator, options, bias, seed)  # last, because it may import PyTorch
     if not len(table.schema.modelled):
@@ -117,7 +123,7 @@ def synth(
     train, held_out = judging.set_aside(out, table, rows or len(table), encoding, seed)
     learn(out, maker, train, target, resume)
     synthetic = draw(out, maker, rows or len(table), stream_for(Use.SYNTH, seed))
-    write(out, synthetic, output, force, for_spreadsheet)
+    write(out, synthetic, output, force, for_spreadsheet, plain_csv)
     if model is not None:
         with atomic_write(model, force=force) as part:
             maker.save(part, force=True)

@@ -17,6 +17,7 @@ from tabseed.cli.options import (
     FILE,
     AsJson,
     Data,
+    Decimal,
     Encoding,
     Force,
     Kinds,
@@ -26,6 +27,7 @@ from tabseed.cli.options import (
     Source,
     Sql,
     Target,
+    Thousands,
 )
 from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
@@ -131,6 +133,8 @@ def tune(
     kind: Kinds = None,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -151,7 +155,7 @@ def tune(
     generators = _generators(generator or list(FAMILIES))
     fixed = {"--for": purpose, "--target": target, "--test-share": test_share, "--draws": draws}
     fixed |= _hard_rows(purpose, target, (hardest, method, per_class))
-    table = Source(data, schema, kind, sql, encoding).read()
+    table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
     stream = stream_for(Use.TUNE, seed)
     tuner = Tuner(generators, storage=study, random_state=child(stream, SEARCH))
     out = Output(as_json, {"for": purpose, "target": target, "study": study})

@@ -14,6 +14,7 @@ from tabseed.cli.console import Output, guarded
 from tabseed.cli.options import (
     FILE,
     AsJson,
+    Decimal,
     Encoding,
     Force,
     Kinds,
@@ -22,6 +23,7 @@ from tabseed.cli.options import (
     SchemaFile,
     Seed,
     Source,
+    Thousands,
     read_like,
 )
 from tabseed.cli.progress import progress_bar
@@ -72,6 +74,8 @@ def utility(
     schema: SchemaFile = None,
     kind: Kinds = None,
     encoding: Encoding = "utf-8",
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -81,7 +85,7 @@ def utility(
     from tabseed.utility.report import assess_utility
 
     check_outputs([], [report], [train, *synthetic, holdout, schema], force)
-    real = Source(train, schema, kind, None, encoding).read()
+    real = Source(train, schema, kind, None, encoding, decimal, thousands).read()
     names = [f"synthetic ({path})" for path in synthetic]
     fake = [
         read_like(path, real, name, encoding) for path, name in zip(synthetic, names, strict=True)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
 from tabseed.table.dialect import SEPARATORS, Dialect
-from tabseed.table.marks import Marks, decide
+from tabseed.table.marks import DECIMALS, Given, Marks, decide
 from tabseed.table.quotes import (
     BLANKS,
     LOOKS_MISSING,
@@ -59,13 +59,14 @@ class Wishes:
     ``encoding`` is its encoding, unless its first bytes say otherwise. ``text_columns`` stay text
     whatever they look like; a mapping also gives the values of each, which are values even where
     they look missing. ``decimal`` and ``thousands`` are the marks of its numbers, None: what its
-    cells tell.
+    cells tell. ``expected`` is the decimal mark of columns for which the cells tell nothing.
     """
 
     encoding: str = "utf-8"
     text_columns: Collection[str] = ()
     decimal: str | None = None
     thousands: str | None = None
+    expected: str | None = None
 
     def levels(self, name: str) -> Collection[str] | None:
         """Return the values of a text column, as far as known; None for any other column."""
@@ -280,14 +281,19 @@ def _as_table(
     }
     distinct = {name: column.unique().drop_null() for name, column in bare.items()}
     separator = dialect.separator if len(cells) > 1 else ""  # one column shows no separator
-    marks = decide(distinct, separator, wishes.decimal, wishes.thousands)
+    given = Given(wishes.decimal, wishes.thousands, wishes.expected)
+    marks = decide(distinct, separator, given)
     columns = {}
     for index, (name, column) in enumerate(cells.items()):
         typed = _typed(bare[name], marks.get(name)) if name in bare else None
         if typed is None:
             typed = _text(column, index, quoting, wishes.levels(name) or ())
         columns[name] = typed
-    used = {marks[n].decimal for n in marks if pa.types.is_floating(columns[n].type)}
+    used = {
+        mark.decimal
+        for name, mark in marks.items()
+        if pa.types.is_floating(columns[name].type) or mark.thousands in DECIMALS
+    }
     decimal = "," if used == {","} else "."
     return replace(dialect, decimal=decimal).attached(pa.table(columns))
 

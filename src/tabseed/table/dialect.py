@@ -75,6 +75,12 @@ def own_metadata(schema: pa.Schema) -> dict[bytes, bytes] | None:
     return None if value is None else {KEY: value}
 
 
+def decimal_of(table: pa.Table) -> str | None:
+    """Return the decimal mark of the text file that a table comes from; None for other tables."""
+    form = own_metadata(table.schema)
+    return None if form is None else Dialect.of(form).decimal
+
+
 def without_dialect(table: pa.Table) -> pa.Table:
     """Return the table without the dialect in its metadata."""
     if own_metadata(table.schema) is None:

@@ -67,6 +67,7 @@ def read_table(
     text_columns: Collection[str] = (),
     decimal: str | None = None,
     thousands: str | None = None,
+    expected_decimal: str | None = None,
 ) -> pa.Table:
     """Read a table as pyarrow's ``Table``; the ending of the file's name decides the format.
 
@@ -86,7 +87,8 @@ def read_table(
     mapping to the values of each also says which values only look missing, such as ``"NA"``.
     ``encoding`` is for text files that do not begin with a byte order mark. A text file has one
     decimal mark, ``.`` or ``,``, which its cells tell, or ``decimal``; columns that may be read in
-    two ways (1.250) stay text. ``thousands`` names a thousands mark. The metadata of the result
+    two ways (1.250) stay text, unless there is an ``expected_decimal`` for them, that of a table
+    of the same kind. ``thousands`` names a thousands mark. The metadata of the result
     tell how the file is written, for :func:`write_table`.
 
     An index of pandas in a Parquet or Arrow file is left out if it has no name
@@ -98,7 +100,8 @@ def read_table(
     path = regular_file(path)
     suffix, _ = _ending(path)
     check_marks(decimal, thousands)
-    wishes = Wishes(encoding, text_columns, decimal, thousands)
+    check_marks(expected_decimal, None)
+    wishes = Wishes(encoding, text_columns, decimal, thousands, expected_decimal)
     try:
         if suffix in _DUCKDB:
             if sql is None:
@@ -371,7 +374,7 @@ def _encoded(path: Path, table: pa.Table, dialect: Dialect, for_spreadsheet: boo
     except UnicodeError as error:
         raise FileError(
             f"{path}: the table has characters that {dialect.encoding}, in which its rows were "
-            "read, cannot write; write .parquet, or plain text (--plain)"
+            "read, cannot write; write .parquet, or plain text (--plain-csv, in Python plain=True)"
         ) from error
 
 

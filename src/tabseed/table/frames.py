@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError, TabseedError, not_installed
 from tabseed.table.date_objects import check_date_objects
+from tabseed.table.dialect import own_metadata
 from tabseed.table.labels import from_plain, name_of, to_plain
 
 FRAMES = ("pandas", "polars", "pyarrow")
@@ -57,6 +58,7 @@ class FrameKind:
         table = pa.table(
             [_as_type(table[c], self.arrow.field(c).type) for c in table.column_names],
             names=table.column_names,
+            metadata=own_metadata(self.arrow),
         )
         own, backend = backend in (None, self.backend), backend or self.backend
         if backend == FILE:
@@ -218,8 +220,10 @@ def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
     if not names:
         raise SchemaError("the table has no columns")
     series = zip(names, narwhal.iter_columns(), strict=True)
-    raw = pa.table([_column_to_arrow(name, column) for name, column in series], names=names)
-    arrow = pa.table([_plain_cells(c) for c in raw.columns], names=names)
+    form = own_metadata(native.schema) if isinstance(native, pa.Table) else None
+    columns = [_column_to_arrow(name, column) for name, column in series]
+    raw = pa.table(columns, names=names, metadata=form)
+    arrow = pa.table([_plain_cells(c) for c in raw.columns], names=names, metadata=form)
     return arrow, FrameKind.of(narwhal, labels, raw.schema)
 
 

@@ -89,19 +89,29 @@ def doubtful(distinct: pa.Array) -> bool:
     return len(marked) > 0 and _all(marked, _DOUBTFUL)
 
 
+@dataclass(frozen=True)
+class Given:
+    """What is known of the marks of a file before its cells are seen; None for nothing.
+
+    ``decimal`` and ``thousands`` are its marks, ``expected`` the decimal mark where no cell tells.
+    """
+
+    decimal: str | None = None
+    thousands: str | None = None
+    expected: str | None = None
+
+
 def decide(
-    columns: Mapping[str, pa.Array],
-    separator: str,
-    decimal: str | None = None,
-    thousands: str | None = None,
+    columns: Mapping[str, pa.Array], separator: str, given: Given = Given()
 ) -> dict[str, Marks]:
     """Return the marks of each column that is made of numbers; the others are left out.
 
-    ``columns`` are the distinct present cells of each column. Without ``decimal``, a cell that can
-    be read in one way only decides for all columns; in a file separated by commas the mark is a
-    point if nothing says otherwise. A column that stays doubtful is left out. Cost: a few regular
-    expressions for each distinct cell.
+    ``columns`` are the distinct present cells of each column. Unless a decimal mark is given, a
+    cell that can be read in one way only decides for all columns; where none does, the mark is the
+    expected one, or a point in a file separated by commas. A column that stays doubtful is left
+    out. Cost: a few regular expressions for each distinct cell.
     """
+    decimal, thousands = given.decimal, given.thousands
     if decimal is None and thousands in DECIMALS:
         decimal = "," if thousands == "." else "."
     rough = {n: d for n, d in columns.items() if len(d) and _all(d, _ROUGHLY)}
@@ -121,9 +131,11 @@ def decide(
         if mark == "," and separator == "," and not _any(rough[name], _NO_LIST)
     }
     evidence = {mark for name, mark in one_way.items() if name not in weak}
-    whole_file = evidence.pop() if len(evidence) == 1 else None
-    if whole_file is None and not evidence and separator == ",":
-        whole_file = "."
+    whole_file = None
+    if len(evidence) == 1:
+        (whole_file,) = evidence
+    elif not evidence:
+        whole_file = given.expected or ("." if separator == "," else None)
     result: dict[str, Marks] = {}
     for name, distinct in rough.items():
         mark = one_way.get(name)

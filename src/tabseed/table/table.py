@@ -28,6 +28,7 @@ from tabseed.table.columns import (
     write_column,
 )
 from tabseed.table.detect import describe_as, detect
+from tabseed.table.dialect import own_metadata
 from tabseed.table.display import (
     MAX_CELL,
     MAX_COLUMNS,
@@ -252,7 +253,11 @@ class Table:
             arrays.append(array)
             if cells is not None:
                 known[column.name] = cells
-        table = cls(pa.table(arrays, names=schema.names), schema, frame_kind)
+        form = own_metadata(
+            frame_kind.arrow
+        )  # how the file that came in is written, if it was text
+        arrow = pa.table(arrays, names=schema.names, metadata=form)
+        table = cls(arrow, schema, frame_kind)
         for name, cells in known.items():
             table._remember(name, cells)
         return table
