@@ -74,6 +74,12 @@ TABLES: dict[str, Callable[[], pa.Table]] = {
     "dates as text": lambda: pa.table(
         {"d": [f"{d.day:02d}/{d.month:02d}/{d.year}" for d in DAYS], "x": [1, 2] * 20}
     ),
+    "dates in other spellings": lambda: pa.table(
+        {"n": [int(f"{d.day}{d.month:02d}19{d.year % 100:02d}") for d in DAYS],
+         "gaps": [*[float(f"20{d.year % 90 + 10}{d.month:02d}{d.day:02d}") for d in DAYS[1:]], None],
+         "z": [f"{d}T23:30:00.5-05:00" for d in DAYS],
+         "us": [f"{d.month}/{d.day}/{d.year} {d.day % 12 + 1}:05 PM" for d in DAYS]}
+    ),
     "dates in the year 1": lambda: pa.table(
         {"d": [f"0001-01-{i % 28 + 1:02d}" for i in range(40)], "x": [1, 2] * 20}
     ),

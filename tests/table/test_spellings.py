@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers.datetexts import EPOCH, microseconds, spellings, step, written
@@ -285,12 +285,24 @@ def test_a_schema_reads_the_file_that_it_was_made_from(tmp_path, pattern, zeros)
     np.testing.assert_array_equal(Table.from_frame(again, table.schema).numbers("a"), truth)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
-    st.lists(st.none() | st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30)), min_size=1),
-    st.sampled_from(["s", "ms", "us", "ns", "date32"]),
-    st.sampled_from([None, "UTC", "Europe/Berlin", "+05:30", "-03:00"]),
-    st.sampled_from(["csv", "tsv", "parquet", "arrow"]),
+    stamps=st.lists(
+        st.none() | st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)), min_size=1
+    ),
+    unit=st.sampled_from(["s", "ms", "us", "ns", "date32"]),
+    zone=st.sampled_from([None, "UTC", "Europe/Berlin", "+05:30", "-03:00"]),
+    ending=st.sampled_from(["csv", "tsv", "parquet", "arrow"]),
+)
+@example(
+    stamps=[dt.datetime(1893, 1, 1)], unit="s", zone="Europe/Berlin", ending="csv"
+)  # +00:53:28
+@example(
+    stamps=[dt.datetime(9999, 12, 31, 23)], unit="ms", zone="Asia/Tokyo", ending="csv"
+)  # the year 10000
+@example(
+    stamps=[dt.datetime(2020, 6, 1, 0, 0, 0, 1)], unit="ns", zone="Europe/Berlin", ending="tsv"
 )
 def test_what_tabseed_writes_it_reads_back(tmp_path_factory, stamps, unit, zone, ending) -> None:
     if unit == "ns":

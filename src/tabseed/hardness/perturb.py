@@ -21,7 +21,7 @@ from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.columns import LARGEST
-from tabseed.table.dates import compiled
+from tabseed.table.dates import SECOND, YEARS, compiled
 from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
 from tabseed.table.labels import name_of
@@ -39,8 +39,6 @@ PERTURBATIONS: dict[str, str] = {
 }
 AMOUNTS = {"shift": 3.0, "near": 0.5, "far": 5.0, "atypical": 0.01}
 ROUNDS = 200  # maximum number of draws for a row that rounding leaves unchanged
-SECOND = 1_000_000  # microseconds
-YEARS = (-62_135_596_800 * SECOND, 253_402_300_799 * SECOND)  # 1 to 9999
 YEARS_OF_TWO_DIGITS = (-31_536_000 * SECOND, 3_124_223_999 * SECOND)  # 1969 to 2068
 YEARS_IN_NANOSECONDS = (-(2**63) // 1000 + 1, 2**63 // 1000 - 1)
 

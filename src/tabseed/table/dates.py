@@ -30,6 +30,7 @@ Flags = NDArray[np.bool_]
 
 SECOND = 1_000_000  # microseconds
 DAY = 86_400 * SECOND
+YEARS = (-62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1)  # 1 to 9999, in microseconds
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
+from tabseed.table.dates import YEARS
 from tabseed.table.dialect import SEPARATORS, Dialect
 from tabseed.table.marks import DECIMALS, Given, Marks, decide
 from tabseed.table.quotes import (
@@ -399,8 +400,8 @@ def _cells(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, bool]:
         column = column.cast(kind.value_type)
         kind = kind.value_type
     if pa.types.is_timestamp(kind):
-        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-        whole = column.cast(pa.timestamp("s", kind.tz), safe=False)
+        column = _of_whole_minutes(column.cast(pa.timestamp("us", kind.tz), safe=False))
+        whole = column.cast(pa.timestamp("s", column.type.tz), safe=False)
         if pc.all(pc.equal(whole.cast(column.type), column)).as_py() is not False:
             column = whole  # no cell has a fraction of a second, so none is written
     try:
@@ -409,6 +410,21 @@ def _cells(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, bool]:
         raise FileError(
             f"a column of type {kind} cannot be written as text; write .parquet"
         ) from error
+
+
+def _of_whole_minutes(stamps: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return moments in UTC if their zone cannot be written: offsets of whole minutes, 4 digits.
+
+    Before 1893 Berlin was 53 minutes and 28 seconds ahead, which Arrow writes as +0053.
+    """
+    if stamps.type.tz is None or stamps.null_count == len(stamps):
+        return stamps
+    local = pc.local_timestamp(stamps).cast(pa.int64()).drop_null().to_numpy()
+    offsets = local - stamps.cast(pa.int64()).drop_null().to_numpy()
+    first, last = YEARS
+    if (offsets % 60_000_000).any() or local.min() < first or local.max() > last:
+        return stamps.cast(pa.timestamp("us", "UTC"))
+    return stamps
 
 
 def _quoted(cells: pa.ChunkedArray, separator: str, guard: bool, also: str) -> pa.ChunkedArray:

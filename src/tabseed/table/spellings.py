@@ -56,6 +56,8 @@ _WHOLE = {  # by number of digits
     6: ("%y%m%d", "%d%m%y", "%m%d%y", "%Y%m"),
 }
 
+_BOUNDS = {"m": (1, 12), "d": (1, 31), "H": (0, 23), "M": (0, 59), "S": (0, 59)}
+
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
@@ -284,8 +286,11 @@ def dates_in_numbers(name: str, values: pa.ChunkedArray, *, sure: bool = False) 
     found = []
     usual = len(str(int(np.median(numbers))))  # digits; one less where a leading zero is gone
     for pattern in map(compiled, _WHOLE.get(usual, ()) + _WHOLE.get(usual + 1, ())):
+        most = (1 if sure else 0.9) * rows.sum()
+        if rows[_in_bounds(pattern, numbers)].sum() < most:
+            continue
         days, fits = _days(pattern, numbers)
-        enough = rows[fits].sum() >= (1 if sure else 0.9) * rows.sum()
+        enough = rows[fits].sum() >= most
         if enough and (sure or _beyond_chance(pattern, numbers, fits, days)):
             found.append((pattern, days, fits))
     whole = [(pattern, days) for pattern, days, fits in found if fits.all()]
@@ -338,6 +343,19 @@ def _found(name: str, dates: Dates | None, example: str) -> str:
     raise SchemaError(
         f"column {name!r}: {doubt}; give its pattern, as in {name}=datetime:{example}"
     )
+
+
+def _in_bounds(pattern: DatePattern, numbers: Whole) -> Flags:
+    """Return which numbers have months of 1 to 12, days of 1 to 31, ...: fast, true of dates."""
+    fits, rest = np.ones(len(numbers), bool), pattern.width or 0
+    for part in pattern.parts:
+        width = 4 if part.text == "Y" else 2
+        rest -= width
+        if part.text in _BOUNDS:
+            low, high = _BOUNDS[part.text]
+            field = numbers // 10**rest % 10**width
+            fits &= (field >= low) & (field <= high)
+    return fits
 
 
 def _days(pattern: DatePattern, numbers: Whole) -> tuple[Whole, Flags]:
