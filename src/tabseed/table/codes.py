@@ -1,12 +1,13 @@
 """Whole numbers that are no quantities: numbers of people and records, and codes of classes.
 
-Three sorts of evidence, each said in the reason:
+Four sorts of evidence, each said in the reason:
 
 - the column's name (:mod:`tabseed.table.column_names`), together with how often values repeat;
 - all values distinct although they lie so close that numbers drawn independently would repeat
   (the birthday problem): they were handed out one by one;
 - long numbers of one digit count: all distinct, and spread evenly over every number of that length;
-  or few, each repeated, with gaps between them.
+  or few, each repeated, with gaps between them;
+- values in equally many rows each, as in a table of five visits of each patient.
 
 What repeats becomes ``categorical``, or ``ordinal`` where the order may mean something, so only
 values that were seen are drawn; what numbers rows or people becomes ``id``, which no generator
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tabseed.table.column_names import counts_rows, is_subject, numbering
+from tabseed.table.column_names import counts_findings, counts_rows, is_subject, numbering
 from tabseed.table.schema import Kind
 
 Found = tuple[Kind, str]
@@ -30,7 +31,7 @@ CHANCE = 1e-4  # at most this probability of calling independent draws of a quan
 FEW = 20  # up to so many distinct values, whole numbers are ordinal without asking for a name
 MANY = 200  # so many levels are as many as an encoder gives a cell each
 POSTAL = 5  # digits from which repeated numbers of one length are taken for codes
-LONG = 6  # digits of numbers that are ids because they fill all numbers of their length evenly
+LONG = 7  # digits of numbers that are ids because they fill all numbers of their length evenly
 
 
 def named_code(
@@ -50,6 +51,8 @@ def named_code(
             return "id", f"{share}, and by its name a number of people or their records: left out"
         if meaning == "":
             return None
+    if meaning == "person" and n_distinct < MIN_NUMBERED + MANY_PEOPLE and _are_small(numbers):
+        return None  # a count, such as of phones
     if meaning in ("person", "label"):
         if mostly_distinct and n_distinct >= MIN_NUMBERED:
             return "id", f"{share}, and named like an id: left out"
@@ -62,7 +65,7 @@ def named_code(
         if mostly_distinct and _hardly_repeats(n, n_distinct, numbers):
             return "id", f"{share}, and named like a number of records: left out"
         return "ordinal", f"named like a number, {share}: only values seen are drawn"
-    if meaning == "code":
+    if meaning == "code" and not (counts_findings(name) and _are_small(numbers)):
         if n_distinct > MOSTLY_DISTINCT * n and n >= MIN_ROWS:
             return "id", f"{share}, and named like a code: left out"
         return "categorical", f"named like a code, {share}: only values seen are drawn"
@@ -98,6 +101,11 @@ def unnamed_code(name: str, numbers: np.ndarray) -> Found | None:
                 f"{len(distinct)} numbers of {digits} digits that repeat, with gaps between them, "
                 "as codes do: only values seen are drawn"
             )
+        if len(distinct) > FEW and _are_balanced(counts):
+            return "ordinal", (
+                f"each of {len(distinct)} values in about {n / len(distinct):.3g} rows, more "
+                "evenly than by chance: only values seen are drawn"
+            )
         return None
     if log_chance_of_no_repeat(n, size) < np.log(CHANCE):
         return "id", (
@@ -109,6 +117,19 @@ def unnamed_code(name: str, numbers: np.ndarray) -> Found | None:
     return None
 
 
+def _are_balanced(counts: np.ndarray) -> bool:
+    """Say whether values stand in more equal numbers of rows (d,) than independent draws would.
+
+    Pearson's chi-square against equal shares, by its lower tail (Wilson and Hilferty 1931,
+    doi:10.1073/pnas.17.12.684); unequal shares only make it larger.
+    """
+    k, mean = len(counts) - 1, counts.mean()
+    if mean < 2:
+        return False
+    scaled = (((counts - mean) ** 2).sum() / mean / k) ** (1 / 3)
+    return bool((scaled - (1 - 2 / (9 * k))) / np.sqrt(2 / (9 * k)) < -3.9)  # about CHANCE / 2
+
+
 def log_chance_of_no_repeat(n: int, size: int) -> float:
     """Return the log probability that ``n`` draws from ``size`` equally likely values all differ.
 
@@ -117,6 +138,11 @@ def log_chance_of_no_repeat(n: int, size: int) -> float:
     if n > size:
         return -np.inf
     return float(np.log1p(-np.arange(n) / size).sum())
+
+
+def _are_small(numbers: np.ndarray | None) -> bool:
+    """Say whether whole numbers lie in a range of few: they may be counts or an order."""
+    return numbers is not None and len(numbers) > 0 and bool(numbers.max() - numbers.min() < FEW)
 
 
 def _fills(ordered: np.ndarray, digits: int) -> bool:

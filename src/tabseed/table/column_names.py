@@ -21,68 +21,81 @@ def _set(words: str) -> frozenset[str]:
 
 # one of many of their kind; plurals ("patients", "visits") are counts and do not stand here
 PEOPLE = _set(
-    "patient patienten pat subject subjects person personen personal participant teilnehmer "
-    "proband probanden respondent volunteer donor customer kunde kunden client cliente member "
-    "mitglied mitglieds student matrikel employee mitarbeiter staff worker user nutzer benutzer "
-    "citizen resident household individual applicant candidate borrower passenger guest subscriber "
-    "policyholder victim parent child mother father baby paciente sujet sujeto persona personne "
-    "individu usuario utilisateur etudiant estudiante empleado employe salarie afiliado assure "
-    "versicherten versicherungs sozialversicherungs"
+    "patient patienten pat pt subject subjects subj person personen personal participant "
+    "teilnehmer proband probanden respondent volunteer donor customer cust kunde kunden "
+    "client cliente member mitglied mitglieds student stud matrikel employee emp mitarbeiter "
+    "staff worker user nutzer benutzer citizen resident household individual applicant "
+    "candidate borrower passenger guest subscriber policyholder victim parent child mother "
+    "father baby paciente sujet sujeto persona personne individu usuario utilisateur "
+    "etudiant estudiante empleado employe salarie afiliado assure versicherten versicherungs "
+    "sozialversicherungs"
 )
 _SUBJECTS = _set(
-    "patient pat subject participant proband teilnehmer respondent paciente sujet sujeto"
+    "patient pat subject subj participant proband teilnehmer respondent paciente sujet sujeto"
 )
 _DOCUMENTS = _set(
-    "hospital clinic record chart file dossier historia expediente akte akten fall case encounter "
-    "stay episode admission account konto cuenta compte policy poliza licence license passport "
-    "pass ausweis card karten iban contract vertrags invoice rechnungs order auftrags transaction "
-    "booking ticket claim loan specimen sample proben registration registry study security "
-    "insurance tax steuer serial device social medical health horse animal dog cat "
+    "hospital clinic record chart file dossier historia expediente akte akten fall case "
+    "encounter stay episode admission account acct konto cuenta compte policy poliza licence "
+    "license passport pass ausweis card karten iban contract vertrags invoice rechnungs "
+    "order auftrags transaction booking ticket claim loan specimen sample proben "
+    "registration registry study security insurance tax steuer serial device social medical "
+    "health horse animal dog cat"
 )
 _PERSON_NUMBERS = _set(
-    "mrn ssn nhs cpr bsn dni nie nif cnp pesel mbi pid uid ptid patid subjid usubjid "
-    "phone telephone telefon tel telefono mobile cellphone handy fax iban passport "
-    "aktenzeichen"
+    "mrn ssn seqn plate kennzeichen vin nhs cpr bsn dni nie nif cnp pesel mbi pid uid ptid "
+    "patid subjid usubjid username login nickname initials kurzel phone telephone telefon "
+    "tel telefono mobile cellphone handy fax iban passport aktenzeichen"
 )
-_IDENTIFIERS = _set("id ids identifier ident uuid guid key kennung identifiant identificador")
+_IDENTIFIERS = _set("id ids idnr identifier ident uuid guid key kennung identifiant identificador")
 _NUMBERS = _set("number nummer nr no nbr num numero")
 _COUNTS = _set("number num n no nb nbr count anzahl nombre numero cantidad zahl total")
-_CODES = _set(
-    "code codes codigo codice kode schlussel schluessel zip zipcode postal postcode plz "
-    "postleitzahl icd cpt drg hcpcs atc snomed loinc naics sic isco nace fips insee ndc sku "
-    "diag diagnosis diagnose diagnostico diagnostic dx lesion barcode ean gtin upc isbn"
+_CODES = _set("code codes codigo codice kode schlussel schluessel barcode ean gtin upc isbn sku")
+_LISTS = _set(  # names of lists of codes: sure wherever they stand, if no measure follows
+    "zip zipcode postal postcode plz postleitzahl pincode icd cpt drg hcpcs atc snomed loinc "
+    "naics sic isco nace fips insee ndc"
 )
+_FINDINGS = _set("diag diagnosis diagnose diagnostico diagnostic dx lesion")  # codes or counts
 _ROW_COUNTERS = _set("rownames rowname rownumber rowid index idx unnamed")
 _TIMES = _set(
     "year years jahr annee ano yr day days tag jour dia date month monat mois mes week woche "
     "semaine semana time zeit hour stunde heure hora minute second age alter edad"
 )
 _MEASURES = _set(
-    "count length size width height weight depth distance duration price cost amount rate ratio "
-    "share percent pct score sum mean average avg median min max std balance minutes usage"
+    "count length size width height weight depth distance duration price cost amount rate "
+    "ratio share percent pct score sum mean average avg median min max std balance minutes "
+    "usage population income density area size value total change"
 )
 _LINKS = _set("de du des del della d di of der")
-_PLACES_AFTER = _set("home work private mobile office")
+_RELATIONS = _set("at since to from until till after before per by post pre")  # age at diagnosis
+_FILLERS = _set(
+    "home work private mobile office prefix primary secondary main principal first second "
+    "new old billing shipping"
+)
 
 _SURE_NAMES = _set(
-    "surname lastname firstname forename fullname givenname familyname maidenname vorname nachname "
-    "familienname prenom apellido apellidos cognome"
+    "surname lastname firstname forename fullname givenname familyname maidenname vorname "
+    "nachname familienname prenom apellido apellidos cognome"
 )
 _NAME_QUALIFIERS = _set("first last full given family maiden middle birth sur fore")
 _NAMES = _set("name names nom nombre naam")
 _NAMED_PEOPLE = PEOPLE | _set(
-    "doctor physician surgeon nurse therapist teacher author contact owner driver arzt arztin "
-    "medecin medico player actor artist manager agent seller buyer spouse"
+    "doctor physician surgeon nurse therapist teacher author contact owner driver arzt "
+    "arztin medecin medico player actor artist manager agent seller buyer spouse director "
+    "writer coach referee pilot judge lawyer witness composer singer"
+)
+_ADDRESSES = _set(
+    "address addresses adresse anschrift direccion domicilio indirizzo street strasse rue "
+    "calle domicile residence"
 )
 _NOTES = _set(
     "note notes comment comments remark remarks bemerkung bemerkungen kommentar kommentare "
-    "commentaire commentaires remarque remarques observacion observaciones comentario comentarios "
-    "notiz notizen text freetext narrative description beschreibung descripcion anamnesis "
-    "anamnese befund history summary message feedback review"
+    "commentaire commentaires remarque remarques observacion observaciones comentario "
+    "comentarios notiz notizen text freetext narrative description beschreibung descripcion "
+    "anamnesis anamnese befund history summary message feedback review"
 )
 
-_SUFFIXES = ("number", "nummer", "code", "name", "nbr", "id", "nr", "no")
-_STEMS = PEOPLE | _DOCUMENTS | _CODES | _PERSON_NUMBERS | _NAME_QUALIFIERS
+_SUFFIXES = ("number", "nummer", "code", "name", "nbr", "num", "id", "nr", "no")
+_STEMS = PEOPLE | _DOCUMENTS | _CODES | _LISTS | _PERSON_NUMBERS | _NAME_QUALIFIERS | {"id"}
 
 
 def words_of(name: str) -> tuple[str, ...]:
@@ -99,7 +112,7 @@ def words_of(name: str) -> tuple[str, ...]:
 
 
 def _parts(word: str) -> list[str]:
-    if word in _CODES or word in _SURE_NAMES or word in _ROW_COUNTERS:
+    if word in _CODES | _LISTS | _SURE_NAMES | _ROW_COUNTERS | _PERSON_NUMBERS:
         return [word]
     for suffix in _SUFFIXES:
         stem = word.removesuffix(suffix)
@@ -122,8 +135,8 @@ def numbering(name: str) -> Numbering:
     first, last, rest = words[0], words[-1], words[:-1]
     if _numbers_people(words):
         return "person"
-    if last in _CODES or (first in _CODES and last not in _MEASURES):
-        return "" if first in _COUNTS or "lines" in words else "code"
+    if _is_code(words):
+        return "code"
     if first in _COUNTS and len(words) > 1 and last not in _IDENTIFIERS:
         return ""
     if last in _IDENTIFIERS or (first in _IDENTIFIERS and last not in _MEASURES):
@@ -140,7 +153,7 @@ def _numbers_people(words: tuple[str, ...]) -> bool:
         return True
     marks = _IDENTIFIERS | _NUMBERS
     rest = words
-    while len(rest) > 1 and rest[-1] in marks | _PLACES_AFTER:
+    while len(rest) > 1 and rest[-1] in marks | _FILLERS:
         rest = rest[:-1]
     if rest[-1] in _PERSON_NUMBERS and rest[0] not in _COUNTS:
         return True
@@ -154,6 +167,22 @@ def _numbers_people(words: tuple[str, ...]) -> bool:
     return romance and bool(owner) and owner[-1] in PEOPLE | _DOCUMENTS
 
 
+def _is_code(words: tuple[str, ...]) -> bool:
+    first, last = words[0], words[-1]
+    if first in _COUNTS or "lines" in words or last in _MEASURES:
+        return False
+    if last in _CODES or first in _CODES or _LISTS.intersection(words):
+        return True
+    while len(words) > 1 and words[-1] in _FILLERS:
+        words = words[:-1]
+    return words[-1] in _FINDINGS and not (_RELATIONS | _TIMES).intersection(words)
+
+
+def counts_findings(name: str) -> bool:
+    """Return whether few small numbers of a name read as a code may be counts (``lesion``)."""
+    return bool(_FINDINGS.intersection(words_of(name)))
+
+
 def is_subject(name: str) -> bool:
     """Return whether the name is a word for one person under study, with no more said."""
     words = words_of(name)
@@ -165,8 +194,12 @@ def counts_rows(name: str) -> bool:
     return bool(set(words_of(name)[:1]) & _ROW_COUNTERS)
 
 
-def names_people(name: str) -> Literal["sure", "maybe", ""]:
-    """Say whether cells of that name are names of people, ``maybe`` if of anything (``name``)."""
+def names_people(name: str) -> Literal["sure", "person", "maybe", ""]:
+    """Say whether cells of that name are names of people.
+
+    ``sure``: the name says so (``last_name``, ``patient name``); ``person``: it is a word for a
+    person (``patient``); ``maybe``: a name of anything (``name``).
+    """
     words = words_of(name)
     if not words:
         return ""
@@ -177,7 +210,7 @@ def names_people(name: str) -> Literal["sure", "maybe", ""]:
     if named and rest.union(words[1:]) & (_NAMED_PEOPLE | _NAME_QUALIFIERS):
         return "sure"
     if last in _NAMED_PEOPLE:
-        return "sure"
+        return "person"
     return "maybe" if named and len(words) == 1 else ""
 
 
@@ -187,12 +220,10 @@ def names_things(name: str) -> bool:
     return len(words) > 1 and words[-1] in _NAMES and not names_people(name)
 
 
-def is_family_name(name: str) -> bool:
-    """Return whether the name says that its cells are a part of the name of a person."""
+def is_address(name: str) -> bool:
+    """Return whether the name says that its cells are addresses or streets."""
     words = words_of(name)
-    return any(w in _SURE_NAMES for w in words) or (
-        words[-1:] != () and words[-1] in _NAMES and bool(set(words) & _NAME_QUALIFIERS)
-    )
+    return bool(words) and words[-1] in _ADDRESSES
 
 
 def is_note(name: str) -> bool:

@@ -17,6 +17,7 @@ from tabseed.table.number_formats import NumberFormat
 from tabseed.table.personal import personal_kind, rare_texts
 from tabseed.table.schema import (
     DISCRETE,
+    LEFT_OUT,
     Category,
     Column,
     Kind,
@@ -47,11 +48,12 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
         if kind.ordered:
             return Column(name, "ordinal", "stored as ordered categories", _levels(values))
         if is_text(kind.value_type):
-            personal = personal_kind(name, present.cast(pa.string()))
-            if personal:
-                return _as_found(name, present, personal)
+            texts = present.cast(pa.string())
+            found = personal_kind(name, texts) or named_code(name, len(texts), _distinct(texts))
+            if found and found[0] in LEFT_OUT:  # a dtype of pandas is no wish to publish names
+                return _as_found(name, present, found)
         return Column(name, "categorical", "stored as categories", _categories(name, present))
-    if dated := _detect_whole_dates(name, values):
+    if numbering(name) not in ("person", "code") and (dated := _detect_whole_dates(name, values)):
         return dated
     if pa.types.is_integer(kind):
         return _detect_integer(name, present)
@@ -229,7 +231,7 @@ def are_codes(levels: np.ndarray, counts: np.ndarray) -> bool:
 
 def _detect_text(name: str, values: pa.ChunkedArray) -> Column:
     present = values.drop_null()
-    n, n_distinct = len(present), pc.count_distinct(present).as_py()
+    n, n_distinct = len(present), _distinct(present)
     dates = dates_in_text(name, values)
     if dates and dates.pattern:
         why = f"all values read as {dates.pattern}{dates.note}"
@@ -240,8 +242,8 @@ def _detect_text(name: str, values: pa.ChunkedArray) -> Column:
     personal = None if dates else personal_kind(name, present)
     if personal:
         return _as_found(name, present, personal)
-    code, short = named_code(name, n, n_distinct), _are_codes(present)
-    if code and (short or (code[0] == "id" and numbering(name) in ("person", "label"))):
+    code = named_code(name, n, n_distinct)
+    if code and ((code[0] == "id" and numbering(name) != "code") or _are_codes(present)):
         return _as_found(name, present, code)
     if n_distinct == n >= MIN_ROWS_FOR_ID:
         spaced = pc.any(pc.match_substring(present, " ")).as_py()
@@ -258,6 +260,10 @@ def _detect_text(name: str, values: pa.ChunkedArray) -> Column:
         f"{n_distinct} distinct text{'s' * (n_distinct != 1)}{note}",
         _categories(name, present),
     )
+
+
+def _distinct(present: pa.ChunkedArray) -> int:
+    return int(pc.count_distinct(present).as_py())
 
 
 def _are_codes(present: pa.ChunkedArray) -> bool:
