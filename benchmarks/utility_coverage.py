@@ -37,9 +37,9 @@ from scipy.special import ndtr  # noqa: E402
 
 import tabseed as ts  # noqa: E402
 from experiments.common.results import Results  # noqa: E402
+from tabseed.metrics.problem import Problem  # noqa: E402
 from tabseed.utility.gap import gaps  # noqa: E402
 from tabseed.utility.measure import REAL, REPEATED, SAME_SIZE, SYNTHETIC, Measured  # noqa: E402
-from tabseed.utility.problem import Problem  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "utility_coverage.csv"
 REPEATS, HELD_OUT, TRAIN = 500, 200, 200

@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 import tabseed as ts
 from experiments.common.data import DATA
 from experiments.common.results import Results, Row
+from tabseed.metrics.models import output, train, zoo
+from tabseed.metrics.problem import Problem, points, squared_loss
 from tabseed.utility.mix import Mixing
-from tabseed.utility.models import output, train, zoo
-from tabseed.utility.problem import Problem, points, squared_loss
 
 RESULTS = Path(__file__).parent / "results"
 TARGETS = {

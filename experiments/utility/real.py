@@ -20,11 +20,11 @@ from experiments.common.data import DATA
 from experiments.common.results import Results, Row
 from tabseed.coding.labels import task_of
 from tabseed.metrics import ChiSquareDivergence
+from tabseed.metrics.models import zoo
 from tabseed.table.schema import Schema
 from tabseed.utility.decomposition import decompose, mean_decomposition
 from tabseed.utility.gap import gaps
 from tabseed.utility.measure import Measured, Measuring, measure
-from tabseed.utility.models import zoo
 from tabseed.utility.ranking import TSTR, TSTS, rank
 from tabseed.utility.report import mean_cost
 

@@ -48,9 +48,43 @@ def test_evaluation_is_json_without_nan(good) -> None:
 
 def test_verdict_names_the_smallest_difference_that_shows(good) -> None:
     limit = good.divergence.smallest_js
-    assert f"With 80 holdout rows a JS below {limit:.2g}" in good.verdict
-    assert f"{good.divergence.js.value:.3f} bits".replace("-0.000", "0.000") in good.verdict
-    assert "training rows" in good.verdict and "twentieth" in good.verdict
+    assert "These 80 held-out rows cannot tell" in good.verdict
+    assert f"would miss a difference of less than {limit:.2g}" in good.verdict
+    # one uncertainty: no interval that includes 0 ends below what would be missed
+    for result in (good.divergence, good.divergence_reference):
+        assert result.js.high >= result.smallest_js and result.js_coarse.high >= result.smallest_js
+    assert good.rows()[0]["synthetic_high"] == good.divergence.js.high
+    assert "the training rows get" in good.notes[0]
+
+
+def test_a_target_adds_what_learning_it_costs(good) -> None:
+    """Synthetic rows of the same law: no reliable cost. Shuffled labels cost most of the AUC."""
+    assert good.cost.cost.low <= 0 and "lose or gain nothing reliably" in good.verdict
+    fake = people(300, 1)
+    jobs = pa.array(np.random.default_rng(0).permutation(fake["job"].to_numpy()))
+    torn = evaluate(people(150, 0), fake.set_column(3, "job", jobs), people(80, 2), target="job")
+    assert torn.cost.cost.low > 0.1 and "lose 0." in torn.verdict
+    assert torn.to_dict()["cost"]["target"] == "job"
+    plain = evaluate(people(40, 0), people(40, 1), people(12, 2))
+    assert plain.cost is None and "lose" not in plain.verdict
+    assert "Only 12 held-out rows" in " ".join(plain.notes)
+
+
+def test_copies_and_broken_rules_come_first() -> None:
+    copied = evaluate(people(100, 0), people(100, 0), people(40, 2))
+    assert copied.verdict.startswith("These synthetic rows are copies: 100 of 100")
+    assert copied.to_dict()["copies"]["n_equal"] == 100
+    rng = np.random.default_rng(5)
+
+    def bill(n: int, wrong: float) -> pa.Table:
+        net = rng.lognormal(4, 0.5, n).round(2)
+        tax = (net * rng.choice([0.07, 0.19], n)).round(2)
+        return pa.table({"net": net, "tax": tax, "gross": (net + tax + wrong).round(2)})
+
+    found = evaluate(bill(100, 0), bill(100, 1), bill(40, 0))
+    assert "gross = net + tax is broken in 100 % of the synthetic rows" in found.verdict
+    assert found.notes[0].startswith("gross = net + tax holds in all 140 real rows; 100 of 100")
+    assert found.to_dict()["rules"][0]["broken"] and "gross = net + tax" in found.to_html()
 
 
 def test_a_bad_table_is_recognised_and_the_verdict_does_not_excuse_it() -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 from sklearn.datasets import load_diabetes
 
 import tabseed as ts
+from tabseed.metrics.problem import Problem
 from tabseed.utility.measure import (
     REAL,
     REPEATED,
@@ -15,7 +16,6 @@ from tabseed.utility.measure import (
     SYNTHETIC,
     Measured,
 )
-from tabseed.utility.problem import Problem
 
 # equal weights on these give all moments of N(0, 1) up to the fifth
 NORMAL = np.array([0, 0, 0, 0, 3**0.5, -(3**0.5)])

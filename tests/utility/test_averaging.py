@@ -13,10 +13,10 @@ from joblib import parallel_config
 import tabseed as ts
 from helpers.several_tables import table
 from tabseed.errors import TabseedError
+from tabseed.metrics.problem import Problem
 from tabseed.table.schema import Column, Schema
 from tabseed.utility.averaging import error_of_several
 from tabseed.utility.measure import SYNTHETIC, Measured
-from tabseed.utility.problem import Problem
 
 REGRESSION = Problem(
     Schema((Column("x", "continuous"), Column("y", "continuous"))), "y", "regression", ()

@@ -13,10 +13,10 @@ import pytest
 
 import tabseed as ts
 from helpers.hand_measured import NORMAL, PATH_B, one_hot, path_b, problem
+from tabseed.metrics.problem import Problem
 from tabseed.utility.bound import shift_bound
 from tabseed.utility.contributions import contributions
 from tabseed.utility.decomposition import decompose
-from tabseed.utility.problem import Problem
 
 # --- closed forms -------------------------------------------------------------------------------
 

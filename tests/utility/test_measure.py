@@ -9,12 +9,12 @@ from sklearn.linear_model import LinearRegression
 
 import tabseed as ts
 from helpers.hand_measured import diabetes
+from tabseed.metrics.problem import Labelled
 from tabseed.utility.measure import (
     Measuring,
     _repeated,
     measure,
 )
-from tabseed.utility.problem import Labelled
 
 
 def test_a_response_of_another_shape_is_refused() -> None:

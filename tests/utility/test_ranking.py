@@ -14,10 +14,10 @@ from sklearn.neighbors import KNeighborsRegressor
 
 import tabseed as ts
 from tabseed.errors import TabseedError
+from tabseed.metrics.problem import Problem
 from tabseed.table.schema import Column, Schema
 from tabseed.utility.agreement import spearman_rho
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring
-from tabseed.utility.problem import Problem
 from tabseed.utility.ranking import (
     CONSISTENT,
     INCONSISTENT,

@@ -114,7 +114,7 @@ def _check_rows(
     real: Table, fake: Sequence[Table], held_out: Table, target: str, names: Sequence[str]
 ) -> None:
     """Raise for unusable rows, with the name of their file, before any model is trained."""
-    from tabseed.utility.problem import Problem
+    from tabseed.metrics.problem import Problem
 
     real.schema[target]  # raises for an unknown name, and suggests a similar one
     try:
@@ -129,8 +129,8 @@ def _check_rows(
 def _measuring(names: list[str] | None, seeds: int, real: Table, target: str) -> Measuring:
     """Return settings with the models of these names, or all; FileError for an unknown name."""
     from tabseed.coding.labels import task_of
+    from tabseed.metrics.models import zoo
     from tabseed.utility.measure import Measuring
-    from tabseed.utility.models import zoo
 
     if not names:
         return Measuring(seeds=seeds, n_jobs=-1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 THOUSANDTHS, DIGITS = ".3f", ".3g"  # forms of numbers between -1 and 1, and of any scale
 WHOLE = 1e15  # a whole float below it is written with all its digits
+FEW = 57  # rows: of fewer an answer warns
 NONE = "none"  # stands for a number that does not exist
 
 
@@ -57,3 +58,16 @@ def listed(names: Sequence[str]) -> str:
     """
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else str(last)
+
+
+def few_rows(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a warning for each kind of rows of which there are fewer than 57.
+
+    >>> few_rows({"training": 300, "held-out": 40})
+    ('Only 40 held-out rows: other 40 could give quite another answer.',)
+    """
+    return tuple(
+        f"Only {n} {kind} rows: other {n} could give quite another answer."
+        for kind, n in counts.items()
+        if n < FEW
+    )

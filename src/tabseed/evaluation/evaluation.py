@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from tabseed._progress import Progress, part, silent
 from tabseed._random import RandomState, child, seed_sequence
-from tabseed.errors import SchemaError, TooFewRowsError
+from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.estimate import Estimate
-from tabseed.estimates.words import number, span
+from tabseed.estimates.words import few_rows, number, span
 from tabseed.evaluation import drawing
 from tabseed.metrics import (
     DiscriminatorDivergence,
@@ -23,9 +26,10 @@ from tabseed.metrics import (
     check_leakage,
 )
 from tabseed.metrics.copies import Copies, count_copies
-from tabseed.metrics.divergence import VIEWS
+from tabseed.metrics.divergence import VIEWS, with_limit_of
 from tabseed.metrics.leakage import conform, unknown_values
 from tabseed.metrics.rules import Kept, check_rules
+from tabseed.metrics.usefulness import Cost, cost_of_use
 from tabseed.pages import Finding, Heading, Row
 from tabseed.pages.intervals import WIDTH
 from tabseed.table import Frame, Table
@@ -36,7 +40,8 @@ STEPS = {  # and the share of the time at which each begins, in per cent
     "comparing rows": 0,
     "synthetic against holdout": 3,
     "train against holdout": 72,
-    "columns": 97,
+    "columns": 92,
+    "models": 93,
 }
 MEASURES = {  # the numbers to quote, the most telling first
     "Jensen-Shannon divergence, plain": (
@@ -60,6 +65,13 @@ HEADINGS = (
     Heading.span("95 % interval", "real_low", "real_high"),
     Heading.text("unit", "unit"),
 )
+TOLD = (  # from which divergence on rows are told apart how, the largest first
+    (0.8, "nearly always"),
+    (0.5, "in most cases"),
+    (0.2, "often"),
+    (0.05, "better than by guessing"),
+    (-math.inf, "a little better than by guessing"),
+)
 FINDERS = {"trees": "boosted trees", "mlp": "a neural network"}
 TOTAL = 100
 
@@ -70,9 +82,12 @@ class Evaluation(Finding):
 
     ``divergence`` and ``marginal`` compare synthetic with held-out rows; the two ``_reference``
     compare the generator's training rows with the same held-out rows, by the same settings: what
-    a perfect generator could reach. ``left_out`` names each column not compared, with the reason;
-    ``empty`` names each column without a value, with its table; ``unknown`` says which values the
-    training table lacks.
+    a perfect generator could reach. ``copies`` counts synthetic rows that equal a training row;
+    ``rules`` are those that the training rows keep (sums, orders, ...), and how synthetic rows
+    keep them; ``cost`` is what learning the target from synthetic rows costs, None without a
+    target, or where ``cost_missing`` says why not. ``left_out`` names each column not compared,
+    with the reason; ``empty`` names each column without a value, with its table; ``unknown`` says
+    which values the training table lacks.
     """
 
     title = "Evaluation of a synthetic table"
@@ -90,17 +105,20 @@ class Evaluation(Finding):
     divergence_reference: DivergenceResult
     marginal: MarginalResult
     marginal_reference: MarginalResult
+    cost: Cost | None
+    cost_missing: str
     empty: tuple[tuple[str, str], ...]
     settings: dict[str, Any] = field(compare=False)
     unknown: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """Copies and broken rules, if any; whether judges tell the tables apart, and how well."""
+        """Copies and broken rules; whether judges tell the tables apart; the cost for a target."""
         parts = (
             self.copies.verdict,
             _broken(self.broken_rules),
-            _verdict(self.divergence, self.divergence_reference),
+            _verdict(self.divergence),
+            "" if self.cost is None else self.cost.verdict,
         )
         return " ".join(part for part in parts if part)
 
@@ -118,8 +136,12 @@ class Evaluation(Finding):
         )
         return (
             *(f"{rule}." for rule in self.broken_rules),
+            _divergences(self.divergence, self.divergence_reference),
+            *(() if self.cost is None else self.cost.read_as),
+            *([self.cost_missing] if self.cost_missing else []),
             f"{self.copies}.",
             f"{self.overlap}.",
+            *few_rows({"training": self.n_train, "held-out": self.n_holdout}),
             *(
                 f"The divergence used {used} of {n} {name} rows, drawn at random."
                 for name, n, used in sizes
@@ -171,6 +193,7 @@ class Evaluation(Finding):
             "overlap": self.overlap.to_dict(),
             "copies": self.copies.to_dict(),
             "rules": [rule.to_dict() for rule in self.rules],
+            "cost": None if self.cost is None else self.cost.to_dict(),
             "metrics": {
                 "divergence": self.divergence.to_dict(),
                 "marginal": self.marginal.to_dict(),
@@ -225,7 +248,8 @@ def evaluate(
 
     ``train`` trained the generator; ``holdout`` trained nothing. All are frames or Tables. The
     schema is detected on ``train`` unless one is passed; the other tables must have its columns.
-    ``target`` must be a column and is recorded in the settings. Each finished step calls
+    ``target`` is a column whose prediction by models is to be compared too: trained on synthetic
+    and on real rows (:func:`~tabseed.metrics.usefulness.cost_of_use`). Each finished step calls
     ``progress(done, total, message)``. The same ``random_state`` gives the same numbers for any
     ``n_jobs``. Raises LeakageError, SchemaError, or TooFewRowsError if a table has fewer than 10
     rows. Cost: see :class:`~tabseed.metrics.DiscriminatorDivergence`; a second run without its
@@ -255,11 +279,13 @@ def evaluate(
             )
         )
     )
+    reference = with_limit_of(reference, divergence)
     report(STEPS["columns"], TOTAL, "columns")
     marginal, marginal_reference = (
         MarginalDistance().evaluate(held_out, table, random_state=child(seeds, 2, index))
         for index, table in enumerate((fake, real))
     )
+    cost, cost_missing = _cost(tables, target, child(seeds, 3), _step(progress, "models"))
     report(TOTAL, TOTAL, "done")
     return Evaluation(
         n_train=len(real),
@@ -274,6 +300,8 @@ def evaluate(
         divergence_reference=reference,
         marginal=marginal,
         marginal_reference=marginal_reference,
+        cost=cost,
+        cost_missing=cost_missing,
         empty=_empty({"synthetic": fake, "holdout": held_out}),
         settings=_settings(random_state, target, time.perf_counter() - began),
         unknown=tuple(unknown_values({"synthetic": fake, "holdout": held_out})),
@@ -311,18 +339,43 @@ def _conform_all(
     return (real, fake, held_out), schema
 
 
-def _verdict(result: DivergenceResult, reference: DivergenceResult) -> str:
-    """Say first whether the judges tell the tables apart, then how small a difference they see."""
-    js, limit = result.js, result.smallest_js
-    can = "cannot" if js.low <= 0 else "can"
-    text = f"These {result.n_real} held-out rows {can} tell the synthetic rows from real ones."
-    if limit is not None and (js.low <= 0 or js.value < limit):
-        text += f" With {result.n_real} holdout rows a JS below {limit:.2g} cannot be told from 0."
-    return text + (
-        f" Jensen-Shannon divergence (JS): {number(js.value)} bits (95 % interval "
-        f"{span(js.low, js.high)}; 0 alike, 1 disjoint; by {FINDERS[result.by()]}), "
-        f"{result.js_coarse.text()} if the judges see only the twentieth in which a number lies; "
-        f"the training rows get {reference.js.text()} against the same rows."
+def _cost(
+    tables: tuple[Table, Table, Table],
+    target: str | None,
+    stream: np.random.SeedSequence,
+    progress: Progress,
+) -> tuple[Cost | None, str]:
+    """Return the cost for a target, or a note on why there is none."""
+    if target is None:
+        return None, ""
+    try:
+        return cost_of_use(*tables, target, stream, progress=progress), ""
+    except TabseedError as error:
+        return None, f"The cost of learning {target!r} from synthetic rows is unknown: {error}."
+
+
+def _verdict(result: DivergenceResult) -> str:
+    """Say whether judges tell the tables apart, and how well or what they would miss."""
+    js, limit, n = result.js, result.smallest_js, result.n_real
+    scale = "0 alike, 1 always told apart"
+    if js.low <= 0:
+        text = f"These {n} held-out rows cannot tell the synthetic rows from real ones"
+        if limit is None:
+            return f"{text}."
+        return f"{text}, but would miss a difference of less than {limit:.2g} ({scale})."
+    how = next(words for least, words in TOLD if js.value >= least)
+    return (
+        f"Synthetic rows are told from real ones {how}: {number(js.value)} ({scale}; "
+        f"95 % interval {span(js.low, js.high)})."
+    )
+
+
+def _divergences(result: DivergenceResult, reference: DivergenceResult) -> str:
+    """Return the numbers behind the verdict, with their names."""
+    return (
+        f"Jensen-Shannon divergence, in bits, by {FINDERS[result.by()]}: {result.js.text()}; if "
+        f"exact digits do not count, {result.js_coarse.text()}; the training rows get "
+        f"{reference.js.text()} against the same held-out rows."
     )
 
 

@@ -20,10 +20,10 @@ from tabseed._random import RandomState, child, seed_sequence
 from tabseed.coding.labels import seeded
 from tabseed.errors import Called, TabseedError
 from tabseed.estimates.estimate import Estimate
+from tabseed.metrics.problem import Problem, loss, residuals, squared_name
 from tabseed.parameters import Whole, check
 from tabseed.table import Frame
 from tabseed.utility.measure import SYNTHETIC, Measured
-from tabseed.utility.problem import Problem, loss, residuals, squared_name
 
 LEARN, DRAW = 0, 1  # streams below that of a table
 MOST_TABLES = 10  # up to so many tables all subsets, 1,023 at most, are tried for error rates

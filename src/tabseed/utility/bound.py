@@ -17,8 +17,8 @@ from tabseed.errors import TabseedError
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, mean_over
 from tabseed.estimates.words import number, span
+from tabseed.metrics.usefulness import RISKS
 from tabseed.utility.contributions import Contributions
-from tabseed.utility.gap import RISKS
 from tabseed.utility.measure import Measured
 
 LABEL = "diagnostic, not a guarantee"

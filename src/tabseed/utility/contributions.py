@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from tabseed.estimates.means import BALANCED, Added, Mean, mean_over
-from tabseed.utility.problem import Problem, loss, named
+from tabseed.metrics.problem import Problem, loss, named
 
 Compared = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Labels, outputs of f~ and of f^, and the synthetic law's mean response, for the same rows."""

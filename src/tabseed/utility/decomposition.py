@@ -35,9 +35,10 @@ from tabseed._random import RandomState
 from tabseed.errors import renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.words import number
+from tabseed.metrics.usefulness import RISKS
 from tabseed.table import Frame
 from tabseed.utility.contributions import Contributions
-from tabseed.utility.gap import RISKS, model_first, one
+from tabseed.utility.gap import model_first, one
 from tabseed.utility.measure import Measured, Measuring, measure
 
 WORDS = {

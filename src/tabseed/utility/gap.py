@@ -22,12 +22,12 @@ from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, Mean, mean_over, ratio
 from tabseed.estimates.scores import SCORES, Task, score_rows
 from tabseed.estimates.words import number, span
+from tabseed.metrics.problem import loss
+from tabseed.metrics.usefulness import RISKS
 from tabseed.parameters import given_or_default
 from tabseed.table import Frame
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
-from tabseed.utility.problem import loss
 
-RISKS: dict[Task, str] = {"regression": "squared error", "classification": "share wrong"}
 GAIN = "of what real rows gain over a constant"
 
 

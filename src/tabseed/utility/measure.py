@@ -22,6 +22,8 @@ from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError, TooFewRowsError, renamed
 from tabseed.metrics.leakage import check_leakage, conform
+from tabseed.metrics.models import output, train, zoo
+from tabseed.metrics.problem import Labelled, Problem, points
 from tabseed.parameters import (
     FUNCTION,
     MAPPING,
@@ -35,8 +37,6 @@ from tabseed.parameters import (
 )
 from tabseed.table import Frame, Table, table_to_learn
 from tabseed.utility.contributions import Contributions
-from tabseed.utility.models import output, train, zoo
-from tabseed.utility.problem import Labelled, Problem, points
 
 REAL, SYNTHETIC = "real", "synthetic"
 SAME_SIZE = "synthetic, as many as real"
@@ -106,7 +106,7 @@ class Measuring:
 
     ``models`` are scikit-learn estimators by name; they learn points (n, w) that
     :class:`~tabseed.coding.points.Features`, fitted to the training rows, returns. None:
-    :func:`~tabseed.utility.models.zoo`. Each is trained with S ``seeds``. ``responses``, one for
+    :func:`~tabseed.metrics.models.zoo`. Each is trained with S ``seeds``. ``responses``, one for
     each synthetic table, are the mean responses if they are known (a two-stage generator's
     ``response_mean``); None: a forest learns them from the synthetic training rows.
     ``progress(done, total, message)`` is called after each fit.

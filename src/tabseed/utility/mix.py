@@ -26,6 +26,8 @@ from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.folds import deal
 from tabseed.estimates.splits import split_error
 from tabseed.estimates.words import number, span
+from tabseed.metrics.models import output, train, zoo
+from tabseed.metrics.problem import Labelled, Problem, points, squared_loss, squared_name
 from tabseed.pages import Finding, Heading, Row, one_line
 from tabseed.pages.intervals import Line, on_one_axis
 from tabseed.parameters import (
@@ -38,8 +40,6 @@ from tabseed.parameters import (
     or_none,
 )
 from tabseed.table import Frame, Table, table_to_learn
-from tabseed.utility.models import output, train, zoo
-from tabseed.utility.problem import Labelled, Problem, points, squared_loss, squared_name
 
 FOLDS, FOLD, LEARN, DRAW, MODEL, FINAL = range(6)  # streams below that of a search
 

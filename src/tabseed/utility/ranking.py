@@ -21,6 +21,7 @@ from tabseed.errors import TabseedError, renamed
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.scores import SCORES, score_rows
 from tabseed.estimates.words import DIGITS, number, span
+from tabseed.metrics.problem import Problem, loss, squared_loss, squared_name
 from tabseed.table import Frame
 from tabseed.utility.agreement import (
     BLOCK,
@@ -39,7 +40,6 @@ from tabseed.utility.measure import (
     Measuring,
     measure,
 )
-from tabseed.utility.problem import Problem, loss, squared_loss, squared_name
 
 TRTR, TSTR, TSTS, TRTS = "TRTR", "TSTR", "TSTS", "TRTS"
 TSTR_SAME, TRTR_REPEATED = "TSTR, as many rows as real", "TRTR, rows repeated"

@@ -18,11 +18,11 @@ from tabseed._random import RandomState, child, seed_sequence, seed_text
 from tabseed.coding.labels import target_note
 from tabseed.errors import FormerName, TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate, finite
-from tabseed.estimates.means import BALANCED, mean_over
-from tabseed.estimates.scores import SCORES, Task, form_of, score_rows
+from tabseed.estimates.scores import SCORES, Task, form_of
 from tabseed.estimates.words import number, span
 from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
 from tabseed.metrics.leakage import conform
+from tabseed.metrics.usefulness import mean_cost
 from tabseed.pages import Finding, Heading, Row
 from tabseed.parameters import given_or_default
 from tabseed.table import Frame, Table, table_to_learn
@@ -36,18 +36,16 @@ from tabseed.utility.decomposition import (
     decompose,
     mean_decomposition,
 )
-from tabseed.utility.gap import RISKS, UtilityGap, gaps
+from tabseed.utility.gap import UtilityGap, gaps
 from tabseed.utility.measure import (
     REAL,
     REPEATED,
     SAME_SIZE,
     SYNTHETIC,
-    Measured,
     Measuring,
     as_list,
     measure,
 )
-from tabseed.utility.problem import loss
 from tabseed.utility.ranking import (
     TRTR_REPEATED,
     TRTS,
@@ -304,7 +302,12 @@ def assess_utility(
         target=target,
         task=measured.problem.task,
         score=SCORES[measured.problem.task],
-        cost=mean_cost(measured),
+        cost=mean_cost(
+            measured.problem,
+            measured.y,
+            measured.on_holdout[REAL],
+            measured.on_holdout[SYNTHETIC],
+        ),
         gaps=gaps(measured),
         terms=decompose(measured),
         mean_term=mean_decomposition(measured),
@@ -319,25 +322,6 @@ def assess_utility(
         settings={"seed": seed_text(stream), "seeds": str(settings.seeds)},
         target_read_as=target_note(measured.problem.schema, target),
     )
-
-
-def mean_cost(measured: Measured) -> Estimate:
-    """Return the mean over models of the score lost by training on synthetic rows, paired by row.
-
-    The score is AUC or R2. If only one class is held out it is the share of wrong classes; if the
-    held-out target is constant it is the squared error.
-    """
-    problem, y = measured.problem, measured.y
-    losses = []
-    for pair in zip(measured.on_holdout[REAL], measured.on_holdout[SYNTHETIC], strict=True):
-        real, synthetic = (score_rows(problem.task, y, output) for output in pair)
-        if real is not None and synthetic is not None:
-            losses.append(real - synthetic)
-    if losses:
-        return mean_over(np.mean(losses, axis=0)).estimate(SCORES[problem.task], "lower")
-    risk = {s: loss(problem, y, measured.on_holdout[s]).mean(axis=0) for s in (REAL, SYNTHETIC)}
-    added = BALANCED if problem.task == "classification" else ()
-    return mean_over(risk[SYNTHETIC] - risk[REAL], added=added).estimate(RISKS[problem.task])
 
 
 def _fidelity(

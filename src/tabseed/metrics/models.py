@@ -33,7 +33,7 @@ from tabseed._random import one_thread
 from tabseed.coding.labels import seeded
 from tabseed.errors import TabseedError
 from tabseed.estimates.scores import Task
-from tabseed.utility.problem import Problem
+from tabseed.metrics.problem import Problem
 
 FOURIER = 300  # random Fourier features of a kernel model
 
