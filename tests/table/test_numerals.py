@@ -37,6 +37,11 @@ def test_one_bad_cell_is_named_with_its_row(cell) -> None:
     assert column.reason.endswith("left out")
 
 
+@pytest.mark.parametrize("name", ["age", "year", "Alter"])
+def test_a_bad_cell_is_named_in_a_column_of_times_too(name) -> None:
+    assert "row 18 is '12O'" in detect(with_cell("12O"), name).reason
+
+
 def test_missing_cells_keep_the_number_of_the_row() -> None:
     column = detect([None, None, *with_cell("12O")])
     assert "59 of 60 cells are numbers, row 20 is '12O'" in column.reason
@@ -79,6 +84,8 @@ def test_other_numbers_in_text_are_said(cells, words) -> None:
         (["01234", "99999"] * 30, "zone"),
         (["a", "b", "1"] * 20, "group"),
         (["1", "2", "x"], "few"),
+        (["<1", "1<=X<4", "4<=X<7", ">=7"] * 15, "employment"),
+        ([">7", ">8", "Norm", "None"] * 2 + ["None"] * 50, "test"),
     ],
 )
 def test_classes_with_digits_stay_categories(cells, name) -> None:

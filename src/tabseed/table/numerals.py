@@ -74,7 +74,7 @@ def described(column: Column, values: pa.ChunkedArray) -> Column:
     left out, and the reason names the first rows that are none, or says how else to go on.
     Columns whose names are those of codes and ids, and texts of few values, stay what they are.
     """
-    if column.kind == "datetime" or numbering(column.name):
+    if column.kind == "datetime" or numbering(column.name) not in ("", "time"):
         return column
     cells = _Cells.of(column.name, values)
     if not len(cells.texts) or cells.n < _MIN_NUMBERS:
@@ -95,7 +95,7 @@ def described(column: Column, values: pa.ChunkedArray) -> Column:
             column, f"cells hold two numbers each, {cells.where(pairs, 1)}; make two columns of it"
         )
     close = n_numbers + int(cells.counts[limits].sum())
-    if close < _MIN_NUMBERS or 2 * close <= cells.n:
+    if close < _MIN_NUMBERS or 2 * close <= cells.n or not n_numbers:  # "<1", "1 to 5": ranges
         return column
     if column.kind not in ("id", "text") and _may_be_classes(cells, odd):
         note = f", of which {int(is_number.sum())} are numbers"
