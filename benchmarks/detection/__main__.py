@@ -49,6 +49,9 @@ RIGHT = {
 
 def judged(truth: str, kind: str, reason: str, n_distinct: int) -> str:
     """Return ``right``, ``said`` or ``silent``."""
+    if truth == "bad cell":
+        named = kind in ("id", "text", "refused") and "row " in reason
+        return "right" if named else "said" if kind in ("id", "text", "refused") else "silent"
     right = set(RIGHT[truth])
     if truth in ("quantity", "code") and n_distinct <= FEW:
         right |= {"ordinal", "boolean"}
@@ -56,8 +59,8 @@ def judged(truth: str, kind: str, reason: str, n_distinct: int) -> str:
         right |= {"integer", "categorical", "boolean"}
     if kind in right:
         return "right"
-    doubt = "could be" in reason or "row " in reason
-    return "said" if kind in ("id", "text", "refused") or doubt else "silent"
+    said = kind in ("id", "text", "refused") or "could be" in reason
+    return "said" if said else "silent"
 
 
 def real_tables(folder: Path) -> list[dict[str, Any]]:

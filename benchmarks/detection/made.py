@@ -193,6 +193,6 @@ def _quantities(rng: np.random.Generator) -> list[Made]:
         numbers("thousands", rng.integers(1000, 99_999, N), lambda v: f"{v:,}"),
         numbers("percent", rng.normal(60, 9, N).round(1), lambda v: f"{v}%"),
         numbers("signed", rng.normal(0, 9, N).round(1), lambda v: f"{v:+}"),
-        Made("typo", "quantity", typo, note="one cell is 12O"),
-        Made("censored", "quantity", censored, note="<90 in about a sixth of the cells"),
+        Made("typo", "bad cell", typo, note="one cell is 12O"),
+        Made("censored", "bad cell", censored, note="<90 in about a sixth of the cells"),
     ]

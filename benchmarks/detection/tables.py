@@ -2,7 +2,8 @@
 
 ``quantity``: a number with a size (years and counts too); ``flag``: two values, or one of them;
 ``code``: a number or short text that names a class, by a list made elsewhere or by the table;
-``class``: a text that names a class; ``date``; ``row``: numbers rows, people or records.
+``class``: a text that names a class; ``date``; ``row``: numbers rows, people or records;
+``bad cell``: a quantity with cells that are no numbers: left out, and the row of one is said.
 """
 
 REAL: dict[str, dict[str, str]] = {
@@ -109,9 +110,9 @@ CASES: dict[str, tuple[str, str, float | None, float | None]] = {
     "c08_full": ("umsatz", "quantity", 690, 19621),
     "c10": ("grade", "code", None, None),
     "c12": ("d", "date", None, None),
-    "c13_typo": ("bp", "quantity", None, None),
-    "c13_inf": ("bp", "quantity", None, None),
-    "c13_censored": ("bp", "quantity", None, None),
+    "c13_typo": ("bp", "bad cell", None, None),
+    "c13_inf": ("bp", "bad cell", None, None),
+    "c13_censored": ("bp", "bad cell", None, None),
     "c13_percent": ("bp", "quantity", None, None),
     "c13_signed": ("bp", "quantity", None, None),
     "c13_thousands": ("bp", "quantity", 1000, 99999),
