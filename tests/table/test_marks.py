@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from helpers.files import read
 from tabseed.errors import FileError
+from tabseed.table import Table
 from tabseed.table.dialect import Dialect
 
 # --- any numbers in any known style -------------------------------------------------------------
@@ -129,4 +130,6 @@ def test_marks_that_nobody_writes_are_refused(tmp_path, options) -> None:
 
 def test_numbers_go_out_with_the_marks_of_their_file(tmp_path) -> None:
     table = read(tmp_path, "u;p\r\n1.250;3,25\r\n986;\r\n")
-    assert Dialect.of(table.schema.metadata) == Dialect(";", ",", newline="\r\n")
+    form = Dialect.of(table.schema.metadata)
+    assert form == Dialect(";", ",", newline="\r\n", grouped={"u": "."})
+    assert Table.from_frame(table).schema["u"].reason.endswith("; thousands mark '.' read")

@@ -121,6 +121,7 @@ class Source:
     def read(self) -> Table:
         """Read the table; SchemaError, with the file's name, if it does not fit."""
         from tabseed.table import Table
+        from tabseed.table.columns import check_whole
         from tabseed.table.dates import keeps_text
         from tabseed.table.files import read_schema, read_table, text_columns
         from tabseed.table.index import index_notes
@@ -143,7 +144,11 @@ class Source:
         for name, reason in index_notes(frame).items():
             emit(f"left out   column {name!r}: {reason.removesuffix(': left out')}", sys.stderr)
         try:
-            return Table.from_frame(frame, schema=schema, kinds=kinds).of_file()
+            table = Table.from_frame(frame, schema=schema, kinds=kinds).of_file()
+            for column in schema or ():  # another table may have reals there, not this one
+                if column.kind == "integer":
+                    check_whole(column, table.numbers(column.name))
+            return table
         except SchemaError as error:
             raise SchemaError(f"{self.path}: {error}") from error
 

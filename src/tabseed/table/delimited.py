@@ -295,8 +295,16 @@ def _as_table(
         for name, mark in marks.items()
         if pa.types.is_floating(columns[name].type) or mark.thousands in DECIMALS
     }
-    decimal = "," if used == {","} else "."
-    return replace(dialect, decimal=decimal).attached(pa.table(columns))
+    form = replace(
+        dialect,
+        decimal="," if used == {","} else ".",
+        grouped={
+            name: mark.thousands
+            for name, mark in marks.items()
+            if mark.thousands and not pa.types.is_string(columns[name].type)
+        },
+    )
+    return form.attached(pa.table(columns))
 
 
 def cells_as_table(cells: Mapping[str, pa.ChunkedArray], wishes: Wishes) -> pa.Table:
@@ -385,12 +393,16 @@ def as_text(table: pa.Table, dialect: Dialect, guard: bool) -> str:
                         "write .parquet, or another column beside it"
                     )
                 cells = _quoted(cells, separator, guard, f"^{LOOKS_MISSING}$")
-            elif dialect.decimal == "," and pa.types.is_floating(column.type):
+            elif dialect.decimal == "," and _is_real(column.type):
                 cells = pc.replace_substring(cells, ".", ",")
                 cells = _quoted(cells, separator, False, "")
             columns.append(pc.fill_null(cells, '""' if alone else ""))
         lines += pc.binary_join_element_wise(*columns, separator).to_pylist()
     return dialect.newline.join(lines) + dialect.newline
+
+
+def _is_real(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _cells(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, bool]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
 
-from tabseed.table.marks import DECIMALS
+from tabseed.table.marks import DECIMALS, THOUSANDS
 
 KEY = b"tabseed"
 SEPARATORS = (",", ";", "\t", "|")
@@ -21,12 +21,16 @@ SEPARATORS = (",", ";", "\t", "|")
 
 @dataclass(frozen=True)
 class Dialect:
-    """Separator, decimal mark, encoding and line ends of a text file."""
+    """Separator, decimal mark, encoding and line ends of a text file.
+
+    ``grouped`` gives the thousands mark of columns that have one, by name; none is written.
+    """
 
     separator: str = ","
     decimal: str = "."
     encoding: str = "utf-8"
     newline: str = "\n"
+    grouped: Mapping[str, str] = field(default_factory=dict)
 
     def attached(self, table: pa.Table) -> pa.Table:
         """Return the table with this dialect in its metadata."""
@@ -47,7 +51,12 @@ class Dialect:
             "encoding": _is_encoding(known.get("encoding")),
             "newline": known.get("newline") in ("\n", "\r\n", "\r"),
         }
-        return cls(**{name: str(known[name]) for name, is_sound in sound.items() if is_sound})
+        grouped = known.get("grouped")
+        grouped = grouped if isinstance(grouped, dict) else {}
+        return cls(
+            **{name: str(known[name]) for name, is_sound in sound.items() if is_sound},
+            grouped={name: mark for name, mark in grouped.items() if mark in THOUSANDS},
+        )
 
     def encoded(self, text: str) -> bytes:
         """Return text as bytes, with this dialect's line ends; UnicodeError if it cannot be.

@@ -48,6 +48,7 @@ NUMBER = f"^{SIGN}{_BODY}$"
 # before a number stands money only: "k1" and "P-12" are codes
 _MONEY = re.compile("([A-Z]{0,3}[$€£¥₹]|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|AUD|CAD)?")
 _UNIT = re.compile(r"[^\W\d_]{0,6}([%‰°$€£¥₹µ]|\^?[23²³]|/[^\W\d_]{1,6}|\.)?[^\W\d_]{0,3}")
+_MAX_LENGTH = 60  # characters of a cell that may be a number with a unit
 _WITH_AFFIX = re.compile(rf"({SIGN})([^0-9]*?)({SIGN}{_BODY})([^0-9]*)")
 
 
@@ -160,7 +161,7 @@ def common_affixes(texts: list[str]) -> tuple[str, str] | None:
     """Return what stands before and after the number in every cell; None if that differs."""
     found = set()
     for text in texts:
-        match = _WITH_AFFIX.fullmatch(text)
+        match = _WITH_AFFIX.fullmatch(text) if len(text) <= _MAX_LENGTH else None
         if match is None or (match[1] and match[3][0] in f"+-{MINUS}"):
             return None
         found.add((match[2], match[4]))

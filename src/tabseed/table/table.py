@@ -28,7 +28,7 @@ from tabseed.table.columns import (
     write_column,
 )
 from tabseed.table.detect import describe_as, detect
-from tabseed.table.dialect import own_metadata
+from tabseed.table.dialect import Dialect, own_metadata
 from tabseed.table.display import (
     MAX_CELL,
     MAX_COLUMNS,
@@ -42,7 +42,16 @@ from tabseed.table.display import (
 )
 from tabseed.table.frames import FILE, FRAMES, FrameKind, plain_type, python_cells, to_arrow
 from tabseed.table.index import index_with_data
-from tabseed.table.schema import DISCRETE, FROM_SCHEMA, KINDS, NUMERIC, Column, Kind, Schema
+from tabseed.table.schema import (
+    DISCRETE,
+    FROM_SCHEMA,
+    KINDS,
+    LEFT_OUT,
+    NUMERIC,
+    Column,
+    Kind,
+    Schema,
+)
 from tabseed.table.spellings import pattern_for
 
 if TYPE_CHECKING:
@@ -100,7 +109,7 @@ class Table:
         else:
             arrow, frame_kind = to_arrow(frame)
             if schema is None:
-                schema = Schema(tuple(detect(name, arrow[name]) for name in arrow.column_names))
+                schema = _detected(arrow)
             whole = cls(arrow, Schema(()), frame_kind)
         for name, text in (kinds or {}).items():
             schema = schema.with_column(_with_kind(schema[name], arrow, text))
@@ -295,6 +304,19 @@ def _calls_inside() -> int:
     while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "tabseed":
         level, frame = level + 1, frame.f_back
     return level
+
+
+def _detected(arrow: pa.Table) -> Schema:
+    """Detect the kinds of all columns; the reason also names the thousands mark of a text file."""
+    grouped = Dialect.of(arrow.schema.metadata).grouped
+    columns = []
+    for name in arrow.column_names:
+        column = detect(name, arrow[name])
+        if name in grouped and column.kind not in LEFT_OUT:
+            note = f"; thousands mark {grouped[name]!r} read"
+            column = replace(column, reason=column.reason + note)
+        columns.append(column)
+    return Schema(tuple(columns))
 
 
 def _with_kind(column: Column, arrow: pa.Table, text: str) -> Column:
