@@ -76,7 +76,7 @@ TABLES: dict[str, Callable[[], pa.Table]] = {
     ),
     "dates in other spellings": lambda: pa.table(
         {"n": [int(f"{d.day}{d.month:02d}19{d.year % 100:02d}") for d in DAYS],
-         "gaps": [*[float(f"20{d.year % 90 + 10}{d.month:02d}{d.day:02d}") for d in DAYS[1:]], None],
+         "gaps": [None, *[float(f"{d.year + 400}{d.month:02}{d.day:02}") for d in DAYS[1:]]],
          "z": [f"{d}T23:30:00.5-05:00" for d in DAYS],
          "us": [f"{d.month}/{d.day}/{d.year} {d.day % 12 + 1}:05 PM" for d in DAYS]}
     ),

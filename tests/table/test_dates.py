@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.datetexts import EPOCH, microseconds, written
+from tabseed.table.date_fields import YEARS
 from tabseed.table.dates import as_whole, compiled, digits_of
 
 ANY = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999999))
@@ -67,6 +68,7 @@ def test_offsets_are_read_to_utc_and_one_offset_is_kept(stamp, minutes, gap, col
         ("%Y-%m-%d", ["2020-01-00", "0000-01-01", "2020-01-01 ", "x", ""], [None] * 5),
         ("%Y-%m-%d", ["9999-12-31", "0001-01-01"], ["9999-12-31", "0001-01-01"]),
         ("%d/%m/%y", ["01/02/69", "01/02/68"], ["1969-02-01", "2068-02-01"]),
+        ("%d/%m/%3y", ["01/02/30", "01/02/29"], ["1930-02-01", "2029-02-01"]),
         ("%Y%m%d", ["20231114", "2023114", "20231131"], ["2023-11-14", None, None]),
         ("%d %B %Y", ["1 november 2023", "01 NOV 2023", "1 Nox 2023"], ["2023-11-01"] * 2 + [None]),
         ("%a %d/%m/%Y", ["Tue 14/11/2023", "Mon 14/11/2023"], ["2023-11-14", None]),
@@ -128,7 +130,12 @@ def test_what_is_no_pattern(pattern, reason) -> None:
 def test_patterns_know_what_they_are() -> None:
     assert compiled("%Y%m%d").width == 8
     assert compiled("%Y-%m-%d").width is None
-    assert compiled("%d.%m.%y").has_short_years and compiled("%D").has_short_years
+    assert compiled("%d.%m.%y").years == compiled("%D").years == (1969, 2068)
+    assert compiled("%d.%m.%3y").years == (1930, 2029)
+    assert compiled("%F").years == (1, 9999)
+    assert compiled("%F").ends == YEARS
+    ends = [dt.datetime(1969, 1, 1), dt.datetime(2068, 12, 31, 23, 59, 59, 999999)]
+    assert list(compiled("%D").ends) == [microseconds(end) for end in ends]
     assert not compiled("%F").is_aware
     assert compiled("%FT%TZ").is_aware and compiled("%F %T %z").is_aware
     assert compiled("%-d/%#b/%Y %P %3f%:z").in_python == "%d/%b/%Y %p %f%z"
@@ -148,6 +155,24 @@ def test_zeros_case_and_digits_are_those_of_the_cells() -> None:
     assert like("%F %T%z", "2020-01-01 00:00:00+01:00", "2020-07-01 00:00:00+02:00") == (
         "%Y-%m-%d %H:%M:%S%:z"
     )
+
+
+@pytest.mark.parametrize(
+    ("years", "pattern"),
+    [
+        ([10, 23], "%d/%m/%y"),  # 2010 to 2023
+        ([98, 99, 0, 23], "%d/%m/%y"),  # 1998 to 2023
+        ([69, 68], "%d/%m/%6y"),  # 1968 and 1969
+        ([30, 50, 70, 95], "%d/%m/%3y"),  # births: 1930 to 1995
+        ([45, 82], "%d/%m/%4y"),
+        ([36, 68], "%d/%m/%3y"),  # not 2036 to 2068
+        ([20, 40], "%d/%m/%y"),  # 2020 to 2040
+        ([5, 45, 95], "%d/%m/%4y"),  # 1945 to 2005
+    ],
+)
+def test_years_of_two_digits_span_the_least_time(years, pattern) -> None:
+    texts = pa.array([f"01/02/{year:02}" for year in years])
+    assert compiled("%d/%m/%y").like(texts).text == pattern
 
 
 def test_whole_numbers_get_their_leading_zeros() -> None:

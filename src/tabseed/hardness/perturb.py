@@ -21,7 +21,8 @@ from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.columns import LARGEST
-from tabseed.table.dates import SECOND, YEARS, compiled
+from tabseed.table.date_fields import YEARS
+from tabseed.table.dates import compiled
 from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
 from tabseed.table.labels import name_of
@@ -39,7 +40,6 @@ PERTURBATIONS: dict[str, str] = {
 }
 AMOUNTS = {"shift": 3.0, "near": 0.5, "far": 5.0, "atypical": 0.01}
 ROUNDS = 200  # maximum number of draws for a row that rounding leaves unchanged
-YEARS_OF_TWO_DIGITS = (-31_536_000 * SECOND, 3_124_223_999 * SECOND)  # 1969 to 2068
 YEARS_IN_NANOSECONDS = (-(2**63) // 1000 + 1, 2**63 // 1000 - 1)
 
 
@@ -495,5 +495,4 @@ def _date_range(column: Any, storage: pa.DataType) -> tuple[float, float]:
     """Return the first and last date that a column can store, in microseconds since 1970."""
     if pa.types.is_timestamp(storage) and storage.unit == "ns":
         return YEARS_IN_NANOSECONDS
-    pattern = column.datetime_format and compiled(column.datetime_format)
-    return YEARS_OF_TWO_DIGITS if pattern and pattern.has_short_years else YEARS
+    return compiled(column.datetime_format).ends if column.datetime_format else YEARS

@@ -5,7 +5,8 @@ A pattern holds literal text and directives: ``%Y %y %m %d %e %j %H %I %M %S %p 
 second) and ``%%``.
 Further ones say what Python's leave open, so that text is written as it was read: ``%-d`` (and
 ``%-m %-H %-I ...``) without a leading zero, ``%3f`` a fraction of three digits, ``%^b`` upper and
-``%#b`` lower case, ``%P`` am or pm, ``%:z`` an offset with a colon. Text such as ``Z`` or
+``%#b`` lower case, ``%P`` am or pm, ``%:z`` an offset with a colon, ``%3y`` two digits of a year
+from 1930 to 2029 (``%y``: 1969 to 2068). Text such as ``Z`` or
 ``+01:00`` that ends a time of day is the offset of all cells.
 
 Reading takes what Python's strptime takes (leading zeros and case are free); writing is exact.
@@ -16,29 +17,30 @@ pattern has an offset. Only distinct values are read, a column of them at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-Whole = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
-SECOND = 1_000_000  # microseconds
-DAY = 86_400 * SECOND
-YEARS = (-62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1)  # 1 to 9999, in microseconds
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
+from tabseed.table.date_fields import (
+    DAY,
+    MONTHS,
+    NAMES,
+    SECOND,
+    WEEKDAYS,
+    WIDTHS,
+    Fields,
+    Part,
+    Whole,
+    first_days,
+    offset_of,
+    pivot_of,
+    written,
 )
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-HALVES = ("AM", "PM")
-PIVOT = 69  # two-digit years are 1969 to 2068, as POSIX has it
 
+FUTURE = 2040  # no two digits are a year beyond it if another reading has none there
 _COMPOUNDS = {
     **{"F": "%Y-%m-%d", "D": "%m/%d/%y", "x": "%m/%d/%y", "T": "%H:%M:%S", "X": "%H:%M:%S"},
     **{"R": "%H:%M", "c": "%a %b %e %H:%M:%S %Y"},
@@ -46,29 +48,10 @@ _COMPOUNDS = {
 _DIRECTIVE = re.compile(r"%(?:([-^#:]|[1-9])?([a-zA-Z])|(%))")
 _ZONE = r"(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)"
 _FIXED_ZONE = re.compile(rf"(?s:.*)%[-^#1-9]?[MSTRXpPf]( ?{_ZONE})$")
-_WIDTHS = {**dict.fromkeys("mdeHIMSy", 2), "Y": 4, "j": 3}
-_NAMES = {
-    **{"B": MONTHS, "b": tuple(m[:3] for m in MONTHS)},
-    **{"A": WEEKDAYS, "a": tuple(d[:3] for d in WEEKDAYS), "p": HALVES},
+_FLAGS = {
+    **{**dict.fromkeys("mdHIMSj", "-"), **dict.fromkeys("bBaAp", "^#"), "z": ":"},
+    "y": "123456789",
 }
-_FLAGS = {**dict.fromkeys("mdHIMSj", "-"), **dict.fromkeys("bBaAp", "^#"), "z": ":"}
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of a pattern: literal text, or a directive with its flag."""
-
-    text: str
-    flag: str = ""
-    literal: bool = False
-
-    def __str__(self) -> str:
-        return self.text.replace("%", "%%") if self.literal else f"%{self.flag}{self.text}"
-
-    @property
-    def is_digits(self) -> bool:
-        """Whether the directive is written in digits only."""
-        return not self.literal and (self.text in _WIDTHS or self.text == "f")
 
 
 class DatePattern:
@@ -98,9 +81,17 @@ class DatePattern:
         return bool(self.zone) or bool(set("zZ") & set(self.directives))
 
     @property
-    def has_short_years(self) -> bool:
-        """Whether years have two digits."""
-        return "y" in self.directives
+    def years(self) -> tuple[int, int]:
+        """The first and last year that can be written."""
+        short = [pivot_of(part) for part in self.parts if part.text == "y" and not part.literal]
+        return (1900 + short[0], 1999 + short[0]) if short else (1, 9999)
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The first and last moment that can be written, in microseconds since 1970."""
+        months = np.array([self.years[0], self.years[1] + 1]), np.ones(2, np.int64)
+        first, after = (first_days(*months) * DAY).tolist()
+        return first, after - 1
 
     @property
     def has_time(self) -> bool:
@@ -110,11 +101,10 @@ class DatePattern:
     @property
     def width(self) -> int | None:
         """The number of digits of each cell, if cells are digits of a fixed number only."""
-        if not all(
-            part.text in _WIDTHS and not part.flag and not part.literal for part in self.parts
-        ):
+        free = {"", *_FLAGS["y"]}  # flags that leave the number of digits as it is
+        if any(p.literal or p.text not in WIDTHS or p.flag not in free for p in self.parts):
             return None
-        return sum(_WIDTHS[part.text] for part in self.parts) if not self.zone else None
+        return sum(WIDTHS[part.text] for part in self.parts) if not self.zone else None
 
     @property
     def in_python(self) -> str:
@@ -141,11 +131,11 @@ class DatePattern:
     def _read_distinct(self, texts: pa.Array) -> pa.Array:
         found = pc.extract_regex(texts, pattern=self.expression)
         valid = found.is_valid().to_numpy(zero_copy_only=False)
-        fields = _Fields(len(texts), valid)
+        fields = Fields(len(texts), valid)
         for index, part in enumerate(self.parts):
             if not part.literal:
-                fields.add(part.text, found.field(f"g{index}"))
-        micros = fields.microseconds() - _offset(self.zone.strip()) * 60 * SECOND
+                fields.add(part, found.field(f"g{index}"))
+        micros = fields.microseconds() - offset_of(self.zone.strip()) * 60 * SECOND
         return pa.array(micros, mask=~fields.valid)
 
     def is_exact(self, texts: pa.Array) -> bool:
@@ -162,9 +152,9 @@ class DatePattern:
         return self._write_distinct(distinct).take(encoded.indices)
 
     def _write_distinct(self, micros: Whole) -> pa.Array:
-        micros = micros + _offset(self.zone.strip()) * 60 * SECOND
+        micros = micros + offset_of(self.zone.strip()) * 60 * SECOND
         pieces = [
-            pa.scalar(part.text) if part.literal else _written(part, micros) for part in self.parts
+            pa.scalar(part.text) if part.literal else written(part, micros) for part in self.parts
         ]
         if all(isinstance(piece, pa.Scalar) for piece in pieces) or not len(micros):
             return pa.array([], pa.string())
@@ -264,7 +254,7 @@ def _directive(letter: str, flag: str) -> Part:
         return Part(letter, flag)
     if letter == "P" and not flag:
         return Part("p", "#")
-    known = letter in _WIDTHS or letter in _NAMES or letter in "zZ"
+    known = letter in WIDTHS or letter in NAMES or letter in "zZ"
     if not known or flag not in ("", *_FLAGS.get(letter, "")):
         raise ValueError(f"has %{flag}{letter}, which is not known")
     return Part(letter, flag)
@@ -273,201 +263,31 @@ def _directive(letter: str, flag: str) -> Part:
 def _expression(part: Part, beside_digits: bool) -> str:
     """Return what a directive reads; beside other digits, only digits of the full number."""
     letter = part.text
-    if letter in _NAMES:
+    if letter in NAMES:
         if letter in "bBaA":  # a long name is read where a short one is asked for, and vice versa
             return "|".join(f"{n}|{n[:3]}" for n in (MONTHS if letter in "bB" else WEEKDAYS))
-        return "|".join(_NAMES[letter])
+        return "|".join(NAMES[letter])
     if letter in "zZ":
         return _ZONE if letter == "z" else "UTC|GMT|Z"
     if letter == "f":
         return f"\\d{{{part.flag or '1,9'}}}"
-    width = _WIDTHS[letter]
+    width = WIDTHS[letter]
     if letter in "Yy" or (beside_digits and not part.flag):
         return f"\\d{{{width}}}"
     return (" ?" if letter == "e" else "") + f"\\d{{1,{width}}}"
-
-
-def _offset(zone: str) -> int:
-    """Return the minutes of an offset such as ``+01:30``; 0 for names of UTC."""
-    digits = re.sub(r"\D", "", zone)
-    if not digits:
-        return 0
-    minutes = 60 * int(digits[:2]) + int(digits[2:] or 0)
-    return -minutes if zone.startswith("-") else minutes
-
-
-class _Fields:
-    """The numbers that the directives of one pattern read from the cells, and which are sound."""
-
-    def __init__(self, n: int, valid: Flags) -> None:
-        self.n = n
-        self.valid = valid
-        self.fields: dict[str, Whole] = {}
-
-    def add(self, letter: str, cells: pa.Array) -> None:
-        field, numbers = self._numbers(letter, cells)
-        if field in self.fields:  # told twice, so both must agree
-            self.valid &= self.fields[field] == numbers
-        self.fields[field] = numbers
-
-    def _numbers(self, letter: str, cells: pa.Array) -> tuple[str, Whole]:
-        """Return a field and its numbers; invalid cells are 0 or any."""
-        if letter in _NAMES:
-            names = [name[:3].lower() for name in _NAMES[letter]]
-            short = pc.utf8_lower(pc.utf8_slice_codeunits(cells, 0, 3))
-            numbers = pc.index_in(short, value_set=pa.array(names))
-            return {"b": "m", "B": "m", "a": "weekday", "A": "weekday", "p": "p"}[letter], _whole(
-                numbers
-            ) + (letter in "bB")
-        if letter in "zZ":
-            distinct = cells.dictionary_encode()
-            offsets = pa.array(
-                [_offset(z or "") for z in distinct.dictionary.to_pylist()], pa.int64()
-            )
-            return "z", _whole(offsets.take(distinct.indices))
-        if letter == "f":  # digits beyond the sixth are cut off
-            padded = pc.utf8_rpad(pc.utf8_slice_codeunits(cells, 0, 6), 6, "0")
-            return "f", _whole(padded.cast(pa.int64()))
-        digits = pc.utf8_trim_whitespace(cells)
-        numbers = _whole(pc.if_else(pc.equal(digits, ""), None, digits).cast(pa.int64()))
-        if letter == "y":
-            return "Y", np.where(numbers < PIVOT, 2000, 1900) + numbers
-        return {"e": "d"}.get(letter, letter), numbers
-
-    def microseconds(self) -> Whole:
-        day, within = self._days(), self._time()
-        minutes = self.fields.get("z", np.zeros(self.n, np.int64))
-        return np.where(self.valid, day * DAY + within - minutes * 60 * SECOND, 0)
-
-    def _days(self) -> Whole:
-        zero = np.zeros(self.n, np.int64)
-        if "Y" not in self.fields:
-            return zero
-        year, month, day = (self.fields.get(field, zero + 1) for field in "Ymd")
-        self.valid &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
-        first = _first_days(year, np.clip(month, 1, 12))
-        following = _first_days(year, np.clip(month, 1, 12) + 1)
-        self.valid &= day <= following - first
-        days = first + day - 1
-        if "j" in self.fields:
-            new_year = _first_days(year, zero + 1)
-            of_year = self.fields["j"]
-            self.valid &= (of_year >= 1) & (of_year <= _first_days(year + 1, zero + 1) - new_year)
-            if "m" in self.fields:
-                self.valid &= days == new_year + of_year - 1
-            days = new_year + of_year - 1
-        if "weekday" in self.fields:
-            self.valid &= self.fields["weekday"] == _weekday(days)
-        return days
-
-    def _time(self) -> Whole:
-        zero = np.zeros(self.n, np.int64)
-        hour = self.fields.get("H")
-        if "I" in self.fields:
-            twelve = self.fields["I"]
-            self.valid &= (twelve >= 1) & (twelve <= 12)
-            of_day = twelve % 12 + 12 * self.fields.get("p", zero)
-            self.valid &= hour is None or hour == of_day
-            hour = of_day
-        elif hour is not None and "p" in self.fields:
-            self.valid &= (hour >= 12) == (self.fields["p"] == 1)
-        hour = zero if hour is None else hour
-        minute, second = self.fields.get("M", zero), self.fields.get("S", zero)
-        self.valid &= (hour <= 23) & (minute <= 59) & (second <= 59)
-        return ((hour * 60 + minute) * 60 + second) * SECOND + self.fields.get("f", zero)
-
-
-def _whole(numbers: pa.Array) -> Whole:
-    return np.asarray(numbers.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False))
-
-
-def _first_days(year: Whole, month: Whole) -> Whole:
-    """Return the first day of a month, in days since 1970."""
-    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
-    return months.astype("datetime64[D]").astype(np.int64)
-
-
-def _weekday(days: Whole) -> Whole:
-    """Return 0 for Monday to 6 for Sunday; 1970-01-01 was a Thursday."""
-    return (days + 3) % 7
-
-
-def _written(part: Part, micros: Whole) -> pa.Array:
-    """Write one directive for all dates."""
-    letter, flag = part.text, part.flag
-    if letter in "zZ":
-        zone = "UTC" if letter == "Z" else "+00:00" if flag else "+0000"
-        return pa.array([zone] * len(micros))
-    if letter == "f":
-        text = pc.utf8_rpad(_padded(micros % SECOND, 6), 9, "0")
-        return pc.utf8_slice_codeunits(text, 0, int(flag or 6))
-    if letter in _NAMES:
-        index = {"b": _month, "B": _month, "a": _weekday_of, "A": _weekday_of, "p": _half}[letter]
-        names = pa.array(_NAMES[letter]).take(pa.array(index(micros)))
-        return pc.utf8_upper(names) if flag == "^" else pc.utf8_lower(names) if flag else names
-    numbers = _NUMBERS[letter](micros)
-    if letter == "e":
-        return pc.utf8_lpad(pa.array(numbers).cast(pa.string()), 2, " ")
-    return _padded(numbers, 1 if flag else _WIDTHS[letter])
-
-
-def _padded(numbers: Whole, width: int) -> pa.Array:
-    return pc.utf8_lpad(pa.array(numbers).cast(pa.string()), width, "0")
-
-
-def _units(micros: Whole, unit: str) -> Whole:
-    """Return whole months or years since 1970."""
-    days = (micros // DAY).astype("datetime64[D]")
-    return days.astype(f"datetime64[{unit}]").astype(np.int64)
-
-
-def _month(micros: Whole) -> Whole:
-    return _units(micros, "M") % 12
-
-
-def _weekday_of(micros: Whole) -> Whole:
-    return _weekday(micros // DAY)
-
-
-def _half(micros: Whole) -> Whole:
-    return micros % DAY // (12 * 3600 * SECOND)
-
-
-def _year(micros: Whole) -> Whole:
-    return _units(micros, "Y") + 1970
-
-
-def _day_of_month(micros: Whole) -> Whole:
-    return micros // DAY - _first_days(_year(micros), _month(micros) + 1) + 1
-
-
-def _day_of_year(micros: Whole) -> Whole:
-    return micros // DAY - _first_days(_year(micros), np.ones_like(micros)) + 1
-
-
-_NUMBERS: dict[str, Callable[[Whole], Whole]] = {
-    "Y": _year,
-    "y": lambda micros: _year(micros) % 100,
-    "m": lambda micros: _month(micros) + 1,
-    "d": _day_of_month,
-    "e": _day_of_month,
-    "j": _day_of_year,
-    "H": lambda micros: micros % DAY // (3600 * SECOND),
-    "I": lambda micros: (micros // (3600 * SECOND) - 1) % 12 + 1,
-    "M": lambda micros: micros // (60 * SECOND) % 60,
-    "S": lambda micros: micros // SECOND % 60,
-}
 
 
 def _like(part: Part, cells: pa.Array) -> Part:
     """Return a directive with its flag as in its distinct cells."""
     letter, texts = part.text, [text for text in cells.to_pylist() if text is not None]
     if letter in "mdHIMSj":
-        single = any(len(text) < _WIDTHS[letter] for text in texts)
+        single = any(len(text) < WIDTHS[letter] for text in texts)
         return Part(letter, "-") if single else Part(letter)
+    if letter == "y" and not part.flag:
+        return Part("y", _century([int(text) for text in texts]))
     if letter == "f":
         return Part("f", str(max(map(len, texts), default=6)))
-    if letter in _NAMES:
+    if letter in NAMES:
         if letter in "bBaA":
             long = any(len(text) > 3 for text in texts)
             letter = {"b": "B", "B": "B", "a": "A", "A": "A"}[letter] if long else letter.lower()
@@ -478,6 +298,20 @@ def _like(part: Part, cells: pa.Array) -> Part:
     if letter in "zZ":
         return _like_zone(part, texts)
     return part
+
+
+def _century(years: list[int]) -> str:
+    """Return the flag by which two-digit years span the least time; "" for POSIX's rule.
+
+    Births in 30 to 95 are 1930 to 1995, not 2030 to 2068 and 1969 to 1995. No reading goes beyond
+    FUTURE if another does not; ties go to POSIX.
+    """
+
+    def cost(flag: str) -> tuple[bool, int]:
+        read = [y + (2000 if y < pivot_of(Part("y", flag)) else 1900) for y in years]
+        return max(read) > FUTURE, max(read) - min(read)
+
+    return min(("", *reversed(_FLAGS["y"])), key=cost) if years else ""
 
 
 def _like_zone(part: Part, texts: Iterable[str]) -> Part:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
-from tabseed.table.dates import YEARS
+from tabseed.table.date_fields import YEARS
 from tabseed.table.dialect import SEPARATORS, Dialect
 from tabseed.table.marks import DECIMALS, Given, Marks, decide
 from tabseed.table.quotes import (

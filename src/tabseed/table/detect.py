@@ -152,7 +152,7 @@ def _detect_whole_dates(name: str, values: pa.ChunkedArray) -> Column | None:
     if found and found[0] == "id":
         return None
     if dates.pattern:
-        why = f"whole numbers that all read as dates {dates.pattern}"
+        why = f"whole numbers that all read as dates {dates.pattern}{dates.note}"
         return Column(name, "datetime", why, (), dates.pattern)
     return Column(name, "text", f"{dates.doubt}: left out")
 

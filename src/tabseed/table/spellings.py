@@ -18,10 +18,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tabseed.errors import SchemaError, printable
+from tabseed.table.date_fields import DAY, MONTHS, WEEKDAYS
 from tabseed.table.dates import (
-    DAY,
-    MONTHS,
-    WEEKDAYS,
     DatePattern,
     as_whole,
     compiled,
@@ -125,13 +123,17 @@ def _all_dates(name: str, patterns: list[DatePattern], texts: pa.Array) -> Dates
         asked = f"--kind {printable(name)}=datetime:{pattern.text}"
         return Dates(doubt=f"times of day, modelled with {asked}")
     notes = []
-    if pattern.has_short_years:
-        notes.append("; years 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068")
+    if pattern.years[0] > 1:
+        notes.append(_which_years(pattern))
     if "z" in pattern.directives:
         notes.append("; offsets differ, so they are read, and written, as UTC")
     elif not pattern.is_exact(texts):
         notes.append(f"; cells of other forms, such as {_other_form(pattern, texts)!r}, become so")
     return Dates((pattern.text,), "".join(notes))
+
+
+def _which_years(pattern: DatePattern) -> str:
+    return "; years of two digits are from {} to {}".format(*pattern.years)
 
 
 def _other_form(pattern: DatePattern, texts: pa.Array) -> str:
@@ -162,7 +164,7 @@ def _mostly(values: pa.ChunkedArray, texts: pa.ChunkedArray, pattern: DatePatter
 def _plausible(pattern: DatePattern, micros: pa.Array) -> bool:
     """Return whether dates that few characters speak for are dates: short or no days and years."""
     order, names = pattern.order, set("bB") & set(pattern.directives)
-    if pattern.has_short_years and not names and not pattern.has_time:
+    if "y" in pattern.directives and not names and not pattern.has_time:
         return len(micros) >= 3
     if len(order) == 2 and not names:
         return bool(_in_years(micros.to_numpy(zero_copy_only=False) // DAY).all())
@@ -298,7 +300,8 @@ def dates_in_numbers(name: str, values: pa.ChunkedArray, *, sure: bool = False) 
         kept = _without_long_spans([p for p, _ in whole], [d for _, d in whole])
         if len(kept) > 1:
             return Dates(tuple(p.text for p in kept), doubt=_two_ways(name, [p.text for p in kept]))
-        return Dates((kept[0].text,))
+        pattern = kept[0].like(pc.unique(digits_of(values.drop_null(), kept[0])).cast(pa.string()))
+        return Dates((pattern.text,), _which_years(pattern) if pattern.years[0] > 1 else "")
     if not found:
         return None
     pattern = max(found, key=lambda one: int(rows[one[2]].sum()))[0]
@@ -325,8 +328,10 @@ def pattern_for(name: str, values: pa.ChunkedArray, pattern: str | None) -> str 
             return _found(name, dates_in_text(name, values), "%d/%m/%Y")
         texts = pc.unique(values.drop_null())
         given = compiled(pattern)
-        if given.read(texts).null_count or given.is_exact(texts):
+        if given.read(texts).null_count:
             return pattern  # reading the table names the first cell that is no date
+        if given.is_exact(texts) and "%y" not in given.text:
+            return pattern
         return given.like(texts).text
     if pattern is None and is_number(kind):
         whole = as_whole(values)
