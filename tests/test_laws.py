@@ -14,6 +14,7 @@ from sklearn.base import clone
 import tabseed
 from tabseed import testing
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
+from tabseed.augment.quota import Quota
 from tabseed.augment.stopping import KSStopped
 from tabseed.generators import GENERATORS, generator_class
 from tabseed.generators.base import Generator
@@ -386,8 +387,8 @@ def test_laws_catch_augmenters_that_break_them() -> None:
             return np.ones(len(rows), dtype=bool)
 
     class Tenfold(TargetedAugmenter):
-        def n_drawn(self, k):
-            return 10 * super().n_drawn(k)
+        def quota(self, rows, hard):
+            return Quota(10 * super().quota(rows, hard).m)
 
     class Lossy(TargetedAugmenter):
         def fit_resample(self, X, y):
@@ -422,8 +423,8 @@ def test_laws_catch_augmenters_that_break_others() -> None:
             return result
 
     class ByName(TargetedAugmenter):
-        def n_drawn(self, k):
-            return super().n_drawn(k) + len(str(self.names_))
+        def quota(self, rows, hard):
+            return Quota(super().quota(rows, hard).m + len(str(self.names_)))
 
         def choose(self, rows, stream):
             self.names_ = rows.classes[0]

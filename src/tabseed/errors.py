@@ -48,6 +48,10 @@ class NothingLearnedError(TabseedError):
     """A training diverged or never improved on its start; other settings may do better."""
 
 
+class AbsentClassWarning(UserWarning):
+    """No hard row is of some class, so no row of it is drawn."""
+
+
 class OrthogonalSeedsWarning(UserWarning):
     """Averaged seeds have nothing in common: their average is hardly more than a smaller one."""
 

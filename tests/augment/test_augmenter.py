@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -16,6 +18,7 @@ from tabseed import (
     TargetedRegressionAugmenter,
     TooFewRowsError,
 )
+from tabseed.errors import AbsentClassWarning
 from tabseed.hardness.hints import hints
 
 # --- which rows
@@ -121,10 +124,16 @@ def test_settings_that_do_not_fit_are_refused(settings, error, message) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_class_without_hard_rows_is_refused() -> None:
+def test_a_class_without_hard_rows_is_left_out_and_named() -> None:
     x, y = clusters(200)
     x[y == 1, 0] += 3.0
     y[[1, 51, 101, 151]] = 0  # in the middle of class 1
-    with pytest.raises(TooFewRowsError, match=r"none of class 1; .*per_class"):
-        TargetedAugmenter(Resample(), hardest=0.015, random_state=0).fit(x, y)
-    TargetedAugmenter(Resample(), hardest=0.015, per_class=True, random_state=0).fit(x, y)
+    augmenter = TargetedAugmenter(Resample(), hardest=0.015, random_state=0)
+    with pytest.warns(AbsentClassWarning, match="no hard row is of class 1"):
+        _, labels = augmenter.fit_resample(x, y)
+    assert augmenter.absent_classes_ == [1] and augmenter.sampling_strategy_[1] == 0
+    assert (labels == 1).sum() == (y == 1).sum()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        augmenter.set_params(per_class=True).fit(x, y)
+    assert augmenter.absent_classes_ == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 from imblearn.pipeline import Pipeline
 from imblearn.utils.estimator_checks import estimator_checks_generator
@@ -11,17 +13,37 @@ from sklearn.tree import DecisionTreeClassifier
 
 from helpers.labelled import clusters
 from tabseed import (
+    KNNShapley,
+    Prototypicality,
     Resample,
     TargetedAugmenter,
 )
 
-SCORED = TargetedAugmenter(Resample(), hardest=0.3, per_class=True, random_state=0)
+
+def settings_to_check() -> list[TargetedAugmenter]:
+    """Shares with and without hard rows of every class, two scorers."""
+    return [
+        TargetedAugmenter(Resample(), scorer, hardest=hardest, per_class=per_class, random_state=0)
+        for hardest in (0.05, 0.1, 0.3, 1.0)
+        for per_class in (False, True)
+        for scorer in (KNNShapley(), Prototypicality())
+    ]
 
 
+def checks() -> list[tuple[TargetedAugmenter, functools.partial[None]]]:
+    """Every check for settings that differ from each other in what they choose."""
+    return [pair for sampler in settings_to_check() for pair in estimator_checks_generator(sampler)]
+
+
+@pytest.mark.filterwarnings("ignore::tabseed.errors.AbsentClassWarning")
 @pytest.mark.parametrize(
     ("estimator", "check"),
-    list(estimator_checks_generator(SCORED)),
-    ids=lambda part: part.func.__name__ if hasattr(part, "func") else None,
+    checks(),
+    ids=lambda part: (
+        part.func.__name__
+        if hasattr(part, "func")
+        else f"{part.hardest}-{part.per_class}-{type(part.scorer).__name__}"
+    ),
 )
 def test_it_passes_the_checks_of_imbalanced_learn(estimator, check) -> None:
     check(estimator)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,24 @@ def test_numbers_are_augmented_without_a_verdict(tab, people, tmp_path) -> None:
     assert len(pa.csv.read_csv(output)) == 176
 
 
+def test_balance_makes_classes_equally_large_and_says_so(tab, people, tmp_path) -> None:
+    output = tmp_path / "more.csv"
+    options = ("--target", "köln", "--balance", "equal", "--splits", 0)
+    ran = tab("augment", people, "-o", output, *options, "--json")
+    counts = json.loads(ran.out)["classes"]
+    written = Counter(pa.csv.read_csv(output)["köln"].to_pylist())
+    assert {name: c["after"] for name, c in counts.items()} == written
+    assert len(set(written.values())) == 1 and len(written) > 1
+
+
+@pytest.mark.parametrize("option", [("--per-class",), ("--balance", "equal")])
+def test_numbers_have_no_classes(tab, tmp_path, option) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("x,y\n" + "\n".join(f"{i % 7},{i * i % 91}" for i in range(90)) + "\n")
+    ran = tab("augment", table, "--target", "y", "-o", tmp_path / "o.csv", *option)
+    refused(ran, f"{option[0]} needs classes", "--kind y=categorical", at_once=False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -74,7 +94,8 @@ def test_numbers_are_augmented_without_a_verdict(tab, people, tmp_path) -> None:
         (("--target", "köln", "--skip", "dull"), "mislabelled"),
         (("--target", "köln", "--provenance", "who"), "already"),
         (("--target", "köln", "--splits", "1"), "2 splits"),
-        (("--target", "köln", "--hardest", "0.001"), "include none"),
+        (("--target", "köln", "--balance", "a=b"), "a share for each class"),
+        (("--target", "köln", "--balance", "equal", "--amount", "2"), "leave one of them out"),
     ],
 )
 def test_errors_are_one_line_and_write_nothing(

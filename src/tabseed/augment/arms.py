@@ -13,6 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from tabseed._random import child
 from tabseed.augment.augmenter import HardSet
+from tabseed.augment.quota import Quota
 from tabseed.augment.rows import Rows
 from tabseed.coding.labels import seeded
 from tabseed.coding.points import Features
@@ -23,7 +24,7 @@ from tabseed.generators.smote import SMOTE
 
 ARMS = {
     "none": "all training rows, nothing added",
-    "weighted": "the hard rows weigh 1 + m/k, nothing added",
+    "weighted": "the hard rows weigh more, nothing added",
     "duplicated": "the hard rows, repeated",
     "random": "drawn by the generator from as many random rows",
     "easiest": "drawn by the generator from as many of the easiest rows",
@@ -45,7 +46,7 @@ class Arms:
     model: Any
     points: Features
     hard: HardSet
-    m: int
+    quota: Quota
     scoring: float
     stream: np.random.SeedSequence
 
@@ -84,8 +85,8 @@ class Arms:
         start = time.perf_counter()
         hard = augmenter.choose(train, child(stream, SCORE))
         scoring = time.perf_counter() - start
-        m = augmenter.n_drawn(len(hard.indices))
-        return cls(train, augmenter, model, points, hard, m, scoring, stream)
+        quota = augmenter.quota(train, hard.indices)
+        return cls(train, augmenter, model, points, hard, quota, scoring, stream)
 
     def models(self, arm: str, draws: int) -> Iterator[Any]:
         """Train the model with the rows or weights that the arm adds, once per draw."""
@@ -94,9 +95,7 @@ class Arms:
         for g in range(draws):
             model = seeded(self.model, child(self.stream, MODEL, g))
             if arm == "weighted":
-                weight = np.ones(len(x))
-                weight[self.hard.indices] += self.m / len(self.hard.indices)
-                yield model.fit(x, self.train.y, sample_weight=weight)
+                yield model.fit(x, self.train.y, sample_weight=self._weights())
                 continue
             added = self._added(arm, generator, child(self.stream, DRAW, g))
             more = self.points.transform(added.features)
@@ -113,16 +112,34 @@ class Arms:
 
     def _added(self, arm: str, generator: Any, stream: np.random.SeedSequence) -> Rows:
         if generator is not None:
-            return self.train.draw(generator, self.m, stream)
-        size = self.m if arm == "duplicated" else 0
+            learned = self.train.take(self._rows_to_learn(arm))
+            drawn: Rows = self.augmenter.drawn(self.train, learned, generator, self.quota, stream)
+            return drawn
+        if arm == "none":
+            return self.train.take(np.empty(0, np.int64))
         order = np.random.default_rng(stream).permutation(self.hard.indices)
-        return self.train.take(np.resize(order, size))  # counts differ by at most one
+        if self.quota.by_class is None:
+            return self.train.take(np.resize(order, self.quota.m))  # counts differ by at most one
+        label = self.train.y[order]
+        repeats = [np.resize(order[label == c], m) for c, m in enumerate(self.quota.by_class)]
+        return self.train.take(np.concatenate(repeats).astype(np.int64))
+
+    def _weights(self) -> np.ndarray:
+        """Return weights (n,) that count the hard rows as often as if m of them were added."""
+        weight, hard = np.ones(len(self.train)), self.hard.indices
+        if self.quota.by_class is None:
+            weight[hard] += self.quota.m / len(hard)
+            return weight
+        label = self.train.y[hard]
+        k = np.bincount(label, minlength=len(self.train.classes))
+        weight[hard] += (self.quota.by_class / np.maximum(k, 1))[label]
+        return weight
 
     def _rows_to_learn(self, arm: str) -> np.ndarray:
         """Return the indices of the rows to learn from; controls match the hard rows' classes."""
         if arm == "hardest":
             return self.hard.indices
-        if arm == "full":
+        if arm in ("full", "smote"):
             return np.arange(len(self.train))
         classes = self.train.y if self.train.task == "classification" else np.zeros(len(self.train))
         group = classes.astype(np.int64)

@@ -83,7 +83,8 @@ class AugmentationEvaluation(Finding):
     other arm; ``over_controls``, the Difference of "hardest" from each arm other than "none";
     ``n_hard`` k and ``n_added`` m of each split, (J,); ``seconds`` by arm, over all splits,
     including the scorer if the arm needs hardness; ``settings`` of the augmenter and the seed, as
-    text; ``target_read_as`` says how whole numbers of the target were read.
+    text; ``target_read_as`` says how whole numbers of the target were read; ``classes``
+    has, of an augmented table, the rows of each class before, added and after.
     """
 
     title = "Do more hard rows help?"
@@ -103,6 +104,7 @@ class AugmentationEvaluation(Finding):
     seconds: dict[str, float] = field(compare=False)
     settings: dict[str, str] = field(compare=False)
     target_read_as: tuple[str, ...] = ()
+    classes: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def mean(self, arm: str) -> float:
         """Return the mean score of an arm over splits and draws."""
@@ -206,6 +208,7 @@ class AugmentationEvaluation(Finding):
             "n_hard": self.n_hard.tolist(),
             "n_added": self.n_added.tolist(),
             "level": self.level,
+            "classes": self.classes,
         }
 
     def _page(self) -> dict[str, Any]:
@@ -260,7 +263,7 @@ def evaluate_augmentation(
     Raises TabseedError for unsuitable settings, SchemaError for unsuitable rows, and
     TooFewRowsError if a class has no test rows or there are too few hard rows.
     """
-    check_parameters(augmenter)
+    augmenter.check_settings()
     if augmenter.hardest == 1:
         raise TabseedError(
             "hardest=1 takes all rows, so there is no share to compare; lower hardest"
@@ -364,7 +367,12 @@ def _run_split(
             needs = name in ("weighted", "duplicated", "easiest", "hardest")
             seconds.append(time.perf_counter() - start + needs * arms.scoring)
     return _Split(
-        np.array(scores), np.array(seconds), len(train), len(test), len(arms.hard.indices), arms.m
+        np.array(scores),
+        np.array(seconds),
+        len(train),
+        len(test),
+        len(arms.hard.indices),
+        arms.quota.m,
     )
 
 

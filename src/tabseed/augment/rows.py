@@ -82,9 +82,21 @@ class Rows:
         """Return the rows with these indices."""
         return replace(self, table=self.table.take(indices), y=self.y[indices])
 
-    def draw(self, generator: Any, m: int, random_state: np.random.SeedSequence) -> Self:
+    def joined(self, parts: Sequence[Self]) -> Self:
+        """Return the rows of several parts of this table, or drawn like it, one below the other."""
+        arrow = pa.concat_tables([part.table.to_arrow() for part in parts])
+        table = Table.from_frame(arrow, schema=self.table.schema)
+        return replace(self, table=table, y=np.concatenate([part.y for part in parts]))
+
+    def draw(
+        self,
+        generator: Any,
+        m: int,
+        random_state: np.random.SeedSequence,
+        conditions: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw m rows, with labels, from a generator that learned from rows of this table."""
-        synthetic = generator.sample(m, random_state=random_state)
+        synthetic = generator.sample(m, conditions=conditions, random_state=random_state)
         table = Table.from_frame(synthetic, schema=self.table.schema)
         return replace(self, table=table, y=table.cells(self.label))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tabseed.augment import HARDEST
+from tabseed.augment import EQUAL, HARDEST
 from tabseed.cli.console import Output, guarded
 from tabseed.cli.learning import make_generator, make_scorer
 from tabseed.cli.options import (
@@ -33,10 +35,12 @@ from tabseed.cli.options import (
 )
 from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
-from tabseed.errors import SchemaError, TabseedError
+from tabseed.errors import AbsentClassWarning, FileError, SchemaError, TabseedError
 from tabseed.generators import GENERATORS
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tabseed.augment.protocol import AugmentationEvaluation
     from tabseed.table import Table
 
@@ -60,8 +64,18 @@ def augment(
         ),
     ] = HARDEST,
     amount: Annotated[
-        float, typer.Option("--amount", metavar="X", help="Rows to add per hard row.")
-    ] = 1.0,
+        float | None,
+        typer.Option("--amount", metavar="X", help="Rows to add per hard row; 1 if not given."),
+    ] = None,
+    balance: Annotated[
+        str | None,
+        typer.Option(
+            "--balance",
+            metavar="SHARES",
+            help="Add as many rows of each class as make all classes equally large (equal), or "
+            "give them these shares: yes=0.4,no=0.6.",
+        ),
+    ] = None,
     per_class: Annotated[
         bool, typer.Option("--per-class", help="Take the hardest share of each class.")
     ] = False,
@@ -126,7 +140,7 @@ def augment(
         "generator": make_generator(generator, {}, "none", seed),
         "scorer": None if hardest == 1 else scorer,
         "hardest": hardest,
-        "amount": amount,
+        "amount": _amount(amount, balance),
         "per_class": per_class,
         "skip": tuple(skip) if skip else None,
     }
@@ -153,12 +167,42 @@ def augment(
     out.finish("augment")
 
 
+def _amount(amount: float | None, balance: str | None) -> float | str | dict[str, float]:
+    """Return what the augmenter calls amount, from both options; FileError for unclear shares."""
+    if balance is None:
+        return 1.0 if amount is None else amount
+    if amount is not None:
+        raise FileError("--amount: --balance says how many rows to add; leave one of them out")
+    if balance == EQUAL:
+        return balance
+    shares = {}
+    for part in balance.split(","):
+        name, _, share = part.rpartition("=")
+        try:
+            shares[name.strip()] = float(share)
+        except ValueError:
+            shares = {}
+            break
+    if not shares or "" in shares:
+        raise FileError(
+            f"--balance {balance!r}: write equal, or a share for each class, as in yes=0.4,no=0.6"
+        )
+    return shares
+
+
 def _prepared(table: Table, target: str, settings: dict[str, Any]) -> tuple[Any, Table, Any]:
     """Return the augmenter, the columns that it models, and the labels."""
     from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
     from tabseed.coding.labels import features_and_labels, task_of
 
     task = task_of(table.schema, target)
+    shares = not isinstance(settings["amount"], float)
+    if task == "regression" and (settings["per_class"] or shares):
+        option = "--per-class" if settings["per_class"] else "--balance"
+        raise SchemaError(
+            f"{option} needs classes, and column {target!r} is read as a number; leave it out, or "
+            f"make classes of it with --kind {target}=categorical"
+        )
     augmenter = TargetedRegressionAugmenter if task == "regression" else TargetedAugmenter
     return augmenter(**settings), *features_and_labels(table, target)
 
@@ -180,7 +224,8 @@ def _augmented(
             f"--provenance {provenance!r}: the table already has such a column; choose another name"
         )
     augmenter.set_params(random_state=stream_for(Use.AUGMENT, seed))
-    with progress_bar("learning"):
+    with progress_bar("learning"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", AbsentClassWarning)  # the table of classes says it
         all_features, all_labels = augmenter.fit_resample(features, labels)
     n, k = len(table), int(augmenter.hard_.sum())
     below = all_features.to_arrow().slice(n)
@@ -201,11 +246,28 @@ def _augmented(
     chosen = f"{k} of {n} rows" if k < n else f"all {n} rows"
     out.say("learned", f"{chosen}, {type(augmenter.generator).__name__}")
     out.say("added", f"{len(below)} rows")
+    _say_classes(out, labels, all_labels[n:])
+    for label in getattr(augmenter, "absent_classes_", []):
+        out.say("note", f"no hard row is of class {label}: none added; --per-class adds some")
     left_out = [c.name for c in table.schema.left_out]
     out.result["left_out"] = left_out
     for name in left_out:
         out.say("left out", f"column {name!r}: not modelled, so missing in added rows")
     return whole
+
+
+def _say_classes(out: Output, labels: np.ndarray, added: np.ndarray) -> None:
+    """Print how many rows of each class there were, and how many there are."""
+    if labels.dtype.kind == "f":
+        return
+    before, more = Counter(labels.tolist()), Counter(added.tolist())
+    counts = {
+        str(c): {"before": before[c], "added": more[c], "after": before[c] + more[c]}
+        for c in sorted(before, key=lambda c: (-before[c], str(c)))
+    }
+    out.result["classes"] = counts
+    header = ("class", "before", "added", "after")
+    out.rows(header, [[name, *map(str, row.values())] for name, row in counts.items()])
 
 
 def _verdict(
@@ -228,7 +290,12 @@ def _verdict(
             progress=progress,
         )
     # the labels passed in have no name and no kind
-    answer = replace(answer, target=about[0], target_read_as=about[1])
+    answer = replace(
+        answer,
+        target=about[0],
+        target_read_as=about[1],
+        classes=out.result.get("classes", {}),
+    )
     out.result["evaluation"] = answer.to_dict()
     out.verdict(answer)
     out.answer(answer)
