@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import io as streams
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from tabseed.cli import app
 from tabseed.cli.console import run
+from tabseed.errors import FileError
 from tabseed.table import MISSING, UNSEEN, Table
 from tabseed.table import files as io
 from tabseed.table.schema import DISCRETE, Schema
@@ -268,3 +270,86 @@ def test_any_table_is_accepted_or_refused_in_one_line(tmp_path_factory, table, s
     else:
         assert code == 2 and message.startswith("error: ") and message.count("\n") == 1, message
         assert not out.exists()
+
+
+HOSTILE = "\x1b[31m\u202e\u200b\x9b2J\x7f\u2028\r"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table whose names and levels would colour, clear or reverse a terminal's lines."""
+    code = np.arange(60) % 3
+    table = pa.table(
+        {
+            f"x{HOSTILE}": np.random.default_rng(0).normal(size=60).round(3),
+            f"c{HOSTILE}": [f"v{k}{HOSTILE}" for k in code],
+            f"f{HOSTILE}": [f"w{k // 2}{HOSTILE}" for k in code],
+            f"id{HOSTILE}": [f"{HOSTILE}{i}" for i in range(60)],
+            f"y{HOSTILE}": [f"{'aab'[k]}{HOSTILE}" for k in code],
+        }
+    )
+    path = tmp_path_factory.mktemp("hostile") / f"{HOSTILE}.parquet"
+    io.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("info", "DATA"),
+        ("info", "DATA", "--json"),
+        ("info", "DATA", "--kind", f"x{HOSTILE}=datetime"),
+        ("info", "DATA", "--kind", f"none{HOSTILE}=integer"),
+        ("info", "DATA", "--sql", f'select "none{HOSTILE}" from data'),
+        ("info", f"none{HOSTILE}.csv"),
+        ("info", "DATA", f"--none{HOSTILE}"),
+        (f"none{HOSTILE}",),
+        ("synth", "DATA", "-o", "OUT", "--generator", "copula", "--target", f"y{HOSTILE}"),
+        ("synth", "DATA", "-o", "OUT", "--generator", "smote", "--force", "--json"),
+        ("synth", "DATA", "-o", "OUT", "--generator", "smote", "--target", f"none{HOSTILE}"),
+    ],
+)
+def test_no_name_or_level_controls_the_terminal(hostile, tmp_path, arguments) -> None:
+    paths = {"DATA": str(hostile), "OUT": str(tmp_path / f"out{HOSTILE}.parquet")}
+    out, err = (streams.TextIOWrapper(streams.BytesIO(), "utf-8", newline="") for _ in range(2))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(app, [paths.get(a, a) for a in arguments])
+    assert code in (0, 2)
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())
+        assert all(line.isprintable() for line in texts[-1].split("\n"))
+    if "--json" in arguments and arguments[0] == "info":
+        assert json.loads(texts[0])["columns"][0]["name"] == f"x{HOSTILE}"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([[1, 2], [3]] * 30),
+        pa.array([{"a": 1}] * 60),
+        pa.array([[("a", 1)]] * 60, pa.map_(pa.string(), pa.int32())),
+        pa.UnionArray.from_sparse(
+            pa.array([0, 1] * 30, pa.int8()), [pa.array(range(60)), pa.array(["x"] * 60)]
+        ),
+        pa.array([(1, i, 3) for i in range(60)], pa.month_day_nano_interval()),
+        pa.RunEndEncodedArray.from_arrays(pa.array([30, 60], pa.int32()), pa.array(["a", "b"])),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1] * 30, pa.int32()), pa.array([[1], [2]])),
+        pa.ExtensionArray.from_storage(pa.json_(), pa.array(['{"a":1}'] * 60)),
+    ],
+    ids=lambda values: str(values.type)[:12],
+)
+def test_types_that_are_not_modelled_are_shown_and_left_out(tmp_path, values) -> None:
+    source, out = tmp_path / "in.arrow", tmp_path / "out.csv"
+    io.write_table(pa.table({"odd": values, "x": RNG.normal(size=60)}), source)
+    assert run(app, ["info", str(source)]) == 0
+    assert synth(source, out, "--generator", "resample", "--rows", 5) == (0, "")
+    assert io.read_table(out).column_names == ["x"]
+
+
+def test_a_type_that_parquet_cannot_hold_gets_one_line(tmp_path) -> None:
+    column = pa.array([(1, 2, 3)], pa.month_day_nano_interval())
+    with pytest.raises(FileError, match=r"t.parquet: cannot be written: Unhandled type"):
+        io.write_table(pa.table({"a": column}), tmp_path / "t.parquet")
+    assert list(tmp_path.iterdir()) == []

@@ -32,7 +32,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     except UsageError as error:
         command = error.ctx.command_path if error.ctx is not None else "tabseed"
         message = " ".join(error.format_message().split()).removesuffix(".")
-        emit(f"error: {message}; see {command} --help", sys.stderr)
+        emit(printable(f"error: {message}; see {command} --help"), sys.stderr)
         return 2
     return code if isinstance(code, int) else 0
 
@@ -104,7 +104,7 @@ class Output:
         for index, name in enumerate(header):
             longest = max((len(row[index]) for row in texts), default=0)
             whole = longest <= (WHOLE if index else WHOLE_FIRST)
-            grid.add_column(name, overflow="fold", no_wrap=whole)
+            grid.add_column(printable(name), overflow="fold", no_wrap=whole)
         for row in texts:
             grid.add_row(*map(Text, row))
         width = None if sys.stdout.isatty() else 120
@@ -141,4 +141,16 @@ class Output:
             document = {"command": command, **self.result}
             unicode = (sys.stdout.encoding or "").lower().startswith("utf")
             text = json.dumps(document, indent=2, ensure_ascii=not unicode, allow_nan=False)
-            emit(text, sys.stdout)
+            emit(_escaped(text), sys.stdout)
+
+
+def _escaped(text: str) -> str:
+    """Write a JSON document without characters that control a terminal: as escapes of JSON."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    # json leaves DEL as it is, and writes those beyond 16 bits as two
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]

@@ -59,7 +59,10 @@ def info(
     out.rows(
         ("column", "kind", "missing", "distinct", "values", "why"),
         [
-            [str(c[k]) for k in ("name", "kind", "missing", "distinct", "values", "reason")]
+            [
+                "?" if c[k] is None else str(c[k])
+                for k in ("name", "kind", "missing", "distinct", "values", "reason")
+            ]
             for c in columns
         ],
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabseed.cli.console import emit
-from tabseed.errors import SchemaError
+from tabseed.errors import SchemaError, printable
 from tabseed.hardness import SCORERS
 from tabseed.inductive_bias import BIASES
 
@@ -142,7 +142,8 @@ class Source:
             thousands=self.thousands,
         )
         for name, reason in index_notes(frame).items():
-            emit(f"left out   column {name!r}: {reason.removesuffix(': left out')}", sys.stderr)
+            line = f"left out   column {name!r}: {reason.removesuffix(': left out')}"
+            emit(printable(line), sys.stderr)
         try:
             table = Table.from_frame(frame, schema=schema, kinds=kinds).of_file()
             for column in schema or ():  # another table may have reals there, not this one

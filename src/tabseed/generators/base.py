@@ -132,9 +132,9 @@ class Generator(BaseEstimator):
         if encoder is None:
             encoder = TableEncoder().fit(table)
         x = encoder.transform(table)
-        self.schema_, self.target_, self.n_rows_ = table.schema, target, len(table)
-        for column in encoder.schema_:  # the codes are those of its categories
-            self.schema_ = self.schema_.with_column(column)
+        # the codes are those of the encoder's categories
+        self.schema_ = table.schema.with_columns(encoder.schema_)
+        self.target_, self.n_rows_ = target, len(table)
         self.encoder_ = encoder
         self._stream = seed_sequence(self.random_state)
         state = None

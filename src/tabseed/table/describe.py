@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.table.schema import LEFT_OUT, NUMERIC, Column
@@ -18,10 +19,18 @@ def describe(table: Table, column: Column) -> dict[str, Any]:
         "name": column.name,
         "kind": column.kind,
         "missing": values.null_count,
-        "distinct": len(pc.unique(values.drop_null())),
+        "distinct": _distinct(values),
         "values": _shown_values(table, column),
         "reason": column.reason,
     }
+
+
+def _distinct(values: pa.ChunkedArray) -> int | None:
+    """Return the number of distinct values, None for types that cannot be compared (lists)."""
+    try:
+        return len(pc.unique(values.drop_null()))
+    except pa.ArrowNotImplementedError:
+        return None
 
 
 def _shown_values(table: Table, column: Column, most: int = 3) -> str:

@@ -269,7 +269,7 @@ def atomic_write(path: str | os.PathLike[str], *, force: bool = False) -> Iterat
             yield part
             check_writable(path, force=force)  # another process may have created it meanwhile
             os.replace(part, path)
-    except OSError as error:
+    except (OSError, pa.ArrowException) as error:  # the latter: a type that the format has not
         raise FileError(f"{path}: cannot be written: {_reason(error)}") from error
 
 

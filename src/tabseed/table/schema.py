@@ -6,7 +6,7 @@ same file; what SDV has no key for is under ``tabseed`` inside a column.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
@@ -238,8 +238,14 @@ class Schema:
 
     def with_column(self, column: Column) -> Schema:
         """Return a copy in which ``column`` replaces the column of the same name."""
-        index = self._index[self[column.name].name]
-        return Schema((*self.columns[:index], column, *self.columns[index + 1 :]))
+        return self.with_columns((column,))
+
+    def with_columns(self, columns: Iterable[Column]) -> Schema:
+        """Return a copy in which each of ``columns`` replaces the column of the same name."""
+        new = list(self.columns)
+        for column in columns:
+            new[self._index[self[column.name].name]] = column
+        return Schema(tuple(new))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dict with SDV's keys (metadata spec SINGLE_TABLE_V1)."""

@@ -113,8 +113,9 @@ class Table:
             whole = cls(arrow, Schema(()), frame_kind)
         for name, text in (kinds or {}).items():
             schema = schema.with_column(_with_kind(schema[name], arrow, text))
+        names = frozenset(arrow.column_names)
         for column in schema:
-            if column.name not in arrow.column_names:
+            if column.name not in names:
                 raise SchemaError(
                     f"column {column.name!r} is missing; the table has {_some(arrow.column_names)}"
                 )
