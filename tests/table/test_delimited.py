@@ -239,7 +239,7 @@ def test_many_rows_pass_in_batches(tmp_path, monkeypatch) -> None:
         ("t.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "cut short"),
         ("t.parquet", b"nonsense", "not a sound Parquet file"),
         ("t.arrow", b"nonsense", "not a sound Arrow file"),
-        ("t.xlsx", b"PK", "unknown ending '.xlsx'; readable are .csv"),
+        ("t.docx", b"PK", "unknown ending '.docx'; readable are .csv"),
         ("t", b"a,b\n1,2\n", "unknown ending ''"),
         ("t.duckdb", b"nonsense", "add --sql"),
     ],

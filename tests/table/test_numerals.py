@@ -66,6 +66,10 @@ def test_censored_values_are_named_with_the_way_to_read_them() -> None:
         ([f"${v:,.2f}" for v in VALUES], "all 60 cells are numbers with '$'"),
         ([f"{v:.2f} EUR" for v in VALUES], "'bp=continuous:# EUR'"),
         ([f"{i + 100}/{i + 50}" for i in range(N)], "two numbers each, row 1 is '100/50'"),
+        ([f"~{t}" for t in TEXTS], "numbers with other text, row 1 is '~"),
+        ([f"{t} {'mg' if i % 3 else 'g'}" for i, t in enumerate(TEXTS)], "with other text, row 1"),
+        ([f"{t}%" if i % 4 else t for i, t in enumerate(TEXTS)], "with other text, row 2 is"),
+        ([f"{t} \u00b1 0.5" for t in TEXTS], "with other text, row 1"),
         (TEXTS, "all cells are numbers kept as text"),
     ],
 )

@@ -28,6 +28,12 @@ _MIN_NUMBERS = 4  # fewer numbers in text say nothing
 _FEW = 20  # texts of no more values may be classes: "0", "1", "2", "3+"
 _REPEATS = 3  # rows in which each text that is no number stands, if it is a class
 _CODES = 5  # more different texts with digits that are no numbers are codes (V57)
+# "~5", "5*", "5 mg" beside "5 g", "5 ± 1", "(5)"; "5a" and "k5" are codes
+_NEARLY = (
+    r"^([~≈<>≤≥=$€£¥*(]|± ?)*\s*"
+    + NUMBER[1:-1]
+    + r"\s*([%‰*†)°-]|\s[^\W\d_]{1,4}|±.*|\[[^\]]*\])?$"
+)
 _PAIR = r"^[0-9]+([.,][0-9]+)?\s*[/-]\s*[0-9]+([.,][0-9]+)?$"
 
 
@@ -94,6 +100,13 @@ def described(column: Column, values: pa.ChunkedArray) -> Column:
         return _left_out(
             column, f"cells hold two numbers each, {cells.where(pairs, 1)}; make two columns of it"
         )
+    nearly = is_number | cells.fits(_NEARLY)
+    if column.kind in ("id", "text") and 10 * int(cells.counts[nearly].sum()) > 9 * cells.n:
+        differing = nearly & odd & ~limits
+        if 2 * int(cells.counts[differing].sum()) > cells.n:
+            return _left_out(
+                column, f"cells are numbers with other text, {cells.where(differing)}; take it off"
+            )
     close = n_numbers + int(cells.counts[limits].sum())
     if close < _MIN_NUMBERS or 2 * close <= cells.n or not n_numbers:  # "<1", "1 to 5": ranges
         return column
