@@ -96,6 +96,11 @@ def test_classes_with_digits_stay_categories(cells, name) -> None:
     assert detect(cells, name).kind == "categorical"
 
 
+def test_cells_that_may_identify_are_not_shown() -> None:
+    phones = [*(f"0{170 + i % 9} {1000000 + 7919 * i}" for i in range(N - 1)), "unknown"]
+    assert "unknown" not in detect(phones, "contact").reason
+
+
 def test_a_word_for_missing_makes_no_category_of_numbers() -> None:
     cells = [str(i % 100 + 60) for i in range(1000)]
     cells[::10] = ["unknown"] * 100

@@ -62,7 +62,7 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return Column(name, "datetime", f"stored as {kind}")
     if is_text(kind):
-        return numerals.described(_detect_text(name, values), values)
+        return _detect_text(name, values)
     return Column(name, "text", f"stored as {kind}, which is not modelled: left out")
 
 
@@ -231,17 +231,22 @@ def are_codes(levels: np.ndarray, counts: np.ndarray) -> bool:
 
 def _detect_text(name: str, values: pa.ChunkedArray) -> Column:
     present = values.drop_null()
-    n, n_distinct = len(present), _distinct(present)
     dates = dates_in_text(name, values)
     if dates and dates.pattern:
         why = f"all values read as {dates.pattern}{dates.note}"
         return Column(name, "datetime", why, (), dates.pattern)
-    if dates and n_distinct > FEW:
+    if dates and _distinct(present) > FEW:
         return Column(name, "text", f"{dates.doubt}: left out")
     note = f"; {dates.doubt}" if dates else ""
     personal = None if dates else personal_kind(name, present)
     if personal:
         return _as_found(name, present, personal)
+    return numerals.described(_detect_texts(name, present, note), values)
+
+
+def _detect_texts(name: str, present: pa.ChunkedArray, note: str) -> Column:
+    """Describe texts that are neither dates nor personal; ``note`` says what else they may be."""
+    n, n_distinct = len(present), _distinct(present)
     code = named_code(name, n, n_distinct)
     if code and ((code[0] == "id" and numbering(name) != "code") or _are_codes(present)):
         return _as_found(name, present, code)
@@ -252,7 +257,7 @@ def _detect_text(name: str, values: pa.ChunkedArray) -> Column:
     if n >= MIN_ROWS_FOR_ID and n_distinct > max(20, n / 2):
         return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
     rare = rare_texts(present)
-    if rare and not dates:
+    if rare and not note:
         return _as_found(name, present, rare)
     return Column(
         name,
