@@ -9,7 +9,8 @@ from sklearn.linear_model import LinearRegression
 import tabseed as ts
 from helpers.tuning import Copies, table
 from tabseed.augment.rows import Rows
-from tabseed.tune import gain_verdict, likeness_verdict
+from tabseed.metrics import Estimate
+from tabseed.tune import Verdict, gain_verdict, likeness_verdict
 
 
 def test_verdicts_favour_what_is_plainly_better() -> None:
@@ -53,6 +54,7 @@ def test_verdicts_favour_what_is_plainly_better() -> None:
         random_state=0,
     )
     assert against.over["none"].value == pytest.approx(0, abs=1e-9)
+    assert against.verdict.startswith("Do not augment: on 200 rows that no trial saw, added rows ")
     assert against.over["shuffled"].low > 0.1
     gap = against.scores["chosen"] - against.scores["shuffled"]
     assert against.over["shuffled"].value == pytest.approx(gap)
@@ -77,3 +79,22 @@ def test_a_choice_without_others_is_not_compared() -> None:
         }
     ]
     assert "compared with no others" in alone.verdict and alone.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "begin"),
+    [
+        (0.01, 0.05, "Augment: on 90 rows that no trial saw, rows by the chosen settings gain"),
+        (-0.02, 0.05, "Do not augment: on 90 rows that no trial saw, added rows give no reliable"),
+        (-0.05, -0.01, "Do not augment: on 90 rows that no trial saw, added rows make the model"),
+        (
+            0.0,
+            0.0,
+            "Do not augment: on 90 rows that no trial saw, added rows changed no prediction",
+        ),
+    ],
+)
+def test_the_advice_comes_first(low: float, high: float, begin: str) -> None:
+    gain = Estimate((low + high) / 2, low, high, "Gini", "higher")
+    scores = {"none": 0.5, "chosen": 0.5 + gain.value}
+    assert Verdict("Gini", scores, {"none": gain}, 90, 10).verdict.startswith(begin)

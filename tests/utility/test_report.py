@@ -78,7 +78,7 @@ def test_one_class_drawn_is_a_tie_and_no_nan() -> None:
     synthetic = relabelled(people(120, 2), ["jå"] * 120)
     report = quick(people(80, 1), synthetic, people(60, 3))
     assert "2 models tie for the best (bayes, linear)" in report.verdict
-    assert "tell no pair of models apart" in report.verdict
+    assert any("tell no pair of models apart" in note for note in report.notes)
     document = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert document["ranking"]["agreements"][TSTR]["tau"]["value"] is None
     with pytest.raises(ts.SchemaError, match="one value only"):
@@ -117,5 +117,5 @@ def test_worse_tables_are_reported_as_worse() -> None:
     # features alone: the labels play no part
     pooled = [report.fidelity.pooled for report in reports]
     assert max(pooled[0].high, pooled[2].high) < pooled[1].low
-    assert "costs" in worst.verdict and "response term" in worst.verdict
-    assert good.ranking.pairs_in_words(TSTR) in good.verdict
+    assert "costs" in worst.verdict and any("response term" in n for n in worst.notes)
+    assert good.ranking.pairs_in_words(TSTR) in good.notes

@@ -23,7 +23,7 @@ from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugme
 from tabseed.augment.rows import Rows
 from tabseed.errors import TabseedError
 from tabseed.estimates.splits import Difference, compare, family
-from tabseed.estimates.words import listed, number, span
+from tabseed.estimates.words import few_rows, listed, number, span
 from tabseed.pages import Finding, Heading, Row, settings_of
 from tabseed.parameters import Each, OneOf, Parameters, Real, Whole, check_parameters
 
@@ -121,8 +121,7 @@ class AugmentationEvaluation(Finding):
         hardest = next(d for d in self.against_none if d.arm == "hardest")
         gain = (
             f"{self.score} {number(hardest.mean, GAIN)} ({100 * (1 - self.level):g} % interval "
-            f"{span(hardest.low, hardest.high, GAIN)}, p = {hardest.p_holm:.2g} after Holm) "
-            "over none"
+            f"{span(hardest.low, hardest.high, GAIN)}) over none"
         )
         if "hardest" in self.gaining:
             rivals = [d.against for d in self.over_controls if not d.gains(self.level)]
@@ -152,8 +151,9 @@ class AugmentationEvaluation(Finding):
     def notes(self) -> tuple[str, ...]:
         """Too few splits to detect small gains; how the target was read."""
         splits = len(self.scores)
-        few = f"With {splits} splits intervals are wide; 10 splits detect smaller gains."
-        return (*([few] if splits < FEW_SPLITS else []), *self.target_read_as)
+        wide = f"With {splits} splits intervals are wide; 10 splits detect smaller gains."
+        few = few_rows({"training": self.n_train})
+        return (*([wide] if splits < FEW_SPLITS else []), *few, *self.target_read_as)
 
     @property
     def headings(self) -> tuple[Heading, ...]:
@@ -163,7 +163,7 @@ class AugmentationEvaluation(Finding):
             Heading.number(self.score, "score"),
             Heading.number("gain over none", "gain", GAIN),
             Heading.span(f"{100 * (1 - self.level):g} % interval", "low", "high", GAIN),
-            Heading.number("p, Holm", "p_holm", ".2g"),
+            Heading.number("p, adjusted", "p_holm", ".2g"),
         )
 
     def rows(self) -> list[Row]:

@@ -145,7 +145,7 @@ def augment(
         "skip": tuple(skip) if skip else None,
     }
     out = Output(as_json, {"target": target, "generator": generator, "method": method})
-    out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
+    out.say_read(data, table)
     augmenter, features, labels = _prepared(table, target, settings)
     whole = _augmented(out, table, target, augmenter, (features, labels, provenance), seed)
     read_as, answer = target_note(table.schema, target), None
@@ -218,6 +218,8 @@ def _augmented(
     """Return the table with added rows below it; columns not modelled are missing in these."""
     import pyarrow as pa
 
+    from tabseed.table.display import counted
+
     features, labels, provenance = inputs
     if provenance in table.schema.names:
         raise SchemaError(
@@ -245,7 +247,7 @@ def _augmented(
     out.result |= {"rows": n, "hard": k, "added": len(below)}
     chosen = f"{k} of {n} rows" if k < n else f"all {n} rows"
     out.say("learned", f"{chosen}, {type(augmenter.generator).__name__}")
-    out.say("added", f"{len(below)} rows")
+    out.say("added", counted(len(below), "row"))
     _say_classes(out, labels, all_labels[n:])
     for label in getattr(augmenter, "absent_classes_", []):
         out.say("note", f"no hard row is of class {label}: none added; --per-class adds some")

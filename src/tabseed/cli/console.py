@@ -18,6 +18,7 @@ from tabseed.errors import TabseedError, printable
 
 if TYPE_CHECKING:
     from tabseed.pages import Finding, Row
+    from tabseed.table import Table
 
 UsageError: Any = typer.BadParameter.__base__  # click's; newer versions of typer contain a copy
 
@@ -89,6 +90,13 @@ class Output:
     def say(self, label: str, text: object) -> None:
         """Print a line for people."""
         emit(f"{label:<10} {printable(text)}", sys.stderr if self.as_json else sys.stdout)
+
+    def say_read(self, name: object, table: Table) -> None:
+        """Print the size of a table."""
+        from tabseed.table.display import counted
+
+        size = f"{counted(len(table), 'row')}, {counted(len(table.schema), 'column')}"
+        self.say("read", f"{name}: {size}")
 
     def rows(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table, unless the output is JSON, which already has its content."""

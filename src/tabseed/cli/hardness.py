@@ -102,7 +102,7 @@ def hardness(
     with progress_bar("scoring"):
         answer = assess_hardness(table, target, scorer, reference=other_rows)
     out = Output(as_json, {"method": method, "target": target, "task": answer.task})
-    out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
+    out.say_read(data, table)
     _say(out, answer, show)
     if output is not None:
         write_table(answer.to_arrow(), output, force=force, for_spreadsheet=for_spreadsheet)

@@ -44,6 +44,7 @@ def info(
     """Show what kind each column is, and why."""
     del seed  # accepted because every command accepts it, but nothing here is random
     from tabseed.table.describe import describe
+    from tabseed.table.display import counted
     from tabseed.table.files import check_outputs, write_schema
 
     if save_schema is not None:
@@ -55,7 +56,7 @@ def info(
             progress(len(columns), len(table.schema), "columns")
             columns.append(describe(table, column))
     out = Output(as_json, {"rows": len(table), "columns": columns})
-    out.say("table", f"{data}: {len(table)} rows, {len(columns)} columns")
+    out.say("table", f"{data}: {counted(len(table), 'row')}, {counted(len(columns), 'column')}")
     out.rows(
         ("column", "kind", "missing", "distinct", "values", "why"),
         [

@@ -58,6 +58,8 @@ def make_generator(name: str | None, options: dict[str, Any], bias: str, seed: i
 
 def learn(out: Output, maker: Any, table: Table, target: str | None, resume: Path | None) -> None:
     """Fit, with a progress bar, and print the summary."""
+    from tabseed.table.display import counted
+
     start = time.perf_counter()
     try:
         with progress_bar("learning") as progress, _orthogonality() as notes:
@@ -81,7 +83,10 @@ def learn(out: Output, maker: Any, table: Table, target: str | None, resume: Pat
         "learned": summary,
         "seconds_to_learn": round(seconds, 3),
     }
-    out.say("learned", f"{len(columns)} columns of {len(table)} rows, {name}, {seconds:.1f} s")
+    out.say(
+        "learned",
+        f"{counted(len(columns), 'column')} of {len(table)} rows, {name}, {seconds:.1f} s",
+    )
     for line in summary:
         out.say("note" if line in notes else "", line)
 
@@ -113,11 +118,13 @@ def _orthogonality() -> Iterator[list[str]]:
 
 def draw(out: Output, maker: Any, n: int, stream: np.random.SeedSequence) -> Table:
     """Draw rows and print how many, and how long it took."""
+    from tabseed.table.display import counted
+
     start = time.perf_counter()
     with progress_bar("drawing"):
         rows: Table = maker.draw(n, random_state=stream)
     out.result["rows"] = n
-    out.say("drew", f"{n} rows, {time.perf_counter() - start:.1f} s")
+    out.say("drew", f"{counted(n, 'row')}, {time.perf_counter() - start:.1f} s")
     return rows
 
 

@@ -53,6 +53,7 @@ def split(
     as_json: AsJson = False,
 ) -> None:
     """Split rows at random, to learn from and to judge with."""
+    from tabseed.table.display import counted
     from tabseed.table.files import check_outputs, write_table
 
     check_outputs([train, holdout], [], [data], force)
@@ -62,5 +63,5 @@ def split(
     for name, part, path in zip(("train", "holdout"), parts, (train, holdout), strict=True):
         write_table(part, path, force=force)
         out.result[name] = {"path": str(path), "rows": len(part)}
-        out.say(name, f"{path}: {len(part)} rows")
+        out.say(name, f"{path}: {counted(len(part), 'row')}")
     out.finish("split")

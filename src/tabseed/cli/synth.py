@@ -118,7 +118,7 @@ def synth(
     if target is not None:
         table.schema[target]  # raises for an unknown name, and suggests a similar one
     out = Output(as_json, {"bias": bias})
-    out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
+    out.say_read(data, table)
     out.say_left_out({c.name: c.reason for c in table.schema.left_out})
     train, held_out = judging.set_aside(out, table, rows or len(table), encoding, seed)
     learn(out, maker, train, target, resume)

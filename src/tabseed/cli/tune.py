@@ -159,10 +159,10 @@ def tune(
     stream = stream_for(Use.TUNE, seed)
     tuner = Tuner(generators, storage=study, random_state=child(stream, SEARCH))
     out = Output(as_json, {"for": purpose, "target": target, "study": study})
-    out.say("read", f"{data}: {len(table)} rows, {len(table.schema)} columns")
+    out.say_read(data, table)
     about = {"table": fingerprint(table), **fixed}
     if file is None or file.exists():  # refuse another study before any work
-        out.say("study", f"{study}: {len(tuner.begin(about).trials)} trials already")
+        out.say("study", f"{study}: trials already there: {len(tuner.begin(about).trials)}")
     aim = _aim(table, fixed)
     prepared = aim.prepare(generators, stream)
     out.say("rows", f"{prepared.n_train} to learn from, {prepared.n_test} set aside")

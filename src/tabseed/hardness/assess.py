@@ -15,6 +15,7 @@ from tabseed.coding.points import Features
 from tabseed.errors import FormerName, TooFewRowsError, renamed
 from tabseed.estimates.estimate import finite
 from tabseed.estimates.scores import Task
+from tabseed.estimates.words import few_rows
 from tabseed.hardness import drawing
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
@@ -82,6 +83,7 @@ class HardnessAssessment(Finding):
                     f"Only one row has the class {' or '.join(single[:SINGLE])}"
                     f"{' or others' * (len(single) > SINGLE)}: nothing says how typical it is."
                 )
+        notes += few_rows({"scored": len(self.hardness)})
         return (*notes, *target_note(self.table.schema, self.target))
 
     @property

@@ -32,10 +32,10 @@ class TuningReport(Finding):
 
     @property
     def verdict(self) -> str:
-        """Which trial is chosen, and how good it is on rows that no trial saw."""
+        """How good the choice is on rows that no trial saw, and which trial is chosen."""
         if self.test is None:
             return self.study.verdict
-        return f"{self.study.verdict} {self.test.verdict}"
+        return f"{self.test.verdict} {self.study.verdict}"
 
     @property
     def notes(self) -> tuple[str, ...]:

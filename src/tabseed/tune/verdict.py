@@ -23,7 +23,7 @@ from tabseed.augment.rows import Rows
 from tabseed.errors import FormerName, TooFewRowsError
 from tabseed.estimates.estimate import interval
 from tabseed.estimates.scores import score_rows
-from tabseed.estimates.words import number, span
+from tabseed.estimates.words import few_rows, number, span
 from tabseed.generators.base import Generator
 from tabseed.metrics import Estimate, Metric
 from tabseed.pages import Finding, Heading, Row
@@ -32,7 +32,7 @@ from tabseed.parameters import check_parameters
 from tabseed.table import Table
 from tabseed.tune.objectives import judge, judged
 
-CHOSEN = "chosen"
+CHOSEN, NONE = "chosen", "none"
 GAIN = "+.4f"  # the format of a gain
 GAIN_DRAWS, LIKENESS_DRAWS = 10, 3
 PREPARE, RUN = range(2)  # streams below the one of a comparison
@@ -63,11 +63,32 @@ class Verdict(Finding):
                 f"On {self.n_test} rows that no trial saw, the chosen settings reach {score} "
                 f"({self.score}); they were compared with no others."
             )
+        if NONE in self.over:
+            return self._advice()
         compared = [f"{_relation(e)} {name}: {_gain(e)}" for name, e in self.over.items()]
         return (
             f"On {self.n_test} rows that no trial saw, the chosen settings are "
             f"{'; '.join(compared)}."
         )
+
+    def _advice(self) -> str:
+        """Say whether to add rows at all, then how the choice compares with other settings."""
+        gain, where = self.over[NONE], f"on {self.n_test} rows that no trial saw"
+        others = "".join(
+            f" They are {_relation(e)} {name}: {_gain(e)}."
+            for name, e in self.over.items()
+            if name != NONE
+        )
+        if gain.low > 0:
+            return f"Augment: {where}, rows by the chosen settings gain {_gain(gain)}.{others}"
+        if gain.high < 0:
+            return f"Do not augment: {where}, added rows make the model worse: {_gain(gain)}."
+        if gain.low == gain.high:
+            return (
+                f"Do not augment: {where}, added rows changed no prediction, so these rows cannot "
+                "show which gain would be detected."
+            )
+        return f"Do not augment: {where}, added rows give no reliable gain: {_gain(gain)}."
 
     sentence = FormerName("verdict")
 
@@ -78,6 +99,7 @@ class Verdict(Finding):
             return ()
         return (
             "The intervals do not cover how another sample of training rows would change this.",
+            *few_rows({"test": self.n_test}),
         )
 
     @property
@@ -163,7 +185,7 @@ def gain_verdict(
         share = AugmentationProtocol().validation
         arms = Arms.on(train, augmenter, model, share, child(stream, PREPARE))
         points = arms.points.transform(test.features)
-        parts = {"none": _parts(arms.models("none", 1), points, test)}
+        parts = {NONE: _parts(arms.models("none", 1), points, test)}
         for name, generator in contenders.items():
             own = clone(augmenter).set_params(generator=generator)
             own_arms = replace(arms, augmenter=own, stream=child(stream, RUN))

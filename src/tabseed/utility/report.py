@@ -19,7 +19,7 @@ from tabseed.coding.labels import target_note
 from tabseed.errors import FormerName, TooFewRowsError, renamed
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.scores import SCORES, Task, form_of
-from tabseed.estimates.words import number, span
+from tabseed.estimates.words import few_rows, number, span
 from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
 from tabseed.metrics.leakage import conform
 from tabseed.metrics.usefulness import mean_cost
@@ -124,14 +124,12 @@ class UtilityReport(Finding):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What is lost, which model is chosen, whether models rank alike, and why, in words."""
-        ranking = self.ranking
-        choice, pairs = ranking.choice_in_words(), ranking.pairs_in_words(TSTR)
-        return (self._loss(), choice, pairs, self._reason())
+        """What is lost, and which model is chosen, in words."""
+        return (self._loss(), self.ranking.choice_in_words())
 
     @property
     def verdict(self) -> str:
-        """All sentences in one text."""
+        """Both sentences in one text."""
         return " ".join(self.sentences)
 
     def _loss(self) -> str:
@@ -167,14 +165,19 @@ class UtilityReport(Finding):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Everything that limits the meaning of the numbers."""
-        limits = (*self.ranking.warnings, *self.fidelity.warnings, *self.target_read_as)
-        if not self.n_unknown:
-            return limits
-        return (
+        """Whether models rank alike, why anything is lost, and what limits the numbers."""
+        unknown = (
             f"held-out rows of a class that no training row has: {self.n_unknown}; every model is "
-            "wrong there",
-            *limits,
+            "wrong there"
+        )
+        return (
+            *([unknown] if self.n_unknown else []),
+            self.ranking.pairs_in_words(TSTR),
+            self._reason(),
+            *self.ranking.warnings,
+            *self.fidelity.warnings,
+            *few_rows({"training": self.n_train, "held-out": self.n_holdout}),
+            *self.target_read_as,
         )
 
     warnings = FormerName("notes")
