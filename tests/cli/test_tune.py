@@ -29,7 +29,7 @@ def test_a_study_continues_and_refuses_another(tab, data, tmp_path) -> None:
     settings = ("--test-share", 0.25, "--report", page, "--json")
     ran = tab(*base, *settings, "--trials", 4)
     result = ran.document
-    assert ran.code == 0 and "2 trials already" in ran.err and len(result["trials"]) == 4
+    assert ran.code == 0 and "trials already there: 2" in ran.err and len(result["trials"]) == 4
     after = ts.Study.read(study).trials
     assert [t.draws for t in after[:2]] == [t.draws for t in before]
     chosen = result["chosen"]
