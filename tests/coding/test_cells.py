@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from helpers.encoding import fitted, shares
-from tabseed.coding.cells import DATE_UNITS, KNOTS, MAX_LEVELS, _grid
+from tabseed.coding.cells import DATE_UNITS, KNOTS, MAX_LEVELS, _grid, number_block
 
 ALARM = 1e-4  # share of seeds for which a statistical test here would fail by chance
 
@@ -36,6 +36,7 @@ DAYS = np.array([*range(0, 3000, 7), 3001, 2_932_896]) * float(DAY)  # up to 999
         (np.arange(30) / 7 + 1000, 1 / 7, -1),
         (np.arange(30) * 2.5e-12, 2.5e-12, -1),
         ((np.arange(30) * 0.1).astype(np.float32), 0.1, 1),
+        ((np.arange(30) * 0.1).astype(np.float16), 0.1, 1),
         (np.arange(30) * 0.1, 0.1, 1),
         (np.arange(1, 40) * 19.99, 19.99, 2),
         (np.append(np.arange(0, 60, 2) / 100, 0.1 + 0.2), 0.02, 2),
@@ -54,15 +55,15 @@ DAYS = np.array([*range(0, 3000, 7), 3001, 2_932_896]) * float(DAY)  # up to 999
 )
 def test_grids_are_found_where_there_are_any(numbers, step, decimals) -> None:
     distinct = np.unique(np.asarray(numbers, float))
-    result, origin, result_decimals, single = _grid(distinct)
+    result, origin, result_decimals, bits = _grid(distinct)
     assert result == pytest.approx(step, rel=1e-6)
     assert result_decimals == decimals
     if result and decimals >= 0:
         k = np.round((distinct - origin) / result)
         on_grid = np.round(origin + k * result, decimals)
-        if single:
-            np.testing.assert_array_equal(on_grid.astype(np.float32), distinct)
-        np.testing.assert_allclose(on_grid, distinct, rtol=1e-6 if single else 1e-13)
+        if bits < 64:
+            np.testing.assert_array_equal(on_grid.astype(f"f{bits // 8}"), distinct)
+        np.testing.assert_allclose(on_grid, distinct, rtol={64: 1e-13, 32: 1e-6, 16: 1e-3}[bits])
 
 
 @pytest.mark.parametrize("unit", DATE_UNITS)
@@ -77,6 +78,36 @@ def test_nine_midnights_draw_midnights() -> None:
     rows = encoder.layout_.sample(shares(x, encoder.layout_, 200), np.random.default_rng(0))
     stamps = set(encoder.inverse_transform(rows).values("d"))
     assert len(stamps) > 9 and {s.time() for s in stamps} == {dt.time(0)}
+
+
+def test_numbers_keep_the_decimals_that_most_of_them_have() -> None:
+    """Within 6 binomial standard errors of the 400 training rows; seed fixed."""
+    rng = np.random.default_rng(5)
+    two, four = rng.lognormal(4, 1, 400).round(2), rng.lognormal(4, 1, 400).round(4)
+    days = rng.integers(0, 700, 400) * float(DAY)
+    few = rng.random(400) < 0.05
+    for values, dates, unit in (
+        (np.where(few, four, two), False, 0.01),
+        (np.where(few, rng.lognormal(4, 1, 400), two), False, 0.01),
+        (np.where(few, days + 3_600_000_000 * rng.integers(1, 24, 400), days), True, DAY),
+    ):
+        block = number_block("x", 0, values, 20, dates=dates)
+        cell = block.cell_of(values)
+        drawn = block.draw(np.repeat(cell, 10), rng)
+        real, synthetic = (
+            np.mean(np.abs(v / unit - np.round(v / unit)) < 1e-6) for v in (values, drawn)
+        )
+        assert abs(real - synthetic) < 6 * (real * (1 - real) / 400) ** 0.5
+        np.testing.assert_array_equal(block.snap(drawn), drawn)
+
+
+def test_noise_of_sums_is_kept_in_rows_and_not_drawn() -> None:
+    prices = np.append(np.random.default_rng(0).lognormal(4, 1, 299).round(2), 0.1 + 0.2)
+    _, encoder, x = fitted(x=prices)
+    np.testing.assert_array_equal(encoder.inverse_transform(x).numbers("x"), prices)
+    rows = encoder.layout_.sample(shares(x, encoder.layout_, 2_000), np.random.default_rng(0))
+    drawn = encoder.inverse_transform(rows).numbers("x")
+    np.testing.assert_array_equal(drawn, drawn.round(2))
 
 
 # --- laws of the draws --------------------------------------------------------------------------

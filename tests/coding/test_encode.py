@@ -112,8 +112,8 @@ def assert_within(synthetic: Table, original: Table, layout: Layout) -> None:
         if block.decimals >= 0:
             np.testing.assert_array_equal(block.tidy(numbers), numbers)
             rounded = np.round(numbers, block.decimals)
-            same = rounded.astype(np.float32) == numbers.astype(np.float32)
-            assert (same if block.single else rounded == numbers).all()
+            kind = f"f{block.bits // 8}"
+            assert (rounded.astype(kind) == numbers.astype(kind)).all()
 
 
 @given(tables())

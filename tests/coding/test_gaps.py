@@ -109,6 +109,22 @@ def test_the_widest_gaps_are_kept() -> None:
     assert gaps_of(values, most=2) == [(middles[k] + 1, middles[k + 1]) for k in (5, 6)]
 
 
+@pytest.mark.parametrize(
+    ("levels", "found"),
+    [
+        ([1, 2, 3, 4, 5, 9], [(5, 9)]),
+        ([-1, 1, 2, 3], [(-1, 1)]),
+        ([0, 1, 9], [(1, 9)]),
+        ([0, 7], []),
+        ([6, 7, 8, 9], []),
+        ([1, 2, 3, 4, 5, 10], []),
+        ([-2, -1, 0, 1], []),
+    ],
+)
+def test_of_very_few_numbers_only_usual_codes_stand_apart(levels, found) -> None:
+    assert gaps_of(np.repeat(levels, 9), step=1.0) == found
+
+
 # --- what a block makes of them ------------------------------------------------------------------
 
 

@@ -17,6 +17,10 @@ MAX_LEVELS = 200  # categories of a column with a cell each; if there are more, 
 ULPS = 1024  # of the largest number: errors up to these are those of sums and products
 NOISE = 1e-6  # of the last decimal, and at most these
 NEAR_GRID = 0.05  # of the last decimal: a number as near to the grid lies in the cell of its point
+MOST = 0.5  # share of numbers with fewer decimals than others, from which drawn numbers follow it,
+MORE = 0.2  # if it is more than chance by as much
+GOLDEN = 1e5 * 0.6180339887498949  # spreads the digits after those kept over [0, 1)
+DECIMAL_UNITS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 LEAST_GAPS = 8  # gaps of a column that are kept, at least: the widest
 DATE_UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)  # day ... millisecond
 
@@ -45,7 +49,9 @@ class Block:
     parent_cells: np.ndarray | None = None  # (cells of parent,) cell here for each of its cells
     ranked: bool = False  # whether the category codes are in an order that means something
     gaps: np.ndarray | None = None  # (g, 2) ends of the stretches without rows; between are pieces
-    single: bool = False  # whether the decimals are those of numbers of 32 bits
+    bits: int = 64  # of the floats that the decimals are rounded to: 16, 32 or 64
+    coarse: float = 0.0  # step of a coarser grid, from 0, that most numbers lie on; 0: none
+    coarse_share: float = 0.0  # of the numbers drawn that are moved onto it
 
     @property
     def n_cells(self) -> int:
@@ -96,7 +102,7 @@ class Block:
         """Return numbers without the noise of computed decimals: 0.1 + 0.2 becomes 0.3."""
         if not self.numeric or self.decimals < 0:
             return values
-        return _tidy(values, self.decimals, NEAR_GRID * 10.0**-self.decimals, self.single)
+        return _tidy(values, self.decimals, NEAR_GRID * 10.0**-self.decimals, self.bits)
 
     def cell_of(self, values: np.ndarray) -> np.ndarray:
         """Return the cell (n,) of each value (NaN: missing); -1 where no cell fits (unseen)."""
@@ -160,11 +166,19 @@ class Block:
             k = np.round((values - self.origin) / self.step)
             on_grid = self.origin + k * self.step
             if self.decimals >= 0:
-                on_grid = _rounded(on_grid, self.decimals, self.single)
+                on_grid = _rounded(on_grid, self.decimals, self.bits)
             off = np.abs(values - on_grid) > 1e-6 * self.step
             exact = on_grid if self.decimals >= 0 else np.where(off, on_grid, values)
             values = np.clip(exact, ends.min(), ends.max())
+        if self.coarse > 0:
+            values = np.clip(self._coarsened(values), ends.min(), ends.max())
         return values
+
+    def _coarsened(self, values: np.ndarray) -> np.ndarray:
+        """Move a share of numbers onto the coarser grid; which ones, their last digits decide."""
+        lot = np.abs(values) / self.coarse * GOLDEN % 1
+        rounded = self.out_of_gaps(_on_grid(values, self.coarse, self.bits))
+        return np.where(lot < self.coarse_share, rounded, values)
 
     def out_of_gaps(self, values: np.ndarray) -> np.ndarray:
         """Move numbers (n,) that lie in a gap to its nearer side."""
@@ -190,10 +204,18 @@ _NONE = np.empty(0)
 _NO_KNOTS = np.empty((0, KNOTS))
 
 
-def category_block(name: str, start: int, codes: np.ndarray, *, ranked: bool = False) -> Block:
+def category_block(
+    name: str,
+    start: int,
+    codes: np.ndarray,
+    *,
+    ranked: bool = False,
+    numbers: np.ndarray | None = None,
+) -> Block:
     """Make a block with a cell for each category seen; the rarest beyond MAX_LEVELS share one.
 
-    ``ranked`` codes keep their order, unless some of them share a cell.
+    ``ranked`` codes keep their order, unless some of them share a cell. ``numbers`` (K,) are what
+    they stand for, if anything: there are gaps between codes where those have gaps.
     """
     if (codes == UNSEEN).any():
         row = int(np.flatnonzero(codes == UNSEEN)[0])
@@ -206,6 +228,11 @@ def category_block(name: str, start: int, codes: np.ndarray, *, ranked: bool = F
     rare = np.zeros(len(seen), bool)
     if len(seen) > MAX_LEVELS:
         rare[np.argsort(-counts, kind="stable")[MAX_LEVELS - 1 :]] = True
+    gaps = None
+    if ranked and numbers is not None and len(seen) > 1:
+        known = numbers[seen]
+        ends = find_gaps(known, counts, float(np.diff(known).min()), LEAST_GAPS)
+        gaps = seen[np.searchsorted(known, ends)].astype(float) if len(ends) else None
     return Block(
         name=name,
         numeric=False,
@@ -221,6 +248,7 @@ def category_block(name: str, start: int, codes: np.ndarray, *, ranked: bool = F
         location=float(present.mean()) if ranked else 0.0,
         scale=(float(present.std()) or 1.0) if ranked else 1.0,
         ranked=ranked,
+        gaps=gaps,
     )
 
 
@@ -229,9 +257,9 @@ def number_block(
 ) -> Block:
     """Cut a column of numbers (NaN missing) into atoms and about ``n_intervals`` intervals."""
     present = values[~np.isnan(values)]
-    step, origin, decimals, single = _grid(np.unique(present), DATE_UNITS if dates else ())
+    step, origin, decimals, bits = _grid(np.unique(present), DATE_UNITS if dates else ())
     if decimals >= 0:
-        present = _tidy(present, decimals, np.inf, single)
+        present = _tidy(present, decimals, np.inf, bits)
     distinct, counts = np.unique(present, return_counts=True)
     gaps = find_gaps(distinct, counts, step, max(LEAST_GAPS, n_intervals - 1))
     upper = np.searchsorted(distinct, gaps[:, 1])
@@ -243,6 +271,8 @@ def number_block(
         heavy = counts > np.maximum(2, len(present) / n_intervals)
         if len(gaps):  # or that lies far from others: they do not tell what lies around it
             heavy |= sizes[piece] < LEAST
+    units = DATE_UNITS if dates else DECIMAL_UNITS
+    coarse, coarse_share = _coarse(distinct[~heavy], counts[~heavy], step, units)
     knots = [_NO_KNOTS]
     for k in np.unique(piece[~heavy]):
         own = (piece == k) & ~heavy
@@ -265,7 +295,9 @@ def number_block(
         location=float(present.mean()) if len(present) else 0.0,
         scale=scale if scale > 0 else 1.0,
         gaps=gaps if len(gaps) else None,
-        single=single,
+        bits=bits,
+        coarse=coarse,
+        coarse_share=coarse_share,
     )
 
 
@@ -288,58 +320,86 @@ def _quantile_knots(values: np.ndarray, n_intervals: int) -> np.ndarray:
     return np.asarray(knots)
 
 
-def _rounded(values: np.ndarray, decimals: int, single: bool) -> np.ndarray:
+def _rounded(values: np.ndarray, decimals: int, bits: int) -> np.ndarray:
     rounded = np.round(values, decimals)
-    return rounded.astype(np.float32).astype(np.float64) if single else rounded
+    return rounded if bits == 64 else rounded.astype(f"f{bits // 8}").astype(np.float64)
 
 
-def _tidy(values: np.ndarray, decimals: int, tolerance: float, single: bool) -> np.ndarray:
+def _tidy(values: np.ndarray, decimals: int, tolerance: float, bits: int) -> np.ndarray:
     """Return numbers rounded to decimals; those further than ``tolerance`` from that stay."""
     with np.errstate(over="ignore", invalid="ignore"):
-        rounded = _rounded(values, decimals, single)
+        rounded = _rounded(values, decimals, bits)
         return np.where(np.abs(rounded - values) <= tolerance, rounded, values)
 
 
-def _decimals(distinct: np.ndarray) -> tuple[int, bool]:
-    """Return how many decimals the numbers have, -1: not finitely many, and whether of 32 bits.
+def _on_grid(values: np.ndarray, unit: float, bits: int = 64) -> np.ndarray:
+    """Return numbers moved to multiples of ``unit``: 1, 0.1, ..., or whole."""
+    if unit >= 1:
+        return np.asarray(np.round(values / unit) * unit)
+    return _rounded(values, round(-np.log10(unit)), bits)
 
-    Numbers may differ from such decimals by what sums and products of few terms are off.
+
+def _coarse(
+    distinct: np.ndarray, counts: np.ndarray, step: float, units: tuple[float, ...]
+) -> tuple[float, float]:
+    """Return the coarsest of ``units`` that most numbers are multiples of; 0 if all or none are.
+
+    Also the share of drawn numbers to move there. Where 95 of 100 prices have two decimals and 5
+    have four, the grid is that of the 5, and numbers drawn between others would all have four.
+    """
+    for unit in units if len(distinct) else ():
+        hit = np.abs(_on_grid(distinct, unit) - distinct) <= NOISE * unit
+        share = float(counts[hit].sum() / counts.sum())
+        chance = min(1.0, step / unit)  # of the numbers on the fine grid
+        more = (share - chance) / (1 - chance) if chance < 1 else 0.0
+        if share > MOST and more > MORE:
+            return (unit, more) if share < 1 else (0.0, 0.0)
+    return 0.0, 0.0
+
+
+def _decimals(distinct: np.ndarray) -> tuple[int, int]:
+    """Return how many decimals the numbers have, -1: not finitely many, and as floats of what bits.
+
+    Numbers may differ from such decimals by what sums and products of few terms are off, or all be
+    such decimals stored in 32 or 16 bits.
     """
     largest = float(np.abs(distinct).max())
     if 0 < largest < 1e-10:
-        return -1, False
+        return -1, 64
     with np.errstate(over="ignore", invalid="ignore"):
         noise = ULPS * np.spacing(largest)
-        fine = np.spacing(np.float32(largest))
+        fine = {32: np.spacing(np.float32(largest)), 16: np.spacing(np.float16(largest))}
         for decimals in range(11):
             unit = 10.0**-decimals
             off = np.abs(np.round(distinct, decimals) - distinct)
             if off.max() <= min(noise, NOISE * unit):
-                return decimals, False
-            if fine < unit / 4 and np.array_equal(_rounded(distinct, decimals, True), distinct):
-                return decimals, True
-    return -1, False
+                return decimals, 64
+            for bits, spacing in fine.items():
+                exact = _rounded(distinct, decimals, bits)
+                if 2 * spacing < unit and np.array_equal(exact, distinct):
+                    return decimals, bits
+    return -1, 64
 
 
-def _grid(distinct: np.ndarray, natural: tuple[int, ...] = ()) -> tuple[float, float, int, bool]:
-    """Find the grid that sorted distinct numbers lie on: step, origin, decimals, of 32 bits or not.
+def _grid(distinct: np.ndarray, natural: tuple[int, ...] = ()) -> tuple[float, float, int, int]:
+    """Find the grid that sorted distinct numbers lie on: step, origin, decimals, bits.
 
     For decimal numbers see :func:`_decimals` and :func:`_decimal_step`. For numbers without
     finitely many decimals (a scaled integer column), the step is the greatest common divisor of the
     differences, by Euclid's algorithm with tolerance. Step 0: no grid is coarser than a
     ten-thousandth of the range, or none reproduces the numbers.
     """
-    none = 0.0, float(distinct[0]) if len(distinct) else 0.0, -1, False
+    none = 0.0, float(distinct[0]) if len(distinct) else 0.0, -1, 64
     if not len(distinct):
         return none
-    decimals, single = _decimals(distinct)
+    decimals, bits = _decimals(distinct)
     if decimals >= 0:
-        distinct = np.unique(_tidy(distinct, decimals, np.inf, single))
+        distinct = np.unique(_tidy(distinct, decimals, np.inf, bits))
         step, origin = _decimal_step(distinct, decimals, natural), float(distinct[0])
         if step > 0:
             k = np.round((distinct - origin) / step)
-            if np.array_equal(_rounded(origin + k * step, decimals, single), distinct):
-                return step, origin, decimals, single
+            if np.array_equal(_rounded(origin + k * step, decimals, bits), distinct):
+                return step, origin, decimals, bits
         return none
     origin, spread = float(distinct[0]), float(distinct[-1] - distinct[0])
     if len(distinct) < 10:
@@ -350,7 +410,7 @@ def _grid(distinct: np.ndarray, natural: tuple[int, ...] = ()) -> tuple[float, f
     k = np.round((distinct - origin) / step)
     step = float((k @ (distinct - origin)) / (k @ k))  # least squares
     fits = np.abs(distinct - origin - k * step).max() < 1e-3 * step
-    return (step, origin, -1, False) if fits else none
+    return (step, origin, -1, 64) if fits else none
 
 
 def _decimal_step(distinct: np.ndarray, decimals: int, natural: tuple[int, ...]) -> float:

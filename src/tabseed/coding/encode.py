@@ -218,7 +218,8 @@ class TableEncoder(BaseEstimator):
                 block = number_block(column.name, start, values, n_intervals, dates=dates)
             else:
                 codes, ranked = table.codes(column.name), column.kind == "ordinal"
-                block = category_block(column.name, start, codes, ranked=ranked)
+                numbers = np.array(column.categories, float) if column.coded else None
+                block = category_block(column.name, start, codes, ranked=ranked, numbers=numbers)
             blocks.append(block)
             start += 1 + block.n_cells
         self.schema_, self.frame_kind_ = schema, table.frame_kind

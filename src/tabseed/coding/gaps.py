@@ -21,6 +21,7 @@ from scipy.special import logsumexp
 
 NEAR = 30  # spacings that one is compared with, at most ...
 LEAST = 5  # ... and at least; fewer numbers beyond a gap than this are drawn as they are
+APART = 1.5  # times the widest other spacing: how far codes lie from very few numbers
 SHAPES = np.linspace(-1, 2, 13)  # of a tail: a sharp edge ... twice Cauchy's
 END_ALARM = 0.01  # probability that one of the last spacings of a smooth law counts as a gap
 INNER_ALARM = 0.01  # the same for any of the others together
@@ -54,10 +55,10 @@ def find_gaps(distinct: np.ndarray, counts: np.ndarray, step: float, most: int) 
 
 def _gap_indices(distinct: np.ndarray, counts: np.ndarray, step: float) -> np.ndarray:
     """Return the indices i of the spacings between x_i and x_{i+1} that are gaps."""
-    m = len(distinct)
-    if m < LEAST + 2:
-        return np.empty(0, int)
-    d = np.diff(distinct)
+    m, d = len(distinct), np.diff(distinct)
+    if m < LEAST + 2:  # too few to know a law: only codes that stand apart
+        others = np.array([np.delete(d, i).max(initial=step) for i in range(m - 1)])
+        return np.flatnonzero(_codes_beyond(distinct) & (d > APART * others) & (m > 2))
     # a value that occurs far more often than those around it says nothing of their density
     usual = np.minimum(counts, median_filter(counts, size=11, mode="nearest"))
     dense = 2 * d / (usual[:-1] + usual[1:])
@@ -76,10 +77,10 @@ def _gap_indices(distinct: np.ndarray, counts: np.ndarray, step: float) -> np.nd
 def _codes_beyond(distinct: np.ndarray) -> np.ndarray:
     """Return for each spacing (m - 1,) whether all numbers on its smaller side are usual codes.
 
-    Below: -9, -99 and the like, where all other numbers are at least 0; above: 99, 999, ...
+    Below: -9, -99 and the like, where all other numbers are at least 0; above: 9, 99, ...
     """
     code = np.isin(np.abs(distinct), CODES)
-    high = np.logical_and.accumulate((code & (distinct >= 77))[::-1])[::-1][1:]
+    high = np.logical_and.accumulate((code & (distinct >= 7))[::-1])[::-1][1:]
     low = np.logical_and.accumulate(code & (distinct < 0))[:-1] & (distinct[1:] >= 0)
     return np.asarray(high | low)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tabseed.coding.cells import KNOTS, Block
+from tabseed.coding.cells import DATE_UNITS, KNOTS, Block
 from tabseed.table.schema import NUMERIC, Column
 
 LARGEST = 1e151  # beyond the numbers that a table may hold
@@ -85,6 +85,9 @@ def _sound_numbers(block: Block, column: Column) -> bool:
         and block.step >= 0
         and -1 <= block.decimals <= MAX_DECIMALS
         and _sound_gaps(block)
+        and block.bits in (16, 32, 64)
+        and (block.coarse == 0 or 1e-4 <= block.coarse <= DATE_UNITS[0])
+        and 0 <= block.coarse_share <= 1
     )
     if sound and block.step > 0 and len(points):
         reach = max(np.ptp(points), np.abs(points - block.origin).max()) / block.step
@@ -109,7 +112,7 @@ def _sound_codes(block: Block, column: Column) -> bool:
         and bool((block.group_weights > 0).all())
         and block.scale > 0
         and (not block.ranked or column.kind == "ordinal")
-        and block.gaps is None
+        and (block.gaps is None or (block.ranked and _sound_gaps(block)))
     )
 
 
