@@ -165,21 +165,22 @@ def test_workbooks_are_not_written(tmp_path) -> None:
 
 def test_an_open_document_sheet_is_read(tmp_path) -> None:
     """Written by hand: the smallest sheet that the format allows."""
-    cells = [["a", "day"], [1.5, DAY]]
-
-    def cell(value):
-        if isinstance(value, str):
-            return f'<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'
-        if isinstance(value, float):
-            return f'<table:table-cell office:value-type="float" office:value="{value}"/>'
-        return f'<table:table-cell office:value-type="date" office:date-value="{value}"/>'
-
     space = "urn:oasis:names:tc:opendocument:xmlns"
-    rows = "".join(f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in cells)
+    rows = (
+        "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{name}</text:p>'
+            "</table:table-cell>"
+            for name in ("a", "day")
+        ),
+        '<table:table-cell office:value-type="float" office:value="1.5"/>'
+        f'<table:table-cell office:value-type="date" office:date-value="{DAY}"/>',
+    )
     content = (
-        f'<office:document-content xmlns:office="{space}:office:1.0" xmlns:table="{space}:table:1.0" '
-        f'xmlns:text="{space}:text:1.0"><office:body><office:spreadsheet><table:table table:name="S">{rows}</table:table>'
-        "</office:spreadsheet></office:body></office:document-content>"
+        f'<office:document-content xmlns:office="{space}:office:1.0" '
+        f'xmlns:table="{space}:table:1.0" xmlns:text="{space}:text:1.0">'
+        '<office:body><office:spreadsheet><table:table table:name="S">'
+        + "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
+        + "</table:table></office:spreadsheet></office:body></office:document-content>"
     )
     with zipfile.ZipFile(tmp_path / "t.ods", "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
