@@ -298,7 +298,11 @@ def test_a_pandas_index_is_not_a_column(index) -> None:
         (pd.DataFrame(), "no columns"),
         (pl.DataFrame(), "no columns"),
         (pa.table({}), "no columns"),
-        (P([1, "a", None], object), "column 'a' of type object cannot be read"),
+        (
+            P([None, 1, 2, "a\n"], object),
+            "column 'a' of type object cannot be read: it mixes int (row 2: '1') with str (row 4: ",
+        ),
+        (P([object()], object), "column 'a' of type object cannot be read"),
         (P(["\ud800"], object), "column 'a' of type object cannot be read"),
         (P([1 + 2j]), "column 'a' of type complex128 cannot be read"),
         (L([2**100], pl.Int128), "column 'a' of type Int128 cannot be read"),

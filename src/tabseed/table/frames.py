@@ -16,7 +16,7 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.errors import SchemaError, TabseedError, not_installed
+from tabseed.errors import SchemaError, TabseedError, not_installed, printable
 from tabseed.table.date_objects import check_date_objects
 from tabseed.table.dialect import own_metadata
 from tabseed.table.labels import from_plain, name_of, to_plain
@@ -325,11 +325,26 @@ def _column_to_arrow(name: str, series: nw.Series[Any]) -> pa.ChunkedArray:
         array = series.to_arrow()
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         reason = str(error.args[0]) if isinstance(error, pa.ArrowException) else str(error)
+        if str(native.dtype) == "object":
+            reason = _mixture(native) or reason
         raise SchemaError(
             f"column {name!r} of type {native.dtype} cannot be read: "
-            f"{' '.join(reason.split())}; convert it to one type, such as text"
+            f"{printable(' '.join(reason.split()))}; convert it to one type, such as text"
         ) from error
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _mixture(cells: Any) -> str:
+    """Say which cells of an object column first differ in type; "" if all are of one type."""
+    first: dict[str, tuple[int, Any]] = {}
+    for row, (cell, missing) in enumerate(zip(cells, cells.isna(), strict=True), start=1):
+        if not missing:
+            first.setdefault(type(cell).__name__, (row, cell))
+        if len(first) == 2:
+            return "it mixes " + " with ".join(
+                f"{kind} (row {row}: {str(cell)[:40]!r})" for kind, (row, cell) in first.items()
+            )
+    return ""
 
 
 def _plain_cells(values: pa.ChunkedArray) -> pa.ChunkedArray:
