@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import openpyxl
+import pandas as pd
 import pyarrow as pa
 
+from helpers.command import refused
 from tabseed.table import files as io
 
 
@@ -34,3 +37,23 @@ def test_info_shows_ranges_but_no_value_of_an_id(tab, tmp_path) -> None:
     assert {c["values"] for c in tab("info", tmp_path / "t.csv", "--json").document["columns"]} >= {
         "5"
     }
+
+
+def test_the_index_of_a_pandas_file_is_said_and_is_no_column(tab, tmp_path) -> None:
+    frame = pd.DataFrame({"age": range(20, 80), "ill": ["yes", "no"] * 30})
+    frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "t.parquet")
+    ran = tab("info", tmp_path / "t.parquet", "--json")
+    assert [column["name"] for column in ran.document["columns"]] == ["age", "ill"]
+    assert "'__index_level_0__': the index of a pandas frame" in ran.err
+
+
+def test_a_sheet_is_named_after_the_file(tab, tmp_path) -> None:
+    book = openpyxl.Workbook()
+    for title, name in (("One", "a"), ("Two", "b")):
+        sheet = book.create_sheet(title)
+        for row in ([name], [1.5], [2.5]):
+            sheet.append(row)
+    book.save(tmp_path / "t.xlsx")
+    refused(tab("info", tmp_path / "t.xlsx"), "2 sheets with cells ('One', 'Two')")
+    ran = tab("info", f"{tmp_path / 't.xlsx'}#Two", "--json")
+    assert [column["name"] for column in ran.document["columns"]] == ["b"]

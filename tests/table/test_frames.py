@@ -12,6 +12,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import tabseed as ts
 from helpers.frames import P
@@ -243,7 +244,7 @@ def test_a_column_is_found_by_its_label_of_any_type() -> None:
     rng = np.random.default_rng(0)
     numbers = {label: rng.normal(size=60) for label in (7, ("a", 1), np.nan, None)}
     frame = pd.DataFrame({**numbers, 1: rng.integers(0, 2, 60)})
-    for label in (1, np.int64(1), 7, ("a", np.int64(1)), np.nan):
+    for label in (1, 1.0, np.int64(1), 7, ("a", np.int64(1)), np.nan):
         model = ts.Resample(random_state=0).fit(frame, target=label)
         assert model.target_ in model.schema_.names and model.target_ == name_of(label)
     drawn = model.sample(20, conditions={1: 1, 7: (None, 1.0)})
@@ -257,6 +258,36 @@ def test_a_column_is_found_by_its_label_of_any_type() -> None:
     assert table.values(1) == frame[1].tolist()
     one, two = (ts.assess_hardness(frame, label, ts.KNNShapley()) for label in (1, "1"))
     np.testing.assert_array_equal(one.hardness, two.hardness)
+
+
+@pytest.mark.slow
+def test_every_function_that_takes_a_target_takes_a_label_that_is_no_text() -> None:
+    rng = np.random.default_rng(0)
+
+    def rows() -> pd.DataFrame:
+        frame = pd.DataFrame({0: rng.normal(size=120), ("a", 2): rng.normal(size=120).round(2)})
+        return frame.assign(**{"t": np.where(frame[0] > rng.normal(size=120), "y", "n")}).rename(
+            columns={"t": 3}
+        )
+
+    train, holdout, model = rows(), rows(), LogisticRegression()
+    synthetic = ts.Resample(random_state=0).fit(train, target=3).sample(120)
+    x, y = train.drop(columns=3), train[3]
+    assert (
+        ts.measure(train, synthetic, holdout, 3, ts.Measuring({"m": model})).problem.target == "3"
+    )
+    ts.generalization_utility(train, synthetic, holdout, 3, model=model)
+    ts.utility_decomposition(train, synthetic, holdout, 3, model=model)
+    mix = ts.tune_mix(train, ts.Resample(), 3, model=model, settings=ts.Mixing(draws=1, repeats=1))
+    assert list(mix.training_rows()[0].columns) == list(train.columns)
+    assert len(ts.independent_sets(ts.Resample(), train, m=2, n=10, target=3)) == 2
+    assert ts.FeatureResponse().fit(train, target=3).target_ == "3"
+    assert [len(t) for t in Table.from_frame(train).split(0.5, stratify=3)] == [60, 60]
+    moved = ts.perturb(x, y, "atypical", columns=[("a", 2)]).X
+    assert moved[0].equals(x[0]) and not moved[("a", 2)].equals(x[("a", 2)])
+    augmenter = ts.TargetedAugmenter(ts.Resample(), hardest=0.5, provenance="drawn")
+    grown, labels = augmenter.fit_resample(x, y)
+    assert list(grown.columns) == [0, ("a", 2), "drawn"] and labels.name == 3
 
 
 def test_sparse_columns_go_through_every_door() -> None:

@@ -49,7 +49,7 @@ def read_sheet(path: str, sheet: str | None) -> Any:
 
     try:
         with calamine.CalamineWorkbook.from_path(path) as book:
-            rows = _chosen(book, sheet)
+            rows = _chosen(book, sheet, Path(path).name)
     except calamine.PasswordError:
         raise Unreadable("is protected by a password; save it without one") from None
     except calamine.CalamineError as error:
@@ -61,7 +61,7 @@ def read_sheet(path: str, sheet: str | None) -> Any:
     return pa.table(columns)
 
 
-def _chosen(book: Any, sheet: str | None) -> list[list[Any]]:
+def _chosen(book: Any, sheet: str | None, file: str) -> list[list[Any]]:
     """Return the rows of the sheet of this name; without a name, of the only one with cells."""
     sheets = [s for s in book.sheets_metadata if str(s.typ).endswith("WorkSheet")]
     names = [s.name for s in sheets]
@@ -75,7 +75,7 @@ def _chosen(book: Any, sheet: str | None) -> list[list[Any]]:
         some = ", ".join(map(repr, filled))
         raise Unreadable(
             f"has {len(filled)} sheets with cells ({some}); name one after the file, as in "
-            f"FILE#{next(iter(filled))} (in Python: sheet=...)"
+            f"{file + '#' + next(iter(filled))!r} (in Python: sheet=...)"
         )
     return next(iter(filled.values()), None) or _none("the workbook")
 

@@ -13,10 +13,16 @@ import numpy as np
 
 
 def name_of(label: Any) -> str:
-    """Return the text of a label; numpy's scalars have that of Python's own."""
+    """Return the text of a label: labels that pandas takes as equal (2, 2.0, numpy's 2) share it.
+
+    >>> name_of("age"), name_of(2.0), name_of(("a", np.int64(2)))
+    ('age', '2', "('a', 2)")
+    """
     if isinstance(label, tuple):
         return repr(_python(label))
-    return str(_python(label))
+    label = _python(label)
+    whole = isinstance(label, float) and label.is_integer() and abs(label) < 2**53
+    return str(int(label) if whole else label)
 
 
 def to_plain(label: Any) -> Any:
