@@ -36,7 +36,7 @@ def kind_of(name: str, values, **options) -> Column:
             (name, ZIPS, "categorical", "named like a code")
             for name in ("zip", "zipcode", "zipCode", "Zip Code", "ZIP_5", "PLZ", "code_postal")
         ],
-        ("region", ZIPS, "ordinal", "numbers of 5 digits that repeat, with gaps"),
+        ("where", ZIPS, "ordinal", "numbers of 5 digits that repeat, with gaps"),
         ("lesion_1", LESIONS, "categorical", "11 distinct among 300"),
         ("diag_1", ICD, "categorical", "named like a code"),
         ("diag_1", [str(v) for v in ICD], "categorical", "named like a code"),
@@ -60,7 +60,19 @@ def kind_of(name: str, values, **options) -> Column:
         ("SEQN", PATIENTS, "id", "a number of people"),
         ("product_id", ZIPS, "categorical", "named like an id, but"),
         ("plz", RNG.choice(np.arange(10120, 10131), 300), "categorical", "named like a code"),
+        ("School", ZIPS, "categorical", "named like a group"),
+        ("district", RECORDS, "id", "all distinct, and named like a group"),
+        ("statecode", ZIPS, "categorical", "named like a code"),
+        ("schoolid", ZIPS, "categorical", "named like an id, but"),
+        ("license_plate", [f"B-AB {i % 60}" for i in range(300)], "id", "a number of people"),
         # quantities
+        ("dx70", RNG.integers(0, 216, 197), "integer", "whole numbers"),
+        ("diag", RNG.integers(8302, 11503, 2000), "integer", "whole numbers"),
+        ("school", RNG.integers(3, 17, 300), "ordinal", "whole numbers"),
+        ("iPhone", RNG.integers(300, 1500, 300), "integer", "whole numbers"),
+        ("childNum", RNG.poisson(4, 300) + 1, "ordinal", "whole numbers"),
+        ("births", np.repeat(RNG.choice(10**6, 600, replace=False), 2), "integer", "whole"),
+        ("priceless", RNG.integers(0, 216, 197), "integer", "whole numbers"),
         ("age_at_diagnosis", RNG.integers(20, 90, 300), "integer", "whole numbers"),
         ("zip_population", RNG.integers(20, 90_000, 300), "integer", "whole numbers"),
         ("lesion", RNG.poisson(2, 300), "ordinal", "whole numbers"),
@@ -88,9 +100,9 @@ def test_codes_and_quantities(name, values, kind, reason) -> None:
 
 
 def test_only_codes_that_were_seen_are_drawn() -> None:
-    real = pa.table({"zip": ZIPS, "region": ZIPS, "lesion": LESIONS, "x": RNG.normal(size=300)})
+    real = pa.table({"zip": ZIPS, "where": ZIPS, "lesion": LESIONS, "x": RNG.normal(size=300)})
     rows = ts.GaussianCopula(random_state=0).fit(real).sample(1000)
-    for name in ("zip", "region", "lesion"):
+    for name in ("zip", "where", "lesion"):
         assert set(rows[name].to_pylist()) <= set(real[name].to_pylist())
 
 

@@ -97,6 +97,7 @@ ENGLISH_ROAD = [f"{k} Oak Street, Springfield" for k in range(1, 31)]
         ("brand", spread(["Ralph Lauren", "Calvin Klein", "Gap"], 99), "categorical", "3 "),
         ("job", spread(["Sales Manager", "Data Engineer", "Sales Rep"], 99), "categorical", ""),
         ("species", spread(OAKS, 99), "categorical", "5 "),
+        ("where", [f"state {w}" for w in range(50)] * 2, "categorical", "50 distinct"),
         ("version", spread(["1.2.3.4", "1.2.3.5", "2.0.0.1"], 99), "categorical", "3 distinct"),
         ("email_opt_in", spread(["yes", "no"], 99), "categorical", "2 distinct"),
         ("name", spread(["Adelie", "Gentoo", "Chinstrap"], 300), "categorical", "3 distinct"),

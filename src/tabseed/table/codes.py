@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tabseed.table.column_names import counts_findings, counts_rows, is_subject, numbering
+from tabseed.table.column_names import counts_rows, finds, is_phone, is_subject, numbering
 from tabseed.table.schema import Kind
 
 Found = tuple[Kind, str]
@@ -41,35 +41,42 @@ def named_code(
 
     ``numbers`` (n,): the values, where they are numbers. For a column of texts leave it out.
     """
-    meaning = numbering(name)
     if n_distinct < 2 or n < MIN_NUMBERED:
         return None
-    mostly_distinct = 2 * n_distinct > n
+    meaning, mostly = numbering(name), 2 * n_distinct > n
     share = "all distinct" if n_distinct == n else f"{n_distinct} distinct among {n}"
     if meaning == "person" or is_subject(name):
-        if n_distinct >= (MIN_NUMBERED if mostly_distinct else MANY_PEOPLE):
+        counts = _are_small(numbers) and not mostly  # of phones, or the first, second, ... child
+        counts |= is_phone(name) and numbers is not None and numbers.max() < 10**6
+        if not counts and n_distinct >= (MIN_NUMBERED if mostly else MANY_PEOPLE):
             return "id", f"{share}, and by its name a number of people or their records: left out"
-        if meaning == "":
+        if counts or meaning == "":
             return None
-    if meaning == "person" and n_distinct < MIN_NUMBERED + MANY_PEOPLE and _are_small(numbers):
-        return None  # a count, such as of phones
     if meaning in ("person", "label"):
-        if mostly_distinct and n_distinct >= MIN_NUMBERED:
+        if mostly and n_distinct >= MIN_NUMBERED:
             return "id", f"{share}, and named like an id: left out"
         if counts_rows(name):
             return None
         return "categorical", f"named like an id, but {share}: only values seen are drawn"
     if meaning == "counter":
-        if n < MIN_ROWS or n_distinct <= FEW:
+        return _counter(n, n_distinct, numbers, share)
+    if meaning == "code" or (meaning == "group" and numbers is not None and n_distinct > FEW):
+        if finds(name) and numbers is not None and not _repeat_far(numbers, n_distinct):
             return None
-        if mostly_distinct and _hardly_repeats(n, n_distinct, numbers):
-            return "id", f"{share}, and named like a number of records: left out"
-        return "ordinal", f"named like a number, {share}: only values seen are drawn"
-    if meaning == "code" and not (counts_findings(name) and _are_small(numbers)):
         if n_distinct > MOSTLY_DISTINCT * n and n >= MIN_ROWS:
-            return "id", f"{share}, and named like a code: left out"
-        return "categorical", f"named like a code, {share}: only values seen are drawn"
+            return "id", f"{share}, and named like a {meaning}: left out"
+        return "categorical", f"named like a {meaning}, {share}: only values seen are drawn"
     return None
+
+
+def _counter(n: int, n_distinct: int, numbers: np.ndarray | None, share: str) -> Found | None:
+    if n < MIN_ROWS or n_distinct <= FEW:
+        return None
+    if 2 * n_distinct > n and _hardly_repeats(n, n_distinct, numbers):
+        return "id", f"{share}, and named like a number of records: left out"
+    if numbers is None:
+        return None
+    return "ordinal", f"named like a number, {share}: only values seen are drawn"
 
 
 def row_counter(name: str, numbers: np.ndarray) -> Found | None:
@@ -101,7 +108,8 @@ def unnamed_code(name: str, numbers: np.ndarray) -> Found | None:
                 f"{len(distinct)} numbers of {digits} digits that repeat, with gaps between them, "
                 "as codes do: only values seen are drawn"
             )
-        if len(distinct) > FEW and _are_balanced(counts):
+        dense = 2 * len(distinct) > size or len(distinct) <= MANY
+        if len(distinct) > FEW and dense and _are_balanced(counts):
             return "ordinal", (
                 f"each of {len(distinct)} values in about {n / len(distinct):.3g} rows, more "
                 "evenly than by chance: only values seen are drawn"
@@ -124,10 +132,11 @@ def _are_balanced(counts: np.ndarray) -> bool:
     doi:10.1073/pnas.17.12.684); unequal shares only make it larger.
     """
     k, mean = len(counts) - 1, counts.mean()
-    if mean < 2:
+    ratio = ((counts - mean) ** 2).sum() / mean / k
+    if ratio > (0.5 if mean >= 3 else 0.3) or mean < 2:  # values not drawn at all are not counted
         return False
-    scaled = (((counts - mean) ** 2).sum() / mean / k) ** (1 / 3)
-    return bool((scaled - (1 - 2 / (9 * k))) / np.sqrt(2 / (9 * k)) < -3.9)  # about CHANCE / 2
+    z = (ratio ** (1 / 3) - (1 - 2 / (9 * k))) / np.sqrt(2 / (9 * k))
+    return bool(z < -3.9)  # about CHANCE / 2
 
 
 def log_chance_of_no_repeat(n: int, size: int) -> float:
@@ -142,7 +151,14 @@ def log_chance_of_no_repeat(n: int, size: int) -> float:
 
 def _are_small(numbers: np.ndarray | None) -> bool:
     """Say whether whole numbers lie in a range of few: they may be counts or an order."""
-    return numbers is not None and len(numbers) > 0 and bool(numbers.max() - numbers.min() < FEW)
+    return numbers is not None and bool(numbers.max() - numbers.min() < FEW)
+
+
+def _repeat_far(numbers: np.ndarray, n_distinct: int) -> bool:
+    """Say whether numbers repeat more than a spread over their range explains: codes, no counts."""
+    size = float(np.ptp(numbers)) * (1 if np.array_equal(numbers, np.round(numbers)) else 100) + 1
+    expected = -size * np.expm1(-len(numbers) / size)  # distinct values of as many even draws
+    return size > FEW and n_distinct < 0.75 * expected
 
 
 def _fills(ordered: np.ndarray, digits: int) -> bool:

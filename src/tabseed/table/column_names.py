@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Literal
 
-Numbering = Literal["person", "label", "counter", "code", "time", ""]
+Numbering = Literal["person", "label", "counter", "code", "group", "time", ""]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
@@ -42,9 +42,9 @@ _DOCUMENTS = _set(
     "health horse animal dog cat"
 )
 _PERSON_NUMBERS = _set(
-    "mrn ssn seqn plate kennzeichen vin nhs cpr bsn dni nie nif cnp pesel mbi pid uid ptid "
-    "patid subjid usubjid username login nickname initials kurzel phone telephone telefon "
-    "tel telefono mobile cellphone handy fax iban passport aktenzeichen"
+    "mrn ssn seqn kennzeichen vin nhs cpr bsn dni nie nif cnp pesel mbi pid uid ptid patid "
+    "subjid usubjid username login nickname initials kurzel phone telephone telefon tel "
+    "telefono mobile cellphone handy fax iban passport aktenzeichen"
 )
 _IDENTIFIERS = _set("id ids idnr identifier ident uuid guid key kennung identifiant identificador")
 _NUMBERS = _set("number nummer nr no nbr num numero")
@@ -54,11 +54,23 @@ _LISTS = _set(  # names of lists of codes: sure wherever they stand, if no measu
     "zip zipcode postal postcode plz postleitzahl pincode icd cpt drg hcpcs atc snomed loinc "
     "naics sic isco nace fips insee ndc"
 )
+_GROUPS = _set(  # one of them may be numbered; from so many on, it is no size
+    "school district county state city town village municipality commune region province "
+    "country hospital clinic ward site centre center firm company store branch family litter "
+    "herd plot stratum strata cluster block team group class department plant schule klinik "
+    "ort stadt ecole ville escuela ciudad"
+)
+_THINGS = _set(
+    "dist vill doc prod product item movie book fam pers teacher pupil location loc dept "
+    "trial tree farm cow pig rat batch lot event session user vessel trip ride job ad"
+)
+_PHONES = _set("phone telephone telefon tel telefono mobile cellphone handy fax")
 _FINDINGS = _set("diag diagnosis diagnose diagnostico diagnostic dx lesion")  # codes or counts
 _ROW_COUNTERS = _set("rownames rowname rownumber rowid index idx unnamed")
 _TIMES = _set(
     "year years jahr annee ano yr day days tag jour dia date month monat mois mes week woche "
-    "semaine semana time zeit hour stunde heure hora minute second age alter edad"
+    "semaine semana time zeit hour stunde heure hora minute second age alter edad months "
+    "weeks hours minutes seconds period periode periodo"
 )
 _MEASURES = _set(
     "count length size width height weight depth distance duration price cost amount rate "
@@ -95,7 +107,20 @@ _NOTES = _set(
 )
 
 _SUFFIXES = ("number", "nummer", "code", "name", "nbr", "num", "id", "nr", "no")
-_STEMS = PEOPLE | _DOCUMENTS | _CODES | _LISTS | _PERSON_NUMBERS | _NAME_QUALIFIERS | {"id"}
+_STEMS = (
+    PEOPLE
+    | _DOCUMENTS
+    | _CODES
+    | _LISTS
+    | _PERSON_NUMBERS
+    | _NAME_QUALIFIERS
+    | _GROUPS
+    | _THINGS
+    | {"id"}
+)
+
+
+_NO_CODES = _set("en de trans geno")  # encode, decode
 
 
 def words_of(name: str) -> tuple[str, ...]:
@@ -116,7 +141,8 @@ def _parts(word: str) -> list[str]:
         return [word]
     for suffix in _SUFFIXES:
         stem = word.removesuffix(suffix)
-        if stem != word and stem and (stem in _STEMS or suffix == "nummer"):
+        sure = suffix == "nummer" or (suffix == "code" and stem not in _NO_CODES)
+        if stem != word and stem and (stem in _STEMS or sure):
             return [stem, suffix]
     return [word]
 
@@ -126,7 +152,8 @@ def numbering(name: str) -> Numbering:
 
     ``person``: people or their records; ``label``: things of some kind, by an id; ``counter``: the
     same by a number (a house number, a visit number); ``code``: classes of a list made elsewhere
-    (postal and diagnosis codes); ``time``: years, days, ages. The last word decides, as in English
+    (postal and diagnosis codes); ``group``:
+    schools, districts, firms; ``time``: years, days, ages. The last word decides, as in English
     and German, or the first one in the order of French and Spanish; "number of rooms" is a count.
     """
     words = words_of(name)
@@ -143,19 +170,27 @@ def numbering(name: str) -> Numbering:
         return "label"
     if words[0] in _ROW_COUNTERS and len(words) == 1:
         return "label"
+    if last in _GROUPS and not (_TIMES | _RELATIONS).intersection(words):
+        return "group"
     if any(word in _TIMES for word in words):
         return "time"
     return "counter" if last in _NUMBERS - {"num"} and rest else ""
 
 
 def _numbers_people(words: tuple[str, ...]) -> bool:
-    if words in (("id",), ("ids",)):  # a bare id in a table of people or of their visits
+    if words in (
+        ("id",),
+        ("ids",),
+        ("id", "code"),
+    ):  # a bare id in a table of people or of their visits
         return True
     marks = _IDENTIFIERS | _NUMBERS
     rest = words
     while len(rest) > 1 and rest[-1] in marks | _FILLERS:
         rest = rest[:-1]
     if rest[-1] in _PERSON_NUMBERS and rest[0] not in _COUNTS:
+        return True
+    if rest[-1] == "plate" and rest[0] in _DOCUMENTS | {"car", "vehicle", "number"}:
         return True
     marked = len(rest) < len(words) and words[-1] in marks
     if marked and words[0] in _COUNTS and len(words) > 2:
@@ -178,9 +213,15 @@ def _is_code(words: tuple[str, ...]) -> bool:
     return words[-1] in _FINDINGS and not (_RELATIONS | _TIMES).intersection(words)
 
 
-def counts_findings(name: str) -> bool:
-    """Return whether few small numbers of a name read as a code may be counts (``lesion``)."""
-    return bool(_FINDINGS.intersection(words_of(name)))
+def finds(name: str) -> bool:
+    """Return whether the name says findings, which may be coded or counted (``lesion``)."""
+    words = words_of(name)
+    return bool(_FINDINGS.intersection(words)) and not _CODES.union(_LISTS).intersection(words)
+
+
+def is_phone(name: str) -> bool:
+    """Return whether the name says phone numbers, if its numbers are long, or counts."""
+    return bool(_PHONES.intersection(words_of(name)))
 
 
 def is_subject(name: str) -> bool:

@@ -129,7 +129,10 @@ def rare_texts(present: pa.ChunkedArray) -> tuple[Kind, str] | None:
     """Say that texts are left out because most rows hold one that at most one other row has."""
     counts = pc.value_counts(present).field(1)
     rare = pc.sum(counts.filter(pc.less_equal(counts, 2))).as_py() or 0
+    once = pc.sum(pc.equal(counts, 1)).as_py() or 0
     if len(present) < MIN_ROWS or len(counts) <= FEW or 2 * rare < len(present):
+        return None
+    if 3 * once < len(counts):  # two rows of each state are a plan, not a rarity
         return None
     return "text", _reason(
         f"{len(counts)} distinct among {len(present)} values, {rare} of which occur once or twice"
