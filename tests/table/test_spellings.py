@@ -203,6 +203,7 @@ def test_dates_of_one_month_are_dates_too() -> None:
     [
         *([2019, 2020, 2021] * 9, list(range(10100, 10130)), list(range(200101, 200113))),
         *([120000 + 500 * i for i in range(40)], [20231101, 20231102], list(range(99))),
+        [60600 + i for i in range(1, 60)] + [91100 + i for i in range(1, 30)],  # zip codes
         (20000000 + RNG.integers(0, 400000, 40)).tolist(),
     ],
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabseed.table.dates import compiled
 from tabseed.table.schema import LEFT_OUT, NUMERIC, Column
 from tabseed.table.table import Table
 
@@ -42,7 +43,7 @@ def _shown_values(table: Table, column: Column, most: int = 3) -> str:
         if np.isnan(numbers).all():
             return ""
         ends = (np.nanmin(numbers), np.nanmax(numbers))
-        low, high = (_shown_number(end, column.kind) for end in ends)
+        low, high = (_shown_number(end, column) for end in ends)
         return low if low == high else f"{low} to {high}"
     codes = table.codes(column.name)
     counts = np.bincount(codes[codes >= 0], minlength=len(column.categories))
@@ -51,8 +52,10 @@ def _shown_values(table: Table, column: Column, most: int = 3) -> str:
     return levels + (", ..." if len(column.categories) > most else "")
 
 
-def _shown_number(number: float, kind: str) -> str:
-    if kind == "datetime":
-        stamp = np.datetime64(int(number), "us").astype("datetime64[s]")
-        return str(stamp).removesuffix("T00:00:00")
-    return f"{number:.0f}" if kind == "integer" else f"{number:.6g}"
+def _shown_number(number: float, column: Column) -> str:
+    if column.kind == "datetime":
+        stamp = str(np.datetime64(int(number), "us").astype("datetime64[s]"))
+        if column.datetime_format and compiled(column.datetime_format).is_time:
+            return stamp.removeprefix("1970-01-01T")
+        return stamp.removesuffix("T00:00:00")
+    return f"{number:.0f}" if column.kind == "integer" else f"{number:.6g}"

@@ -389,16 +389,19 @@ def _beyond_chance(pattern: DatePattern, numbers: Whole, fits: Flags, days: Whol
     If a share f of the numbers from the least to the largest are dates, k distinct ones drawn
     from them are all dates with probability f^k; k of k + m are with at most (k + m over k) f^k.
     Where all between are dates (of one month), numbers drawn are dates too, whatever the kind;
-    only numbers of eight digits that begin with a year are then held against those of a year.
+    only numbers of eight digits that begin with a year are then held against those of a year. Two
+    digits of a year at the end prove nothing, so numbers that differ there only count once.
     """
     usual = fits & _in_years(days)
-    k, misses = int(usual.sum()), int((~fits).sum())
-    if k < 2:
+    if not usual.any():
         return False
+    last = 100 if pattern.directives[-1] == "y" else 1
+    k, misses = (len(np.unique(numbers[which] // last)) for which in (usual, ~fits))
     clock = 10 ** (2 * sum(d in "HMS" for d in pattern.directives))
     seconds = {1: 1, 10**4: 24 * 60, 10**6: 86_400}[clock]
     known = _all_dates_as_numbers("".join(f"%{d}" for d in pattern.directives if d not in "HMS"))
-    low, high = int(numbers[usual].min()) // clock, int(numbers[usual].max()) // clock
+    known = np.unique(known // last)
+    low, high = (int(end) // (clock * last) for end in (numbers[usual].min(), numbers[usual].max()))
     if _count(known, low, high) == high - low + 1 and pattern.text.startswith("%Y%m%d"):
         low, high = low // 10_000 * 10_000, high // 10_000 * 10_000 + 9_999
     share = _count(known, low, high) / (high - low + 1) * seconds / clock
