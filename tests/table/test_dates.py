@@ -74,6 +74,7 @@ def test_offsets_are_read_to_utc_and_one_offset_is_kept(stamp, minutes, gap, col
         ("%a %d/%m/%Y", ["Tue 14/11/2023", "Mon 14/11/2023"], ["2023-11-14", None]),
         ("%Y-%j", ["2020-366", "2021-366", "2021-000"], ["2020-12-31", None, None]),
         ("%Y-%m-%d %j", ["2020-02-01 032", "2020-02-01 033"], ["2020-02-01", None]),
+        ("%b %Y-%j", ["Feb 2020-032", "Jan 2020-032"], ["2020-02-01", None]),
         ("%Y/%Y", ["2020/2020", "2020/2021"], ["2020-01-01", None]),
         ("%Y-%m", ["2020-12"], ["2020-12-01"]),
         ("%I %p %F", ["13 AM 2020-01-01", "00 AM 2020-01-01"], [None, None]),
@@ -88,6 +89,29 @@ def test_offsets_are_read_to_utc_and_one_offset_is_kept(stamp, minutes, gap, col
 def test_what_is_read_and_what_is_no_date(pattern, texts, dates) -> None:
     stamps = [d and dt.datetime.combine(dt.date.fromisoformat(d), dt.time()) for d in dates]
     assert read(texts, pattern) == [t and microseconds(t) for t in stamps]
+
+
+PIECES = ["%Y", "%y", "%m", "%d", "%H", "%I", "%M", "%3f", "%z", "%p", "%^B", "%a", "%j", "%-d"]
+
+
+@given(
+    st.lists(
+        st.sampled_from([*PIECES, "%3y", "%%", "%Z", "%T", "Z", "+01:00"]) | st.text(max_size=2)
+    ),
+    st.lists(st.integers(-(10**15), 10**15), min_size=1, max_size=3),
+)
+def test_any_text_is_no_pattern_or_writes_again_what_it_reads(pieces, micros) -> None:
+    try:
+        pattern = compiled("".join(pieces))
+    except ValueError:
+        return
+    texts = pattern.write(pa.array(micros))
+    again = pattern.read(texts)
+    sound = again.is_valid()
+    assert pattern.write(again).filter(sound).equals(texts.filter(sound))
+    alike = pattern.like(texts.filter(sound))
+    assert alike.read(texts.filter(sound)).equals(again.filter(sound))
+    compiled(pattern.in_python)
 
 
 def test_fractions_beyond_microseconds_are_cut_off() -> None:
@@ -120,6 +144,12 @@ def test_a_time_of_day_is_on_the_first_of_1970() -> None:
         ("%^m", "%^m, which is not known"),
         ("%d/%m", "no year"),
         ("%a %H:%M", "no year"),
+        ("%M:%S", "no hour"),
+        ("%z", "no hour"),
+        ("%Y %p", "no hour"),
+        ("%d %Y", "no month"),
+        ("%a %m %Y", "no day"),
+        ("%Y" * 101, "more than 200 characters"),
     ],
 )
 def test_what_is_no_pattern(pattern, reason) -> None:
@@ -138,7 +168,7 @@ def test_patterns_know_what_they_are() -> None:
     assert list(compiled("%D").ends) == [microseconds(end) for end in ends]
     assert not compiled("%F").is_aware
     assert compiled("%FT%TZ").is_aware and compiled("%F %T %z").is_aware
-    assert compiled("%-d/%#b/%Y %P %3f%:z").in_python == "%d/%b/%Y %p %f%z"
+    assert compiled("%-d/%#b/%Y %I%P %3f%:z").in_python == "%d/%b/%Y %I%p %f%z"
     assert compiled("%Y-%m-01").parts[-1].text == "-01"  # no offset: no time of day before it
 
 

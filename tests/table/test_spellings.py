@@ -169,6 +169,20 @@ def test_offsets_that_differ_are_read_and_written_as_utc() -> None:
     assert rebuilt(table).values("a") == expected
 
 
+CHARACTERS = "0123456789/-.: TZ+APMapnov,%é\n\u0663"
+DATE_LIKE = r"[0-3]?\d[-/.][01]?\d[-/.](19|20)?\d\d( \d?\d:\d\d(:\d\d(\.\d{1,6})?)?( [AP]M)?)?"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.none() | st.text(CHARACTERS) | st.from_regex(DATE_LIKE, fullmatch=True)))
+def test_any_text_is_described_and_dates_are_written_as_they_were(texts) -> None:
+    table = table_of(pa.array(texts, pa.string()))
+    column = table.schema["a"]
+    if column.kind == "datetime" and "become so" not in column.reason:
+        if "written, as UTC" not in column.reason:
+            assert rebuilt(table).values("a") == texts
+
+
 # --- whole numbers ------------------------------------------------------------------------------
 
 RNG = np.random.default_rng(0)

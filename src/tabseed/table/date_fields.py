@@ -125,9 +125,11 @@ class Fields:
             new_year = first_days(year, zero + 1)
             of_year = self.fields["j"]
             self.valid &= (of_year >= 1) & (of_year <= first_days(year + 1, zero + 1) - new_year)
-            if "m" in self.fields:
-                self.valid &= days == new_year + of_year - 1
-            days = new_year + of_year - 1
+            told, days = days, new_year + of_year - 1
+            if "d" in self.fields:
+                self.valid &= told == days
+            elif "m" in self.fields:
+                self.valid &= month == _month(days * DAY) + 1
         if "weekday" in self.fields:
             self.valid &= self.fields["weekday"] == _weekday(days)
         return days

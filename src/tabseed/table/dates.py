@@ -46,7 +46,8 @@ _COMPOUNDS = {
     **{"R": "%H:%M", "c": "%a %b %e %H:%M:%S %Y"},
 }
 _DIRECTIVE = re.compile(r"%(?:([-^#:]|[1-9])?([a-zA-Z])|(%))")
-_ZONE = r"(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)"
+_ZONE = r"(?:Z|UTC|GMT|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)"
+MOST_CHARACTERS = 200  # of a pattern
 _FIXED_ZONE = re.compile(rf"(?s:.*)%[-^#1-9]?[MSTRXpPf]( ?{_ZONE})$")
 _FLAGS = {
     **{**dict.fromkeys("mdHIMSj", "-"), **dict.fromkeys("bBaAp", "^#"), "z": ":"},
@@ -58,17 +59,31 @@ class DatePattern:
     """A pattern, ready to read and to write; ValueError if it is none. See :func:`compiled`."""
 
     def __init__(self, text: str) -> None:
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f"has more than {MOST_CHARACTERS} characters")
         self.text = text
         fixed = _FIXED_ZONE.fullmatch(text)
         self.zone = fixed[1] if fixed else ""  # the literal offset of all cells
         self.parts = _parts(text.removesuffix(self.zone))
         self.directives = [part.text for part in self.parts if not part.literal]
-        if not self.directives:
-            raise ValueError("holds no directive such as %Y")
-        if "y" not in self.directives and "Y" not in self.directives and not self.is_time:
-            raise ValueError("has no year")
+        if missing := self._missing():
+            raise ValueError(missing)
         groups = [self._group(index) for index in range(len(self.parts))]
         self.expression = "^(?i)" + "".join(groups) + re.escape(self.zone) + "$"
+
+    def _missing(self) -> str:
+        """Return what keeps the pattern from being read back, as the end of a message; or ""."""
+        letters = set(self.directives)
+        if not letters:
+            return "holds no directive such as %Y"
+        if not letters & set("yY") and not self.is_time:
+            return "has no year"
+        if not letters & set("HI") and (self.is_time or "p" in letters):
+            return "has no hour"
+        has_month, has_day = letters & set("mbB"), letters & set("de")
+        if (has_day and not has_month) or (letters & set("aA") and not (has_day or "j" in letters)):
+            return "has no month" if has_day else "has no day"
+        return ""
 
     @property
     def is_time(self) -> bool:
@@ -174,7 +189,10 @@ class DatePattern:
             else _like(part, pc.unique(found.field(f"g{index}")))
             for index, part in enumerate(self.parts)
         ]
-        return compiled("".join(map(str, parts)) + self.zone)
+        found_so = compiled("".join(map(str, parts)) + self.zone)
+        if self.is_aware and not found_so.is_aware:  # no offset unless a time of day is before it
+            return compiled("".join(map(str, (*parts[:-1], self.parts[-1]))))
+        return found_so
 
     @cached_property
     def order(self) -> str:
