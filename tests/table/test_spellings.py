@@ -209,6 +209,7 @@ def test_whole_numbers_that_are_dates(pattern, storage) -> None:
 
 
 def test_dates_of_one_month_are_dates_too() -> None:
+    assert column_of([20231114, 20240101, 20230930]).datetime_format == "%Y%m%d"
     assert column_of([20231101 + i for i in range(30)]).datetime_format == "%Y%m%d"
 
 
@@ -298,6 +299,18 @@ def test_a_schema_reads_the_file_that_it_was_made_from(tmp_path, pattern, zeros)
     np.testing.assert_array_equal(table.numbers("a"), truth)
     again = read_table(path, text_columns=text_columns(table.schema))
     np.testing.assert_array_equal(Table.from_frame(again, table.schema).numbers("a"), truth)
+
+
+@pytest.mark.parametrize("mark", ["?", "-", ".", "None", " ? "])
+def test_marks_of_missing_cells_among_dates_are_missing(tmp_path, mark) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "".join(f"2020-01-{d:02},x\n" for d in range(1, 29)) + f"{mark},y\n")
+    for columns in ((), ("a",)):
+        table = Table.from_frame(read_table(path, text_columns=columns))
+        assert table.schema["a"].datetime_format == "%Y-%m-%d"
+        assert table.values("a")[-2:] == ["2020-01-28", None]
+    path.write_text(f"a\nx1\nx2\n{mark}\n")  # among other texts it may be a value
+    assert read_table(path)["a"].to_pylist() == ["x1", "x2", mark]
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ from tabseed.table.quotes import (
     Quoting,
     TaggedLines,
 )
+from tabseed.table.spellings import dates_in_text
 
 SNIFF_CHARS = 2**16  # length of the sample, from the beginning, that decides the separator
 SNIFF_RECORDS = 50
@@ -288,7 +289,8 @@ def _as_table(
     for index, (name, column) in enumerate(cells.items()):
         typed = _typed(bare[name], marks.get(name)) if name in bare else None
         if typed is None:
-            typed = _text(column, index, quoting, wishes.levels(name) or ())
+            levels = wishes.levels(name) or ()
+            typed = _without_marks_among_dates(_text(column, index, quoting, levels), levels)
         columns[name] = typed
     used = {
         mark.decimal
@@ -351,6 +353,16 @@ def _text(
         missing = pc.and_not(missing, pc.and_(quoted, _is_one_of(text, frozenset(deliberate))))
     known = frozenset(level for level in levels if level.strip(BLANKS))
     return _blank(text, pc.and_not(missing, _is_one_of(text, known)))
+
+
+def _without_marks_among_dates(text: pa.ChunkedArray, levels: Collection[str]) -> pa.ChunkedArray:
+    """Return a column of dates with ``?`` and its like as missing, which they mean among dates."""
+    marks = _is_one_of(pc.utf8_trim(text, characters=BLANKS), MISSING_AMONG_NUMBERS)
+    if levels or not pc.any(marks).as_py():
+        return text
+    rest = _blank(text, marks)
+    dates = dates_in_text("", rest)
+    return rest if dates and dates.patterns else text
 
 
 def _distinct_where(cells: pa.ChunkedArray, where: pa.ChunkedArray) -> list[str]:

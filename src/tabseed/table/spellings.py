@@ -390,7 +390,8 @@ def _beyond_chance(pattern: DatePattern, numbers: Whole, fits: Flags, days: Whol
     from them are all dates with probability f^k; k of k + m are with at most (k + m over k) f^k.
     Where all between are dates (of one month), numbers drawn are dates too, whatever the kind;
     only numbers of eight digits that begin with a year are then held against those of a year. Two
-    digits of a year at the end prove nothing, so numbers that differ there only count once.
+    digits of a year at the end prove nothing, so numbers that differ there only count once. Of
+    numbers of eight digits, one in fifty begins with one of YEARS.
     """
     usual = fits & _in_years(days)
     if not usual.any():
@@ -405,8 +406,9 @@ def _beyond_chance(pattern: DatePattern, numbers: Whole, fits: Flags, days: Whol
     if _count(known, low, high) == high - low + 1 and pattern.text.startswith("%Y%m%d"):
         low, high = low // 10_000 * 10_000, high // 10_000 * 10_000 + 9_999
     share = _count(known, low, high) / (high - low + 1) * seconds / clock
+    begins = log(0.02) if pattern.text.startswith("%Y%m%d") else 0.0
     choices = lgamma(k + misses + 1) - lgamma(k + 1) - lgamma(misses + 1)
-    return share > 0 and k * log(share) + choices < log(CHANCE)
+    return share > 0 and begins + k * log(share) + choices < log(CHANCE)
 
 
 def _count(known: Whole, low: int, high: int) -> int:
