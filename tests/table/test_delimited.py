@@ -225,6 +225,7 @@ def test_many_rows_pass_in_batches(tmp_path, monkeypatch) -> None:
         ("t.csv", b"a,,b\n1,2,3\n", "column 2 has no name"),
         ("t.csv", b"a,b\n1,2\n3\n", "line 3: 1 cells where the header has 2"),
         ("t.csv", b"# by lab 7\na,b\n1,2\n", "no comment here: remove it"),
+        ("t.csv", b"a b\nr1 1 2\n".replace(b" ", b","), "column of row names lack a name"),
         ("t.csv", b"a title\na,b\n1,2\n", "is the first line a title"),
         ("t.csv", b"a,b\n1,2\n\0,3\n", "line 3: NUL bytes"),
         ("t.csv", b"sep=;\na;b\n1;2;3\n", "line 3: 3 cells"),

@@ -132,4 +132,12 @@ def test_numbers_go_out_with_the_marks_of_their_file(tmp_path) -> None:
     table = read(tmp_path, "u;p\r\n1.250;3,25\r\n986;\r\n")
     form = Dialect.of(table.schema.metadata)
     assert form == Dialect(";", ",", newline="\r\n", grouped={"u": "."})
-    assert Table.from_frame(table).schema["u"].reason.endswith("; thousands mark '.' read")
+    assert Table.from_frame(table).schema["u"].reason.endswith("; 1.250 read as 1250")
+
+
+def test_decimals_that_could_be_thousands_are_said(tmp_path) -> None:
+    table = Table.from_frame(read(tmp_path, "u,p\n1.250,3.5\n2.125,4.5\n"))
+    assert table.schema["u"].reason.endswith("; 1.250 read as 1.25")
+    assert "read as" not in table.schema["p"].reason
+    given = read(tmp_path, "u,p\n1.250,3.5\n2.125,4.5\n", decimal=".")
+    assert "read as" not in Table.from_frame(given).schema["u"].reason

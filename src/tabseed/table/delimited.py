@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from tabseed.errors import FileError, SchemaError
 from tabseed.table.date_fields import YEARS
 from tabseed.table.dialect import SEPARATORS, Dialect
-from tabseed.table.marks import DECIMALS, Given, Marks, decide
+from tabseed.table.marks import DECIMALS, Given, Marks, decide, doubtful
 from tabseed.table.quotes import (
     BLANKS,
     LOOKS_MISSING,
@@ -246,6 +246,8 @@ def _names(path: Path, header: list[str]) -> tuple[list[str], bool]:
 
 def _hint(header: list[str], record: list[str]) -> str:
     """Return what may be wrong with a file whose records differ in length."""
+    if len(record) == len(header) + 1 and len(header) > 1:
+        return "; does the column of row names lack a name? then give it one"
     if record[0].startswith("#") or header[0].startswith("#"):
         return "; a line that begins with # is no comment here: remove it"
     if len(header) == 1 and len(record) > 1:
@@ -297,13 +299,15 @@ def _as_table(
         for name, mark in marks.items()
         if pa.types.is_floating(columns[name].type) or mark.thousands in DECIMALS
     }
+    read = {n: mark for n, mark in marks.items() if not pa.types.is_string(columns[n].type)}
     form = replace(
         dialect,
         decimal="," if used == {","} else ".",
-        grouped={
-            name: mark.thousands
-            for name, mark in marks.items()
-            if mark.thousands and not pa.types.is_string(columns[name].type)
+        grouped={name: mark.thousands for name, mark in read.items() if mark.thousands},
+        doubtful={
+            name: mark.decimal
+            for name, mark in read.items()
+            if not mark.thousands and wishes.decimal is None and doubtful(distinct[name])
         },
     )
     return form.attached(pa.table(columns))

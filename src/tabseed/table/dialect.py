@@ -24,6 +24,7 @@ class Dialect:
     """Separator, decimal mark, encoding and line ends of a text file.
 
     ``grouped`` gives the thousands mark of columns that have one, by name; none is written.
+    ``doubtful`` gives the decimal mark of columns whose own cells could have been read otherwise.
     """
 
     separator: str = ","
@@ -31,6 +32,7 @@ class Dialect:
     encoding: str = "utf-8"
     newline: str = "\n"
     grouped: Mapping[str, str] = field(default_factory=dict)
+    doubtful: Mapping[str, str] = field(default_factory=dict)
 
     def attached(self, table: pa.Table) -> pa.Table:
         """Return the table with this dialect in its metadata."""
@@ -51,12 +53,20 @@ class Dialect:
             "encoding": _is_encoding(known.get("encoding")),
             "newline": known.get("newline") in ("\n", "\r\n", "\r"),
         }
-        grouped = known.get("grouped")
-        grouped = grouped if isinstance(grouped, dict) else {}
         return cls(
             **{name: str(known[name]) for name, is_sound in sound.items() if is_sound},
-            grouped={name: mark for name, mark in grouped.items() if mark in THOUSANDS},
+            grouped=_marks(known.get("grouped"), THOUSANDS),
+            doubtful=_marks(known.get("doubtful"), DECIMALS),
         )
+
+    def readings(self) -> dict[str, str]:
+        """Return by column, with an example, how numbers were read that others may read otherwise.
+
+        >>> Dialect(grouped={"sales": "."}).readings()
+        {'sales': '1.250 read as 1250'}
+        """
+        decimals = {name: f"1{mark}250 read as 1.25" for name, mark in self.doubtful.items()}
+        return decimals | {n: f"1{mark}250 read as 1250" for n, mark in self.grouped.items()}
 
     def encoded(self, text: str) -> bytes:
         """Return text as bytes, with this dialect's line ends; UnicodeError if it cannot be.
@@ -68,6 +78,11 @@ class Dialect:
         if self.encoding == "utf-32":
             return codecs.BOM_UTF32_LE + text.encode("utf-32-le")
         return text.encode(self.encoding)
+
+
+def _marks(found: object, known: tuple[str, ...]) -> dict[str, str]:
+    items = found.items() if isinstance(found, dict) else ()
+    return {name: mark for name, mark in items if mark in known}
 
 
 def _is_encoding(name: object) -> bool:

@@ -308,14 +308,13 @@ def _calls_inside() -> int:
 
 
 def _detected(arrow: pa.Table) -> Schema:
-    """Detect the kinds of all columns; the reason also names the thousands mark of a text file."""
-    grouped = Dialect.of(arrow.schema.metadata).grouped
+    """Detect the kinds of all columns; the reason also says how doubtful numbers were read."""
+    readings = Dialect.of(arrow.schema.metadata).readings()
     columns = []
     for name in arrow.column_names:
         column = detect(name, arrow[name])
-        if name in grouped and column.kind not in LEFT_OUT:
-            note = f"; thousands mark {grouped[name]!r} read"
-            column = replace(column, reason=column.reason + note)
+        if name in readings and column.kind not in LEFT_OUT:
+            column = replace(column, reason=f"{column.reason}; {readings[name]}")
         columns.append(column)
     return Schema(tuple(columns))
 
