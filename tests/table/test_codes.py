@@ -46,6 +46,9 @@ def kind_of(name: str, values, **options) -> Column:
         ("Fallnummer", PATIENTS, "id", "a number of people"),
         ("numéro_de_dossier", PATIENTS, "id", "a number of people"),
         ("patient_id", VISITS, "id", "60 distinct among 300"),
+        ("id", np.repeat(np.arange(1, 13), 2), "id", "12 distinct among 24"),
+        ("Subject", np.repeat(np.arange(1, 21), 7), "id", "20 distinct among 140"),
+        ("nr", VISITS, "ordinal", "named like a number"),
         ("Subject", VISITS, "id", "a number of people"),
         ("patient", [f"P{v:05d}" for v in VISITS], "id", "a number of people"),
         ("phone", RECORDS[:8], "id", "all distinct"),
@@ -66,6 +69,7 @@ def kind_of(name: str, values, **options) -> Column:
         ("schoolid", ZIPS, "categorical", "named like an id, but"),
         ("license_plate", [f"B-AB {i % 60}" for i in range(300)], "id", "a number of people"),
         # quantities
+        ("MPG.city", RNG.integers(15, 46, 93), "integer", "whole numbers"),
         ("dx70", RNG.integers(0, 216, 197), "integer", "whole numbers"),
         ("diag", RNG.integers(8302, 11503, 2000), "integer", "whole numbers"),
         ("school", RNG.integers(3, 17, 300), "ordinal", "whole numbers"),

@@ -18,7 +18,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tabseed.table.column_names import counts_rows, finds, is_phone, is_subject, numbering
+from tabseed.table.column_names import (
+    counts_rows,
+    finds,
+    is_phone,
+    is_subject,
+    may_count,
+    numbering,
+)
 from tabseed.table.schema import Kind
 
 Found = tuple[Kind, str]
@@ -46,7 +53,7 @@ def named_code(
     meaning, mostly = numbering(name), 2 * n_distinct > n
     share = "all distinct" if n_distinct == n else f"{n_distinct} distinct among {n}"
     if meaning == "person" or is_subject(name):
-        counts = _are_small(numbers) and not mostly  # of phones, or the first, second, ... child
+        counts = may_count(name) and _are_small(numbers) and not mostly
         counts |= is_phone(name) and numbers is not None and numbers.max() < 10**6
         if not counts and n_distinct >= (MIN_NUMBERED if mostly else MANY_PEOPLE):
             return "id", f"{share}, and by its name a number of people or their records: left out"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 Numbering = Literal["person", "label", "counter", "code", "group", "time", ""]
@@ -52,16 +53,16 @@ _COUNTS = _set("number num n no nb nbr count anzahl nombre numero cantidad zahl 
 _CODES = _set("code codes codigo codice kode schlussel schluessel barcode ean gtin upc isbn sku")
 _LISTS = _set(  # names of lists of codes: sure wherever they stand, if no measure follows
     "zip zipcode postal postcode plz postleitzahl pincode icd cpt drg hcpcs atc snomed loinc "
-    "naics sic isco nace fips insee ndc"
+    "naics sic isco nace fips insee ndc cusip isin"
 )
 _GROUPS = _set(  # one of them may be numbered; from so many on, it is no size
     "school district county state city town village municipality commune region province "
-    "country hospital clinic ward site centre center firm company store branch family litter "
+    "country hospital clinic ward site centre center firm company store family litter "
     "herd plot stratum strata cluster block team group class department plant schule klinik "
     "ort stadt ecole ville escuela ciudad"
 )
 _THINGS = _set(
-    "dist vill doc prod product item movie book fam pers teacher pupil location loc dept "
+    "dist vill unit sch doc prod product item movie book fam pers teacher pupil location loc dept "
     "trial tree farm cow pig rat batch lot event session user vessel trip ride job ad"
 )
 _PHONES = _set("phone telephone telefon tel telefono mobile cellphone handy fax")
@@ -123,6 +124,7 @@ _STEMS = (
 _NO_CODES = _set("en de trans geno")  # encode, decode
 
 
+@lru_cache(maxsize=4096)
 def words_of(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case without accents and digits.
 
@@ -170,11 +172,11 @@ def numbering(name: str) -> Numbering:
         return "label"
     if words[0] in _ROW_COUNTERS and len(words) == 1:
         return "label"
-    if last in _GROUPS and not (_TIMES | _RELATIONS).intersection(words):
+    if words[0] in _GROUPS and len(words) == 1:
         return "group"
     if any(word in _TIMES for word in words):
         return "time"
-    return "counter" if last in _NUMBERS - {"num"} and rest else ""
+    return "counter" if last in _NUMBERS - {"num"} and (rest or last == "nr") else ""
 
 
 def _numbers_people(words: tuple[str, ...]) -> bool:
@@ -217,6 +219,12 @@ def finds(name: str) -> bool:
     """Return whether the name says findings, which may be coded or counted (``lesion``)."""
     words = words_of(name)
     return bool(_FINDINGS.intersection(words)) and not _CODES.union(_LISTS).intersection(words)
+
+
+def may_count(name: str) -> bool:
+    """Return whether a name of numbers of people may as well count them (``childNum``, phones)."""
+    words = words_of(name)
+    return words[-1:] != () and words[-1] in _NUMBERS | _PHONES
 
 
 def is_phone(name: str) -> bool:
