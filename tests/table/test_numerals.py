@@ -140,6 +140,7 @@ def test_percent_is_read_and_written(cells, form) -> None:
         ("continuous:censored+gaps", ["<0.3", "x", "2"], [0.3, None, 2], "row 2: 'x'"),
         ("continuous:percent", ["1.5%", "2%", "3%"], [1.5, 2, 3], ""),
         ("continuous", ["1.5%", "2%", "3%"], [1.5, 2, 3], ""),
+        ("continuous", ["1.234,5 EUR", "2 EUR", "3 EUR"], [1234.5, 2, 3], ""),
         ("continuous:$#", ["$1,234.5", "$2", "$3"], [1234.5, 2, 3], ""),
         ("integer", ["1,234,567", "2", "3"], [1234567, 2, 3], ""),
         ("continuous", ["1,5", "2", "3"], [1.5, 2, 3], ""),

@@ -69,6 +69,8 @@ def test_a_class_that_training_rows_lack_is_wrong_by_every_model() -> None:
         for source, risk in gap.risks.items():
             assert 60 * risk.value == pytest.approx(54 * plain.risks[source].value + 6)
     assert "no training row has: 6;" in report.notes[0]
+    cells = "6 of 60 cells of the holdout table have values that the training table lacks ('ufo')."
+    assert any(note.endswith(cells) for note in report.notes)
     with pytest.warns(FutureWarning, match="now called notes"):
         assert report.warnings == report.notes
     assert not any("no training row has" in warning for warning in known.notes)

@@ -192,8 +192,9 @@ def set_format(column: Column, values: pa.ChunkedArray, text: str | None) -> Col
     """
     check_number_format(column.name, text or "point")
     texts = pc.utf8_trim_whitespace(values).unique().drop_null()
-    if text is None and len(texts) and common_affixes(texts.to_pylist()) == ("", "%"):
-        text = "percent"
+    affixes = common_affixes(texts.to_pylist()) if text is None and len(texts) else None
+    if affixes is not None:
+        text = "percent" if affixes == ("", "%") else "#".join(affixes)
     form = NumberFormat(text or "point")
     if text is None or not form.words & MARK_WORDS:
         bodies = form.bodies(values).unique().drop_null()

@@ -21,7 +21,7 @@ from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.scores import SCORES, Task, form_of
 from tabseed.estimates.words import few_rows, number, span
 from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
-from tabseed.metrics.leakage import conform
+from tabseed.metrics.leakage import conform, unknown_values
 from tabseed.metrics.usefulness import mean_cost
 from tabseed.pages import Finding, Heading, Row
 from tabseed.parameters import given_or_default
@@ -93,7 +93,7 @@ class UtilityReport(Finding):
     the mean over models. ``fidelity`` is the chi-square divergence of the features. ``several``
     predicts what averaging over tables gains, and is None for one table. ``n_unknown`` of the
     held-out rows have a class that the training rows lack. ``target_read_as`` says how whole
-    numbers of the target were read.
+    numbers of the target were read, ``unknown`` which values the training table lacks.
     """
 
     title = "Can the synthetic rows replace the real ones?"
@@ -116,6 +116,7 @@ class UtilityReport(Finding):
     n_unknown: int
     settings: dict[str, str] = field(compare=False)
     target_read_as: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def headline(self) -> Estimate:
@@ -178,6 +179,7 @@ class UtilityReport(Finding):
             *self.fidelity.warnings,
             *few_rows({"training": self.n_train, "held-out": self.n_holdout}),
             *self.target_read_as,
+            *self.unknown,
         )
 
     warnings = FormerName("notes")
@@ -324,7 +326,14 @@ def assess_utility(
         n_unknown=int((measured.y < 0).sum()) if measured.problem.task == "classification" else 0,
         settings={"seed": seed_text(stream), "seeds": str(settings.seeds)},
         target_read_as=target_note(measured.problem.schema, target),
+        unknown=tuple(unknown_values(_named(tables, held_out))),
     )
+
+
+def _named(synthetic: list[Table], holdout: Table) -> dict[str, Table]:
+    several = len(synthetic) > 1
+    names = [f"synthetic ({i + 1})" if several else "synthetic" for i in range(len(synthetic))]
+    return {**dict(zip(names, synthetic, strict=True)), "holdout": holdout}
 
 
 def _fidelity(
