@@ -12,6 +12,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 import tabseed as ts
@@ -361,6 +363,56 @@ def test_a_table_may_have_no_rows() -> None:
         table = Table.from_frame(frame)
         assert len(table) == 0
         assert_same(table.to_frame(), frame)
+
+
+WHOLE, TEXT = st.integers(-100, 100), st.text(max_size=3).filter(lambda t: t.isprintable())
+REAL = st.floats(-1e6, 1e6, width=32)
+MOMENT = st.datetimes(dt.datetime(1800, 1, 1), dt.datetime(2200, 1, 1)).map(
+    lambda t: t.replace(microsecond=0)
+)
+CELLS = {  # dtype of pandas: its cells, and whether some may be missing
+    "int8": (WHOLE, False),
+    "uint16": (st.integers(0, 2**16 - 1), False),
+    "Int64": (st.integers(-(2**53), 2**53), True),
+    "float32": (REAL, True),
+    "float64": (REAL, True),
+    "Float64": (REAL, True),
+    "bool": (st.booleans(), False),
+    "boolean": (st.booleans(), True),
+    "str": (TEXT, True),
+    "string": (TEXT, True),
+    "category": (TEXT | WHOLE.map(str), True),
+    "datetime64[s]": (MOMENT, True),
+    "datetime64[ns, UTC]": (MOMENT.map(lambda t: t.replace(tzinfo=dt.UTC)), True),
+    "Sparse[float64]": (REAL, True),
+    "Sparse[int]": (WHOLE, False),
+    "int64[pyarrow]": (WHOLE, True),
+    "string[pyarrow]": (TEXT, True),
+}
+
+
+@pytest.mark.slow
+@given(st.data(), st.integers(1, 12))
+@settings(max_examples=30, deadline=None)
+def test_rows_of_any_dtypes_come_back_as_they_were(data, n) -> None:
+    """Through numbers and codes, and through the JSON of a model file, no cell changes."""
+    columns = {}
+    for name, dtype in enumerate(data.draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1))):
+        cell, gaps = CELLS[dtype]
+        cells = data.draw(st.lists(cell | st.none() if gaps else cell, min_size=n, max_size=n))
+        floats = "float" in dtype.lower()
+        given = [np.nan if cell is None else cell for cell in cells] if floats else cells
+        columns[name] = pd.Series(given, dtype=dtype)
+    frame = pd.DataFrame(columns)
+    table = Table.from_frame(frame)
+    rows = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1)))
+    cells = {c.name: table.cells(c.name)[rows] for c in table.schema.modelled}
+    kind = FrameKind.from_dict(json.loads(json.dumps(table.frame_kind.to_dict())))
+    kept = frame[[label for label in frame if str(label) in cells]].iloc[rows]
+    for each in (table.frame_kind, kind):
+        if cells:
+            built = Table.from_columns(table.schema.modelled, each, cells).to_frame()
+            assert_same(built, kept.reset_index(drop=True))
 
 
 # --- another kind of frame than the one that came in ------------------------------------------

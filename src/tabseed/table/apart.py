@@ -123,7 +123,9 @@ def read_statistics(path: str, reader: str, encoding: str | None) -> Any:
         data, about = read(path, output_format="dict", encoding=encoding)
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError) as error:
         raise Unreadable(f"not a sound file: {error}; if it is old, name its encoding") from None
-    except (OverflowError, UnicodeError, ValueError) as error:
+    except UnicodeError as error:
+        raise Unreadable(f"a text cannot be read: {error}; name the file's encoding") from None
+    except (OverflowError, ValueError) as error:
         raise Unreadable(f"a value cannot be read: {error}") from None
     columns = {}
     for name, values in data.items():

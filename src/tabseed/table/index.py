@@ -46,7 +46,7 @@ def index_with_data(frame: Any) -> list[str]:
     An index of whole numbers without a name is what filters and shuffles leave behind.
     """
     index = getattr(frame, "index", None)
-    if index is None or not hasattr(index, "nlevels"):
+    if not hasattr(index, "nlevels") or type(index).__name__ == "RangeIndex":
         return []
     levels = [index.get_level_values(level) for level in range(index.nlevels)]
     plain = ("integer", "empty")

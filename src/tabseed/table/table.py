@@ -289,10 +289,10 @@ def table_to_learn(frame: Frame) -> Table:
     ]
     if reasons:
         shown = "; ".join(f"{name} ({why})" for name, why in reasons[:MAX_REASONS])
+        hint = "; to learn a column, pass Table.from_frame(frame, kinds={name: kind})"
         more = f"; and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
         warnings.warn(
-            f"left out: {printable(shown)}{more}. To learn a column, pass "
-            "Table.from_frame(frame, kinds={name: kind})",
+            f"left out: {printable(shown)}{more}{hint if table.schema.left_out else ''}",
             LeftOutWarning,
             stacklevel=_calls_inside(),
         )
