@@ -98,3 +98,13 @@ def test_a_schema_with_integers_refuses_reals(tab, tmp_path) -> None:
     assert tab("info", tmp_path / "s.csv", "--save-schema", tmp_path / "s.json").code == 0
     ran = tab("info", tmp_path / "t.csv", "--schema", tmp_path / "s.json")
     refused(ran, "column 'a', row 2: 2.1 is not a whole number")
+
+
+def test_the_decimal_mark_also_reads_the_other_files(tab, tmp_path) -> None:
+    numbers = np.random.default_rng(0).integers(1001, 9999, 60) / 1000
+    write_table(pa.table({"u": numbers, "v": np.arange(60.0) % 7 + 0.5}), tmp_path / "t.parquet")
+    doubtful = "u;v\n" + "".join(f"{u:.3f};{i % 7}\n" for i, u in enumerate(numbers[::-1]))
+    (tmp_path / "o.csv").write_text(doubtful)
+    options = ("hardness", tmp_path / "t.parquet", "--target", "v", "--reference")
+    refused(tab(*options, tmp_path / "o.csv"), "can be read in two ways; give the decimal mark")
+    assert tab(*options, tmp_path / "o.csv", "--decimal", ".").code == 0

@@ -123,6 +123,7 @@ class Source:
         from tabseed.table import Table
         from tabseed.table.columns import check_whole
         from tabseed.table.dates import keeps_text
+        from tabseed.table.dialect import Dialect, own_metadata
         from tabseed.table.files import read_schema, read_table, text_columns
         from tabseed.table.index import index_notes
 
@@ -141,6 +142,10 @@ class Source:
             decimal=self.decimal,
             thousands=self.thousands,
         )
+        if self.decimal is not None and own_metadata(frame.schema) is None:
+            # not a text file, but others that it meets, and what is written, may be
+            separator = ";" if self.decimal == "," else ","
+            frame = Dialect(separator, self.decimal).attached(frame)
         for name, reason in index_notes(frame).items():
             line = f"left out   column {name!r}: {reason.removesuffix(': left out')}"
             emit(printable(line), sys.stderr)
