@@ -31,7 +31,7 @@ def test_help_names_every_command_generator_and_the_version(tab) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself_and_says_what_is_missing(tab, command) -> None:
     ran = tab(command, "--help")
-    assert ran.code == 0 and ran.out.startswith(f"Usage: tabseed {command}") and ran.err == ""
+    assert ran.code == 0 and ran.out.startswith(f"Usage: tabseed {command}") and ran.said == ""
     refused(tab(command), "Missing", f"tabseed {command} --help")
 
 
@@ -142,7 +142,7 @@ def without_torch(*lines: tuple[object, ...]) -> list[Ran]:
     """Run command lines, one after another, in a process where PyTorch is not installed."""
     arguments = json.dumps([[str(part) for part in line] for line in lines])
     ran = spawn(arguments, program=WITHOUT_TORCH)
-    assert (ran.code, ran.err) == (0, "")
+    assert (ran.code, ran.said) == (0, "")
     return [Ran(*each) for each in json.loads(ran.out)]
 
 
@@ -157,7 +157,7 @@ def test_without_torch_everything_else_works(data, tmp_path) -> None:
         ("sample", model, "-o", tmp_path / "p.csv", "--rows", 5),
         ("evaluate", data, out, "--holdout", held_out, "--report", tmp_path / "r.html"),
     )
-    assert [(ran.code, ran.err) for ran in runs] == [(0, "")] * 4
+    assert [(ran.code, ran.said) for ran in runs] == [(0, "")] * 4
     text = runs[-1].out
     assert text.startswith("verdict ") and "Jensen-Shannon divergence, coarse" in text
     before = names_in(tmp_path)

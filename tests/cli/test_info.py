@@ -12,7 +12,7 @@ from tabseed.table import files as io
 
 def test_info_prints_kinds_and_its_schema_is_read_back(tab, data, tmp_path) -> None:
     ran = tab("info", data, "--kind", "n=categorical", "--save-schema", tmp_path / "s.json")
-    assert ran.code == 0 and ran.err == ""
+    assert ran.code == 0 and ran.said == ""
     assert "40 rows, 3 columns" in ran.out and "set by you" in ran.out
     again = tab("info", data, "--schema", tmp_path / "s.json", "--json")
     kinds = {c["name"]: c["kind"] for c in again.document["columns"]}

@@ -22,7 +22,7 @@ from tabseed.table import files as io
 def test_sample_draws_from_the_model_of_synth(tab, data, tmp_path) -> None:
     out, model = tmp_path / "out.csv", tmp_path / "m.tabseed"
     ran = tab("synth", data, "-o", out, "--generator", "resample", "--model", model, "--rows", 7)
-    assert ran.code == 0 and ran.err == ""
+    assert ran.code == 0 and ran.said == ""
     assert len(io.read_table(out)) == 7
     for seed, name in ((1, "a"), (1, "b"), (2, "c")):
         tab("sample", model, "-o", tmp_path / f"{name}.csv", "--rows", 50, "--seed", seed)
@@ -83,7 +83,7 @@ def test_a_bias_gives_the_same_as_in_python_and_so_does_its_model(
 @pytest.mark.slow
 def test_averaging_unrelated_seeds_gives_a_note_not_a_warning(tab, line) -> None:
     ran = tab(*line, "--bias", "average")
-    assert ran.err == ""
+    assert ran.said == ""
     assert "\nnote       the averaged seeds are nearly orthogonal" in ran.out
     assert ran.out.count("nearly orthogonal") == 1
 

@@ -74,6 +74,9 @@ def test_copies_and_broken_rules_come_first() -> None:
     copied = evaluate(people(100, 0), people(100, 0), people(40, 2))
     assert copied.verdict.startswith("These synthetic rows are copies: 100 of 100")
     assert copied.to_dict()["copies"]["n_equal"] == 100
+    row = next(row for row in copied.rows() if row["measure"] == "Copies of training rows")
+    assert (row["synthetic"], row["real"], row["unit"]) == (1, 0, "share")
+    assert row["synthetic_low"] > 0.9 > 0.2 > row["real_high"]
     rng = np.random.default_rng(5)
 
     def bill(n: int, wrong: float) -> pa.Table:

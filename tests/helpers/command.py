@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ class Ran:
     @property
     def document(self) -> dict:
         return json.loads(self.out)
+
+    @property
+    def said(self) -> str:
+        """Standard error without the lines on progress, which slow machines see more of."""
+        return re.sub(r"(?m)^[a-z ]+: .*(left|so far)\n", "", self.err)
 
 
 def spawn(*arguments: object, program: str | None = None, **env: str) -> Ran:
@@ -43,7 +49,7 @@ def refused(ran: Ran, *parts: str, at_once: bool = True) -> None:
     """
     assert ran.code == 2, ran
     assert not (at_once and ran.out), ran
-    line = ran.err.removesuffix("\n")
+    line = ran.said.removesuffix("\n")
     assert line.startswith("error: ") and "\n" not in line
     for part in parts:
         assert part in line

@@ -56,6 +56,12 @@ MEASURES = {  # the numbers to quote, the most telling first
     "Mean distance of single columns": (
         "Each column on its own: Kolmogorov-Smirnov for numbers, total variation for others."
     ),
+    "Copies of training rows": (
+        "Rows equal to a training row in every cell; real ones: held-out rows that are."
+    ),
+    "Near copies of training rows": (
+        "Equal in every category, nearly so in every number; real ones: held-out rows that are."
+    ),
 }
 HEADINGS = (
     Heading.text("measure", "measure"),
@@ -167,6 +173,8 @@ class Evaluation(Finding):
             (synthetic.js_coarse, real.js_coarse),
             (synthetic.kl, real.kl),
             (self.marginal.mean, self.marginal_reference.mean),
+            self.copies.shares(self.copies.n_equal, self.overlap.n_equal),
+            self.copies.shares(self.copies.n_near, self.copies.n_near_holdout),
         )
         return [
             {

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.spatial import KDTree
 from scipy.stats import hypergeom
 
+from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.means import SHARE, mean_over
 from tabseed.metrics.leakage import count_equal, row_keys
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC, Schema
@@ -60,6 +62,16 @@ class Copies:
         begin = "These synthetic rows are copies: " if n >= MOST * m else ""
         rows = "" if begin else "synthetic rows "
         return f"{begin}{n} of {m} {rows}{what} ({usual})."
+
+    def shares(self, n_synthetic: int, n_holdout: int) -> tuple[Estimate, Estimate]:
+        """Return counts of synthetic and of held-out rows as shares with their intervals."""
+        synthetic, held_out = (
+            mean_over((np.arange(size) < count)[None, None] * 1.0, added=SHARE).estimate(
+                "share", floor=0.0, ceiling=1.0
+            )
+            for count, size in ((n_synthetic, self.n_synthetic), (n_holdout, self.n_holdout))
+        )
+        return synthetic, held_out
 
     def __str__(self) -> str:
         return (
