@@ -151,6 +151,19 @@ def test_a_pattern_of_yours_gets_the_zeros_of_the_cells() -> None:
     assert rebuilt(table).values("a") == ["1/2/2020", "3/12/2020"]
 
 
+def test_what_your_pattern_changes_is_said() -> None:
+    column = column_of(["1/2/2020", "03/12/2020"], kinds={"a": "datetime:%d/%m/%Y"})
+    assert column.reason == (
+        "set by you: read as %-d/%-m/%Y; cells of other forms, such as '03/12/2020', become so"
+    )
+    for births in (["31/12/45", "14/03/82"], [311245, 140382]):
+        pattern = "%d/%m/%y" if isinstance(births[0], str) else "%d%m%y"
+        table = table_of(births, kinds={"a": f"datetime:{pattern}"})
+        assert table.schema["a"].reason.endswith("; years of two digits are from 1940 to 2039")
+        np.testing.assert_array_equal(table.numbers("a"), [day("1945-12-31"), day("1982-03-14")])
+        assert rebuilt(table).values("a") == births
+
+
 def test_times_of_day_are_modelled_if_asked() -> None:
     texts = [f"{h:02}:{m:02}" for h in range(24) for m in (0, 15)]
     column = column_of(texts)

@@ -88,8 +88,10 @@ def describe_as(
     if kind == "datetime":
         if pattern is not None:
             check_pattern(name, pattern)
-        pattern = pattern_for(name, values, pattern)
-    return Column(name, kind, "set by you", categories, pattern)
+        pattern, note = pattern_for(name, values, pattern)
+        reason = f"set by you: read as {pattern}{note}" if pattern else "set by you"
+        return Column(name, kind, reason, (), pattern)
+    return Column(name, kind, "set by you", categories)
 
 
 def _as_numbers(column: Column, values: pa.ChunkedArray, form: str | None) -> Column:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import lgamma, log
 
 import numpy as np
@@ -122,14 +122,17 @@ def _all_dates(name: str, patterns: list[DatePattern], texts: pa.Array) -> Dates
     if pattern.is_time:
         asked = f"--kind {printable(name)}=datetime:{pattern.text}"
         return Dates(doubt=f"times of day, modelled with {asked}")
-    notes = []
-    if pattern.years[0] > 1:
-        notes.append(_which_years(pattern))
+    return Dates((pattern.text,), _note(pattern, texts))
+
+
+def _note(pattern: DatePattern, texts: pa.Array) -> str:
+    """Return what is to be said of a pattern that reads all the texts; "" if nothing."""
+    note = _which_years(pattern) if pattern.years[0] > 1 else ""
     if "z" in pattern.directives:
-        notes.append("; offsets differ, so they are read, and written, as UTC")
-    elif not pattern.is_exact(texts):
-        notes.append(f"; cells of other forms, such as {_other_form(pattern, texts)!r}, become so")
-    return Dates((pattern.text,), "".join(notes))
+        return f"{note}; offsets differ, so they are read, and written, as UTC"
+    if pattern.is_exact(texts):
+        return note
+    return f"{note}; cells of other forms, such as {_other_form(pattern, texts)!r}, become so"
 
 
 def _which_years(pattern: DatePattern) -> str:
@@ -314,40 +317,32 @@ def _whole_text(name: str, values: pa.ChunkedArray, texts: pa.Array) -> Dates | 
     return dates_in_numbers(name, values.cast(pa.int64()))
 
 
-def pattern_for(name: str, values: pa.ChunkedArray, pattern: str | None) -> str | None:
-    """Return the pattern by which a column is read as dates; None for cells stored as dates.
+def pattern_for(name: str, values: pa.ChunkedArray, pattern: str | None) -> tuple[str | None, str]:
+    """Return the pattern by which a column is read as dates, and what is to be said of it.
 
     Without a ``pattern`` find it; SchemaError if there is none, or more than one. With one, return
-    it with the zeros, case and digits of the cells.
+    it with the zeros, case, digits and century of the cells. Cells stored as dates need none.
     """
-    kind = values.type
-    if is_text(kind):
-        if values.null_count == len(values):
-            return pattern
-        if pattern is None:
-            return _found(name, dates_in_text(name, values), "%d/%m/%Y")
-        texts = pc.unique(values.drop_null())
-        given = compiled(pattern)
-        if given.read(texts).null_count:
-            return pattern  # reading the table names the first cell that is no date
-        if given.is_exact(texts) and "%y" not in given.text:
-            return pattern
-        return given.like(texts).text
-    if pattern is None and is_number(kind):
-        whole = as_whole(values)
-        sound = whole.null_count == values.null_count
-        dates = dates_in_numbers(name, whole, sure=True) if sound else None
-        return _found(name, dates, "%Y%m%d")
-    return pattern
-
-
-def _found(name: str, dates: Dates | None, example: str) -> str:
-    if dates is not None and dates.pattern:
-        return dates.pattern
-    doubt = (dates and dates.doubt) or "no known date pattern fits all its values"
-    raise SchemaError(
-        f"column {name!r}: {doubt}; give its pattern, as in {name}=datetime:{example}"
-    )
+    kind, numbers = values.type, is_number(values.type)
+    if values.null_count == len(values) or not (is_text(kind) or numbers):
+        return pattern, ""
+    whole = as_whole(values) if numbers else values
+    sound = whole.null_count == values.null_count
+    if pattern is None:
+        find = partial(dates_in_numbers, sure=True) if numbers else dates_in_text
+        dates = find(name, whole) if sound else None
+        if dates is None or not dates.pattern:
+            doubt = (dates and dates.doubt) or "no known date pattern fits all its values"
+            example = f"{name}=datetime:{'%Y%m%d' if numbers else '%d/%m/%Y'}"
+            raise SchemaError(f"column {name!r}: {doubt}; give its pattern, as in {example}")
+        return dates.pattern, dates.note
+    given = compiled(pattern)
+    texts = pc.unique((digits_of(whole, given) if numbers else whole).drop_null())
+    if not sound or given.read(texts).null_count:
+        return pattern, ""  # reading the table names the first cell that is no date
+    if "%y" in given.text or not given.is_exact(texts):
+        given = given.like(texts)
+    return given.text, _note(given, texts)
 
 
 def _in_bounds(pattern: DatePattern, numbers: Whole) -> Flags:

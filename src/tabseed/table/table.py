@@ -346,7 +346,7 @@ def _completed(schema: Schema, arrow: pa.Table) -> Schema:
             described = describe_as(column.name, arrow[column.name], column.kind)
             schema = schema.with_column(replace(column, categories=described.categories))
         elif column.kind == "datetime" and column.reason == FROM_SCHEMA:
-            pattern = pattern_for(column.name, arrow[column.name], column.datetime_format)
+            pattern, _ = pattern_for(column.name, arrow[column.name], column.datetime_format)
             schema = schema.with_column(replace(column, datetime_format=pattern))
     return schema
 
