@@ -55,7 +55,7 @@ def test_none_is_fresh_entropy() -> None:
 
 @pytest.mark.parametrize(
     "state",
-    [-1, np.int64(-1), 1.0, 1.5, "a", "3", True, [1, 2], (), float("nan"), object(), np.random],
+    [-1, np.int64(-1), 1.0, 1.5, "a", "3", True, [1, 2], (), float("nan"), object, np.random],
     ids=str,
 )
 def test_anything_else_is_refused_in_one_line(state) -> None:

@@ -7,8 +7,11 @@ read the declaration: :func:`check_parameters` and :func:`searched`.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -18,6 +21,7 @@ from tabseed.errors import TabseedError, printable
 from tabseed.space import Dimension
 
 T = TypeVar("T")
+Called = TypeVar("Called", bound=Callable[..., Any])
 
 SHOWN = 60  # characters of a refused value that a message shows
 STRANGERS = (None, True, math.nan, math.inf, -math.inf, "3", "no such value", (), (None,), object())
@@ -170,6 +174,19 @@ class Each(Allowed):
 
 
 @dataclass(frozen=True)
+class Names(Allowed):
+    """A list, tuple or set of texts, none or more; a single text is not one."""
+
+    def accepts(self, value: Any) -> bool:
+        """Return whether this is a collection of texts."""
+        several = isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping)
+        return several and all(isinstance(name, str) for name in value)
+
+    def __str__(self) -> str:
+        return "a list of texts"
+
+
+@dataclass(frozen=True)
 class Pair(Allowed):
     """A tuple or list of two values of any sort; ``noun`` says which."""
 
@@ -214,6 +231,8 @@ SEED = AnyOf(
     (Whole(0), _STREAM, NONE),
     "a whole number of at least 0, a Generator, RandomState or SeedSequence of numpy, or None",
 )
+PATH = InstanceOf((str, os.PathLike), "a path (text or a pathlib.Path)")
+GENERATOR = Having(("fit", "sample", "get_params"), "a generator such as SequentialTrees()")
 N_JOBS = AnyOf((Whole(1), Whole(high=-1), NONE), "a whole number other than 0, or None")
 
 
@@ -232,6 +251,31 @@ def check(where: str, name: str, value: Any, allowed: Allowed) -> None:
     """Raise TabseedError, in one line, for an argument with a value that is not allowed."""
     if not allowed.accepts(value):
         raise TabseedError(f"{where}: {name}={shown(value)} is not {allowed}")
+
+
+def checked(**allowed: Allowed) -> Callable[[Called], Called]:
+    """Check the named arguments of a function or method, in this order, before it runs.
+
+    It then raises TabseedError, in one line, as :func:`check` does.
+    """
+
+    def decorate(function: Called) -> Called:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                given = signature.bind(*args, **kwargs).arguments
+            except TypeError:  # Python's own message names the function
+                return function(*args, **kwargs)
+            for name, values in allowed.items():
+                if name in given:
+                    check(function.__qualname__, name, given[name], values)
+            return function(*args, **kwargs)
+
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
 
 
 def given_or_default(settings: T | None, kind: type[T]) -> T:

@@ -19,7 +19,7 @@ from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, MissingDependencyError, printable
 from tabseed.generators import GENERATORS
 from tabseed.generators.base import Generator
-from tabseed.parameters import check_parameters, shown
+from tabseed.parameters import PATH, check_parameters, checked, shown
 from tabseed.table.display import shortened
 from tabseed.table.schema import Schema
 
@@ -33,6 +33,7 @@ MOST = 200  # characters of a reason
 PROBED = 40  # rows that are drawn once, so that what does not fit together fails at once
 
 
+@checked(path=PATH)
 def load(path: str | os.PathLike[str]) -> Generator:
     """Return the generator that :meth:`Generator.save` wrote; it draws the same rows."""
     documents, arrays = read_archive(path, ("config", "schema"))

@@ -270,8 +270,8 @@ def test_same_seed_same_rows_and_global_state_untouched() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "zoom"}, "uniform, asymmetric"),
-        ({"kind": "far", "share": 1.5}, "between 0 and 1"),
+        ({"kind": "zoom"}, "'uniform', 'asymmetric'"),
+        ({"kind": "far", "share": 1.5}, "from 0 to 1"),
         ({"kind": "uniform", "amount": 2.0}, "no amount"),
         ({"kind": "far", "amount": -1.0}, "above 0"),
         ({"kind": "atypical", "amount": 0.7}, "up to 0.5"),

@@ -90,7 +90,7 @@ def test_swapped_cell_by_weights() -> None:
         ts.swap_design(np.abs, (x, x), (z, z), x[1:], "squared")
     with pytest.raises(ts.TabseedError, match="above 0"):
         ts.swap_design(np.abs, (x, x), (z, z), x, "squared", ratio=x)
-    with pytest.raises(ts.TabseedError, match="'squared' or '0-1'"):
+    with pytest.raises(ts.TabseedError, match="one of 'squared', '0-1'"):
         ts.swap_design(np.abs, (x, x), (z, z), x, "hinge")  # type: ignore[arg-type]
 
 

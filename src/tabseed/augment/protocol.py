@@ -25,7 +25,20 @@ from tabseed.errors import TabseedError
 from tabseed.estimates.splits import Difference, compare, family
 from tabseed.estimates.words import few_rows, listed, number, span
 from tabseed.pages import Finding, Heading, Row, settings_of
-from tabseed.parameters import Each, OneOf, Parameters, Real, Whole, check_parameters
+from tabseed.parameters import (
+    ESTIMATOR,
+    FUNCTION,
+    N_JOBS,
+    Each,
+    InstanceOf,
+    OneOf,
+    Parameters,
+    Real,
+    Whole,
+    check_parameters,
+    checked,
+    or_none,
+)
 
 GAIN = "+.4f"  # format of a gain
 GAIN_KEYS = {
@@ -224,6 +237,16 @@ class AugmentationEvaluation(Finding):
         return self.settings
 
 
+@checked(
+    augmenter=InstanceOf(
+        (TargetedAugmenter, TargetedRegressionAugmenter),
+        "a TargetedAugmenter or TargetedRegressionAugmenter",
+    ),
+    model=or_none(ESTIMATOR),
+    protocol=InstanceOf(AugmentationProtocol, "an AugmentationProtocol"),
+    n_jobs=N_JOBS,
+    progress=or_none(FUNCTION),
+)
 def evaluate_augmentation(
     X: Any,
     y: Any,

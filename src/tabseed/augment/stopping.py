@@ -23,7 +23,7 @@ from tabseed.estimates.folds import deal
 from tabseed.generators.base import FIT, Aids, Draw, Generator
 from tabseed.metrics import MarginalDistance
 from tabseed.pages.curves import stopping_picture
-from tabseed.parameters import MAPPING, SEED, InstanceOf, Parameters, or_none
+from tabseed.parameters import MAPPING, SEED, InstanceOf, Parameters, Real, check, or_none, shown
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.schema import DISCRETE, NUMERIC, Schema
 
@@ -230,10 +230,13 @@ class KSStopped(Generator):
 
 def _normalised(features: Schema, importances: Mapping[str, float]) -> dict[str, float]:
     """Return weights of the features, by name, that sum to 1."""
+    check("ImportanceKS", "importances", importances, or_none(MAPPING))
     for name, value in importances.items():
         features[name]  # an unknown name raises, with the nearest one
-        if not (np.isfinite(value) and value >= 0):
-            raise TabseedError(f"importances: {name!r} has {value!r}, but they must be 0 or more")
+        if not Real(0).accepts(value):
+            raise TabseedError(
+                f"importances: {name!r} has {shown(value)}, but they must be 0 or more"
+            )
     weights = {name: float(importances.get(name, 0.0)) for name in features.names}
     total = sum(weights.values())
     if total == 0:

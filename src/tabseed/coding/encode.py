@@ -25,6 +25,7 @@ from scipy.special import gammaln, logsumexp
 from sklearn.base import BaseEstimator
 
 from tabseed.coding.cells import Block, category_block, number_block
+from tabseed.coding.fitted import Fitted
 from tabseed.coding.levels import pick
 from tabseed.coding.stored import block_from, check_parents
 from tabseed.errors import SchemaError, TooFewRowsError
@@ -154,7 +155,7 @@ class Layout:
         return x
 
 
-class TableEncoder(BaseEstimator):
+class TableEncoder(Fitted, BaseEstimator):
     """Learn a :class:`Layout` from real training rows, once; then encode and decode tables.
 
     Parameters
@@ -199,6 +200,7 @@ class TableEncoder(BaseEstimator):
     def fit(self, table: Table) -> Self:
         """Learn cells, grids and dependencies from the rows of ``table``."""
         check_parameters(self)
+        table = Table.from_frame(table)
         if not table.n_rows:
             raise TooFewRowsError("the table has no rows")
         schema = table.schema.modelled
@@ -260,6 +262,9 @@ class TableEncoder(BaseEstimator):
 
     def inverse_transform(self, x: np.ndarray) -> Table:
         """Decode rows (n, w) into a Table of the schema and frame kind that were encoded."""
+        if not isinstance(x, np.ndarray) or x.shape[1:] != (self.layout_.width,):
+            given = f"{type(x).__name__} of shape {np.shape(x)}"
+            raise SchemaError(f"encoded rows are an array (n, {self.layout_.width}), not {given}")
         return self._table([self.layout_.values(block, x) for block in self.layout_.blocks])
 
     def _table(self, values: Sequence[np.ndarray]) -> Table:

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from tabseed.coding.fitted import Fitted
 from tabseed.errors import SchemaError
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
@@ -14,7 +15,7 @@ from tabseed.table.schema import NUMERIC
 HALF = np.sqrt(0.5)  # puts two different categories at distance 1
 
 
-class Features(BaseEstimator):
+class Features(Fitted, BaseEstimator):
     """Turn rows into points (n, w), finite float64; the fitted rows give the scale and the levels.
 
     Numbers are standardised; so are coded numbers (ordinal levels 1, 2, 3). A category becomes

@@ -32,6 +32,7 @@ from tabseed.metrics.rules import Kept, check_rules
 from tabseed.metrics.usefulness import Cost, cost_of_use
 from tabseed.pages import Finding, Heading, Row
 from tabseed.pages.intervals import WIDTH
+from tabseed.parameters import FUNCTION, N_JOBS, SEED, InstanceOf, checked, or_none
 from tabseed.table import Frame, Table
 from tabseed.table.schema import Schema
 
@@ -241,6 +242,12 @@ def _numbers(name: str, estimate: Estimate) -> Row:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
+@checked(
+    schema=or_none(InstanceOf(Schema)),
+    random_state=SEED,
+    n_jobs=N_JOBS,
+    progress=or_none(FUNCTION),
+)
 def evaluate(
     train: Frame,
     synthetic: Frame,

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from tabseed._progress import Progress
 from tabseed._random import RandomState, child, one_thread, seed_sequence
@@ -25,6 +24,7 @@ from tabseed.archive import (
     write_archive,
 )
 from tabseed.coding.encode import Layout, TableEncoder
+from tabseed.coding.fitted import Fitted
 from tabseed.errors import (
     SchemaError,
     TabseedError,
@@ -32,11 +32,16 @@ from tabseed.errors import (
 )
 from tabseed.generators.conditions import Condition, Conditions
 from tabseed.parameters import (
+    FLAG,
+    FUNCTION,
     MAPPING,
+    PATH,
+    Having,
     Parameters,
     Whole,
     check,
     check_parameters,
+    checked,
     or_none,
     searched,
 )
@@ -64,7 +69,7 @@ class Aids:
     watch: Watch | None = None
 
 
-class Generator(BaseEstimator):
+class Generator(Fitted, BaseEstimator):
     """Learn the law of a table's rows, then draw new ones.
 
     A subclass implements ``_fit(x, layout, stream, aids)`` and ``_sample(n, rng)`` on encoded rows
@@ -93,6 +98,12 @@ class Generator(BaseEstimator):
     target_: str | None
     n_rows_: int
 
+    @checked(
+        encoder=or_none(Having(("layout_",), "a fitted TableEncoder, or None")),
+        progress=or_none(FUNCTION),
+        checkpoint=or_none(PATH),
+        watch=or_none(FUNCTION),
+    )
     def fit(
         self,
         table: Frame,
@@ -187,15 +198,14 @@ class Generator(BaseEstimator):
         TabseedError for an ``n`` that is not a number of rows; SchemaError for other conditions,
         and at once for those that no row can meet.
         """
-        if not hasattr(self, "encoder_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit first")
+        encoder = self.encoder_  # before anything else: it says if the generator is not fitted
         where = type(self).__name__
         check(where, "n", n, Whole(0))
         check(where, "conditions", conditions, MAPPING_OR_NONE)
         stream = child(self._stream, SAMPLE) if random_state is None else random_state
         rng = np.random.default_rng(seed_sequence(stream))
         with one_thread():
-            given = Conditions.read(conditions or {}, self.schema_, self.encoder_)
+            given = Conditions.read(conditions or {}, self.schema_, encoder)
             return self._draw(n, given, rng)
 
     def _draw(self, n: int, conditions: Conditions, rng: np.random.Generator) -> Table:
@@ -280,12 +290,11 @@ class Generator(BaseEstimator):
 
     # -- files
 
+    @checked(path=PATH, force=FLAG)
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write a model file that :func:`load` reads; its class describes the contents."""
-        if not hasattr(self, "encoder_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit first")
-        state, arrays = self._state()
         encoder, encoder_arrays = self.encoder_.to_state()
+        state, arrays = self._state()
         config = {
             "format": FORMAT,
             "generator": type(self).__name__,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Self
@@ -33,6 +33,7 @@ open end; a list, set or array of values (and ranges) of which any may be."""
 
 NO_RANGES = np.empty((0, 2))
 ON_GRID = 1e-6  # parts of a step: numbers this near to a point of the grid mean that point
+DIGITS = {16: 10, 32: 23, 64: 52}  # binary digits of floats
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Event:
                 possible[n_atoms + n_knots] = np.isin(block.group, self.codes).any()
             return possible
         smallest, largest = _reach(block)
-        reach = block.knots[:, [0, -1]] + np.array([-block.step, block.step])  # snapping moves
+        moves = max(block.step, block.coarse)  # snapping moves a number by less
+        reach = block.knots[:, [0, -1]] + np.array([-moves, moves])
         for low, high in self.ranges:
             possible[:n_atoms] |= (block.atoms >= low) & (block.atoms <= high)
             first, last = max(low, smallest), min(high, largest)
@@ -220,14 +222,16 @@ class _Reader:
         return number
 
     def _widened(self, value: Any, span: tuple[float, float]) -> tuple[float, float]:
-        """Return the span with ends that mean a point of the grid moved to exactly that point."""
+        """Return the span, widened up to the point of the grid that a single number means."""
         block, (low, high) = self.block, span
         if low != high or block.step <= 0:
             return span
         if block.decimals < 0:  # the points are known up to a thousandth of a step only
             return low - 1e-3 * block.step, high + 1e-3 * block.step
-        point = float(block.snap(np.array([low]))[0])
-        return (point, point) if abs(point - low) <= ON_GRID * block.step else span
+        grid = replace(block, coarse=0.0, gaps=None)
+        point = float(grid.snap(np.array([low]))[0])
+        meant = abs(point - low) <= _slack(block) * block.step
+        return (min(low, point), max(low, point)) if meant else span
 
     def _codes(self, choice: Any) -> list[int]:
         """Return the codes of a level, or of those from one ordered level to another."""
@@ -313,9 +317,16 @@ def _on_grid(block: Block, low: float, high: float) -> bool:
     """Return whether a point of the block's grid lies from low to high; True without a grid."""
     if block.step <= 0:
         return True
-    first = math.ceil((low - block.origin) / block.step - ON_GRID)
-    last = math.floor((high - block.origin) / block.step + ON_GRID)
+    slack = _slack(block)
+    first = math.ceil((low - block.origin) / block.step - slack)
+    last = math.floor((high - block.origin) / block.step + slack)
     return first <= last
+
+
+def _slack(block: Block) -> float:
+    """Return how near to a point of the grid, in steps, a number means that point."""
+    rounding = 2.0 ** -DIGITS[block.bits] * max(map(abs, _reach(block))) / block.step
+    return max(ON_GRID, 8 * rounding)
 
 
 def _check_possible(event: Event, block: Block) -> None:

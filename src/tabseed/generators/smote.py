@@ -148,9 +148,10 @@ class SMOTE(Generator):
 
     def summary(self) -> list[str]:
         """Return a few lines that say what was learned."""
+        n_rows = len(self.rows_)  # before anything else: it says if the generator is not fitted
         within = "" if len(self._classes) == 1 else f" in each of {len(self._classes)} classes"
         return [
-            f"rows between {len(self.rows_)} training rows and their {self.n_neighbors} nearest"
+            f"rows between {n_rows} training rows and their {self.n_neighbors} nearest"
             f"{within}: the model keeps these rows and does not protect privacy",
             *super().summary(),
         ]

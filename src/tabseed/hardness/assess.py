@@ -20,7 +20,7 @@ from tabseed.hardness import drawing
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
 from tabseed.pages import Finding, Heading, Row, settings_of
-from tabseed.parameters import shown
+from tabseed.parameters import InstanceOf, checked, shown
 from tabseed.table import Frame, Table, table_to_learn
 
 SINGLE = 3  # classes of a single row that a note names
@@ -188,6 +188,7 @@ class HardnessAssessment(Finding):
 
 
 @renamed(frame="table")
+@checked(scorer=InstanceOf(HardnessScorer, "a scorer such as KNNShapley()"))
 def assess_hardness(
     table: Frame,
     target: str,

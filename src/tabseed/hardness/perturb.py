@@ -7,7 +7,7 @@ C classes, k perturbed rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from tabseed.coding.labels import code_labels
 from tabseed.coding.levels import pick
 from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
+from tabseed.parameters import InstanceOf, OneOf, Real, checked, or_none, shown
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.columns import LARGEST
 from tabseed.table.date_fields import YEARS
@@ -62,6 +63,15 @@ class Perturbed:
         return PERTURBATIONS[self.kind]
 
 
+LABELS = or_none(InstanceOf((list, tuple, np.ndarray), "a list of columns, or None"))
+
+
+@checked(
+    kind=OneOf(tuple(PERTURBATIONS)),
+    share=Real(0, 1),
+    amount=or_none(Real()),
+    columns=LABELS,
+)
 def perturb(
     X: Any,
     y: Any,
@@ -116,20 +126,19 @@ def perturb(
     Raises TabseedError for options that do not go together or rows that cannot be changed this way,
     SchemaError for unsuitable data.
     """
-    if kind not in PERTURBATIONS:
-        raise TabseedError(f"no perturbation {kind!r}; there are {', '.join(PERTURBATIONS)}")
-    if not 0 <= share <= 1:
-        raise TabseedError(f"share={share}: a share of the rows is a number between 0 and 1")
     size = _amount(kind, amount)
     labels = np.array(y)
-    if labels.ndim != 1 or len(X) != len(labels):
-        raise SchemaError(f"X and y differ in length: {len(X)} rows, labels {labels.shape}")
+    if labels.ndim != 1:
+        raise SchemaError(f"y must have one label for each row, got {labels.ndim} dimensions")
+    rows_of_x = _rows(X)
+    if len(rows_of_x) != len(labels):
+        raise SchemaError(f"X and y differ in length: {len(rows_of_x)} rows, {len(labels)} labels")
     rng = generator(random_state)
     count = round(len(labels) * share)
     if rates is not None and kind != "instance":
         raise TabseedError(f"rates go with instance, not with {kind}; leave them out")
     if PERTURBATIONS[kind] != "mislabelled":
-        perturbed, changed = _perturb_columns(_rows(X), kind, count, size, columns, rng)
+        perturbed, changed = _perturb_columns(rows_of_x, kind, count, size, columns, rng)
         return Perturbed(perturbed, labels, changed, kind)
     if columns is not None:
         raise TabseedError(f"{kind} changes labels and takes no columns; leave them out")
@@ -169,7 +178,10 @@ def _transitions(kind: str, n_classes: int, rates: Any, rng: np.random.Generator
         return np.eye(n_classes, k=1) + np.eye(n_classes, k=-1)
     if kind == "asymmetric":  # normalised exponentials follow a Dirichlet(1, ..., 1)
         return rng.exponential(size=(n_classes, n_classes)) * (1.0 - np.eye(n_classes))
-    law = np.asarray(rates, dtype=np.float64)
+    try:
+        law = np.asarray(rates, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TabseedError(f"rates={shown(rates)} is not a matrix of numbers") from error
     if law.shape != (n_classes, n_classes):
         raise TabseedError(f"rates must have shape ({n_classes}, {n_classes}), not {law.shape}")
     if not np.isfinite(law).all() or (law < 0).any() or np.diag(law).any():
@@ -345,11 +357,12 @@ def _columns_to_perturb(
     table: _ArrayRows | _TableRows, kind: str, size: float, columns: Sequence[Any] | None
 ) -> tuple[list[Any], bool]:
     """Return the columns to perturb, and whether each row changes in only one of them."""
-    if columns and isinstance(table, _TableRows):
-        columns = [name_of(label) for label in columns]
+    if columns is not None:
+        named = isinstance(table, _TableRows)
+        columns = [name_of(label) if named else label for label in columns]
     for name in columns or ():
-        if name not in table.cells:
-            raise SchemaError(f"there is no column {name!r} to perturb")
+        if not isinstance(name, Hashable) or name not in table.cells:
+            raise SchemaError(f"there is no column {shown(name)} to perturb")
     candidates = list(table.cells) if columns is None else list(columns)
     if kind != "atypical":
         usable = [c for c in candidates if table.cells[c].varies]

@@ -24,6 +24,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from tabseed.errors import FileError, SchemaError
+from tabseed.parameters import FLAG, PATH, TEXT, InstanceOf, Names, checked, or_none
 from tabseed.table.binary import MAX_BYTES, read_arrow, read_parquet, too_large
 from tabseed.table.dates import keeps_text
 from tabseed.table.delimited import Wishes, as_text, read_text
@@ -58,6 +59,14 @@ _WRITABLE = ".csv, .tsv (also .gz), .parquet, .arrow, .feather"
 # --- reading ------------------------------------------------------------------------------------
 
 
+@checked(
+    path=PATH,
+    sql=or_none(TEXT),
+    encoding=TEXT,
+    text_columns=Names(),
+    decimal=or_none(TEXT),
+    thousands=or_none(TEXT),
+)
 def read_table(
     path: str | os.PathLike[str],
     *,
@@ -324,6 +333,7 @@ def write_text(text: str, path: str | os.PathLike[str], *, force: bool = False) 
     write_bytes(text.encode(), path, force=force)
 
 
+@checked(path=PATH, force=FLAG, for_spreadsheet=FLAG, plain=FLAG)
 def write_table(
     table: Frame,
     path: str | os.PathLike[str],
@@ -407,6 +417,7 @@ def _finite(text: str) -> float:
     return number
 
 
+@checked(path=PATH)
 def read_schema(path: str | os.PathLike[str]) -> Schema:
     """Read a schema from JSON: tabseed's own, or SDV's metadata of one table."""
     path = regular_file(path)
@@ -426,6 +437,7 @@ def read_schema(path: str | os.PathLike[str]) -> Schema:
         raise SchemaError(f"{path}: {error}") from error
 
 
+@checked(schema=InstanceOf(Schema), path=PATH, force=FLAG)
 def write_schema(schema: Schema, path: str | os.PathLike[str], *, force: bool = False) -> None:
     """Write a schema as JSON, which SDV can read too."""
     text = json.dumps(schema.to_dict(), indent=2, ensure_ascii=False)

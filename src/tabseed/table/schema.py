@@ -58,6 +58,15 @@ class Column:
     number_format: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise SchemaError(f"the name of a column is text, got {printable(repr(self.name))}")
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
+            raise SchemaError(
+                f"column {self.name!r}: kind {printable(repr(self.kind))} is not one of "
+                f"{', '.join(KINDS)}"
+            )
+        if not isinstance(self.categories, tuple):
+            raise SchemaError(f"column {self.name!r}: categories must be a tuple of values")
         seen: set[Category] = set()
         for value in self.categories:
             if not isinstance(value, Category):
@@ -177,6 +186,10 @@ class Schema:
 
     def __post_init__(self) -> None:
         index: dict[str, int] = {}
+        if not isinstance(self.columns, tuple) or not all(
+            isinstance(column, Column) for column in self.columns
+        ):
+            raise SchemaError("the columns of a schema must be a tuple, each of them a Column")
         for i, column in enumerate(self.columns):
             if column.name in index:
                 raise SchemaError(
@@ -244,6 +257,8 @@ class Schema:
         """Return a copy in which each of ``columns`` replaces the column of the same name."""
         new = list(self.columns)
         for column in columns:
+            if not isinstance(column, Column):
+                raise SchemaError(f"{printable(repr(column))} is not a Column")
             new[self._index[self[column.name].name]] = column
         return Schema(tuple(new))
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tabseed._random import RandomState, generator
 from tabseed.errors import LeftOutWarning, SchemaError, printable
-from tabseed.parameters import OneOf, Real, check, or_none
+from tabseed.parameters import MAPPING, InstanceOf, OneOf, Real, check, checked, or_none, shown
 from tabseed.table.columns import (
     Codes,
     Numbers,
@@ -87,6 +87,7 @@ class Table:
         return Table, (self._arrow, self.schema, self.frame_kind)
 
     @classmethod
+    @checked(schema=or_none(InstanceOf(Schema)), kinds=or_none(MAPPING))
     def from_frame(
         cls,
         frame: Frame,
@@ -199,12 +200,21 @@ class Table:
 
     def take(self, rows: NDArray[np.int64] | Sequence[int]) -> Table:
         """Return the rows of these indices, in this order."""
-        indices = np.asarray(rows, dtype=np.int64)
+        indices = np.asarray(rows)
+        if not indices.size and indices.ndim == 1:
+            indices = indices.astype(np.int64)
+        beyond = indices.dtype.kind not in "iu" or (indices < 0) | (indices >= self.n_rows)
+        if indices.ndim != 1 or np.any(beyond):
+            raise SchemaError(
+                f"rows={shown(rows)}: give a list of row indices from 0 to {self.n_rows - 1}"
+            )
+        indices = indices.astype(np.int64)
         table = Table(self._arrow.take(pa.array(indices)), self.schema, self.frame_kind)
         for name, cells in self._read.items():
             table._remember(name, cells[indices])
         return table
 
+    @checked(schema=InstanceOf(Schema))
     def select(self, schema: Schema) -> Table:
         """Return the table with only the columns of ``schema``, which decides how they are read."""
         table = Table(self._arrow.select(schema.names), schema, self.frame_kind)
@@ -321,6 +331,8 @@ def _detected(arrow: pa.Table) -> Schema:
 
 def _with_kind(column: Column, arrow: pa.Table, text: str) -> Column:
     """Describe a column as of the kind in ``text``, where a date pattern may follow the kind."""
+    if not isinstance(text, str):
+        raise SchemaError(f"column {column.name!r}: kind {shown(text)} is not text such as integer")
     kind, _, pattern = text.partition(":")
     if kind not in KINDS:
         raise SchemaError(f"column {column.name!r}: kind {kind!r} is not one of {', '.join(KINDS)}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from tabseed.errors import printable
 from tabseed.estimates.words import DIGITS, cell, number
+from tabseed.parameters import Having, checked
 from tabseed.space import Choice, Dimension, Space
 from tabseed.tune.trial import Trial
 
@@ -45,6 +46,7 @@ class _Axis:
     labels: Sequence[tuple[float, str]]
 
 
+@checked(study=Having(("spaces", "trials"), "a Study"))
 def parallel_coordinates(study: Trials) -> str:
     """Draw every trial as a line through its settings to its value: an SVG document.
 

@@ -18,7 +18,9 @@ from tabseed._progress import Progress
 from tabseed._random import RandomState, child, one_thread, seed_sequence
 from tabseed.errors import TabseedError, printable
 from tabseed.parameters import (
+    FUNCTION,
     MAPPING,
+    N_JOBS,
     NONE,
     SEED,
     TEXT,
@@ -30,6 +32,7 @@ from tabseed.parameters import (
     Whole,
     check,
     check_parameters,
+    checked,
     or_none,
 )
 from tabseed.space import Space
@@ -133,6 +136,12 @@ class Tuner:
         self._worker(Storage(self.storage, self.name), None, about)
         return Study.read(self.storage, self.name)
 
+    @checked(
+        objective=FUNCTION,
+        n_jobs=N_JOBS,
+        about=or_none(MAPPING),
+        progress=or_none(FUNCTION),
+    )
     def run(
         self,
         objective: Objective,

@@ -21,7 +21,7 @@ from tabseed.coding.labels import seeded
 from tabseed.errors import Called, TabseedError
 from tabseed.estimates.estimate import Estimate
 from tabseed.metrics.problem import Problem, loss, residuals, squared_name
-from tabseed.parameters import Whole, check
+from tabseed.parameters import GENERATOR, N_JOBS, Whole, checked
 from tabseed.table import Frame
 from tabseed.utility.measure import SYNTHETIC, Measured
 
@@ -232,6 +232,7 @@ def _target_before_sizes(function: Called) -> Called:
 
 
 @_target_before_sizes
+@checked(generator=GENERATOR, n=Whole(0), m=Whole(1), n_jobs=N_JOBS)
 def independent_sets(
     generator: Any,
     table: Frame,
@@ -248,8 +249,6 @@ def independent_sets(
     random; train one that does not on bootstrap samples. Table i does not depend on m. Returns m
     frames of the kind that came in; the same bytes for any ``n_jobs``. Cost: m fits.
     """
-    check("independent_sets", "n", n, Whole(0))
-    check("independent_sets", "m", m, Whole(1))
     stream = seed_sequence(random_state)
     jobs = (delayed(_one_set)(generator, table, target, n, child(stream, i)) for i in range(m))
     return list(Parallel(n_jobs=n_jobs)(jobs))

@@ -18,12 +18,16 @@ from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, SHARE, mean_over
 from tabseed.estimates.words import number, span
 from tabseed.metrics.usefulness import RISKS
+from tabseed.parameters import FUNCTION, InstanceOf, OneOf, Pair, Real, checked, or_none, shown
 from tabseed.utility.contributions import Contributions
 from tabseed.utility.measure import Measured
 
 LABEL = "diagnostic, not a guarantee"
 Loss = Literal["squared", "0-1"]
 UNITS: dict[Loss, str] = {"squared": RISKS["regression"], "0-1": RISKS["classification"]}
+
+
+ROWS = Pair("a pair of features and labels")
 
 
 def shift_bound(chi2: float, sd: float) -> float:
@@ -76,6 +80,7 @@ class BoundReport:
         )
 
 
+@checked(measured=InstanceOf(Measured, "what measure() returns"), chi2=Real())
 def utility_bound(measured: Measured, chi2: float) -> tuple[BoundReport, ...]:
     """Bound each model's gap by the chi-square divergence of the features, real || synthetic.
 
@@ -136,6 +141,13 @@ class SwapDesign:
         return asdict(self)
 
 
+@checked(
+    predict=FUNCTION,
+    real=ROWS,
+    synthetic=ROWS,
+    loss=OneOf(tuple(UNITS)),
+    oracle=or_none(FUNCTION),
+)
 def swap_design(
     predict: Callable[[Any], np.ndarray],
     real: tuple[Any, np.ndarray],
@@ -157,17 +169,19 @@ def swap_design(
     TabseedError for lengths that do not match.
     """
     (x, y), (x_synthetic, y_synthetic) = real, synthetic
+    y, y_synthetic, sampled = map(_labels, (y, y_synthetic, sampled))
+    ratio = None if ratio is None else _labels(ratio)
     if len(sampled) != len(y) or (ratio is not None and len(ratio) != len(y)):
         raise TabseedError("swap_design: sampled and ratio must have one value for each real row")
-    predicted, predicted_synthetic = predict(x), predict(x_synthetic)
+    predicted, predicted_synthetic = map(_labels, (predict(x), predict(x_synthetic)))
     real_real, real_synthetic = (_losses(predicted, labels, loss) for labels in (y, sampled))
     both_synthetic = _losses(predicted_synthetic, y_synthetic, loss)
     added, unit = BALANCED if loss == "0-1" else (), UNITS[loss]
     fourth, ess = None, None
     if oracle is not None:
-        fourth = _losses(predicted_synthetic, oracle(x_synthetic), loss)
+        fourth = _losses(predicted_synthetic, _labels(oracle(x_synthetic)), loss)
     elif ratio is not None:
-        if not (np.isfinite(ratio).all() and (ratio > 0).all()):
+        if ratio.dtype.kind not in "iuf" or not (np.isfinite(ratio).all() and (ratio > 0).all()):
             raise TabseedError("swap_design: every density ratio must be finite and above 0")
         weight = 1 / np.asarray(ratio)
         weight = weight / weight.mean()
@@ -189,14 +203,23 @@ def swap_design(
     )
 
 
+def _labels(values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise TabseedError(
+            f"swap_design: {shown(values)} must be an array with one value for each row"
+        )
+    return array
+
+
 def _losses(predicted: np.ndarray, y: np.ndarray, loss: Loss) -> np.ndarray:
     if len(predicted) != len(y):
         raise TabseedError(f"swap_design: {len(predicted)} predictions for {len(y)} labels")
     if loss == "squared":
-        return np.asarray((np.asarray(predicted) - np.asarray(y)) ** 2, dtype=np.float64)
-    if loss == "0-1":
-        return np.asarray((np.asarray(predicted) != np.asarray(y)).astype(np.float64))
-    raise TabseedError(f"loss must be 'squared' or '0-1', got {loss!r}")
+        if y.dtype.kind not in "biuf":
+            raise TabseedError("swap_design: the squared loss is for labels that are numbers")
+        return np.asarray((np.asarray(predicted) - y) ** 2, dtype=np.float64)
+    return np.asarray((np.asarray(predicted) != y).astype(np.float64))
 
 
 def _cell(rows: np.ndarray, loss: Loss) -> Estimate:

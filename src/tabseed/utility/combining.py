@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from tabseed.errors import TabseedError
+from tabseed.parameters import OneOf, Real, Whole, checked, shown
 
 Rule = Literal["rrr", "simple", "proper", "incomplete"]
 RULES: dict[Rule, str] = {
@@ -62,6 +63,7 @@ class Combined:
         }
 
 
+@checked(n=Whole(1), k=Whole(1), rule=OneOf(tuple(RULES)), level=Real(above=0, below=1))
 def combine_estimates(
     estimates: Any, variances: Any, n: int, k: int, *, rule: Rule = "simple", level: float = 0.05
 ) -> Combined:
@@ -88,8 +90,8 @@ def combine_estimates(
 
     Raises TabseedError for arrays that do not fit, and for a single table if b is needed.
     """
-    q, u = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
-    _check_estimates(q, u, n, k, rule, level)
+    q, u = _numbers("estimates", estimates), _numbers("variances", variances)
+    _check_estimates(q, u, rule)
     m = len(q)
     v = u.mean(axis=0)
     b = q.var(axis=0, ddof=1) if m > 1 else np.zeros(q.shape[1:])
@@ -111,9 +113,14 @@ def combine_estimates(
     )
 
 
-def _check_estimates(q: np.ndarray, u: np.ndarray, n: int, k: int, rule: str, level: float) -> None:
-    if rule not in RULES:
-        raise TabseedError(f"rules are {', '.join(RULES)}; got {rule!r}")
+def _numbers(name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TabseedError(f"{name}={shown(values)} are not numbers, (m,) or (m, p)") from error
+
+
+def _check_estimates(q: np.ndarray, u: np.ndarray, rule: str) -> None:
     if q.shape != u.shape or q.ndim not in (1, 2) or not len(q):
         raise TabseedError(
             f"estimates and variances must both be (m,) or both (m, p); got {q.shape}, {u.shape}"
@@ -122,8 +129,6 @@ def _check_estimates(q: np.ndarray, u: np.ndarray, n: int, k: int, rule: str, le
         raise TabseedError("estimates and variances must be finite, and no variance negative")
     if len(q) < 2 and rule in ("rrr", "incomplete"):
         raise TabseedError(f"rule {rule!r} needs 2 tables or more, got {len(q)}")
-    if n < 1 or k < 1 or not 0 < level < 1:
-        raise TabseedError(f"n and k must be 1 or more, and 0 < level < 1; got {n}, {k}, {level}")
 
 
 def _simple(v: np.ndarray, b: np.ndarray, m: int, ratio: float) -> Pair:

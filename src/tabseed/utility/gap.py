@@ -24,7 +24,7 @@ from tabseed.estimates.scores import SCORES, Task, score_rows
 from tabseed.estimates.words import number, span
 from tabseed.metrics.problem import loss
 from tabseed.metrics.usefulness import RISKS
-from tabseed.parameters import given_or_default
+from tabseed.parameters import ESTIMATOR, given_or_default, shown
 from tabseed.table import Frame
 from tabseed.utility.measure import REAL, SOURCES, SYNTHETIC, Measured, Measuring, measure
 
@@ -156,8 +156,8 @@ def one(model: Any, settings: Measuring | None) -> Measuring:
     settings = given_or_default(settings, Measuring)
     if settings.models is not None:
         raise TabseedError("give either model=..., or models in a Measuring to measure(), not both")
-    if not hasattr(model, "fit"):
-        raise TabseedError(f"model must be a scikit-learn estimator, got {model!r}")
+    if not ESTIMATOR.accepts(model):
+        raise TabseedError(f"model={shown(model)} is not {ESTIMATOR}")
     return replace(settings, models={type(model).__name__: model})
 
 

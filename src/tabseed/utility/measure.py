@@ -25,12 +25,14 @@ from tabseed.metrics.leakage import check_leakage, conform
 from tabseed.metrics.models import output, train, zoo
 from tabseed.metrics.problem import Labelled, Problem, points
 from tabseed.parameters import (
+    ESTIMATOR,
     FUNCTION,
     MAPPING,
     N_JOBS,
     Each,
     Parameters,
     Whole,
+    check,
     check_parameters,
     given_or_default,
     or_none,
@@ -128,6 +130,8 @@ class Measuring:
 
     def __post_init__(self) -> None:
         check_parameters(self)
+        for name, model in (self.models or {}).items():
+            check("Measuring", f"models[{name!r}]", model, ESTIMATOR)
 
 
 def as_list(synthetic: Frame | Sequence[Frame]) -> list[Frame]:

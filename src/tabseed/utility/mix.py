@@ -31,11 +31,16 @@ from tabseed.metrics.problem import Labelled, Problem, points, squared_loss, squ
 from tabseed.pages import Finding, Heading, Row, one_line
 from tabseed.pages.intervals import Line, on_one_axis
 from tabseed.parameters import (
+    ESTIMATOR,
     FUNCTION,
+    GENERATOR,
     N_JOBS,
+    Each,
     Parameters,
+    Real,
     Whole,
     check_parameters,
+    checked,
     given_or_default,
     or_none,
 )
@@ -67,6 +72,10 @@ class Mixing:
 
     def __post_init__(self) -> None:
         check_parameters(self)
+        if self.folds * self.repeats < 3:
+            raise TabseedError(
+                "Mixing: two folds once leave a single split to choose by; raise folds or repeats"
+            )
 
     def as_text(self) -> dict[str, str]:
         """Return what decides the figures, for the foot of a page."""
@@ -241,7 +250,11 @@ class Mix(Finding):
         return self.settings
 
 
+SHARES = Each(Real(above=0))
+
+
 @renamed(how="settings")
+@checked(model=or_none(ESTIMATOR), weights=SHARES, amounts=SHARES)
 def tune_mix(
     train: Frame,
     generator: Any,
@@ -346,7 +359,7 @@ def _grid(weights: Sequence[float], amounts: Sequence[float]) -> list[tuple[floa
 
 
 def _check(generator: Any) -> None:
-    if not all(hasattr(generator, name) for name in ("fit", "sample", "get_params")):
+    if not GENERATOR.accepts(generator):
         raise TabseedError(
             f"tune_mix takes a generator, which it trains in every fold, got a "
             f"{type(generator).__name__}: the generator of a table has seen the rows that judge"

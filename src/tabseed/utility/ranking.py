@@ -22,6 +22,7 @@ from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.scores import SCORES, score_rows
 from tabseed.estimates.words import DIGITS, number, span
 from tabseed.metrics.problem import Problem, loss, squared_loss, squared_name
+from tabseed.parameters import FLAG, Whole, checked
 from tabseed.table import Frame
 from tabseed.utility.agreement import (
     BLOCK,
@@ -211,6 +212,7 @@ class RankingReport:
 
 
 @renamed(how="settings")
+@checked(brier=FLAG, draws=Whole(1))
 def ranking_consistency(
     train: Frame,
     synthetic: Frame | Sequence[Frame],

@@ -24,7 +24,7 @@ from tabseed.metrics import ChiSquareDivergence, ChiSquareResult
 from tabseed.metrics.leakage import conform, unknown_values
 from tabseed.metrics.usefulness import mean_cost
 from tabseed.pages import Finding, Heading, Row
-from tabseed.parameters import given_or_default
+from tabseed.parameters import SEED, InstanceOf, checked, given_or_default, or_none
 from tabseed.table import Frame, Table, table_to_learn
 from tabseed.table.schema import Schema
 from tabseed.utility import drawing
@@ -263,6 +263,10 @@ class UtilityReport(Finding):
 
 
 @renamed(how="settings")
+@checked(
+    random_state=SEED,
+    fidelity=or_none(InstanceOf(ChiSquareDivergence, "a ChiSquareDivergence, or None")),
+)
 def assess_utility(
     train: Frame,
     synthetic: Frame | Sequence[Frame],

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 import tabseed as ts
 from helpers.dynamics import by_hand, clusters
 from tabseed.errors import (
+    SchemaError,
     TabseedError,
     TooFewRowsError,
 )
@@ -211,9 +212,10 @@ def test_odd_tables(shape: str, model: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_class_is_equally_hard(name: str) -> None:
+def test_one_class_is_refused_not_scored_zero(name: str) -> None:
     x = np.random.default_rng(0).normal(size=(12, 2))
-    assert (scorer_class(name)().fit_score(x, np.array(["a"] * 12)) == 0).all()
+    with pytest.raises(SchemaError, match=r"^all labels are 'a'"):
+        scorer_class(name)().fit_score(x, np.array(["a"] * 12))
 
 
 def test_cross_fitting_scores_rows_by_others_and_maps_them_in_place() -> None:

@@ -63,6 +63,11 @@ class TrainingDynamics:
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.outputs, np.ndarray):
+            raise SchemaError(
+                "outputs must be an array (seeds, epochs, rows, classes), not a "
+                f"{type(self.outputs).__name__}"
+            )
         if self.outputs.ndim != 4:
             raise SchemaError(
                 "outputs must be an array (seeds, epochs, rows, classes), not one of "
