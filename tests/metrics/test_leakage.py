@@ -118,9 +118,16 @@ def test_a_column_without_a_known_value_is_refused() -> None:
         conform(pa.table({"c": ["A", "B"] * 10}), schema, "synthetic")
     assert str(caught.value) == (
         "synthetic table: column 'c': none of its values ('A', 'B') is among those of the training "
-        "table ('a', 'b'); write both alike"
+        "table ('a', 'b'); write both alike, or leave the column out (kind id)"
     )
     conform(pa.table({"c": ["A", None] * 10}).slice(0, 6), schema, "holdout")  # may be chance
+
+
+def test_new_numbers_of_a_coded_column_are_no_other_spelling() -> None:
+    schema = Table.from_frame(pa.table({"year": [2007, 2008, 2009] * 10})).schema
+    assert schema["year"].coded
+    later = conform(pa.table({"year": [2010, 2011] * 10}), schema, "holdout")
+    assert "20 of 20 cells" in unknown_values({"holdout": later})[0]
 
 
 def test_values_that_only_one_table_knows_are_said() -> None:

@@ -40,7 +40,8 @@ def conform(frame: Frame, schema: Schema, name: str) -> Table:
     try:
         table = Table.from_frame(frame, schema=schema)
         for column in schema:
-            if column.kind in DISCRETE and column.categories:
+            # numbers that are codes, such as years, may all be new: a note says so
+            if column.kind in DISCRETE and column.categories and not column.coded:
                 _refuse_strange(table, column)
         return table
     except SchemaError as error:
@@ -54,7 +55,7 @@ def _refuse_strange(table: Table, column: Column) -> None:
     theirs = _first(np.unique(_texts(table, column.name, codes == UNSEEN)).tolist())
     raise SchemaError(
         f"column {column.name!r}: none of its values ({theirs}) is among those of the training "
-        f"table ({_first(column.categories)}); write both alike"
+        f"table ({_first(column.categories)}); write both alike, or leave the column out (kind id)"
     )
 
 
