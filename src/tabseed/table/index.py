@@ -45,7 +45,7 @@ def index_with_data(frame: Any) -> list[str]:
 
     An index of whole numbers without a name is what filters and shuffles leave behind.
     """
-    index = getattr(frame, "index", None)
+    index: Any = getattr(frame, "index", None)
     if not hasattr(index, "nlevels") or type(index).__name__ == "RangeIndex":
         return []
     levels = [index.get_level_values(level) for level in range(index.nlevels)]
