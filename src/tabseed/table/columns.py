@@ -155,20 +155,14 @@ def _read_pattern(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
     pattern = compiled(column.datetime_format)
     texts = values if is_text(values.type) else digits_of(as_whole(values), pattern)
     micros = pa.chunked_array([pattern.read(texts)])
-    _refuse_first(column, values, micros.is_valid())
-    return micros
-
-
-def _refuse_first(column: Column, values: pa.ChunkedArray, fits: pa.ChunkedArray) -> None:
-    """Raise SchemaError, with the row, for the first present value that does not fit."""
-    bad = np.flatnonzero(~fits.fill_null(False).to_numpy() & values.is_valid().to_numpy())
+    bad = np.flatnonzero(values.is_valid().to_numpy() & micros.is_null().to_numpy())
     if len(bad):
-        row = int(bad[0])
+        cell = values[int(bad[0])].as_py()
         raise SchemaError(
-            f"column {column.name!r}, row {row + 1}: {values[row].as_py()!r} is not "
-            f"{'a date' if column.kind == 'datetime' else 'a number'}; "
-            "correct it or set another kind"
+            f"column {column.name!r}, row {bad[0] + 1}: {cell!r} is not a date ({pattern.text}); "
+            "correct it, leave it empty, or set another kind or pattern"
         )
+    return micros
 
 
 def _value_set(column: Column, kind: pa.DataType) -> pa.Array:
