@@ -24,7 +24,7 @@ def test_info_shows_ranges_but_no_value_of_an_id(tab, tmp_path) -> None:
         pa.table(
             {
                 "patient_id": [f"secret-{i}" for i in range(30)],
-                "grams": [10_000_000 + i % 7 for i in range(30)],
+                "grams": [10_000_000 + i % 23 for i in range(30)],
                 "same": [5] * 30,
                 "seen": [f"16{i + 10}-01-05" for i in range(30)],
             }
@@ -33,7 +33,7 @@ def test_info_shows_ranges_but_no_value_of_an_id(tab, tmp_path) -> None:
     )
     ran = tab("info", tmp_path / "t.csv")
     assert "secret" not in ran.out and "not shown" in ran.out
-    assert "10000000 to 10000006" in ran.out and "1610-01-05 to 1639-01-05" in ran.out
+    assert "10000000 to 10000022" in ran.out and "1610-01-05 to 1639-01-05" in ran.out
     assert {c["values"] for c in tab("info", tmp_path / "t.csv", "--json").document["columns"]} >= {
         "5"
     }
