@@ -163,3 +163,21 @@ def test_few_rows_far_from_all_others_are_drawn_as_they_are() -> None:
     drawn = block.draw(np.repeat(np.arange(block.n_cells), 100), np.random.default_rng(0))
     assert set(drawn[drawn > INCOMES.max()]) == {999_999, 5e6, 6e6}
     assert share[block.cell_of(np.array([5e6]))] == 1 / len(values)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("n", [60, 300, 2_000])
+def test_the_last_rows_of_a_tail_are_drawn_as_often_as_they_occur(n, sign) -> None:
+    """Beyond the j-th largest of Pareto numbers lie (j - 1) / n of the draws.
+
+    Seed fixed; 6 standard errors of 40,000 draws, and a quarter of a row for the quantiles
+    between rows and the grid of END_LEVELS.
+    """
+    values = np.random.default_rng(n).pareto(1.5, n)
+    block = number_block("x", 0, sign * values, 20)
+    rng = np.random.default_rng(1)
+    drawn = sign * block.draw(rng.choice(block.cell_of(sign * values), 40_000), rng)
+    for j in (2, 3, 5):
+        share, expected = np.mean(drawn > np.sort(values)[-j]), (j - 1) / n
+        allowed = 6 * (expected / 40_000) ** 0.5 + 0.25 / n + expected / n
+        assert abs(share - expected) < allowed

@@ -13,6 +13,8 @@ from tabseed.errors import SchemaError
 from tabseed.table import MISSING, UNSEEN
 
 KNOTS = 5  # points of the quantile function inside one interval
+# levels at which the laws of the first and last part are known: ever nearer to the end
+END_LEVELS = np.append(1 - 0.5 ** np.arange(13), 1.0)
 MAX_LEVELS = 200  # categories of a column with a cell each; if there are more, the rarest share one
 ULPS = 1024  # of the largest number: errors up to these are those of sums and products
 NOISE = 1e-6  # of the last decimal, and at most these
@@ -52,6 +54,7 @@ class Block:
     bits: int = 64  # of the floats that the decimals are rounded to: 16, 32 or 64
     coarse: float = 0.0  # step of a coarser grid, from 0, that most numbers lie on; 0: none
     coarse_share: float = 0.0  # of the numbers drawn that are moved onto it
+    tails: np.ndarray | None = None  # (2, END_LEVELS) quantiles of the first and of the last part
 
     @property
     def n_cells(self) -> int:
@@ -147,10 +150,27 @@ class Block:
             knots, t = self.knots[cell[inside] - n_atoms], u[inside] * (KNOTS - 1)
             left = t.astype(int).clip(max=KNOTS - 2)
             low, high = (np.take_along_axis(knots, (left + i)[:, None], 1)[:, 0] for i in (0, 1))
-            values[inside] = self.snap(low + (t - left) * (high - low))
+            part = (cell[inside] - n_atoms) * (KNOTS - 1) + left
+            values[inside] = self.snap(
+                self.at_ends(part, t - left, low + (t - left) * (high - low))
+            )
         if len(self.group):
             inside = cell == n_atoms + n_knots
             values[inside] = self.group[pick(np.cumsum(self.group_weights), u[inside])]
+        return values
+
+    def at_ends(self, part: np.ndarray, u: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return values (n,) of levels ``u`` within parts, corrected in the first and last part.
+
+        There the law is not uniform: an outlier, or the last rows of a heavy tail, would share a
+        part with several others and be drawn as often as they all.
+        """
+        if self.tails is None:
+            return values
+        first, last = part == 0, part == len(self.knots) * (KNOTS - 1) - 1
+        values = values.copy()
+        values[first] = np.interp(1 - u[first], END_LEVELS, self.tails[0])
+        values[last] = np.interp(u[last], END_LEVELS, self.tails[1])
         return values
 
     def snap(self, values: np.ndarray) -> np.ndarray:
@@ -273,12 +293,13 @@ def number_block(
             heavy |= sizes[piece] < LEAST
     units = DATE_UNITS if dates else DECIMAL_UNITS
     coarse, coarse_share = _coarse(distinct[~heavy], counts[~heavy], step, units)
-    knots = [_NO_KNOTS]
+    knots, tails = [_NO_KNOTS], []
     for k in np.unique(piece[~heavy]):
         own = (piece == k) & ~heavy
         rest = np.repeat(distinct[own], counts[own])
         share = len(rest) / len(present)
         knots.append(_quantile_knots(rest, min(max(1, round(n_intervals * share)), own.sum())))
+        tails.append(_tails(rest, knots[-1]))
     scale = float(present.std()) if len(present) else 0.0
     return Block(
         name=name,
@@ -298,6 +319,7 @@ def number_block(
         bits=bits,
         coarse=coarse,
         coarse_share=coarse_share,
+        tails=np.stack([tails[0][0], tails[-1][1]]) if tails else None,
     )
 
 
@@ -318,6 +340,20 @@ def _quantile_knots(values: np.ndarray, n_intervals: int) -> np.ndarray:
     inner = np.linspace(0, 1, KNOTS)
     knots = np.quantile(values, upto[:-1, None] + np.diff(upto)[:, None] * inner)
     return np.asarray(knots)
+
+
+def _tails(values: np.ndarray, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the quantiles of sorted numbers in the first and last part, from within to the ends.
+
+    From the second knot down to the smallest number, and from the last but one up to the largest.
+    """
+    n = len(values) - 1
+    low, high = (
+        np.interp(k, values, np.arange(n + 1)) / n if n else 0.0 for k in knots.flat[[1, -2]]
+    )
+    down = np.quantile(values, low * (1 - END_LEVELS))
+    up = np.quantile(values, high + (1 - high) * END_LEVELS)
+    return np.minimum.accumulate(down), np.maximum.accumulate(up)
 
 
 def _rounded(values: np.ndarray, decimals: int, bits: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tabseed.coding.cells import DATE_UNITS, KNOTS, Block
+from tabseed.coding.cells import DATE_UNITS, END_LEVELS, KNOTS, Block
 from tabseed.table.schema import NUMERIC, Column
 
 LARGEST = 1e151  # beyond the numbers that a table may hold
@@ -60,7 +60,7 @@ def _check_plain(field: Field[Any], value: Any) -> None:
 
 
 def _check_array(field: Field[Any], value: np.ndarray) -> None:
-    two = field.name in ("knots", "gaps")
+    two = field.name in ("knots", "gaps", "tails")
     sound = (
         "ndarray" in str(field.type)
         and value.dtype in (np.float64, np.int64)
@@ -85,6 +85,7 @@ def _sound_numbers(block: Block, column: Column) -> bool:
         and block.step >= 0
         and -1 <= block.decimals <= MAX_DECIMALS
         and _sound_gaps(block)
+        and _sound_tails(block)
         and block.bits in (16, 32, 64)
         and (block.coarse == 0 or 1e-4 <= block.coarse <= DATE_UNITS[0])
         and 0 <= block.coarse_share <= 1
@@ -102,6 +103,18 @@ def _sound_gaps(block: Block) -> bool:
     return gaps is None or (gaps.shape[1] == 2 and bool((np.diff(gaps.ravel()) >= 0).all()))
 
 
+def _sound_tails(block: Block) -> bool:
+    if block.tails is None:
+        return True
+    if block.tails.shape != (2, len(END_LEVELS)) or not len(block.knots):
+        return False
+    down, up = block.tails
+    ends = block.knots.min(), block.knots.max()
+    return bool((down >= ends[0]).all() and (up <= ends[1]).all()) and bool(
+        (np.diff(down) <= 0).all() and (np.diff(up) >= 0).all()
+    )
+
+
 def _sound_codes(block: Block, column: Column) -> bool:
     codes = np.concatenate([block.atoms, block.group])
     return (
@@ -112,6 +125,7 @@ def _sound_codes(block: Block, column: Column) -> bool:
         and bool((block.group_weights > 0).all())
         and block.scale > 0
         and (not block.ranked or column.kind == "ordinal")
+        and block.tails is None
         and (block.gaps is None or (block.ranked and _sound_gaps(block)))
     )
 

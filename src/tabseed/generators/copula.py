@@ -188,6 +188,10 @@ def _kernel_cdf(
     level = (np.arange(m) + 0.5) / m
     below, above = (level - span).clip(0), (level + span).clip(max=1)
     ends = np.quantile(loose, np.stack([below, level, above]))
+    if len(loose) > 2:  # one number far from all others says nothing of the density among those
+        ends[[0, 2]] = ends[[0, 2]].clip(loose[1], loose[-2])
+    if m == len(loose):
+        ends[1] = loose
     width = np.maximum(span * (ends[2] - ends[0]) / (above - below), narrowest)
     width = np.maximum(width, 1e-9 * (high - low))
     x, t = ends[1], at[:, None]

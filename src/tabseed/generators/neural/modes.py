@@ -65,7 +65,9 @@ class ModeColumn:
         t = (np.arange(FINE) + 0.5) / FINE * (KNOTS - 1)
         left = t.astype(int)
         low, high = self.block.knots[:, left], self.block.knots[:, left + 1]
-        points = np.sort((low + (t - left) * (high - low)).ravel())
+        part = (np.arange(len(low))[:, None] * (KNOTS - 1) + left).ravel()
+        u = np.tile(t - left, len(low))
+        points = np.sort(self.block.at_ends(part, u, (low + (t - left) * (high - low)).ravel()))
         mode = self.mode_of(points)
         laws = [points[mode == k] for k in range(len(self.means))]
         return [law if len(law) else self.means[k : k + 1] for k, law in enumerate(laws)]

@@ -68,7 +68,7 @@ class Levels:
         inside = (level >= self.n_atoms) & (level < self.n_atoms + self.n_parts)
         part, u = level[inside] - self.n_atoms, rng.random(len(level))[inside]
         low, high = self.low[part], self.high[part]
-        values[inside] = self.block.snap(low + u * (high - low))
+        values[inside] = self.block.snap(self.block.at_ends(part, u, low + u * (high - low)))
         return values
 
     def position(self, level: np.ndarray, values: np.ndarray) -> np.ndarray:
