@@ -172,9 +172,10 @@ def test_kernels_are_those_of_the_formula() -> None:
     low, high = x[0], x[-1]
     span = 20**-0.5
     level = (np.arange(20) + 0.5) / 20
-    centre = np.quantile(x, level)
+    centre = x
     lo, hi = np.clip(level - span, 0, 1), np.clip(level + span, 0, 1)
-    width = span * (np.quantile(x, hi) - np.quantile(x, lo)) / (hi - lo)
+    upper, lower = (np.quantile(x, at).clip(x[1], x[-2]) for at in (hi, lo))
+    width = span * (upper - lower) / (hi - lo)
 
     def density(t: float) -> float:
         images = [t, 2 * low - t, 2 * high - t]
