@@ -121,9 +121,9 @@ def number_margin(block: Block, value: np.ndarray) -> Margin:
     A number is a point mass if it is an atom of the encoder or repeats more often than its
     neighbours explain; a code of an ordered category always is. All others have a variable kernel
     density: normal kernels at up to CENTRES quantiles, each as wide as half the span of the
-    sqrt(n) numbers on both sides, the outermost one not counted (of the widths tried, the one with the least measured KL
-    divergence from seven laws at n = 50, 300 and 2,000), reflected at both ends of the range and
-    at gaps.
+    sqrt(n) numbers on both sides, the outermost one not counted (of the widths tried, the one with
+    the least measured KL divergence from seven laws at n = 50, 300 and 2,000), reflected at both
+    ends of the range and at gaps.
 
     References: Breiman, Meisel, Purcell 1977 (variable kernels, doi:10.2307/1268623).
     """
