@@ -55,6 +55,33 @@ def test_dates_in_the_columns_own_pattern_come_before_iso() -> None:
     assert span_of(timed, pa.string(), "2024-04-03 00:00") == (us(2024, 4, 3),) * 2
 
 
+def test_whole_numbers_are_read_as_the_column_stores_its_dates() -> None:
+    column = Column("seen", "datetime", datetime_format="%Y%m%d")
+    for value in (20240403, "20240403", "2024-04-03", dt.date(2024, 4, 3)):
+        assert span_of(column, pa.int64(), value) == (us(2024, 4, 3), us(2024, 4, 4) - 1)
+    for value in (20241399, 1.5, 10**30, "20241399"):
+        with pytest.raises(SchemaError, match=r"is not a date; write it as .*, or as %Y%m%d"):
+            span_of(column, pa.int64(), value)
+    # with missing cells pandas makes floats of them
+    assert span_of(column, pa.float64(), 20240403.0) == (us(2024, 4, 3), us(2024, 4, 4) - 1)
+
+
+def test_texts_that_end_in_z_have_a_zone() -> None:
+    column = Column("seen", "datetime", datetime_format="%Y-%m-%dT%H:%M:%SZ")
+    moment = us(2024, 4, 3, 12), us(2024, 4, 3, 12)
+    for value in ("2024-04-03T12:00:00Z", "2024-04-03T14:00:00+02:00", "2024-04-03 12:00"):
+        assert span_of(column, pa.string(), value) == moment
+    east = Column("seen", "datetime", datetime_format="%Y-%m-%d %H:%M+02:00")
+    for value in ("2024-04-03 14:00+02:00", "2024-04-03 14:00", "2024-04-03T12:00Z"):
+        assert span_of(east, pa.string(), value) == moment
+
+
+def test_times_of_day_are_named_as_such() -> None:
+    column = Column("at", "datetime", datetime_format="%H:%M")
+    for value in ("14:30", dt.time(14, 30)):
+        assert span_of(column, pa.string(), value) == (us(1970, 1, 1, 14, 30),) * 2
+
+
 @given(
     st.datetimes(dt.datetime(1950, 1, 1), dt.datetime(2080, 1, 1)),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "UTC"]),

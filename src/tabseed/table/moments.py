@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from tabseed.errors import SchemaError
 from tabseed.parameters import shown
 from tabseed.table.columns import read_numbers
+from tabseed.table.dates import compiled, is_number
 from tabseed.table.frames import is_text
 from tabseed.table.schema import Column
 
@@ -21,7 +22,6 @@ FARTHEST = 2**63 - DAY
 _UNITS = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 _FINER = {"ns": 1_000, "ps": 1_000_000, "fs": 10**9, "as": 10**12}  # parts of a microsecond
 _DAYS = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
-_TIME = re.compile(r"%[HIMSTRXcs]")  # directives of a pattern that tell the time of day
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 
 
@@ -35,10 +35,12 @@ def span_of(column: Column, stored: pa.DataType, value: Any) -> tuple[float, flo
     ``stored`` is the column's type. Without a zone a moment is in that of the column.
     SchemaError for anything else, and for a moment with a zone if the column has none.
     """
-    own = _in_own_form(column, stored, value)
-    if own is not None:
-        timed = _TIME.search(column.datetime_format or "%S")
-        return own, own if timed else own + DAY - 1
+    pattern = compiled(column.datetime_format) if column.datetime_format else None
+    own = None if pattern is None else _in_own_form(column, stored, value)
+    if pattern is not None and own is not None:
+        return own, own if pattern.has_time else own + DAY - 1
+    if isinstance(value, time) and pattern is not None and pattern.is_time:
+        value = datetime.combine(date(1970, 1, 1), value)
     if isinstance(value, str):
         value = _from_iso(column, value.strip())
     if isinstance(value, datetime):
@@ -51,7 +53,7 @@ def span_of(column: Column, stored: pa.DataType, value: Any) -> tuple[float, flo
         first, length = _microseconds(datetime(value.year, value.month, value.day)), DAY
     elif isinstance(value, np.datetime64):
         first, length = _of_numpy(value)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif _is_count(stored, value):
         return float(value), float(value)  # as Table.numbers has them
     else:
         raise SchemaError(_not_a_date(column, value))
@@ -59,18 +61,24 @@ def span_of(column: Column, stored: pa.DataType, value: Any) -> tuple[float, flo
         raise SchemaError(
             f"column {column.name!r}: {shown(value)} is more than 290 000 years away; correct it"
         )
-    zone_name = getattr(stored, "tz", None)
+    zone_name = getattr(stored, "tz", None) or (pattern.zone if pattern else None)
     return _utc(first, zone_name), _utc(first + length, zone_name) - 1
+
+
+def _is_count(stored: pa.DataType, value: Any) -> bool:
+    """Return whether a number is one of microseconds: dates kept otherwise are not counted."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and (pa.types.is_timestamp(stored) or pa.types.is_date(stored))
 
 
 def _in_own_form(column: Column, stored: pa.DataType, value: Any) -> float | None:
     """Return a text or number, as the column stores its dates, in microseconds; None for others."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
     if is_text(stored) and isinstance(value, str):
         cell = pa.array([value], stored)
-    elif pa.types.is_integer(stored) and (whole or (isinstance(value, str) and value.isdecimal())):
+    elif is_number(stored) and (whole or (isinstance(value, str) and value.isdecimal())):
         try:
-            cell = pa.array([int(value)], stored)
+            cell = pa.array([int(value)], pa.int64())
         except (pa.ArrowException, OverflowError, ValueError):
             return None
     else:
@@ -98,7 +106,8 @@ def _not_a_date(column: Column, value: Any) -> str:
 
 
 def _check_zone(column: Column, stored: pa.DataType, value: datetime) -> None:
-    zoned = getattr(stored, "tz", None) or "%z" in (column.datetime_format or "")
+    pattern = column.datetime_format
+    zoned = getattr(stored, "tz", None) or (pattern is not None and compiled(pattern).is_aware)
     if not zoned:
         raise SchemaError(
             f"column {column.name!r} has no time zone, but {shown(str(value))} has one; "
@@ -127,7 +136,7 @@ def _of_numpy(value: np.datetime64) -> tuple[int, int]:
 
 def _utc(local: int, zone: str | None) -> float:
     """Return microseconds of a wall clock in a zone as those since 1970 in UTC."""
-    if zone is None:
+    if zone in (None, "", "Z", "UTC"):
         return float(local)
     fixed = _OFFSET.fullmatch(zone)
     if fixed:
