@@ -5,7 +5,7 @@
 For each generator, CHANGES (300) copies of a small model file with one to three changes: a JSON
 value replaced by one of another size, sign or type, an entry dropped or repeated; in an array NaN,
 infinities, huge, negative and out-of-range numbers, other shapes and types. A raw error or warning
-at ``load`` or ``sample``, a draw that takes more than 20 s and rows that the schema does not know
+at ``load`` or ``sample``, more than 20 CPU seconds and rows that the schema does not know
 are faults. Writes ``results/hostile_models.csv``; the first faults go to standard error.
 """
 
@@ -173,7 +173,7 @@ def _late(*_: Any) -> None:
 
 def outcome(path: Path) -> tuple[str, str]:
     """Return what became of a file: a column of the results, and details of a fault."""
-    signal.alarm(SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -192,7 +192,7 @@ def outcome(path: Path) -> tuple[str, str]:
     except BaseException:
         return "raw errors", traceback.format_exc()
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     del frame
     return ("sound", "") if sane(rows) else ("insane", repr(rows))
 
@@ -231,7 +231,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     changes = int(arguments[0]) if arguments else 300
     resource.setrlimit(resource.RLIMIT_AS, (2**34, 2**34))
-    signal.signal(signal.SIGALRM, _late)
+    signal.signal(signal.SIGPROF, _late)
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments[1:] or GENERATORS:
