@@ -32,6 +32,7 @@ CHANCE = 1e-6  # numbers that would all be dates more often than this by chance 
 MOST = 0.75  # of the cells must be dates before a column of other cells too is called dates
 FEW = 20  # so many distinct texts can be categories, even if they may be dates
 SAMPLE = 24  # distinct cells whose shapes are looked at
+CANDIDATES = 8  # patterns that read the most of these cells; only they read the whole column
 YEARS = (1900, 2100)  # of dates that nothing but digits speak for
 # dates beyond these years that stand for "no date" or "no end"
 PLACEHOLDERS = ("9999-12-31", "9999-01-01", "9999-12-30", "2999-12-31", "0001-01-01", "1800-01-01")
@@ -91,6 +92,8 @@ def dates_in_text(name: str, values: pa.ChunkedArray) -> Dates | None:
     if sum(map(bool, shapes)) < len(sample) / 2:
         return None
     candidates = [compiled(text) for text in dict.fromkeys(p for shape in shapes for p in shape)]
+    if len(candidates) > CANDIDATES:
+        candidates = sorted(candidates, key=lambda one: one.read(sample).null_count)[:CANDIDATES]
     if all(candidate.width for candidate in candidates) and _same_length(texts):
         return _whole_text(name, values, texts)
     read = [candidate.read(texts) for candidate in candidates]
