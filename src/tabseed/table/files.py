@@ -72,6 +72,7 @@ _WRITABLE = ".csv, .tsv (also .gz), .parquet, .arrow, .feather"
 @checked(
     path=PATH,
     sql=or_none(TEXT),
+    sheet=or_none(TEXT),
     encoding=TEXT,
     text_columns=AnyOf((Names(), MAPPING), "a list of texts, or a dictionary of them"),
     decimal=or_none(TEXT),
