@@ -187,6 +187,20 @@ class Names(Allowed):
 
 
 @dataclass(frozen=True)
+class NamesWithTexts(Names):
+    """The same, or a mapping of texts to such collections."""
+
+    def accepts(self, value: Any) -> bool:
+        """Return whether this is a collection of texts, or a mapping of texts to them."""
+        if not isinstance(value, Mapping):
+            return super().accepts(value)
+        return super().accepts(list(value)) and all(map(super().accepts, value.values()))
+
+    def __str__(self) -> str:
+        return "a list of texts, or a dict of texts to lists of texts"
+
+
+@dataclass(frozen=True)
 class Pair(Allowed):
     """A tuple or list of two values of any sort; ``noun`` says which."""
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.files import read
-from tabseed.errors import FileError, SchemaError
+from tabseed.errors import FileError, SchemaError, TabseedError
 from tabseed.table import files as io
 from tabseed.table.delimited import as_text
 from tabseed.table.dialect import Dialect
@@ -72,6 +72,12 @@ def test_a_schema_tells_a_value_from_a_missing_cell(tmp_path) -> None:
     text = "land,x\nNA,1\nnull,2\n,3\n"
     back = read(tmp_path, text, text_columns={"land": {"NA", ""}})
     assert back["land"].to_pylist() == ["NA", None, None]
+
+
+@pytest.mark.parametrize("columns", [{"land": "NA"}, {1: {"NA"}}, "land", {"land": {1}}])
+def test_text_columns_are_names_or_their_values(tmp_path, columns) -> None:
+    with pytest.raises(TabseedError, match="is not a list of texts, or a dict of texts"):
+        read(tmp_path, "land,x\nNA,1\n", text_columns=columns)
 
 
 def test_quoted_marks_among_numbers_are_missing(tmp_path) -> None:
@@ -186,7 +192,7 @@ def test_big_endian_bytes_are_read(tmp_path) -> None:
     assert read(tmp_path, data).to_pydict() == {"a": [1], "b": ["x"]}
 
 
-@pytest.mark.parametrize("name", ["utf\0", "no-such", "undefined", "hex", "", 5])
+@pytest.mark.parametrize("name", ["utf\0", "no-such", "undefined", "hex", ""])
 def test_an_encoding_that_is_none_gets_one_line(tmp_path, name) -> None:
     with pytest.raises(FileError, match="unknown encoding") as caught:
         read(tmp_path, "a\n1\n", encoding=name)

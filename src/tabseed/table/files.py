@@ -24,17 +24,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from tabseed.errors import FileError, SchemaError
-from tabseed.parameters import (
-    FLAG,
-    MAPPING,
-    PATH,
-    TEXT,
-    AnyOf,
-    InstanceOf,
-    Names,
-    checked,
-    or_none,
-)
+from tabseed.parameters import FLAG, PATH, TEXT, InstanceOf, NamesWithTexts, checked, or_none
 from tabseed.table.binary import MAX_BYTES, read_arrow, read_parquet, too_large
 from tabseed.table.dates import keeps_text
 from tabseed.table.delimited import Wishes, as_text, read_text
@@ -74,9 +64,10 @@ _WRITABLE = ".csv, .tsv (also .gz), .parquet, .arrow, .feather"
     sql=or_none(TEXT),
     sheet=or_none(TEXT),
     encoding=TEXT,
-    text_columns=AnyOf((Names(), MAPPING), "a list of texts, or a dictionary of them"),
+    text_columns=NamesWithTexts(),
     decimal=or_none(TEXT),
     thousands=or_none(TEXT),
+    expected_decimal=or_none(TEXT),
 )
 def read_table(
     path: str | os.PathLike[str],
