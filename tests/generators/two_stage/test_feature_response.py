@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 import tabseed as ts
 from helpers.responses import SMOOTH, frame, uneven
+from tabseed import archive
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, SchemaError, TabseedError
 from tabseed.generators.two_stage.feature_response import FeatureResponse, encoder_of
@@ -164,3 +165,18 @@ def test_what_does_not_fit_is_refused(settings, why) -> None:
     with pytest.raises(TabseedError, match=why) as caught:
         FeatureResponse(**{"features": SMOOTH, **settings}).fit(frame(x, y=y))
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_may_not_ask_for_endless_work(tmp_path) -> None:
+    """Reading a file fits its response again: a billion neighbours are a harmless stand-in."""
+    model = ts.FeatureResponse(response=KNeighborsRegressor(n_neighbors=3), random_state=0)
+    model.fit(example_table(40), target="income").save(tmp_path / "m")
+    assert ts.load(tmp_path / "m").sample(5).equals(model.sample(5))
+    documents, arrays = archive.read_archive(tmp_path / "m", ("config", "schema"))
+    documents["config"]["parameters"]["response"]["parameters"]["n_neighbors"] = 10**9
+    archive.write_archive(tmp_path / "n", documents, arrays)
+    with pytest.raises(FileError, match="n_neighbors=1000000000: at most 100000"):
+        ts.load(tmp_path / "n")
+    model.response = KNeighborsRegressor(n_neighbors=10**9)
+    with pytest.raises(TabseedError, match="cannot hold KNeighborsRegressor"):
+        model.save(tmp_path / "o")

@@ -67,6 +67,7 @@ _NAMES = {
     "sklearn.svm": "SVR",
     "sklearn.tree": "DecisionTreeClassifier DecisionTreeRegressor",
 }
+MOST_WORK = 100_000  # trees, iterations, units of a response in a model file
 ESTIMATORS = tuple((home, name) for home, names in _NAMES.items() for name in names.split())
 
 
@@ -357,6 +358,8 @@ class FeatureResponse(Generator):
         response = estimator_from_plain(plain["response"], ESTIMATORS)
         if isinstance(response, dict):
             raise ValueError(f"{response.get('class')!r} is not a response that a file may hold")
+        if isinstance(response, BaseEstimator):
+            _refuse_endless(response)
         return {**plain, "response": response}
 
     def summary(self) -> list[str]:
@@ -403,6 +406,7 @@ def _refuse_unsaveable(response: BaseEstimator) -> None:
             f"a file cannot hold {type(response).__name__}: its class is not among those of "
             "tabseed.generators.two_stage.feature_response.ESTIMATORS"
         )
+    _refuse_endless(response)
     try:
         json.dumps(estimator_to_plain(response), allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -410,3 +414,17 @@ def _refuse_unsaveable(response: BaseEstimator) -> None:
             f"a file cannot hold {type(response).__name__}: a parameter is not a plain value "
             f"({error})"
         ) from error
+
+
+def _refuse_endless(response: BaseEstimator) -> None:
+    """Raise TabseedError for a parameter that asks for more work than a file may ask for.
+
+    A model file holds rows, and reading it fits the response to them again.
+    """
+    for name, value in response.get_params(deep=False).items():
+        for number in value if isinstance(value, list | tuple) else (value,):
+            if name != "random_state" and isinstance(number, int) and abs(number) > MOST_WORK:
+                raise TabseedError(
+                    f"a file cannot hold {type(response).__name__} with {name}={number}: "
+                    f"at most {MOST_WORK}"
+                )
