@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from helpers.divergence import judge
+from tabseed.metrics.judge_encoder import JudgeEncoder
 from tabseed.metrics.rule_search import find_rules
 from tabseed.metrics.rules import Evidence, Order, check_rules
 from tabseed.table import Table
@@ -76,6 +77,17 @@ def cost(rng: np.random.Generator, n: int = N) -> Columns:
     return {"price": price, "count": count, "total": (price * count).round(2)}
 
 
+def pressure(rng: np.random.Generator, n: int = N) -> Columns:
+    dia = rng.normal(80, 10, n).round()
+    top = rng.normal(130, 15, n).round()
+    return {"top": top, "low": dia, "mean": ((top + 2 * dia) / 3).round(1)}
+
+
+def percent(rng: np.random.Generator, n: int = N) -> Columns:
+    part, whole = rng.integers(5, 90, n).astype(float), rng.integers(100, 900, n).astype(float)
+    return {"part": part, "whole": whole, "percent": (100 * part / whole).round(1)}
+
+
 KINDS: dict[str, tuple[Callable[..., Columns], str]] = {
     "sum": (bill, "gross = net + tax"),
     "quotient with a square": (body, "bmi = weight / height^2"),
@@ -86,6 +98,8 @@ KINDS: dict[str, tuple[Callable[..., Columns], str]] = {
     "duration": (stay, "days = out - in in days"),
     "age": (age, "age = seen - born in years"),
     "missing": (lab, "value is missing exactly where taken is missing"),
+    "weighted sum": (pressure, "mean = 0.333333 x top + 0.666667 x low"),
+    "percent": (percent, "part = 0.01 x whole x percent"),
     "product": (cost, "total = price x count"),
 }
 
@@ -164,6 +178,37 @@ def test_broken_rows_by_hand() -> None:
     (kept,) = check_rules([rule], [frame], frame)
     assert str(kept) == "a <= b holds in 2 of 3 real rows; 1 of 3 synthetic rows break it"
     assert not kept.broken  # real rows break it as often
+
+
+def test_coded_items_and_their_total() -> None:
+    rng = np.random.default_rng(9)
+    items = {f"q{i}": rng.integers(1, 6, N) for i in range(4)}
+    whole = Table.from_frame(pa.table({**items, "total": sum(items.values())}))
+    assert [rule.text for rule in find_rules(whole)] == ["total = q0 + q1 + q2 + q3"]
+
+
+def test_random_tables_are_searched_without_complaint() -> None:
+    """Gaps, constants, columns made of others, all sizes of numbers; warnings are errors here."""
+    for seed in range(40):
+        rng = np.random.default_rng([10, seed])
+        columns: Columns = {"x": rng.normal(size=30)}
+        for name in "abcdef":
+            other = columns[rng.choice(list(columns))]
+            made = [
+                other * 1.5 + 2,
+                other * columns["x"],
+                np.full(30, 7.0),
+                10.0 ** rng.uniform(-40, 40, 30),
+                rng.integers(0, 3, 30) * 1.0,
+            ]
+            columns[name] = np.where(
+                rng.random(30) < rng.choice([0, 0.5, 0.9]), np.nan, made[rng.integers(5)]
+            )
+        whole = table(columns)
+        rules = find_rules(whole)
+        assert not any(kept.broken for kept in check_rules(rules, [whole], whole))
+        inputs = JudgeEncoder(rules=rules).encode(whole, whole)
+        assert np.isfinite(inputs.mlp).all()
 
 
 def test_few_rows_and_odd_columns_are_searched_without_complaint() -> None:
