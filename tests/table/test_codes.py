@@ -68,7 +68,11 @@ def kind_of(name: str, values, **options) -> Column:
         ("statecode", ZIPS, "categorical", "named like a code"),
         ("schoolid", ZIPS, "categorical", "named like an id, but"),
         ("license_plate", [f"B-AB {i % 60}" for i in range(300)], "id", "a number of people"),
+        ("N° dossier", PATIENTS, "id", "a number of people"),
+        ("Diagnoseschlüssel", LESIONS, "categorical", "named like a code"),
         # quantities
+        ("ICD therapy days", RNG.integers(0, 200, 300), "integer", "whole numbers"),
+        ("postal_volume", RNG.integers(0, 2000, 300), "integer", "whole numbers"),
         ("MPG.city", RNG.integers(15, 46, 93), "integer", "whole numbers"),
         ("dx70", RNG.integers(0, 216, 197), "integer", "whole numbers"),
         ("diag", RNG.integers(8302, 11503, 2000), "integer", "whole numbers"),

@@ -68,6 +68,7 @@ ENGLISH_ROAD = [f"{k} Oak Street, Springfield" for k in range(1, 31)]
         ("name", [p.lower() for p in spread(people(30), 90)], "text", "names of people"),
         ("name", [p.upper() for p in spread(people(30), 90)], "text", "names of people"),
         ("doctor", spread(people(6), 300), "text", "names of people, 6 among 300"),
+        ("Arzt", spread([f"Dr. {f}" for f in FAMILY[:5]], 99), "text", "names of people, 5"),
         ("nachname", spread(FAMILY, 200), "text", "names of people"),
         ("last_name", spread(FAMILY, 200), "text", "names of people"),
         ("Vorname", spread(GIVEN, 200), "text", "names of people"),
@@ -99,6 +100,7 @@ ENGLISH_ROAD = [f"{k} Oak Street, Springfield" for k in range(1, 31)]
         ("species", spread(OAKS, 99), "categorical", "5 "),
         ("where", [f"state {w}" for w in range(50)] * 2, "categorical", "50 distinct"),
         ("version", spread(["1.2.3.4", "1.2.3.5", "2.0.0.1"], 99), "categorical", "3 distinct"),
+        ("doctor", spread([f"Dr. {c}" for c in "ABCDE"], 99), "categorical", "5 distinct"),
         ("email_opt_in", spread(["yes", "no"], 99), "categorical", "2 distinct"),
         ("name", spread(["Adelie", "Gentoo", "Chinstrap"], 300), "categorical", "3 distinct"),
         ("species_name", spread(["Adelie", "Gentoo", "Chinstrap"], 300), "categorical", "3 "),
@@ -161,3 +163,9 @@ def test_full_names_never_come_out(d, repeats, seed, form, name) -> None:
 )  # fmt: skip
 def test_few_frequent_words_stay_categories(words, name) -> None:
     assert kind_of(name, words * 10).kind == "categorical"
+
+
+def test_a_number_of_people_is_an_id_in_a_category_column_too() -> None:
+    numbers = pa.array(np.repeat(np.arange(60) * 7, 3)).dictionary_encode()
+    assert kind_of("patient_id", numbers).kind == "id"
+    assert kind_of("zip", numbers).kind == "categorical"

@@ -76,7 +76,8 @@ _TIMES = _set(
 _MEASURES = _set(
     "count length size width height weight depth distance duration price cost amount rate "
     "ratio share percent pct score sum mean average avg median min max std balance minutes "
-    "usage population income density area size value total change"
+    "usage population income density area size value total change "
+    "volume visits cases calls orders claims applications"
 )
 _LINKS = _set("de du des del della d di of der")
 _RELATIONS = _set("at since to from until till after before per by post pre")  # age at diagnosis
@@ -107,7 +108,19 @@ _NOTES = _set(
     "anamnesis anamnese befund history summary message feedback review"
 )
 
-_SUFFIXES = ("number", "nummer", "code", "name", "nbr", "num", "id", "nr", "no")
+_SUFFIXES = (
+    "schluessel",
+    "schlussel",
+    "number",
+    "nummer",
+    "code",
+    "name",
+    "nbr",
+    "num",
+    "id",
+    "nr",
+    "no",
+)
 _STEMS = (
     PEOPLE
     | _DOCUMENTS
@@ -130,7 +143,7 @@ def words_of(name: str) -> tuple[str, ...]:
 
     ``patient_id``, ``patientId``, ``Patient ID`` and ``patientid`` are two words; ``paid`` is one.
     """
-    folded = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    folded = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("°", "o"))
     folded = "".join(c for c in folded if not unicodedata.combining(c))
     words: list[str] = []
     for word in (w.lower() for w in _WORD.findall(folded)):
@@ -143,7 +156,9 @@ def _parts(word: str) -> list[str]:
         return [word]
     for suffix in _SUFFIXES:
         stem = word.removesuffix(suffix)
-        sure = suffix == "nummer" or (suffix == "code" and stem not in _NO_CODES)
+        sure = suffix in ("nummer", "schlussel", "schluessel") or (
+            suffix == "code" and stem not in _NO_CODES
+        )
         if stem != word and stem and (stem in _STEMS or sure):
             return [stem, suffix]
     return [word]
@@ -199,14 +214,14 @@ def _numbers_people(words: tuple[str, ...]) -> bool:
         marked = words[-1] in _IDENTIFIERS
     if marked and rest[-1] in PEOPLE | _DOCUMENTS:
         return True
-    romance = words[0] in _IDENTIFIERS | {"numero"}
+    romance = words[0] in _IDENTIFIERS | {"numero", "nro", "no"}
     owner = [word for word in words[1:] if word not in _LINKS]
     return romance and bool(owner) and owner[-1] in PEOPLE | _DOCUMENTS
 
 
 def _is_code(words: tuple[str, ...]) -> bool:
     first, last = words[0], words[-1]
-    if first in _COUNTS or "lines" in words or last in _MEASURES:
+    if first in _COUNTS or "lines" in words or last in _MEASURES | _TIMES:
         return False
     if last in _CODES or first in _CODES or _LISTS.intersection(words):
         return True

@@ -47,11 +47,11 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
     if pa.types.is_dictionary(kind):
         if kind.ordered:
             return Column(name, "ordinal", "stored as ordered categories", _levels(values))
-        if is_text(kind.value_type):
-            texts = present.cast(pa.string())
-            found = personal_kind(name, texts) or named_code(name, len(texts), _distinct(texts))
-            if found and found[0] in LEFT_OUT:  # a dtype of pandas is no wish to publish names
-                return _as_found(name, present, found)
+        plain = present.cast(kind.value_type)
+        found = personal_kind(name, plain) if is_text(plain.type) else None
+        found = found or named_code(name, len(plain), _distinct(plain))
+        if found and found[0] in LEFT_OUT:  # a dtype of pandas is no wish to publish names
+            return _as_found(name, present, found)
         return Column(name, "categorical", "stored as categories", _categories(name, present))
     if numbering(name) not in ("person", "code") and (dated := _detect_whole_dates(name, values)):
         return dated

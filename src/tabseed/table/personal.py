@@ -52,7 +52,10 @@ _PLACES = {  # the same, but few of them, often, are places or servers and no pe
 _TITLE = r"((Dr|Prof|Mr|Mrs|Ms|Miss|Herr|Frau|Sr|Sra|Mme|Don|Sir)\.?\s+)*"
 _PART = r"(\p{Lu}[\p{L}'’-]*\p{L}|\p{Lu}\.?)"
 _BETWEEN = r"((von|van|de|der|den|di|da|del|la|le|bin|al|dos|du|zu|ten|y)\s+){0,2}"
-_FULL_NAME = rf"^{_TITLE}{_BETWEEN}{_PART}(,?\s+{_BETWEEN}{_PART}){{1,4}}$"
+_FULL_NAME = (
+    rf"^{_TITLE}{_BETWEEN}{_PART}(,?\s+{_BETWEEN}{_PART}){{1,4}}$"
+    r"|^(Dr|Prof|Mr|Mrs|Ms|Miss|Herr|Frau|Sra?|Mme)\.?\s+\p{Lu}\p{L}{2,}$"
+)
 _ONE_NAME = r"^\p{Lu}[\p{L}'’-]*\p{Ll}[\p{L}'’-]*(\s\p{Lu}[\p{L}'’-]+)?$"
 _COMMON_NAMES = pa.array(  # given, then family names of many countries, without accents
     "aaron abdul adam ahmed aisha alan albert alejandro alex alexander alexandra ali alice "
