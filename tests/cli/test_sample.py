@@ -95,7 +95,7 @@ def test_a_bomb_in_a_model_is_not_unpacked(tab, members, tmp_path) -> None:
     path = tmp_path / "m.tabseed"
     pack(path, {**members, "config.json": b" " * (MAX_DOCUMENT_BYTES + 1)})
     assert path.stat().st_size < MAX_DOCUMENT_BYTES / 500
-    refused(sampled(tab, path), "config.json unpacks to more than 64 MiB")
+    refused(sampled(tab, path), "config.json unpacks to more than 16 MiB")
 
 
 @pytest.mark.parametrize("kind", [None, "pandas", "polars", "pyarrow"])
