@@ -96,6 +96,12 @@ def test_one_column_keeps_its_missing_cells(tmp_path) -> None:
     assert io.read_table(tmp_path / "t.csv").equals(table)
 
 
+def test_one_column_with_other_separators_in_its_name(tmp_path) -> None:
+    table = pa.table({"u|v;w": ["a|b;c", "d|e;f"]})
+    io.write_table(table, tmp_path / "t.csv")
+    assert io.read_table(tmp_path / "t.csv").equals(table)
+
+
 def test_dates_are_written_without_zero_fractions() -> None:
     stamps = pa.array([dt.datetime(1650, 1, 2, 3, 4, 5), None], pa.timestamp("us"))
     days = pa.array([dt.date(2020, 2, 29), None])

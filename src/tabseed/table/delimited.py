@@ -396,8 +396,9 @@ def as_text(table: pa.Table, dialect: Dialect, guard: bool) -> str:
     """Return a table as delimited text; ``guard`` defuses text that spreadsheets would run."""
     separator = dialect.separator
     alone = table.num_columns == 1  # an empty line would not be read as a row
+    marks = "".join(SEPARATORS) if alone else separator  # one column shows no separator
     header = pa.chunked_array([pa.array(table.column_names, pa.string())])
-    lines = [separator.join(_quoted(header, separator, guard, "").to_pylist())]
+    lines = [separator.join(_quoted(header, marks, guard, "").to_pylist())]
     if table.num_rows:
         columns = []
         for name, column in zip(table.column_names, table.columns, strict=True):
@@ -408,7 +409,7 @@ def as_text(table: pa.Table, dialect: Dialect, guard: bool) -> str:
                         f"column {name!r} alone: its empty texts would be read as missing; "
                         "write .parquet, or another column beside it"
                     )
-                cells = _quoted(cells, separator, guard, f"^{LOOKS_MISSING}$")
+                cells = _quoted(cells, marks, guard, f"^{LOOKS_MISSING}$")
             elif dialect.decimal == "," and _is_real(column.type):
                 cells = pc.replace_substring(cells, ".", ",")
                 cells = _quoted(cells, separator, False, "")
@@ -455,12 +456,12 @@ def _of_whole_minutes(stamps: pa.ChunkedArray) -> pa.ChunkedArray:
     return stamps
 
 
-def _quoted(cells: pa.ChunkedArray, separator: str, guard: bool, also: str) -> pa.ChunkedArray:
-    """Put cells in quotes where the format needs it, or where they fit the pattern ``also``."""
+def _quoted(cells: pa.ChunkedArray, marks: str, guard: bool, also: str) -> pa.ChunkedArray:
+    """Put cells in quotes where they hold one of ``marks`` or fit the pattern ``also``."""
     if guard:
         risky = pc.match_substring_regex(cells, _FORMULA)
         cells = pc.if_else(risky, pc.binary_join_element_wise("'", cells, ""), cells)
-    pattern = f'["\r\n{separator}]|^\ufeff' + (f"|{also}" if also else "")
+    pattern = f'["\r\n{marks}]|^\ufeff' + (f"|{also}" if also else "")
     needs = pc.match_substring_regex(cells, pattern)
     escaped = pc.replace_substring(cells, '"', '""')
     return pc.if_else(needs, pc.binary_join_element_wise('"', escaped, '"', ""), cells)
