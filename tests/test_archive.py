@@ -76,6 +76,22 @@ def test_bombs_are_refused_before_they_are_unpacked(tmp_path, name) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60 * 1024
 
 
+@pytest.mark.parametrize(
+    "value",
+    [np.array([np.nan]), np.array([-np.inf]), np.array([1e200]), np.array([np.inf], np.float32),
+     np.array([1]), np.array([[1.0]]), np.array(1.0), np.array([1.0, 2.0]), np.array([True])],
+    ids=repr,
+)  # fmt: skip
+def test_arrays_of_a_file_have_the_type_shape_and_size_asked_for(value) -> None:
+    sound = np.array([1e150])
+    assert archive.stored({"a": sound}, "a", "f", (1,)) is sound
+    assert archive.stored({"a": sound * np.nan}, "a", "f", (None,), finite=False).shape == (1,)
+    with pytest.raises(ValueError, match=r"a ha|a ho"):
+        archive.stored({"a": value}, "a", "f", (1,))
+    with pytest.raises(ValueError, match="too large"):
+        archive.stored({"a": sound}, "a", "f", (1,), most=archive.SINGLE)
+
+
 def test_a_model_too_large_to_be_read_is_not_written(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(archive, "MAX_WEIGHT_BYTES", archive.MAX_DOCUMENT_BYTES + 100)
     archive.write_archive(tmp_path / "a", {"config": {}}, {"x": np.zeros(10)})

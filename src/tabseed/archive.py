@@ -29,6 +29,8 @@ from tabseed.table.files import atomic_write, read_json, regular_file
 MAX_WEIGHT_BYTES = 2**29
 MAX_DOCUMENT_BYTES = 2**24
 MAX_DIMENSIONS = 8
+MOST = 1e151  # of an array's numbers: beyond those that a table may hold
+SINGLE = 1e30  # of numbers that are calculated with in 32 bits
 _BYTES = {"F64": 8, "F32": 4, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 WEIGHTS = "weights.safetensors"
 FORMAT = 1  # raised when older programs can no longer read the files
@@ -102,11 +104,18 @@ def under(prefix: str, arrays: Arrays) -> Arrays:
 
 
 def stored(
-    arrays: Arrays, name: str, kind: str, shape: tuple[int | None, ...], *, finite: bool = True
+    arrays: Arrays,
+    name: str,
+    kind: str,
+    shape: tuple[int | None, ...],
+    *,
+    finite: bool = True,
+    most: float = MOST,
 ) -> np.ndarray:
     """Return one array of a file; ValueError unless it is as expected, KeyError if there is none.
 
     ``kind`` is "f" for real numbers or "i" for whole ones; None in ``shape`` is any length.
+    ``finite``: the real numbers are, and none is beyond ``most``.
     """
     value = arrays[name]
     fits = value.ndim == len(shape) and all(
@@ -114,8 +123,8 @@ def stored(
     )
     if value.dtype.kind != kind or not fits:
         raise ValueError(f"{name} has the type {value.dtype} and the shape {value.shape}")
-    if finite and kind == "f" and not np.isfinite(value).all():
-        raise ValueError(f"{name} holds numbers that are not finite")
+    if finite and kind == "f" and not float(np.abs(value).max(initial=0.0)) <= most:
+        raise ValueError(f"{name} holds numbers that are not finite, or too large")
     return value
 
 

@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture
 
-from tabseed.archive import Arrays, stored
+from tabseed.archive import SINGLE, Arrays, stored
 
 ROWS_A_COMPONENT = 15  # fewest rows for each component
 MAX_COMPONENTS = 20
@@ -60,7 +60,9 @@ class LatentMixture:
             raise ValueError("weights of a mixture that are no shares")
         k = len(weights)
         shapes = {"means": (k, d), "factors": (k, d, d), "extra": (d,)}
-        parts = {name: stored(arrays, name, "f", shape) for name, shape in shapes.items()}
+        parts = {
+            name: stored(arrays, name, "f", shape, most=SINGLE) for name, shape in shapes.items()
+        }
         return cls(weights, **parts)
 
     @classmethod

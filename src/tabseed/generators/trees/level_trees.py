@@ -254,13 +254,12 @@ class Forest:
     def stored(cls, arrays: archive.Arrays) -> Self:
         """Return the forest of a file; ValueError for arrays of other types or dimensions."""
         reals = {"contrasts": 2, "threshold": 1, "upto": 2}
-        kinds = {f.name: "f" if f.name in reals else "i" for f in fields(cls)}
-        return cls(
-            **{
-                name: archive.stored(arrays, name, kind, (None,) * reals.get(name, 1))
-                for name, kind in kinds.items()
-            }
-        )
+        parts = {}
+        for field in fields(cls):
+            name, kind = field.name, "f" if field.name in reals else "i"
+            shape = (None,) * reals.get(name, 1)
+            parts[name] = archive.stored(arrays, name, kind, shape, most=archive.SINGLE)
+        return cls(**parts)
 
     def laws(self, rows: Rows, tree: np.ndarray) -> np.ndarray:
         """Return cumulative probabilities (n, K) given the rows' predictors, by trees (n,)."""
