@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import tabseed as ts
@@ -300,6 +303,19 @@ def test_a_generator_that_is_not_fitted_says_so(name, tmp_path) -> None:
         with pytest.raises(NotFittedError, match=f"^{name} is not fitted; call fit first$"):
             getattr(model, method)(*arguments)
     assert not hasattr(model, "encoder_") and not hasattr(model, "spam")
+
+
+@pytest.mark.parametrize("model", [StandardScaler(), LinearSVC(), KMeans()], ids=repr)
+def test_a_model_without_class_shares_is_refused_before_any_fit(model) -> None:
+    calls = (
+        lambda: ts.measure(**OF_THREE, settings=measuring(models={"a": model})),
+        lambda: ts.generalization_utility(**OF_THREE, model=model),
+        lambda: ts.tune_mix(TRAIN, ts.Resample(), "y", model=model),
+        lambda: ts.evaluate_augmentation(X, Y, ts.TargetedAugmenter(ts.Resample()), model=model),
+    )
+    for call in calls:
+        with pytest.raises(TabseedError, match="has no predict_proba, which"):
+            call()
 
 
 def test_a_missing_or_unknown_argument_is_pythons_own_error() -> None:

@@ -252,3 +252,47 @@ def test_a_level_that_may_be_two_is_refused() -> None:
     with pytest.raises(SchemaError, match=r"column 'c': 1 may be any of '1', '1.0'"):
         model.sample(1, conditions={"c": 1})
     assert set(model.sample(9, conditions={"c": "1"})["c"].to_pylist()) == {"1"}
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=6),
+    st.decimals(allow_nan=False),
+    st.fractions(),
+    st.dates(),
+    st.datetimes(),
+    st.datetimes(timezones=st.timezones()),
+    st.times(),
+    st.timedeltas(),
+    st.complex_numbers(),
+    st.binary(max_size=3),
+    st.sampled_from(
+        [
+            pd.NA, NAT, np.datetime64("NaT"), np.datetime64("2024-02"), np.timedelta64(3, "D"),
+            np.float32(1), np.int8(3), np.str_("s"), np.array(3), pd.Interval(1, 2), 10**400,
+            1e308, pd.Period("2024-01"), pd.Timestamp.max, dt.datetime.min, dt.date.max,
+            slice(1, 2), dict, "2024-02-30", "0001-01-01", "2024-W10", "nan", ".5", "1e5", " 1 ",
+            "yes", "1",
+        ]
+    ),
+)  # fmt: skip
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda part: st.lists(part, max_size=3) | st.tuples(part, part) | st.tuples(part),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), ANYTHING)
+def test_any_value_is_a_condition_or_one_line(frame, model, data, asked) -> None:
+    name = data.draw(st.sampled_from(list(frame.columns)))
+    try:
+        given = Conditions.read({name: asked}, model.schema_, model.encoder_)
+    except TabseedError as error:
+        assert "\n" not in str(error) and len(str(error)) < 400
+    else:
+        given.hold(ts.Table.from_frame(frame))

@@ -116,6 +116,8 @@ def test_zones_as_offsets_and_days_of_23_hours() -> None:
         (dt.time(3), "is not a date"),
         (dt.timedelta(3), "is not a date"),
         ([], "is not a date"),
+        (10**400, "more than 290 000 years"),
+        (-1e300, "more than 290 000 years"),
         (np.datetime64("300000-01-01"), "more than 290 000 years"),
         (dt.datetime(2024, 1, 1, tzinfo=dt.UTC), "has no time zone, but .* has one; leave"),
         ("2024-01-01T00:00Z", "has no time zone"),

@@ -23,7 +23,9 @@ def is_missing(value: Any) -> bool:
     """Return whether a single value stands for a missing one: None, NaN, pandas' NA and NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
-    if isinstance(value, float | np.floating | np.datetime64 | Decimal):
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    if isinstance(value, float | np.floating | np.datetime64):
         return bool(value != value)
     return False
 

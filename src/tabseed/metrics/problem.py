@@ -10,11 +10,23 @@ import numpy as np
 
 from tabseed.coding.labels import features_and_labels, posed, task_of
 from tabseed.coding.points import Features
-from tabseed.errors import SchemaError, TooFewRowsError
+from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.scores import Task
 from tabseed.metrics.leakage import conform
+from tabseed.parameters import shown
 from tabseed.table import Frame, Table
 from tabseed.table.schema import DISCRETE, Schema
+
+
+def _check_models(models: Iterable[Any], task: Task) -> None:
+    """Raise TabseedError for a model that gives no class shares, or no numbers, to judge it by."""
+    gives = "predict_proba" if task == "classification" else "predict"
+    for model in models:
+        lacking = [n for n in ("fit", gives, "set_params") if not hasattr(model, n)]
+        if lacking and not (model is None or isinstance(model, str)):
+            raise TabseedError(
+                f"{shown(model)} has no {lacking[0]}, which a {task} needs; take another model"
+            )
 
 
 def residuals(problem: Problem, y: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -55,9 +67,10 @@ class Problem:
 
         The models may decide whether whole numbers are classes (:func:`posed`).
         """
-        target = table.schema[target].name
+        target, models = table.schema[target].name, list(models)
         table = posed(table, target, models)
         task = task_of(table.schema, target)
+        _check_models(models, task)
         labels = features_and_labels(table, target)[1]
         if len(labels) and bool((labels == labels[0]).all()):
             raise SchemaError(f"column {target!r} has one value only: there is nothing to predict")

@@ -54,15 +54,20 @@ def span_of(column: Column, stored: pa.DataType, value: Any) -> tuple[float, flo
     elif isinstance(value, np.datetime64):
         first, length = _of_numpy(value)
     elif _is_count(stored, value):
+        _check_near(column, value, value)
         return float(value), float(value)  # as Table.numbers has them
     else:
         raise SchemaError(_not_a_date(column, value))
-    if not -FARTHEST < first < FARTHEST - length:
+    _check_near(column, value, first + length)
+    zone_name = getattr(stored, "tz", None) or (pattern.zone if pattern else None)
+    return _utc(first, zone_name), _utc(first + length, zone_name) - 1
+
+
+def _check_near(column: Column, value: Any, microseconds: float) -> None:
+    if not -FARTHEST < microseconds < FARTHEST:
         raise SchemaError(
             f"column {column.name!r}: {shown(value)} is more than 290 000 years away; correct it"
         )
-    zone_name = getattr(stored, "tz", None) or (pattern.zone if pattern else None)
-    return _utc(first, zone_name), _utc(first + length, zone_name) - 1
 
 
 def _is_count(stored: pa.DataType, value: Any) -> bool:
