@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 import tabseed as ts
 from helpers.studies import SPACES, noisy, plain
 from tabseed.errors import FileError, MissingDependencyError, TabseedError
-from tabseed.tune.storage import SILENCE, Storage
+from tabseed.tune.storage import SILENCE, Storage, worker_name
 
 
 def test_only_trials_of_silent_workers_are_taken_over(tmp_path: Path) -> None:
@@ -128,3 +130,29 @@ def test_storages_agree_and_report_errors(tmp_path: Path) -> None:
         with pytest.raises((FileError, MissingDependencyError)) as caught:
             ts.Tuner(SPACES, storage=url).run(noisy, trials=1)
         assert "secret" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("settings", "{"), ("settings", "[]"), ("settings", "[" * 100_000), ("draws", "null"),
+     ("draws", '["x"]'), ("state", "?"), ("seconds", "soon"), ("heartbeat", b"now"),
+     ("settings", b"1")],
+)  # fmt: skip
+def test_a_trial_that_no_worker_wrote_is_refused_in_one_line(tmp_path, column, value) -> None:
+    path = tmp_path / "study.db"
+    storage = Storage(path, "study")
+    storage.begin("{}")
+    storage.claim(0, "a", {"x": 1}, worker_name())
+    assert storage.trials()[0].settings == {"x": 1}
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"UPDATE tabseed_trials SET {column} = ?", (value,))
+        connection.commit()
+    with pytest.raises(FileError, match="trial 0 is not sound") as caught:
+        storage.trials()
+    assert str(caught.value).isprintable()
+
+
+def test_a_study_in_a_pipe_is_refused(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileError, match="not a regular file"):
+        Storage(tmp_path / "pipe", "study").begin("{}")

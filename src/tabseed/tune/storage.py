@@ -10,6 +10,7 @@ trial, with the same settings.
 from __future__ import annotations
 
 import json
+import operator
 import os
 import socket
 import sqlite3
@@ -23,6 +24,7 @@ from functools import cache
 from typing import Any
 
 from tabseed.errors import FileError, MissingDependencyError, not_installed, printable
+from tabseed.parameters import shown
 from tabseed.table.files import regular_file
 
 BEAT, SILENCE = 15.0, 240.0  # seconds between signs of life; without one until a worker is gone
@@ -104,10 +106,34 @@ class Storage:
         """Return all trials in order of their numbers."""
         statement = f"SELECT {_COLUMNS} FROM tabseed_trials WHERE study = :study ORDER BY number"
         rows, _ = self._execute(statement)
-        return [
-            Row(n, family, json.loads(settings), state, tuple(json.loads(draws)), *rest)
-            for n, family, settings, state, draws, *rest in rows
-        ]
+        return [self._row(*row) for row in rows]
+
+    def _row(self, number: Any, family: Any, settings: Any, state: Any, *rest: Any) -> Row:
+        """Return a trial; FileError for one that no worker wrote."""
+        draws, message, seconds, worker, beat = rest
+        try:
+            plain, values = json.loads(settings), json.loads(draws)
+            sound = isinstance(plain, dict) and state in (RUNNING, DONE, FAILED)
+            values = tuple(float(value) for value in values)
+            seconds = None if seconds is None else float(seconds)
+            row = Row(
+                operator.index(number),
+                str(family),
+                plain,
+                state,
+                values,
+                str(message),
+                seconds,
+                str(worker),
+                float(beat),
+            )
+        except (TypeError, ValueError, RecursionError) as error:
+            raise FileError(
+                f"{self}: trial {shown(number)} is not sound: {printable(error)}"
+            ) from error
+        if not sound:
+            raise FileError(f"{self}: trial {row.number} is not sound")
+        return row
 
     def claim(self, number: int, family: str, settings: Mapping[str, Any], worker: str) -> bool:
         """Begin the trial of that number; return False if another worker has it."""

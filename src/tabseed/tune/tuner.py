@@ -16,7 +16,7 @@ import numpy as np
 
 from tabseed._progress import Progress
 from tabseed._random import RandomState, child, one_thread, seed_sequence
-from tabseed.errors import TabseedError, printable
+from tabseed.errors import FileError, TabseedError, printable
 from tabseed.parameters import (
     FUNCTION,
     MAPPING,
@@ -216,16 +216,21 @@ class Tuner:
                 "seed": seed_sequence(self.random_state).generate_state(4).tolist(),
             }
         )
-        stored, wanted = json.loads(storage.begin(own)), json.loads(own)
-        other = _differing(stored.get("about", {}), wanted["about"])
-        fixed = ("spaces",) if self.random_state is None else ("spaces", "seed")
-        other += [name for name in fixed if stored[name] != wanted[name]]
+        try:
+            stored, wanted = json.loads(storage.begin(own)), json.loads(own)
+            other = _differing(stored.get("about", {}), wanted["about"])
+            fixed = ("spaces",) if self.random_state is None else ("spaces", "seed")
+            other += [name for name in fixed if stored[name] != wanted[name]]
+            stream = np.random.SeedSequence(stored["seed"])
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            reason = printable(error)
+            raise FileError(f"{storage}: study {self.name!r} is not sound: {reason}") from error
         if other:
             raise TabseedError(
                 f"{storage}: the study {self.name!r} has another {', '.join(other)}; name a new "
                 "study, or give what this one began with"
             )
-        rules, stream = (self.selector, self.proposer), np.random.SeedSequence(stored["seed"])
+        rules = (self.selector, self.proposer)
         return _Worker(spaces, defaults, rules, self.n_initial, storage, stream, trials)
 
 
