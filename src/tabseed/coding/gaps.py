@@ -17,7 +17,6 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import median_filter
-from scipy.special import logsumexp
 
 NEAR = 30  # spacings that one is compared with, at most ...
 LEAST = 5  # ... and at least; fewer numbers beyond a gap than this are drawn as they are
@@ -107,6 +106,7 @@ def _improbable(
         log_mean = -SHAPES[:, None] * np.log(beyond[near] / beyond[i])
         scaled = (known[near] * np.exp(-log_mean)).sum(axis=1)
         evidence = -log_mean.sum(axis=1) - size[i] * np.log(scaled)
-        tail = evidence - size[i] * np.log1p(tested[i] / scaled)
-        improbable[i] = logsumexp(tail) - logsumexp(evidence) < np.log(alarm[i])
+        weight = np.exp(evidence - evidence.max())
+        tail = (1 + tested[i] / scaled) ** -float(size[i])
+        improbable[i] = weight @ tail < alarm[i] * weight.sum()
     return improbable
