@@ -135,6 +135,7 @@ def test_the_command_says_why_and_brings_names_back(tmp_path, capsys) -> None:
     assert run(app, ["synth", str(table), "-o", str(out)]) == 0
     said = " ".join("".join(capsys.readouterr()).split())
     assert "column 'patient': may identify people: names of people, 20 among 60" in said
+    assert "--kind NAME=categorical" in said
     assert out.read_text().splitlines()[0] == "dose"
     again = ["--force", "--kind", "patient=categorical"]
     assert run(app, ["synth", str(table), "-o", str(out), *again]) == 0

@@ -120,6 +120,8 @@ def synth(
     out = Output(as_json, {"bias": bias})
     out.say_read(data, table)
     out.say_left_out({c.name: c.reason for c in table.schema.left_out})
+    if table.schema.left_out:
+        out.say("", "to keep one with its cells as they are: --kind NAME=categorical")
     train, held_out = judging.set_aside(out, table, rows or len(table), encoding, seed)
     learn(out, maker, train, target, resume)
     synthetic = draw(out, maker, rows or len(table), stream_for(Use.SYNTH, seed))
