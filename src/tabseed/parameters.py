@@ -292,6 +292,14 @@ def checked(**allowed: Allowed) -> Callable[[Called], Called]:
     return decorate
 
 
+def as_numbers(name: str, values: Any) -> np.ndarray:
+    """Return an argument as an array of float64; TabseedError if it is none."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TabseedError(f"{name}={shown(values)} is not an array of numbers") from error
+
+
 def given_or_default(settings: T | None, kind: type[T]) -> T:
     """Return the settings, or those by default for None; TabseedError for another type."""
     if settings is not None and not isinstance(settings, kind):

@@ -19,7 +19,7 @@ from tabseed.coding.labels import code_labels
 from tabseed.coding.levels import pick
 from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
-from tabseed.parameters import InstanceOf, OneOf, Real, checked, or_none, shown
+from tabseed.parameters import InstanceOf, OneOf, Real, as_numbers, checked, or_none, shown
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.columns import LARGEST
 from tabseed.table.date_fields import YEARS
@@ -42,6 +42,8 @@ PERTURBATIONS: dict[str, str] = {
 AMOUNTS = {"shift": 3.0, "near": 0.5, "far": 5.0, "atypical": 0.01}
 ROUNDS = 200  # maximum number of draws for a row that rounding leaves unchanged
 YEARS_IN_NANOSECONDS = (-(2**63) // 1000 + 1, 2**63 // 1000 - 1)
+AMOUNT = or_none(Real())
+LABELS = or_none(InstanceOf((list, tuple, np.ndarray), "a list of columns, or None"))
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,7 @@ class Perturbed:
         return PERTURBATIONS[self.kind]
 
 
-LABELS = or_none(InstanceOf((list, tuple, np.ndarray), "a list of columns, or None"))
-
-
-@checked(
-    kind=OneOf(tuple(PERTURBATIONS)),
-    share=Real(0, 1),
-    amount=or_none(Real()),
-    columns=LABELS,
-)
+@checked(kind=OneOf(tuple(PERTURBATIONS)), share=Real(0, 1), amount=AMOUNT, columns=LABELS)
 def perturb(
     X: Any,
     y: Any,
@@ -128,11 +122,9 @@ def perturb(
     """
     size = _amount(kind, amount)
     labels = np.array(y)
-    if labels.ndim != 1:
-        raise SchemaError(f"y must have one label for each row, got {labels.ndim} dimensions")
     rows_of_x = _rows(X)
-    if len(rows_of_x) != len(labels):
-        raise SchemaError(f"X and y differ in length: {len(rows_of_x)} rows, {len(labels)} labels")
+    if labels.ndim != 1 or len(rows_of_x) != len(labels):
+        raise SchemaError(f"X and y differ in length: {len(rows_of_x)} rows, labels {labels.shape}")
     rng = generator(random_state)
     count = round(len(labels) * share)
     if rates is not None and kind != "instance":
@@ -178,10 +170,7 @@ def _transitions(kind: str, n_classes: int, rates: Any, rng: np.random.Generator
         return np.eye(n_classes, k=1) + np.eye(n_classes, k=-1)
     if kind == "asymmetric":  # normalised exponentials follow a Dirichlet(1, ..., 1)
         return rng.exponential(size=(n_classes, n_classes)) * (1.0 - np.eye(n_classes))
-    try:
-        law = np.asarray(rates, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise TabseedError(f"rates={shown(rates)} is not a matrix of numbers") from error
+    law = as_numbers("rates", rates)
     if law.shape != (n_classes, n_classes):
         raise TabseedError(f"rates must have shape ({n_classes}, {n_classes}), not {law.shape}")
     if not np.isfinite(law).all() or (law < 0).any() or np.diag(law).any():

@@ -17,7 +17,7 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.stats import chi2 as chi2_law
 
 from tabseed.errors import TabseedError
-from tabseed.parameters import Real, checked, shown
+from tabseed.parameters import Real, as_numbers, checked
 
 LARGEST_LOG = 50.0  # of a ratio: e^50 stands for anything larger, infinity included
 TAIL_ROWS = 10  # at least, above the start of a tail, to fit an exponent to
@@ -223,13 +223,6 @@ class DensityRatioTail:
         }
 
 
-def _numbers(name: str, values: ArrayLike) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise TabseedError(f"{name}={shown(values)} is not an array of numbers") from error
-
-
 @checked(tail_share=Real(above=0, high=0.5))
 def density_ratio_tail(
     r: ArrayLike, thresholds: ArrayLike = (2.0, 5.0, 10.0, 20.0), *, tail_share: float = 0.1
@@ -248,7 +241,7 @@ def density_ratio_tail(
     a clipped one has no tail. V is the share k/n times (k-th ratio)^d. Cost: one sort. Raises
     TabseedError for fewer than 20 ratios, negative ratios, or a share outside (0, 0.5].
     """
-    r, limits = _numbers("r", r), _numbers("thresholds", thresholds)
+    r, limits = as_numbers("r", r), as_numbers("thresholds", thresholds)
     if r.ndim != 1 or len(r) < 2 * TAIL_ROWS or not (r >= 0).all():
         raise TabseedError(
             f"r needs at least {2 * TAIL_ROWS} ratios, none of them negative or missing"

@@ -166,7 +166,7 @@ def check_odd_tables(generator: Generator) -> None:
 
 
 def check_conditions_are_met(generator: Generator) -> None:
-    """Conditions on a category, a missing cell and a range hold in every row."""
+    """Conditions on categories, a missing cell, numbers and dates hold in every row."""
     table = example_table()
     model = clone(generator).set_params(random_state=0).fit(table)
     synthetic = model.sample(40, conditions={"level": "low", "income": None})
@@ -175,6 +175,9 @@ def check_conditions_are_met(generator: Generator) -> None:
     synthetic = model.sample(40, conditions={"age": (20, 35), "owns": False})
     assert all(20 <= age <= 35 for age in synthetic["age"].to_pylist())
     assert not any(synthetic["owns"].to_pylist())
+    synthetic = model.sample(40, conditions={"level": ["low", None], "born <b>": ("1654", None)})
+    assert set(synthetic["level"].to_pylist()) <= {"low", None}
+    assert all(day.year >= 1654 for day in synthetic["born <b>"].to_pylist())
     assert len(model.sample(0, conditions={"level": "low"})) == 0
 
 

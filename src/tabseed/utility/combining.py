@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from tabseed.errors import TabseedError
-from tabseed.parameters import OneOf, Real, Whole, checked, shown
+from tabseed.parameters import OneOf, Real, Whole, as_numbers, checked
 
 Rule = Literal["rrr", "simple", "proper", "incomplete"]
 RULES: dict[Rule, str] = {
@@ -90,7 +90,7 @@ def combine_estimates(
 
     Raises TabseedError for arrays that do not fit, and for a single table if b is needed.
     """
-    q, u = _numbers("estimates", estimates), _numbers("variances", variances)
+    q, u = as_numbers("estimates", estimates), as_numbers("variances", variances)
     _check_estimates(q, u, rule)
     m = len(q)
     v = u.mean(axis=0)
@@ -111,13 +111,6 @@ def combine_estimates(
         raw_variance=raw,
         adjusted=adjusted,
     )
-
-
-def _numbers(name: str, values: Any) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise TabseedError(f"{name}={shown(values)} are not numbers, (m,) or (m, p)") from error
 
 
 def _check_estimates(q: np.ndarray, u: np.ndarray, rule: str) -> None:
