@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -22,26 +23,57 @@ def blocks(language: str) -> list[str]:
     return texts
 
 
+def checkout(at: Path) -> Path:
+    """Copy what git tracks, as a user who has just cloned the project has it."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        source, target = ROOT / name, at / name
+        if source.is_file() and not name.startswith(("tests/", "experiments/", "benchmarks/")):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    return at
+
+
+def run(*command: str | Path, cwd: Path, python: Path | None = None) -> str:
+    """Run a command as a user would, without the paths of this test run; return its output."""
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    if python is not None:
+        env["PATH"] = f"{python.parent}{os.pathsep}{env['PATH']}"
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
 @pytest.mark.slow
-def test_commands_and_code_run_in_order(tmp_path) -> None:
-    """Run the shell block, line by line, then the Python block, in a copy of examples/."""
-    shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    (command_lines,) = blocks("sh")
-    for line in command_lines.strip().splitlines():
-        program, *arguments = shlex.split(line)
-        assert program == "tabseed"
-        run = [sys.executable, "-m", "tabseed", *arguments]
-        done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-    assert {"train.csv", "synthetic.csv", "more.csv", "report.html"} <= {
-        path.name for path in tmp_path.iterdir()
-    }
-    (code,) = blocks("python")
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Jensen-Shannon" in done.stdout and (tmp_path / "evaluation.html").exists()
+def test_what_readme_prints_runs_after_the_install_line_above_it(tmp_path) -> None:
+    """In one fresh environment: core, its block and the commands; pandas, its block; neural, its.
+
+    A block that needed what a later line installs would fail.
+    """
+    clone = checkout(tmp_path / "clone")
+    run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=clone)
+    python = tmp_path / "venv" / "bin" / "python"
+    core, pandas, neural = blocks("python")
+    (commands,) = blocks("sh")
+    constraints = ("-q", "-c", "constraints.txt")
+    for installed, code, needed in (
+        (".", core, "pandas"),
+        ("pandas", pandas, "torch"),
+        (".[neural]", neural, ""),
+    ):
+        assert f"pip install {installed}" in README or f'pip install "{installed}"' in README
+        run(python, "-m", "pip", "install", *constraints, installed, cwd=clone)
+        (tmp_path / "block.py").write_text(code)
+        run(python, tmp_path / "block.py", cwd=clone)
+        absent = f"import importlib.util; assert not importlib.util.find_spec({needed!r})"
+        if needed:
+            run(python, "-c", absent, cwd=clone)
+        if installed == ".":
+            for line in commands.strip().splitlines():
+                assert line.startswith("tabseed ")
+                run(*shlex.split(line), cwd=clone, python=python)
+    made = {path.name for path in clone.iterdir()}
+    assert {"train.csv", "synthetic.csv", "more.csv", "report.html", "evaluation.html"} <= made
 
 
 def test_files_that_readme_names_exist() -> None:

@@ -18,8 +18,8 @@ _ROOMS = {
     "augment.stopping": "ImportanceKS KSStopped",
     "coding.encode": "TableEncoder",
     "errors": (
-        "FileError LeakageError LeftOutWarning MissingDependencyError NothingLearnedError "
-        "OrthogonalSeedsWarning SchemaError TabseedError TooFewRowsError"
+        "AbsentClassWarning FileError LeakageError LeftOutWarning MissingDependencyError "
+        "NothingLearnedError OrthogonalSeedsWarning SchemaError TabseedError TooFewRowsError"
     ),
     "evaluation.evaluation": "evaluate Evaluation",
     "generators.base": "Generator",

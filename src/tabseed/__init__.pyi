@@ -10,6 +10,7 @@ from tabseed.augment.protocol import evaluate_augmentation as evaluate_augmentat
 from tabseed.augment.stopping import ImportanceKS as ImportanceKS
 from tabseed.augment.stopping import KSStopped as KSStopped
 from tabseed.coding.encode import TableEncoder as TableEncoder
+from tabseed.errors import AbsentClassWarning as AbsentClassWarning
 from tabseed.errors import FileError as FileError
 from tabseed.errors import LeakageError as LeakageError
 from tabseed.errors import LeftOutWarning as LeftOutWarning

@@ -234,7 +234,9 @@ class AugmentationEvaluation(Finding):
         }
 
     def _settings(self) -> dict[str, str]:
-        return self.settings
+        splits, draws = self.scores.shape[0], self.scores.shape[2]
+        about = {"target": self.target, "splits": str(splits), "draws": str(draws)}
+        return {**about, **self.settings}
 
 
 @checked(

@@ -8,7 +8,7 @@ from typing import Any
 
 from tabseed.metrics import DivergenceResult
 from tabseed.pages import Row
-from tabseed.pages.intervals import axis, axis_end
+from tabseed.pages.intervals import Tick, axis, axis_end, ticks
 
 JUDGES = {"trees": "boosted trees", "mlp": "neural network"}
 
@@ -17,8 +17,8 @@ JUDGES = {"trees": "boosted trees", "mlp": "neural network"}
 class Plot:
     """The positions of a measure's two intervals on its axis, in the plot's units."""
 
-    end: float
     zero: float
+    ticks: tuple[Tick, ...]
     synthetic: tuple[float, float, float]
     real: tuple[float, float, float]
 
@@ -33,7 +33,7 @@ def plot(row: Row) -> Plot:
         (at(row[f"{name}_low"]), at(row[name]), at(row[f"{name}_high"]))
         for name in ("synthetic", "real")
     )
-    return Plot(end, at(0.0), synthetic, real)
+    return Plot(at(0.0), ticks(start, end), synthetic, real)
 
 
 def judges(result: DivergenceResult, reference: DivergenceResult) -> list[dict[str, Any]]:

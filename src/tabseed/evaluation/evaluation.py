@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -30,7 +28,7 @@ from tabseed.metrics.divergence import VIEWS, with_limit_of
 from tabseed.metrics.leakage import conform, unknown_values
 from tabseed.metrics.rules import Kept, check_rules
 from tabseed.metrics.usefulness import Cost, cost_of_use
-from tabseed.pages import Finding, Heading, Row
+from tabseed.pages import Finding, Heading, Row, versions
 from tabseed.pages.intervals import WIDTH
 from tabseed.parameters import FUNCTION, N_JOBS, SEED, InstanceOf, checked, or_none
 from tabseed.table import Frame, Table
@@ -233,8 +231,6 @@ class Evaluation(Finding):
         return {
             **{name: str(value) for name, value in options.items() if value is not None},
             "cross-fitting": f"{plan.folds} folds, {plan.repeats} repeats",
-            "python": str(self.settings["python"]),
-            **{name: str(release) for name, release in self.settings["versions"].items()},
         }
 
 
@@ -417,12 +413,12 @@ def _empty(tables: dict[str, Table]) -> tuple[tuple[str, str], ...]:
 
 def _settings(random_state: RandomState, target: str | None, seconds: float) -> dict[str, Any]:
     seed = random_state if isinstance(random_state, int) else None
-    packages = ("tabseed", "numpy", "scipy", "scikit-learn", "pyarrow")
+    releases = versions()
     return {
         "random_state": seed,
         "target": target,
         "views": dict(VIEWS),
         "seconds": round(seconds, 3),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
+        "python": releases.pop("python"),
+        "versions": releases,
     }

@@ -20,6 +20,7 @@ from tabseed.hardness import drawing
 from tabseed.hardness.base import HardnessScorer
 from tabseed.hardness.hints import HINTS, hints
 from tabseed.pages import Finding, Heading, Row, settings_of
+from tabseed.pages.intervals import ticks
 from tabseed.parameters import InstanceOf, checked, shown
 from tabseed.table import Frame, Table, table_to_learn
 
@@ -178,13 +179,18 @@ class HardnessAssessment(Finding):
             "bars": drawing.bars(self.hardness, self.hint),
             "low": float(self.hardness.min()),
             "high": float(self.hardness.max()),
-            "dots": drawing.dots(self.coordinates, self.rank, self.hint),
-            "shown": min(drawing.DOTS, len(self.hardness)),
+            "highest": drawing.highest(self.hardness),
+            "hardness_ticks": ticks(float(self.hardness.min()), float(self.hardness.max())),
+            "map": drawing.Map.of(self.coordinates, self.rank, self.hint, self._shown_classes()),
             "sizes": (drawing.WIDTH, drawing.HEIGHT, drawing.MAP),
         }
 
+    def _shown_classes(self) -> list[str] | None:
+        """Return the label of each row as text, None if the target is a number."""
+        return None if self.task == "regression" else [str(label) for label in self.labels]
+
     def _settings(self) -> dict[str, str]:
-        return self.settings
+        return {"target": self.target, "method": self.method, **self.settings}
 
 
 @renamed(frame="table")

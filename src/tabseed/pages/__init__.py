@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -128,7 +130,7 @@ class Finding(ABC):
         """
         template = environment().get_template(self._template)
         page = template.render(
-            answer=self, settings=self._settings(), title=self.title, **self._page()
+            answer=self, settings=self._settings() | versions(), title=self.title, **self._page()
         )
         if path is not None:
             write_text(page, path, force=force)
@@ -173,6 +175,12 @@ def settings_of(estimator: Any) -> dict[str, str]:
 def one_line(value: object) -> str:
     """Return the text of a value on one line: that of an estimator may have line breaks."""
     return " ".join(str(value).split())
+
+
+def versions() -> dict[str, str]:
+    """Return the releases that made an answer, for the foot of its page."""
+    packages = ("tabseed", "numpy", "scipy", "scikit-learn", "pyarrow")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 @cache

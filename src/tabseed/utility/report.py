@@ -328,7 +328,7 @@ def assess_utility(
         n_synthetic=tuple(map(len, tables)),
         n_holdout=len(held_out),
         n_unknown=int((measured.y < 0).sum()) if measured.problem.task == "classification" else 0,
-        settings={"seed": seed_text(stream), "seeds": str(settings.seeds)},
+        settings={"target": target, "seed": seed_text(stream), "seeds": str(settings.seeds)},
         target_read_as=target_note(measured.problem.schema, target),
         unknown=tuple(unknown_values(_named(tables, held_out))),
     )
