@@ -58,6 +58,7 @@ def make_generator(name: str | None, options: dict[str, Any], bias: str, seed: i
 
 def learn(out: Output, maker: Any, table: Table, target: str | None, resume: Path | None) -> None:
     """Fit, with a progress bar, and print the summary."""
+    from tabseed.estimates.words import few_rows
     from tabseed.table.display import counted
 
     start = time.perf_counter()
@@ -89,6 +90,8 @@ def learn(out: Output, maker: Any, table: Table, target: str | None, resume: Pat
     )
     for line in summary:
         out.say("note" if line in notes else "", line)
+    for line in few_rows({"training": len(table)}):
+        out.say("note", line)
 
 
 def _bias_used(maker: Any) -> str | None:
