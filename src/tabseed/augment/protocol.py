@@ -96,7 +96,7 @@ class AugmentationEvaluation(Finding):
     other arm; ``over_controls``, the Difference of "hardest" from each arm other than "none";
     ``n_hard`` k and ``n_added`` m of each split, (J,); ``seconds`` by arm, over all splits,
     including the scorer if the arm needs hardness; ``settings`` of the augmenter and the seed, as
-    text; ``target_read_as`` says how whole numbers of the target were read; ``classes``
+    text; ``remarks`` are further notes on the table; ``classes``
     has, of an augmented table, the rows of each class before, added and after.
     """
 
@@ -116,7 +116,7 @@ class AugmentationEvaluation(Finding):
     level: float
     seconds: dict[str, float] = field(compare=False)
     settings: dict[str, str] = field(compare=False)
-    target_read_as: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     classes: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def mean(self, arm: str) -> float:
@@ -166,7 +166,7 @@ class AugmentationEvaluation(Finding):
         splits = len(self.scores)
         wide = f"With {splits} splits intervals are wide; 10 splits detect smaller gains."
         few = few_rows({"training": self.n_train})
-        return (*([wide] if splits < FEW_SPLITS else []), *few, *self.target_read_as)
+        return (*([wide] if splits < FEW_SPLITS else []), *few, *self.remarks)
 
     @property
     def headings(self) -> tuple[Heading, ...]:

@@ -148,16 +148,20 @@ def augment(
     out.say_read(data, table)
     augmenter, features, labels = _prepared(table, target, settings)
     whole = _augmented(out, table, target, augmenter, (features, labels, provenance), seed)
-    read_as, answer = target_note(table.schema, target), None
+    remarks, answer = target_note(table.schema, target), None
+    remarks += tuple(
+        f"No hard row is of class {label}, so none is added; --per-class adds some."
+        for label in getattr(augmenter, "absent_classes_", [])
+    )
     if splits and hardest < 1:
         inputs = features, labels
-        answer = _verdict(out, (target, read_as), augmenter, inputs, splits, seed)
+        answer = _verdict(out, (target, remarks), augmenter, inputs, splits, seed)
     else:
         if splits:
             out.say(
                 "verdict", "none: --hardest 1 leaves no other rows to compare with; give a share"
             )
-        for line in read_as:
+        for line in remarks:
             out.say("note", line)
     write_table(whole, output, force=force, for_spreadsheet=for_spreadsheet, plain=plain_csv)
     out.result["output"] = str(output)
@@ -249,8 +253,6 @@ def _augmented(
     out.say("learned", f"{chosen}, {type(augmenter.generator).__name__}")
     out.say("added", counted(len(below), "row"))
     _say_classes(out, labels, all_labels[n:])
-    for label in getattr(augmenter, "absent_classes_", []):
-        out.say("note", f"no hard row is of class {label}: none added; --per-class adds some")
     left_out = [c.name for c in table.schema.left_out]
     out.result["left_out"] = left_out
     for name in left_out:
@@ -295,7 +297,7 @@ def _verdict(
     answer = replace(
         answer,
         target=about[0],
-        target_read_as=about[1],
+        remarks=about[1],
         classes=out.result.get("classes", {}),
     )
     out.result["evaluation"] = answer.to_dict()

@@ -103,6 +103,7 @@ def synth(
     as_json: AsJson = False,
 ) -> None:
     """Learn a table and write synthetic rows."""
+    from tabseed.coding.labels import target_note
     from tabseed.table.files import atomic_write, check_outputs, check_spreadsheet, check_writable
 
     check_outputs([output], [model, report], [data, schema, holdout, resume], force)
@@ -131,6 +132,10 @@ def synth(
             maker.save(part, force=True)
         out.result["model"] = str(model)
         out.say("model", f"{model}: {model.stat().st_size:,} bytes")
+    notes = () if target is None or report is not None else target_note(table.schema, target)
+    out.result["notes"] = list(notes)
+    for note in notes:
+        out.say("note", note)
     if report is not None and held_out is not None:
         answer = judge(out, (train, synthetic, held_out), target, seed)
         out.report(answer, report, force)
