@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 import tabseed as ts
-from tabseed.errors import TabseedError, renamed
+from tabseed.errors import TabseedError, one_line, renamed, shortened
 
 
 @renamed(how="settings")
@@ -69,3 +69,15 @@ def test_a_model_may_still_come_before_the_tables() -> None:
             pytest.raises(ts.SchemaError, match="got str"),
         ):
             call(LinearRegression(), "no table", "no table", "no table", "y")
+
+
+@pytest.mark.parametrize("length", [3, 20, 21, 5_000])
+def test_shortened_keeps_text_that_fits(length) -> None:
+    text = shortened("x" * length, 20)
+    assert len(text) == min(length, 20)
+    assert text.endswith("...") == (length > 20)
+
+
+def test_texts_of_strangers_stay_on_one_line() -> None:
+    assert one_line(" a\n\tb\x1b[2J\u202ec ") == "a b\\x1b[2J\\u202ec"
+    assert one_line(ValueError("a\r\nb")) == "a b"

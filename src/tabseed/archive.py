@@ -23,7 +23,7 @@ import safetensors
 import safetensors.numpy
 from sklearn.base import BaseEstimator
 
-from tabseed.errors import FileError, printable
+from tabseed.errors import FileError, one_line
 from tabseed.table.files import atomic_write, read_json, regular_file
 
 MAX_WEIGHT_BYTES = 2**29
@@ -93,8 +93,7 @@ def read_archive(path: str | os.PathLike[str], names: tuple[str, ...]) -> tuple[
         safetensors.SafetensorError,
         zipfile.zlib.error,  # type: ignore[attr-defined]
     ) as error:
-        reason = printable(" ".join(str(error).split()))
-        raise FileError(f"{path}: not a sound file of tabseed: {reason}") from error
+        raise FileError(f"{path}: not a sound file of tabseed: {one_line(error)}") from error
     return documents, arrays
 
 

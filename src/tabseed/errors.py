@@ -20,6 +20,17 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
+def one_line(text: object) -> str:
+    """Return a text, or that of another value, on one line and printable."""
+    return printable(" ".join(str(text).split()))
+
+
+def shortened(text: object, most: int) -> str:
+    """Return a text, or that of another value, as one line of at most ``most`` characters."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
 class TabseedError(Exception):
     """Base of all errors that a user can act on; the command line turns it into exit code 2."""
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from tabseed.errors import TabseedError, printable
+from tabseed.errors import TabseedError, shortened
 from tabseed.space import Dimension
 
 T = TypeVar("T")
@@ -257,8 +257,7 @@ def or_none(allowed: Allowed, *, search: Dimension | None = None) -> AnyOf:
 
 def shown(value: object) -> str:
     """Return a value as text for a message: one line, not too long."""
-    text = printable(" ".join(repr(value).split()))
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    return shortened(repr(value), SHOWN)
 
 
 def check(where: str, name: str, value: Any, allowed: Allowed) -> None:

@@ -16,11 +16,10 @@ from tabseed.archive import (
     under,
 )
 from tabseed.coding.encode import TableEncoder
-from tabseed.errors import FileError, MissingDependencyError, printable
+from tabseed.errors import FileError, MissingDependencyError, one_line, shortened
 from tabseed.generators import GENERATORS
 from tabseed.generators.base import Generator
 from tabseed.parameters import PATH, check_parameters, checked, shown
-from tabseed.table.display import shortened
 from tabseed.table.schema import Schema
 
 # generators that wrap another one, (module, class)
@@ -47,7 +46,7 @@ def load(path: str | os.PathLike[str]) -> Generator:
     except MemoryError:
         raise FileError(f"{path}: not a sound model file: it needs too much memory") from None
     except Exception as error:  # a file by a stranger may be wrong in any way
-        reason = printable(" ".join(f"{error}".split())) or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         raise FileError(f"{path}: not a sound model file: {shortened(reason, MOST)}") from error
 
 

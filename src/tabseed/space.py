@@ -15,13 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tabseed.errors import TabseedError, printable
+from tabseed.errors import TabseedError, one_line
 
 DIGITS = 6  # of a Float's values, so that settings can be read, written and compared
-
-
-def _line(value: object) -> str:
-    return printable(" ".join(repr(value).split()))
 
 
 class Dimension:
@@ -66,10 +62,11 @@ class _Range(Dimension):
         sound = all(isinstance(e, self.kinds) and not isinstance(e, bool) for e in ends)
         if not sound or not -math.inf < self.low < self.high < math.inf:
             raise TabseedError(
-                f"{_line(self)}: low and high must be finite numbers of its kind, low < high"
+                f"{one_line(repr(self))}: low and high must be finite numbers of its kind, "
+                "low < high"
             )
         if not isinstance(self.log, bool):
-            raise TabseedError(f"{_line(self)}: log is True or False")
+            raise TabseedError(f"{one_line(repr(self))}: log is True or False")
         if self.log and self.low <= 0:
             raise TabseedError(f"{self}: a logarithmic range must start above 0")
 
@@ -159,13 +156,15 @@ class Choice(Dimension):
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, tuple | list):
-            raise TabseedError(f"a Choice takes its values in a tuple, got {_line(self.values)}")
+            raise TabseedError(
+                f"a Choice takes its values in a tuple, got {one_line(repr(self.values))}"
+            )
         object.__setattr__(self, "values", tuple(self.values))
         for value in self.values:
             plain = value is None or isinstance(value, str | bool | int | float)
             if not plain or (isinstance(value, float) and not math.isfinite(value)):
                 raise TabseedError(
-                    f"a Choice takes text, numbers, bools or None, got {_line(value)}"
+                    f"a Choice takes text, numbers, bools or None, got {one_line(repr(value))}"
                 )
         if len({(type(v), v) for v in self.values}) < max(len(self.values), 2):
             raise TabseedError(f"a Choice takes two or more values, all different: {self}")

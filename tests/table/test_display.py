@@ -11,8 +11,8 @@ import pytest
 from sklearn.base import clone
 
 import tabseed as ts
+from tabseed.errors import shortened
 from tabseed.table import Table
-from tabseed.table.display import shortened
 
 HOSTILE = "<b>=1+1</b>\x1b[31m\n"
 
@@ -87,13 +87,6 @@ def test_no_rows_no_columns() -> None:
     assert repr(empty).splitlines()[0] == "Table of 0 rows and 1 column"
     Tags(empty._repr_html_())
     assert repr(ts.Schema(())) == "Schema of 0 columns"
-
-
-@pytest.mark.parametrize("length", [3, 20, 21, 5_000])
-def test_shortened_keeps_text_that_fits(length) -> None:
-    text = shortened("x" * length, 20)
-    assert len(text) == min(length, 20)
-    assert text.endswith("...") == (length > 20)
 
 
 def test_a_generator_shows_parameters_and_what_it_learned() -> None:

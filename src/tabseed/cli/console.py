@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from tabseed.errors import TabseedError, printable
+from tabseed.errors import TabseedError, one_line, printable
 
 if TYPE_CHECKING:
     from tabseed.pages import Finding, Row
@@ -32,7 +32,7 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         code = app(arguments, prog_name="tabseed", standalone_mode=False)
     except UsageError as error:
         command = error.ctx.command_path if error.ctx is not None else "tabseed"
-        message = " ".join(error.format_message().split()).removesuffix(".")
+        message = one_line(error.format_message()).removesuffix(".")
         emit(printable(f"error: {message}; see {command} --help"), sys.stderr)
         return 2
     return code if isinstance(code, int) else 0

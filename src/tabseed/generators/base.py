@@ -25,11 +25,7 @@ from tabseed.archive import (
 )
 from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.coding.fitted import Fitted
-from tabseed.errors import (
-    SchemaError,
-    TabseedError,
-    TooFewRowsError,
-)
+from tabseed.errors import SchemaError, TabseedError, TooFewRowsError, shortened
 from tabseed.generators.conditions import Condition, Conditions
 from tabseed.parameters import (
     FLAG,
@@ -47,7 +43,7 @@ from tabseed.parameters import (
 )
 from tabseed.space import Dimension
 from tabseed.table import AS_FRAME, Frame, Table, table_to_learn
-from tabseed.table.display import MAX_TEXT, as_html, counted, shortened
+from tabseed.table.display import MAX_TEXT, as_html, counted
 from tabseed.table.schema import Schema
 
 Draw = Callable[[int, int], Table]  # a seed's index and n -> n rows as that seed draws them now

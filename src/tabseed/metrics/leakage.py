@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tabseed.errors import LeakageError, SchemaError
+from tabseed.errors import LeakageError, SchemaError, shortened
 from tabseed.table import UNSEEN, Frame, Table
-from tabseed.table.display import MAX_CELL, shortened
+from tabseed.table.display import MAX_CELL
 from tabseed.table.schema import DISCRETE, NUMERIC, Column, Schema
 
 LEAK_SIGMAS = 5.0  # false alarms below 1e-6 per table if the normal approximation is right

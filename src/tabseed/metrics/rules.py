@@ -14,8 +14,9 @@ from typing import Any, Self
 import numpy as np
 from scipy.stats import hypergeom
 
+from tabseed.errors import shortened
 from tabseed.table import MISSING, Table
-from tabseed.table.display import MAX_NAME, shortened
+from tabseed.table.display import MAX_NAME
 from tabseed.table.schema import NUMERIC, Column
 
 Cells = Mapping[str, np.ndarray]  # values of columns by name

@@ -14,7 +14,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from tabseed.errors import printable
+from tabseed.errors import one_line, printable
 from tabseed.estimates import words
 from tabseed.table.files import write_text
 from tabseed.table.frames import frame_of_rows
@@ -170,11 +170,6 @@ def settings_of(estimator: Any) -> dict[str, str]:
         for name, value in estimator.get_params(deep=False).items()
         if value is not None and name != "n_jobs"
     }
-
-
-def one_line(value: object) -> str:
-    """Return the text of a value on one line: that of an estimator may have line breaks."""
-    return " ".join(str(value).split())
 
 
 def versions() -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tabseed.errors import FileError, printable
+from tabseed.errors import FileError, one_line, printable
 from tabseed.table import soundness
 
 MAX_BYTES = 2**31  # decompressed; a file beyond 2 GiB is not a small table, or is a zip bomb
@@ -60,8 +60,7 @@ def too_large(path: Path, limit: int) -> FileError:
 
 
 def _unsound(path: Path, form: str, why: object) -> FileError:
-    reason = printable(" ".join(str(why).split()))
-    return FileError(f"{path}: not a sound {form} file: {reason}")
+    return FileError(f"{path}: not a sound {form} file: {one_line(why)}")
 
 
 def _look_first(path: Path) -> None:

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from tabseed.errors import SchemaError, printable
+from tabseed.errors import SchemaError, printable, shortened
+from tabseed.table.display import MAX_QUOTED
 
 
 def check_date_objects(name: str, cells: Iterable[Any]) -> None:
@@ -20,10 +21,10 @@ def check_date_objects(name: str, cells: Iterable[Any]) -> None:
     first, sort = 0, ""
     for row, now in enumerate(map(_sort_of, cells)):
         if sort and now and now != sort:
+            one, other = (shortened(cells[at], MAX_QUOTED) for at in (first, row))
             raise SchemaError(
-                f"column {printable(name)!r} mixes {sort} (row {first + 1}: "
-                f"{_short(cells[first])}) with {now} (row {row + 1}: {_short(cells[row])}); "
-                "make all of one type, such as text"
+                f"column {printable(name)!r} mixes {sort} (row {first + 1}: {one}) with {now} "
+                f"(row {row + 1}: {other}); make all of one type, such as text"
             )
         first, sort = (row, now) if now and not sort else (first, sort)
 
@@ -35,7 +36,3 @@ def _sort_of(cell: Any) -> str:
     if isinstance(cell, dt.datetime):
         return "date-times with a time zone" if cell.tzinfo else "date-times without a time zone"
     return "dates" if isinstance(cell, dt.date) else f"{type(cell).__name__} cells"
-
-
-def _short(cell: object) -> str:
-    return printable(str(cell)[:40])

@@ -9,19 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from tabseed.errors import printable
-
 MAX_COLUMNS = 12  # columns of a table that are shown; the others are only counted
 MAX_ROWS = 5
 MAX_NAME, MAX_CELL, MAX_TEXT = 24, 20, 60  # characters
+MAX_QUOTED = 40  # characters of a cell in a message
 
 _STYLE = "text-align:left;padding:0.1em 0.7em;white-space:pre"
-
-
-def shortened(value: object, most: int) -> str:
-    """Return a value as one line of at most ``most`` characters."""
-    text = printable(" ".join(str(value).split()))
-    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def counted(n: int, noun: str) -> str:

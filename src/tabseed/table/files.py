@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from tabseed.errors import FileError, SchemaError
+from tabseed.errors import FileError, SchemaError, one_line
 from tabseed.parameters import FLAG, PATH, TEXT, InstanceOf, NamesWithTexts, checked, or_none
 from tabseed.table.binary import MAX_BYTES, read_arrow, read_parquet, too_large
 from tabseed.table.dates import keeps_text
@@ -175,7 +175,7 @@ def _ending(path: Path) -> tuple[str, bool]:
 def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split())
+    return one_line(error)
 
 
 class _Limited(io.RawIOBase):

@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.errors import FileError, not_installed, printable
+from tabseed.errors import FileError, not_installed, one_line
 from tabseed.table import apart
 from tabseed.table.binary import check_dates, too_large
 from tabseed.table.delimited import Wishes, cells_as_table, check_names
@@ -120,7 +120,7 @@ def _read_apart(path: Path, options: dict[str, Any]) -> pa.Table:
     if done.returncode == 2:
         raise too_large(path, MAX_BYTES)
     if done.returncode == 1:
-        raise FileError(f"{path}: {printable(done.stdout.decode(errors='replace').strip())}")
+        raise FileError(f"{path}: {one_line(done.stdout.decode(errors='replace'))}")
     raise FileError(
         f"{path}: reading it ends the process that tries: it is damaged, or has a cell far away "
         "from the table; delete what is empty around the table, or save it as CSV"

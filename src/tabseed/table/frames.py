@@ -16,9 +16,10 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.errors import SchemaError, TabseedError, not_installed, printable
+from tabseed.errors import SchemaError, TabseedError, not_installed, one_line, shortened
 from tabseed.table.date_objects import check_date_objects
 from tabseed.table.dialect import own_metadata
+from tabseed.table.display import MAX_QUOTED
 from tabseed.table.labels import from_plain, name_of, to_plain
 
 FRAMES = ("pandas", "polars", "pyarrow")
@@ -206,7 +207,7 @@ def to_arrow(frame: Any) -> tuple[pa.Table, FrameKind]:
             f"expected a pandas, polars or pyarrow table, got {type(frame).__name__}"
         ) from error
     except nw.exceptions.NarwhalsError as error:  # pandas allows a name twice, narwhals does not
-        raise SchemaError(f"{' '.join(str(error).split())}; rename the others") from error
+        raise SchemaError(f"{one_line(error)}; rename the others") from error
     native = narwhal.to_native()
     labels = list(native.columns) if narwhal.implementation.value == "pandas" else narwhal.columns
     names = [name_of(label) for label in labels]
@@ -329,7 +330,7 @@ def _column_to_arrow(name: str, series: nw.Series[Any]) -> pa.ChunkedArray:
             reason = _mixture(native) or reason
         raise SchemaError(
             f"column {name!r} of type {native.dtype} cannot be read: "
-            f"{printable(' '.join(reason.split()))}; convert it to one type, such as text"
+            f"{one_line(reason)}; convert it to one type, such as text"
         ) from error
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
@@ -342,7 +343,8 @@ def _mixture(cells: Any) -> str:
             first.setdefault(type(cell).__name__, (row, cell))
         if len(first) == 2:
             return "it mixes " + " with ".join(
-                f"{kind} (row {row}: {str(cell)[:40]!r})" for kind, (row, cell) in first.items()
+                f"{kind} (row {row}: {shortened(cell, MAX_QUOTED)!r})"
+                for kind, (row, cell) in first.items()
             )
     return ""
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.errors import SchemaError
+from tabseed.errors import SchemaError, shortened
 from tabseed.table.column_names import numbering
-from tabseed.table.display import MAX_CELL, counted, shortened
+from tabseed.table.display import MAX_CELL, counted
 from tabseed.table.number_formats import (
     LIMIT,
     MARK_WORDS,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
-from tabseed.errors import SchemaError, printable
+from tabseed.errors import SchemaError, printable, shortened
 from tabseed.table.dates import compiled
 from tabseed.table.display import (
     MAX_COLUMNS,
@@ -21,7 +21,6 @@ from tabseed.table.display import (
     as_html,
     as_text,
     counted,
-    shortened,
 )
 from tabseed.table.labels import name_of
 from tabseed.table.number_formats import NumberFormat

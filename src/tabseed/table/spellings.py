@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tabseed.errors import SchemaError, printable
+from tabseed.errors import SchemaError, printable, shortened
 from tabseed.table.date_fields import DAY, MONTHS, WEEKDAYS
 from tabseed.table.dates import (
     DatePattern,
@@ -26,6 +26,7 @@ from tabseed.table.dates import (
     digits_of,
     is_number,
 )
+from tabseed.table.display import MAX_QUOTED
 from tabseed.table.frames import is_text
 
 CHANCE = 1e-6  # numbers that would all be dates more often than this by chance stay numbers
@@ -159,11 +160,9 @@ def _mostly(values: pa.ChunkedArray, texts: pa.ChunkedArray, pattern: DatePatter
     valid = values.is_valid().to_numpy()
     fits = pattern.read(texts).is_valid().to_numpy(zero_copy_only=False)
     bad = int(np.flatnonzero(valid & ~fits)[0])
-    cell = printable(values[bad].as_py())
-    shown = cell if len(cell) <= 40 else f"{cell[:37]}..."
     return Dates(
         doubt=f"{fits.sum()} of {valid.sum()} are dates ({pattern.text}), row {bad + 1} is "
-        f"{shown!r}; correct such cells or leave them empty"
+        f"{shortened(values[bad], MAX_QUOTED)!r}; correct such cells or leave them empty"
     )
 
 

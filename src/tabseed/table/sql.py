@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tabseed.errors import FileError, not_installed, printable
+from tabseed.errors import FileError, not_installed, one_line
 from tabseed.table.binary import check_dates
 from tabseed.table.delimited import check_names
 
@@ -73,7 +73,7 @@ def _ask(database: str, where: str, sql: str, table: pa.Table | None) -> pa.Tabl
                     ) from error
                 raise
     except (duckdb.Error, pa.ArrowException, OSError, UnicodeError) as error:
-        raise FileError(f"{where}: {printable(' '.join(str(error).split()))}") from error
+        raise FileError(f"{where}: {one_line(error)}") from error
 
 
 def _too_slow(where: str) -> FileError:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tabseed._random import RandomState, generator
-from tabseed.errors import LeftOutWarning, SchemaError, printable
+from tabseed.errors import LeftOutWarning, SchemaError, printable, shortened
 from tabseed.parameters import MAPPING, InstanceOf, OneOf, Real, check, checked, or_none, shown
 from tabseed.table.columns import (
     Codes,
@@ -38,7 +38,6 @@ from tabseed.table.display import (
     as_html,
     as_text,
     counted,
-    shortened,
 )
 from tabseed.table.frames import FILE, FRAMES, FrameKind, plain_type, python_cells, to_arrow
 from tabseed.table.index import index_with_data

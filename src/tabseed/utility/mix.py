@@ -21,14 +21,14 @@ from scipy.stats import t as student
 from tabseed._progress import Progress
 from tabseed._random import RandomState, child, seed_sequence, seed_text
 from tabseed.coding.labels import seeded, target_note
-from tabseed.errors import TabseedError, TooFewRowsError, renamed
+from tabseed.errors import TabseedError, TooFewRowsError, one_line, renamed
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.folds import deal
 from tabseed.estimates.splits import split_error
 from tabseed.estimates.words import number, span
 from tabseed.metrics.models import output, train, zoo
 from tabseed.metrics.problem import Labelled, Problem, points, squared_loss, squared_name
-from tabseed.pages import Finding, Heading, Row, one_line
+from tabseed.pages import Finding, Heading, Row
 from tabseed.pages.intervals import Line, on_one_axis
 from tabseed.parameters import (
     ESTIMATOR,

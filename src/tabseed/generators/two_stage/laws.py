@@ -26,7 +26,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from tabseed._random import child, int_seed
 from tabseed.coding.cells import Block
 from tabseed.coding.levels import pick
-from tabseed.errors import TabseedError
+from tabseed.errors import TabseedError, one_line
 from tabseed.estimates.folds import deal
 from tabseed.estimates.scores import Task
 from tabseed.table import MISSING
@@ -107,7 +107,7 @@ def _refusals(estimator: Any, n: int) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise TabseedError(f"{type(estimator).__name__} cannot learn {n} rows: {reason}") from error
 
 
