@@ -181,7 +181,8 @@ def _main(sys_path: str, path: str, limit: str, options: str) -> int:
     sys.path[:] = json.loads(sys_path)
     import pyarrow as pa
 
-    _beside("soundness").bound_memory(path, int(limit))
+    soundness = _beside("soundness")
+    soundness.bound_memory(path, int(limit))
     wishes = json.loads(options)
     reader = wishes.pop("reader")
     try:
@@ -195,7 +196,7 @@ def _main(sys_path: str, path: str, limit: str, options: str) -> int:
     except MemoryError:
         return 2
     except (Unreadable, OSError) as error:
-        print(" ".join(str(error).split()).encode("ascii", "backslashreplace").decode())
+        soundness.say(error)
         return 1
     return 0
 

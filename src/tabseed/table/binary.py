@@ -8,7 +8,6 @@ about 0.2 s and one more reading of the file.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from tabseed.errors import FileError, one_line, printable
 from tabseed.table import soundness
+from tabseed.table.process import run_script
 
 MAX_BYTES = 2**31  # decompressed; a file beyond 2 GiB is not a small table, or is a zip bomb
 CHECK_SECONDS = 120
@@ -67,16 +67,8 @@ def _look_first(path: Path) -> None:
     """Let another process read and validate an Arrow file, and say what it found."""
     if not sys.executable:  # Python inside another program: no interpreter to start
         return
-    entries = json.dumps([str(entry) for entry in sys.path])
-    command = [sys.executable, "-I", soundness.__file__, entries, str(path.absolute())]
     try:
-        done = subprocess.run(
-            [*command, str(MAX_BYTES)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=CHECK_SECONDS,
-            check=False,
-        )
+        done = run_script(soundness, path, MAX_BYTES, seconds=CHECK_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise _unsound(path, "Arrow", f"not read after {CHECK_SECONDS} s") from error
     if done.returncode == 2:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +24,7 @@ from tabseed.errors import FileError, not_installed, one_line
 from tabseed.table import apart
 from tabseed.table.binary import check_dates, too_large
 from tabseed.table.delimited import Wishes, cells_as_table, check_names
+from tabseed.table.process import run_script
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 STATISTICS = {  # ending: the reader of pyreadstat
@@ -102,16 +102,8 @@ def _check_size(path: Path) -> None:
 
 def _read_apart(path: Path, options: dict[str, Any]) -> pa.Table:
     """Return what :mod:`tabseed.table.apart` answers."""
-    entries = json.dumps([str(entry) for entry in sys.path])
-    command = [sys.executable, "-I", apart.__file__, entries, str(path.absolute())]
     try:
-        done = subprocess.run(
-            [*command, str(MAX_BYTES), json.dumps(options)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        done = run_script(apart, path, MAX_BYTES, json.dumps(options), seconds=SECONDS)
     except subprocess.TimeoutExpired as error:
         raise FileError(f"{path}: not read after {SECONDS} s; save the table as CSV") from error
     if done.returncode == 0:

@@ -84,6 +84,11 @@ def bound_memory(path: str, limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
+def say(error: Exception) -> None:
+    """Print an error as one line that any terminal takes."""
+    print(" ".join(str(error).split()).encode("ascii", "backslashreplace").decode())
+
+
 def _main(sys_path: str, path: str, limit: str) -> int:
     sys.path[:] = json.loads(sys_path)
     import pyarrow as pa
@@ -94,7 +99,7 @@ def _main(sys_path: str, path: str, limit: str) -> int:
     except (TooLarge, MemoryError):
         return 2
     except (pa.ArrowException, OSError, ValueError) as error:
-        print(" ".join(str(error).split()).encode("ascii", "backslashreplace").decode())
+        say(error)
         return 1
     return 0
 
