@@ -60,6 +60,8 @@ def test_scalars_become_pythons_own() -> None:
         (True, (1, 2), []),
         (True, ("yes", "true"), [1]),
         (1, ("yes", "true"), []),  # which of them?
+        (Decimal("1.00"), ("no", "yes"), [1]),
+        (b"1", ("no", "yes"), []),
         ("A", ("a", "b"), []),
         ([], ("a", "b"), []),
     ],

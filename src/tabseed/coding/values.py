@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from tabseed.parameters import shown
+from tabseed.table.alike import truth_of
 
 NEAREST = 5  # levels that a message lists
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,30})(\.\d{1,30})?")  # not 007, which is a code
-_TRUTH = dict.fromkeys(("true", "t", "yes", "y", "1"), True) | dict.fromkeys(
-    ("false", "f", "no", "n", "0"), False
-)
 
 
 def is_missing(value: Any) -> bool:
@@ -42,7 +40,8 @@ def levels_named(value: Any, levels: Sequence[Any]) -> list[int]:
 
     The level that is equal and of the same sort (text, number, true/false), or else those that are
     spelled alike (1, 1.0 and "1"; True and "true"), or else, if all levels say yes or no, those
-    that say the same (True, 1 and "yes"). 007 is not 7.
+    that say the same (True, 1 and "yes"). 007 is not 7: who names a value writes a code as it is;
+    in cells, where programs drop the zeros, it is (:mod:`tabseed.table.alike`).
 
     >>> levels_named(1, ["0", "1"]), levels_named("7", ["007", "7", 7]), levels_named(2, ["a"])
     ([1], [1], [])
@@ -52,10 +51,10 @@ def levels_named(value: Any, levels: Sequence[Any]) -> list[int]:
         named = [i for i, level in enumerate(levels) if key(level) == wanted]
         if named and wanted is not None:
             return named
-    truth = [_truth(level) for level in levels]
-    if len(set(truth)) != len(truth) or None in truth or _truth(value) is None:
+    truths, meant = [truth_of(level) for level in levels], truth_of(value)
+    if len(set(truths)) != len(truths) or None in truths or meant is None:
         return []
-    return [i for i, level in enumerate(truth) if level == _truth(value)]
+    return [i for i, truth in enumerate(truths) if truth == meant]
 
 
 def spelled_alike(one: Sequence[Any], other: Sequence[Any]) -> list[int] | None:
@@ -114,8 +113,3 @@ def _spelling(value: Any) -> Hashable | None:
     if isinstance(value, int | float):
         return Decimal(repr(value))
     return value if isinstance(value, Decimal) else None
-
-
-def _truth(value: Any) -> bool | None:
-    text = _spelling(value)
-    return None if text is None else _TRUTH.get(str(text).lower().removesuffix(".0"))

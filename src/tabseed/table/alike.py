@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from tabseed.table.schema import Category
@@ -19,13 +20,13 @@ _TRUTHS = {
 def positions(categories: Sequence[Category], values: Iterable[Any]) -> list[int | None]:
     """Return for each value the index of the category that it spells otherwise; None if none.
 
-    Numbers are alike by value (not by leading zeros), booleans whatever their case. If there are
-    at most two categories, one false and the other true, then 0, no, n and f are false as well,
-    and 1, yes, y and t are true. A spelling of two categories is one of neither.
+    Numbers are alike by value, whatever their leading zeros, and booleans whatever their case. If
+    there are at most two categories, one false and the other true, then 0, no, n and f are false
+    as well, and 1, yes, y and t are true. A spelling of two categories is one of neither.
     """
-    truths = [_truth(category) for category in categories]
+    truths = [truth_of(category) for category in categories]
     two_way = len(categories) <= 2 and None not in truths and len(set(truths)) == len(truths)
-    key = _truth if two_way else _key
+    key = truth_of if two_way else _key
     known: dict[Any, int | None] = {}
     for index, category in enumerate(categories):
         spelling = key(category)
@@ -45,14 +46,17 @@ def _key(value: Any) -> tuple[str, float] | None:
         value = float(text)
     if isinstance(value, bool):
         return "boolean", float(value)
+    if not isinstance(value, int | float | Decimal):
+        return None
     try:
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):  # a signalling NaN; a whole number beyond all floats
         return None
     return ("number", number) if math.isfinite(number) else None
 
 
-def _truth(value: Any) -> bool | None:
+def truth_of(value: Any) -> bool | None:
+    """Return what a flag, a number 0 or 1, or a word such as "yes" says; None for all others."""
     if isinstance(value, str) and value.strip().lower() in _TRUTHS:
         return _TRUTHS[value.strip().lower()]
     key = _key(value)

@@ -13,11 +13,11 @@ import pyarrow as pa
 from tabseed.errors import SchemaError
 from tabseed.parameters import shown
 from tabseed.table.columns import read_numbers
+from tabseed.table.date_fields import DAY
 from tabseed.table.dates import compiled, is_number
 from tabseed.table.frames import is_text
 from tabseed.table.schema import Column
 
-DAY = 86_400_000_000  # in microseconds
 FARTHEST = 2**63 - DAY
 _UNITS = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 _FINER = {"ns": 1_000, "ps": 1_000_000, "fs": 10**9, "as": 10**12}  # parts of a microsecond
