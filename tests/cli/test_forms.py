@@ -10,8 +10,8 @@ import pytest
 
 from helpers.command import refused
 from tabseed.errors import FileError
-from tabseed.table.dialect import Dialect
 from tabseed.table.files import read_table, write_table
+from tabseed.table.notation.dialect import Dialect
 
 N = 60
 

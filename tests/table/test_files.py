@@ -17,8 +17,8 @@ from helpers.files import read
 from tabseed.archive import Checkpoint
 from tabseed.errors import FileError, MissingDependencyError, SchemaError
 from tabseed.saved import load
-from tabseed.table import binary
 from tabseed.table import files as io
+from tabseed.table.formats import binary
 from tabseed.table.schema import Column, Schema
 
 TABLE = pa.table(

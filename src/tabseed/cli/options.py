@@ -122,10 +122,10 @@ class Source:
         """Read the table; SchemaError, with the file's name, if it does not fit."""
         from tabseed.table import Table
         from tabseed.table.columns import check_whole
-        from tabseed.table.dates import keeps_text
-        from tabseed.table.dialect import Dialect, own_metadata
         from tabseed.table.files import read_schema, read_table, text_columns
         from tabseed.table.index import index_notes
+        from tabseed.table.notation.dates import keeps_text
+        from tabseed.table.notation.dialect import Dialect, own_metadata
 
         schema = read_schema(self.schema) if self.schema else None
         kinds = dict(map(_parse_kind, self.kinds or ()))
@@ -169,8 +169,8 @@ def _parse_kind(text: str) -> tuple[str, str]:
 def read_like(path: Path, table: Table, role: str, encoding: str = "utf-8") -> Table:
     """Read another file with the columns of ``table``; messages call it the ``role`` table."""
     from tabseed.metrics.leakage import conform
-    from tabseed.table.dialect import decimal_of
     from tabseed.table.files import read_table, text_columns
+    from tabseed.table.notation.dialect import decimal_of
 
     frame = read_table(
         path,

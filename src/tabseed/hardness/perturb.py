@@ -22,11 +22,11 @@ from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.parameters import InstanceOf, OneOf, Real, as_numbers, checked, or_none, shown
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.columns import LARGEST
-from tabseed.table.date_fields import YEARS
-from tabseed.table.dates import compiled
-from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
+from tabseed.table.kinds.detect import MAX_EXACT_INTEGER
 from tabseed.table.labels import name_of
+from tabseed.table.notation.date_fields import YEARS
+from tabseed.table.notation.dates import compiled
 from tabseed.table.schema import NUMERIC, Schema
 
 PERTURBATIONS: dict[str, str] = {

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from tabseed.errors import SchemaError
 from tabseed.table.alike import positions
-from tabseed.table.dates import as_whole, compiled, digits_of, is_number
-from tabseed.table.detect import MAX_EXACT_INTEGER
 from tabseed.table.frames import is_text
-from tabseed.table.number_formats import NumberFormat
-from tabseed.table.numerals import read_texts
+from tabseed.table.kinds.detect import MAX_EXACT_INTEGER
+from tabseed.table.kinds.numerals import read_texts
+from tabseed.table.notation.dates import as_whole, compiled, digits_of, is_number
+from tabseed.table.notation.number_formats import NumberFormat
 from tabseed.table.schema import DISCRETE, NUMERIC, Column
 
 Numbers = NDArray[np.float64]

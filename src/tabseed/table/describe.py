@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.table.dates import compiled
+from tabseed.table.notation.dates import compiled
 from tabseed.table.schema import LEFT_OUT, NUMERIC, Column
 from tabseed.table.table import Table
 

@@ -1,7 +1,7 @@
 """Files: tables in and out, schemas, and writing that never leaves half a file.
 
-:mod:`tabseed.table.delimited` reads and writes text tables. Every error is one line: which file,
-where, what to do.
+:mod:`tabseed.table.formats` reads each format. Every error is one line: which file, where, what to
+do.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ import pyarrow as pa
 
 from tabseed.errors import FileError, SchemaError, one_line
 from tabseed.parameters import FLAG, PATH, TEXT, InstanceOf, NamesWithTexts, checked, or_none
-from tabseed.table.binary import MAX_BYTES, read_arrow, read_parquet, too_large
-from tabseed.table.dates import keeps_text
-from tabseed.table.delimited import Wishes, as_text, read_text
-from tabseed.table.dialect import Dialect, own_metadata, without_dialect
-from tabseed.table.foreign import (
+from tabseed.table.formats.binary import MAX_BYTES, read_arrow, read_parquet, too_large
+from tabseed.table.formats.delimited import Wishes, as_text, read_text
+from tabseed.table.formats.foreign import (
     STATISTICS,
     WORKBOOKS,
     read_statistics,
     read_workbook,
     with_sheet,
 )
+from tabseed.table.formats.sql import ask_database, ask_table
 from tabseed.table.frames import to_arrow
 from tabseed.table.index import without_index
-from tabseed.table.marks import check_marks
+from tabseed.table.notation.dates import keeps_text
+from tabseed.table.notation.dialect import Dialect, own_metadata, without_dialect
+from tabseed.table.notation.marks import check_marks
 from tabseed.table.schema import Column, Schema
-from tabseed.table.sql import ask_database, ask_table
 from tabseed.table.table import Frame, Table
 
 MAX_SCHEMA_BYTES = 2**24
@@ -89,7 +89,7 @@ def read_table(
     The formats are CSV (``.csv``, ``.tsv``, either with ``.gz``), Parquet, Arrow and Feather;
     workbooks of Excel and others (``.xlsx``, ``.xls``, ``.ods``, with python-calamine), and files
     of SPSS, Stata and SAS (``.sav``, ``.dta``, ``.sas7bdat``, ``.xpt``, with pyreadstat), as
-    :mod:`tabseed.table.foreign` says. ``sheet`` names the sheet of a workbook, also as
+    :mod:`tabseed.table.formats.foreign` says. ``sheet`` names the sheet of a workbook, also as
     ``file.xlsx#Sheet``; it may be left out if only one has cells. ``sql`` is a query to a DuckDB
     file, opened read-only, or to any other table file under the name ``data``.
 

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError, TabseedError, not_installed, one_line, shortened
 from tabseed.table.date_objects import check_date_objects
-from tabseed.table.dialect import own_metadata
 from tabseed.table.display import MAX_QUOTED
 from tabseed.table.labels import from_plain, name_of, to_plain
+from tabseed.table.notation.dialect import own_metadata
 
 FRAMES = ("pandas", "polars", "pyarrow")
 FILE = "file"  # the backend of a table read by a command: pandas where it is installed

@@ -12,7 +12,6 @@ from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
 from tabseed.errors import SchemaError, printable, shortened
-from tabseed.table.dates import compiled
 from tabseed.table.display import (
     MAX_COLUMNS,
     MAX_NAME,
@@ -23,7 +22,8 @@ from tabseed.table.display import (
     counted,
 )
 from tabseed.table.labels import name_of
-from tabseed.table.number_formats import NumberFormat
+from tabseed.table.notation.dates import compiled
+from tabseed.table.notation.number_formats import NumberFormat
 
 Kind = Literal[
     "continuous", "integer", "boolean", "categorical", "ordinal", "datetime", "id", "text"
@@ -44,9 +44,9 @@ class Column:
     """One column: its name, its kind, and why it is of that kind.
 
     ``categories`` are the values of a discrete column (ordered for an ordinal one);
-    ``datetime_format`` is the pattern (:mod:`tabseed.table.dates`) of dates kept as text or as
-    whole numbers.
-    ``number_format`` is that of numbers kept as text (:mod:`tabseed.table.number_formats`).
+    ``datetime_format`` is the pattern (:mod:`tabseed.table.notation.dates`) of dates kept as text
+    or as whole numbers, and ``number_format`` that of numbers kept as text
+    (:mod:`tabseed.table.notation.number_formats`).
     """
 
     name: str

@@ -27,8 +27,6 @@ from tabseed.table.columns import (
     read_numbers,
     write_column,
 )
-from tabseed.table.detect import describe_as, detect
-from tabseed.table.dialect import Dialect, own_metadata
 from tabseed.table.display import (
     MAX_CELL,
     MAX_COLUMNS,
@@ -41,6 +39,9 @@ from tabseed.table.display import (
 )
 from tabseed.table.frames import FILE, FRAMES, FrameKind, plain_type, python_cells, to_arrow
 from tabseed.table.index import index_with_data
+from tabseed.table.kinds.detect import describe_as, detect
+from tabseed.table.kinds.spellings import pattern_for
+from tabseed.table.notation.dialect import Dialect, own_metadata
 from tabseed.table.schema import (
     DISCRETE,
     FROM_SCHEMA,
@@ -51,7 +52,6 @@ from tabseed.table.schema import (
     Kind,
     Schema,
 )
-from tabseed.table.spellings import pattern_for
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -96,7 +96,7 @@ class Table:
         """Make a table from a pandas, polars or pyarrow frame; return a Table as it is.
 
         Without ``schema`` the kinds are detected; ``kinds`` sets those of single columns, where a
-        date pattern or a format of numbers (:mod:`tabseed.table.number_formats`) may follow
+        date pattern or a format of numbers (:mod:`tabseed.table.notation`) may follow
         (``{"seen": "datetime:%d/%m/%Y", "share": "continuous:percent"}``). With ``schema`` the
         frame must have its columns; further columns are ignored. SchemaError, with column and row,
         for cells that do not fit their column's kind.

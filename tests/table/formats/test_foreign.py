@@ -11,8 +11,9 @@ import pyreadstat
 import pytest
 
 from tabseed.errors import FileError, MissingDependencyError, SchemaError
-from tabseed.table import Table, foreign
+from tabseed.table import Table
 from tabseed.table.files import check_table_path, read_table
+from tabseed.table.formats import foreign
 
 DAY, STAMP = dt.date(2020, 2, 29), dt.datetime(2020, 2, 29, 23, 59, 58)
 

@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.table.date_fields import (
+from tabseed.table.notation.date_fields import (
     DAY,
     MONTHS,
     NAMES,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tabseed as ts
-from tabseed.table.codes import log_chance_of_no_repeat
+from tabseed.table.kinds.codes import log_chance_of_no_repeat
 from tabseed.table.schema import LEFT_OUT, Column
 
 RNG = np.random.default_rng(0)

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError, shortened
-from tabseed.table.column_names import numbering
 from tabseed.table.display import MAX_CELL, counted
-from tabseed.table.number_formats import (
+from tabseed.table.formats.quotes import MISSING_AMONG_NUMBERS
+from tabseed.table.kinds.column_names import numbering
+from tabseed.table.notation.number_formats import (
     LIMIT,
     MARK_WORDS,
     NUMBER,
@@ -21,7 +22,6 @@ from tabseed.table.number_formats import (
     first_rows,
     infer,
 )
-from tabseed.table.quotes import MISSING_AMONG_NUMBERS
 from tabseed.table.schema import Column, check_number_format
 
 _MIN_NUMBERS = 4  # fewer numbers in text say nothing

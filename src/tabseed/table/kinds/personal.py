@@ -13,7 +13,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.table.column_names import is_address, is_note, names_people, names_things
+from tabseed.table.kinds.column_names import is_address, is_note, names_people, names_things
 from tabseed.table.schema import Kind
 
 MIN_DISTINCT = 5  # fewer texts are categories, unless they are contacts

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from helpers.files import read
 from tabseed.errors import FileError, SchemaError, TabseedError
 from tabseed.table import files as io
-from tabseed.table.delimited import as_text
-from tabseed.table.dialect import Dialect
-from tabseed.table.quotes import MISSING_MARKS
+from tabseed.table.formats.delimited import as_text
+from tabseed.table.formats.quotes import MISSING_MARKS
+from tabseed.table.notation.dialect import Dialect
 
 # --- round trips --------------------------------------------------------------------------------
 
@@ -219,7 +219,7 @@ def test_flipped_bits_in_gzip_get_one_line(tmp_path) -> None:
 
 
 def test_many_rows_pass_in_batches(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("tabseed.table.delimited.BATCH_ROWS", 7)
+    monkeypatch.setattr("tabseed.table.formats.delimited.BATCH_ROWS", 7)
     table = read(tmp_path, "a,b\n" + "".join(f"{i},x\n" for i in range(50)))
     assert table["a"].to_pylist() == list(range(50))
 

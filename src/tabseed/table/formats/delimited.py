@@ -20,10 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
-from tabseed.table.date_fields import YEARS
-from tabseed.table.dialect import SEPARATORS, Dialect
-from tabseed.table.marks import DECIMALS, Given, Marks, decide, doubtful
-from tabseed.table.quotes import (
+from tabseed.table.formats.quotes import (
     BLANKS,
     LOOKS_MISSING,
     MISSING_AMONG_NUMBERS,
@@ -32,7 +29,10 @@ from tabseed.table.quotes import (
     Quoting,
     TaggedLines,
 )
-from tabseed.table.spellings import dates_in_text
+from tabseed.table.kinds.spellings import dates_in_text
+from tabseed.table.notation.date_fields import YEARS
+from tabseed.table.notation.dialect import SEPARATORS, Dialect
+from tabseed.table.notation.marks import DECIMALS, Given, Marks, decide, doubtful
 
 SNIFF_CHARS = 2**16  # length of the sample, from the beginning, that decides the separator
 SNIFF_RECORDS = 50
@@ -81,7 +81,7 @@ def read_text(path: Path, open_bytes: Open, separator: str | None, wishes: Wishe
     """Read delimited text from what ``open_bytes`` opens; ``path`` is named in messages.
 
     Without a ``separator``, choose the one that fits the header and the first rows. The metadata
-    of the table tell how the text is written (:class:`~tabseed.table.dialect.Dialect`).
+    of the table tell how the text is written (:class:`~tabseed.table.notation.dialect.Dialect`).
     """
     line, encoding = 0, _encoding(path, open_bytes, wishes.encoding)
     try:
@@ -203,7 +203,7 @@ def _separator(sample: str) -> str:
 
 
 def _collect(path: Path, reader: Any, lines: TaggedLines, late: bool) -> dict[str, pa.ChunkedArray]:
-    """Return the cells of each column as text, tagged (:mod:`tabseed.table.quotes`)."""
+    """Return the cells of each column as text, tagged (:mod:`tabseed.table.formats.quotes`)."""
     header = [name.removeprefix(TAG) for name in next((record for record in reader if record), [])]
     lines.fresh = True
     names, ends_open = _names(path, header)

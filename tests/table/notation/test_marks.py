@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from helpers.files import read
 from tabseed.errors import FileError
 from tabseed.table import Table
-from tabseed.table.dialect import Dialect
+from tabseed.table.notation.dialect import Dialect
 
 # --- any numbers in any known style -------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 Arrow trusts what an Arrow file says of its buffers, and a few bytes may unpack to many: a crafted
 or damaged file can end the process by a signal. So such a file is first read, and validated in
-full, by a process of its own with bounded memory (:mod:`tabseed.table.soundness`); this costs
-about 0.2 s and one more reading of the file.
+full, by a process of its own with bounded memory (:mod:`tabseed.table.formats.soundness`); this
+costs about 0.2 s and one more reading of the file.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed.errors import FileError, one_line, printable
-from tabseed.table import soundness
-from tabseed.table.process import run_script
+from tabseed.table.formats import soundness
+from tabseed.table.formats.process import run_script
 
 MAX_BYTES = 2**31  # decompressed; a file beyond 2 GiB is not a small table, or is a zip bomb
 CHECK_SECONDS = 120

@@ -1,6 +1,7 @@
 """The fields of dates: read from cells as numbers, put together, and written, all rows at once.
 
-:mod:`tabseed.table.dates` knows the notation of patterns; here a directive is a letter and a flag.
+:mod:`tabseed.table.notation.dates` knows the notation of patterns; here a directive is a letter
+and a flag.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Four sorts of evidence, each said in the reason:
 
-- the column's name (:mod:`tabseed.table.column_names`), together with how often values repeat;
+- the column's name (:mod:`tabseed.table.kinds.column_names`), and how often values repeat;
 - all values distinct although they lie so close that numbers drawn independently would repeat
   (the birthday problem): they were handed out one by one;
 - long numbers of one digit count: all distinct, and spread evenly over every number of that length;
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tabseed.table.column_names import (
+from tabseed.table.kinds.column_names import (
     counts_rows,
     finds,
     is_phone,

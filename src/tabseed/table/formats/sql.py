@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from tabseed.errors import FileError, not_installed, one_line
-from tabseed.table.binary import check_dates
-from tabseed.table.delimited import check_names
+from tabseed.table.formats.binary import check_dates
+from tabseed.table.formats.delimited import check_names
 
 MAX_ROWS = 1_000_000  # of a result; a larger one is not a small table
 MAX_BYTES = 2**30  # likewise

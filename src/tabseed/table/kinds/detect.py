@@ -7,14 +7,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError
-from tabseed.table import numerals
-from tabseed.table.codes import named_code, row_counter, unnamed_code
-from tabseed.table.column_names import numbering
-from tabseed.table.dates import as_whole, is_number
 from tabseed.table.frames import is_text
 from tabseed.table.index import UNNAMED, WHY
-from tabseed.table.number_formats import NumberFormat
-from tabseed.table.personal import personal_kind, rare_texts
+from tabseed.table.kinds import numerals
+from tabseed.table.kinds.codes import named_code, row_counter, unnamed_code
+from tabseed.table.kinds.column_names import numbering
+from tabseed.table.kinds.personal import personal_kind, rare_texts
+from tabseed.table.kinds.spellings import FEW, dates_in_numbers, dates_in_text, pattern_for
+from tabseed.table.notation.dates import as_whole, is_number
+from tabseed.table.notation.number_formats import NumberFormat
 from tabseed.table.schema import (
     DISCRETE,
     LEFT_OUT,
@@ -24,7 +25,6 @@ from tabseed.table.schema import (
     check_number_format,
     check_pattern,
 )
-from tabseed.table.spellings import FEW, dates_in_numbers, dates_in_text, pattern_for
 
 MAX_EXACT_INTEGER = 2**53  # beyond it, neighbouring integers share one float64
 MAX_CODES = 20  # whole numbers of more values are quantities

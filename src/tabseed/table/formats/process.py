@@ -1,7 +1,7 @@
 """Run a script of this folder in a process of its own, which a damaged file may end without harm.
 
-The scripts are :mod:`tabseed.table.soundness` and :mod:`tabseed.table.apart`. They start without
-the user's site and environment, but import from where this process does.
+The scripts are ``soundness.py`` and ``apart.py``. They start without the user's site and
+environment, but import from where this process does.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import FileError, not_installed, one_line
-from tabseed.table import apart
-from tabseed.table.binary import check_dates, too_large
-from tabseed.table.delimited import Wishes, cells_as_table, check_names
-from tabseed.table.process import run_script
+from tabseed.table.formats import apart
+from tabseed.table.formats.binary import check_dates, too_large
+from tabseed.table.formats.delimited import Wishes, cells_as_table, check_names
+from tabseed.table.formats.process import run_script
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 STATISTICS = {  # ending: the reader of pyreadstat
@@ -101,7 +101,7 @@ def _check_size(path: Path) -> None:
 
 
 def _read_apart(path: Path, options: dict[str, Any]) -> pa.Table:
-    """Return what :mod:`tabseed.table.apart` answers."""
+    """Return what :mod:`tabseed.table.formats.apart` answers."""
     try:
         done = run_script(apart, path, MAX_BYTES, json.dumps(options), seconds=SECONDS)
     except subprocess.TimeoutExpired as error:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.datetexts import EPOCH, microseconds, written
-from tabseed.table.date_fields import YEARS
-from tabseed.table.dates import as_whole, compiled, digits_of
+from tabseed.table.notation.date_fields import YEARS
+from tabseed.table.notation.dates import as_whole, compiled, digits_of
 
 ANY = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999999))
 FULL = ("%Y", "-", "%m", "-", "%d", "T", "%H", ":", "%M", ":", "%S", ".", "%f")

@@ -10,7 +10,7 @@ import pytest
 from helpers.files import read
 from tabseed.errors import FileError, SchemaError
 from tabseed.table import Table
-from tabseed.table import sql as queries
+from tabseed.table.formats import sql as queries
 
 pytest.importorskip("duckdb")
 

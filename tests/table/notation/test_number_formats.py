@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tabseed.errors import SchemaError
 from tabseed.table import Table
-from tabseed.table.number_formats import NumberFormat
+from tabseed.table.notation.number_formats import NumberFormat
 from tabseed.table.schema import Column, Schema
 
 FORMATS = (

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
 
-from tabseed.table.marks import DECIMALS, THOUSANDS
+from tabseed.table.notation.marks import DECIMALS, THOUSANDS
 
 KEY = b"tabseed"
 SEPARATORS = (",", ";", "\t", "|")

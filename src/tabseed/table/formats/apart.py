@@ -3,9 +3,10 @@
     python -I apart.py SYS_PATH FILE MAX_BYTES OPTIONS
 
 The libraries that read such files trust them: one cell at the far end of a sheet, or a damaged
-byte, can end the process. :mod:`tabseed.table.foreign` starts this one, with bounded memory.
-``SYS_PATH`` and ``OPTIONS`` are JSON. The answer on standard output is an Arrow stream (exit code
-0) or one line that says what is wrong (exit code 1); nothing for too large a file (exit code 2).
+byte, can end the process. :mod:`tabseed.table.formats.foreign` starts this one, with bounded
+memory. ``SYS_PATH`` and ``OPTIONS`` are JSON. The answer on standard output is an Arrow stream
+(exit code 0) or one line that says what is wrong (exit code 1); nothing for too large a file (exit
+code 2).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the name of a column says about its cells: words of several languages.
 
-A name is only one sort of evidence: :mod:`tabseed.table.codes` and :mod:`tabseed.table.personal`
-weigh it against the cells.
+A name is only one sort of evidence: :mod:`tabseed.table.kinds.codes` and
+:mod:`tabseed.table.kinds.personal` weigh it against the cells.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tabseed.errors import FileError
-from tabseed.table import binary
 from tabseed.table import files as io
+from tabseed.table.formats import binary
 
 TABLE = pa.table(
     {

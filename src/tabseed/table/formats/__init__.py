@@ -1,0 +1,1 @@
+"""The formats of files: text, Parquet and Arrow, workbooks, statistics programs, databases."""
