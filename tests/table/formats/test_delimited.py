@@ -16,8 +16,8 @@ from helpers.files import read
 from tabseed.errors import FileError, SchemaError, TabseedError
 from tabseed.table import files as io
 from tabseed.table.formats.delimited import as_text
-from tabseed.table.formats.quotes import MISSING_MARKS
 from tabseed.table.notation.dialect import Dialect
+from tabseed.table.notation.missing import MISSING_MARKS
 
 # --- round trips --------------------------------------------------------------------------------
 

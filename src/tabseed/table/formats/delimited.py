@@ -20,19 +20,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
-from tabseed.table.formats.quotes import (
-    BLANKS,
-    LOOKS_MISSING,
-    MISSING_AMONG_NUMBERS,
-    MISSING_MARKS,
-    TAG,
-    Quoting,
-    TaggedLines,
-)
+from tabseed.table.formats.quotes import TAG, Quoting, TaggedLines
 from tabseed.table.kinds.spellings import dates_in_text
 from tabseed.table.notation.date_fields import YEARS
 from tabseed.table.notation.dialect import SEPARATORS, Dialect
 from tabseed.table.notation.marks import DECIMALS, Given, Marks, decide, doubtful
+from tabseed.table.notation.missing import (
+    BLANKS,
+    LOOKS_MISSING,
+    MISSING_AMONG_NUMBERS,
+    MISSING_MARKS,
+)
 
 SNIFF_CHARS = 2**16  # length of the sample, from the beginning, that decides the separator
 SNIFF_RECORDS = 50

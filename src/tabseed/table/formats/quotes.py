@@ -9,13 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-MISSING_MARKS = frozenset(
-    ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>", "NaT")
-)
-# These may be values of a text column; among numbers they can only mean "missing".
-MISSING_AMONG_NUMBERS = frozenset(("None", "none", "?", "-", "."))
-BLANKS = " \t\u00a0"  # around a cell that looks missing; a cell with a line end is a value
-LOOKS_MISSING = f"[{BLANKS}]*({'|'.join(map(re.escape, sorted(MISSING_MARKS)))})[{BLANKS}]*"
+from tabseed.table.notation.missing import BLANKS, LOOKS_MISSING, MISSING_MARKS
+
 TAG = "\0"  # the reader refuses files with NUL, so it stands for nothing else
 
 _INSIDE = r'[^"]*(?:""[^"]*)*'  # the text of a quoted cell: quotes are doubled

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError, shortened
 from tabseed.table.display import MAX_CELL, counted
-from tabseed.table.formats.quotes import MISSING_AMONG_NUMBERS
 from tabseed.table.kinds.column_names import numbering
+from tabseed.table.notation.missing import MISSING_AMONG_NUMBERS
 from tabseed.table.notation.number_formats import (
     LIMIT,
     MARK_WORDS,

@@ -24,8 +24,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabseed.table.formats.quotes import MISSING_AMONG_NUMBERS
 from tabseed.table.notation.marks import APOSTROPHES, MINUS, SIGN, SPACES, Marks, doubtful, reading
+from tabseed.table.notation.missing import MISSING_AMONG_NUMBERS
 
 WORDS = (
     "percent",
