@@ -250,9 +250,7 @@ def category_block(
         rare[np.argsort(-counts, kind="stable")[MAX_LEVELS - 1 :]] = True
     gaps = None
     if ranked and numbers is not None and len(seen) > 1:
-        known = numbers[seen]
-        ends = find_gaps(known, counts, float(np.diff(known).min()), LEAST_GAPS)
-        gaps = seen[np.searchsorted(known, ends)].astype(float) if len(ends) else None
+        gaps = _gaps_of_codes(seen, counts, numbers[seen])
     return Block(
         name=name,
         numeric=False,
@@ -270,6 +268,12 @@ def category_block(
         ranked=ranked,
         gaps=gaps,
     )
+
+
+def _gaps_of_codes(seen: np.ndarray, counts: np.ndarray, numbers: np.ndarray) -> np.ndarray | None:
+    """Return the codes (g, 2) between whose numbers (K,) there are gaps; None if there are none."""
+    ends = find_gaps(numbers, counts, float(np.diff(numbers).min()), LEAST_GAPS)
+    return seen[np.searchsorted(numbers, ends)].astype(float) if len(ends) else None
 
 
 def number_block(
@@ -293,20 +297,15 @@ def number_block(
             heavy |= sizes[piece] < LEAST
     units = DATE_UNITS if dates else DECIMAL_UNITS
     coarse, coarse_share = _coarse(distinct[~heavy], counts[~heavy], step, units)
-    knots, tails = [_NO_KNOTS], []
-    for k in np.unique(piece[~heavy]):
-        own = (piece == k) & ~heavy
-        rest = np.repeat(distinct[own], counts[own])
-        share = len(rest) / len(present)
-        knots.append(_quantile_knots(rest, min(max(1, round(n_intervals * share)), own.sum())))
-        tails.append(_tails(rest, knots[-1]))
+    own = [(piece == k) & ~heavy for k in np.unique(piece[~heavy])]
+    knots, tails = _intervals([(distinct[k], counts[k]) for k in own], n_intervals, len(present))
     scale = float(present.std()) if len(present) else 0.0
     return Block(
         name=name,
         numeric=True,
         start=start,
         atoms=distinct[heavy],
-        knots=np.concatenate(knots),
+        knots=knots,
         group=_NONE,
         group_weights=_NONE,
         missing=len(present) < len(values),
@@ -319,8 +318,25 @@ def number_block(
         bits=bits,
         coarse=coarse,
         coarse_share=coarse_share,
-        tails=np.stack([tails[0][0], tails[-1][1]]) if tails else None,
+        tails=tails,
     )
+
+
+def _intervals(
+    pieces: list[tuple[np.ndarray, np.ndarray]], n_intervals: int, n: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Cut pieces (distinct numbers, counts) of ``n`` rows into intervals: their knots, and tails.
+
+    A piece has its share of ``n_intervals``, and at least one.
+    """
+    knots, tails = [_NO_KNOTS], []
+    for distinct, counts in pieces:
+        rest = np.repeat(distinct, counts)
+        most = max(1, round(n_intervals * (len(rest) / n)))
+        knots.append(_quantile_knots(rest, min(most, len(distinct))))
+        tails.append(_tails(rest, knots[-1]))
+    ends = np.stack([tails[0][0], tails[-1][1]]) if tails else None
+    return np.concatenate(knots), ends
 
 
 def _quantile_knots(values: np.ndarray, n_intervals: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from tabseed.errors import SchemaError
 from tabseed.table.frames import is_text
 from tabseed.table.index import UNNAMED, WHY
 from tabseed.table.kinds import numerals
-from tabseed.table.kinds.codes import named_code, row_counter, unnamed_code
+from tabseed.table.kinds.codes import MIN_ROWS, named_code, row_counter, unnamed_code
 from tabseed.table.kinds.column_names import numbering
 from tabseed.table.kinds.personal import personal_kind, rare_texts
 from tabseed.table.kinds.spellings import FEW, dates_in_numbers, dates_in_text, pattern_for
@@ -28,7 +28,6 @@ from tabseed.table.schema import (
 
 MAX_EXACT_INTEGER = 2**53  # beyond it, neighbouring integers share one float64
 MAX_CODES = 20  # whole numbers of more values are quantities
-MIN_ROWS_FOR_ID = 20  # with fewer rows, all-distinct values say nothing
 
 
 def detect(name: str, values: pa.ChunkedArray) -> Column:
@@ -252,11 +251,11 @@ def _detect_texts(name: str, present: pa.ChunkedArray, note: str) -> Column:
     code = named_code(name, n, n_distinct)
     if code and ((code[0] == "id" and numbering(name) != "code") or _are_codes(present)):
         return _as_found(name, present, code)
-    if n_distinct == n >= MIN_ROWS_FOR_ID:
+    if n_distinct == n >= MIN_ROWS:
         spaced = pc.any(pc.match_substring(present, " ")).as_py()
         kind: Kind = "text" if spaced else "id"
         return Column(name, kind, f"all {n} values distinct{note}: left out")
-    if n >= MIN_ROWS_FOR_ID and n_distinct > max(20, n / 2):
+    if n >= MIN_ROWS and n_distinct > max(20, n / 2):
         return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
     rare = rare_texts(present)
     if rare and not note:

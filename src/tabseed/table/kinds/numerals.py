@@ -113,14 +113,19 @@ def described(column: Column, values: pa.ChunkedArray) -> Column:
     if column.kind not in ("id", "text") and _may_be_classes(cells, odd):
         note = f", of which {int(is_number.sum())} are numbers"
         return Column(column.name, column.kind, column.reason + note, column.categories)
+    return _mostly_numbers(column, cells, odd, limits)
+
+
+def _mostly_numbers(column: Column, cells: _Cells, odd: np.ndarray, limits: np.ndarray) -> Column:
+    """Leave out a column with some texts that are ``odd``, no numbers; of these some are limits."""
     how = f"--kind {column.name}=continuous:"
-    remedy = (
-        f"{how}censored reads such cells as their limit"
-        if limits[odd].all()
-        else f"correct it, or {how}gaps makes such cells missing"
-    )
-    if limits.any() and not limits[odd].all():
+    if limits[odd].all():
+        remedy = f"{how}censored reads such cells as their limit"
+    elif limits.any():
         remedy = f"correct it, or {how}censored+gaps reads limits and makes the rest missing"
+    else:
+        remedy = f"correct it, or {how}gaps makes such cells missing"
+    n_numbers = int(cells.counts[~odd].sum())
     return _left_out(
         column, f"{n_numbers} of {cells.n} cells are numbers, {cells.where(odd)}; {remedy}"
     )
