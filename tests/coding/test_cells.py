@@ -187,3 +187,10 @@ def test_training_shares_give_back_the_marginal(name) -> None:
     noise = np.sqrt(log(2 / ALARM) / 2 / len(numbers))
     blur = 1 / (len(block.atoms) + len(block.knots)) / (KNOTS - 1)
     assert distance < noise + blur + 1 / len(present)
+
+
+def test_numbers_too_small_for_their_slopes_are_encoded() -> None:
+    values = np.random.default_rng(0).uniform(size=60) * 1e-310
+    block = number_block("x", 0, values, 8)
+    assert block.tails is not None and values.min() <= block.tails.min()
+    assert block.tails.max() <= values.max()

@@ -364,9 +364,8 @@ def _tails(values: np.ndarray, knots: np.ndarray) -> tuple[np.ndarray, np.ndarra
     From the second knot down to the smallest number, and from the last but one up to the largest.
     """
     n = len(values) - 1
-    low, high = (
-        np.interp(k, values, np.arange(n + 1)) / n if n else 0.0 for k in knots.flat[[1, -2]]
-    )
+    places = np.interp(knots.flat[[1, -2]], values, np.arange(n + 1)) / max(n, 1)
+    low, high = np.clip(np.nan_to_num(places), 0, 1)  # slopes between subnormal numbers overflow
     down = np.quantile(values, low * (1 - END_LEVELS))
     up = np.quantile(values, high + (1 - high) * END_LEVELS)
     return np.minimum.accumulate(down), np.maximum.accumulate(up)
