@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -9,6 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather
 
+from tabseed.errors import SchemaError
 from tabseed.table import Table
 from tabseed.table.files import read_table
 from tabseed.table.index import index_notes
@@ -59,3 +62,41 @@ def test_an_index_that_another_program_kept_as_a_column_is_left_out() -> None:
 def test_a_file_of_an_index_alone_is_read(tmp_path) -> None:
     pd.DataFrame(index=pd.Index([3, 1, 2])).to_parquet(tmp_path / "t.parquet")
     assert read_table(tmp_path / "t.parquet").column_names == ["__index_level_0__"]
+
+
+@pytest.mark.parametrize(
+    "frame", [FRAME, FRAME[FRAME.age > 40], FRAME.sample(frac=1, random_state=0)]
+)
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
+def test_row_numbers_of_a_text_file_are_no_column(tmp_path, frame, quoting) -> None:
+    path, plain = tmp_path / "t.csv", tmp_path / "plain.csv"
+    frame.to_csv(path, quoting=quoting)
+    frame.to_csv(plain, quoting=quoting, index=False)
+    assert read_table(path).equals(read_table(plain))
+    assert index_notes(read_table(path)) == {"column 1": "row numbers without a name: left out"}
+
+
+def test_row_numbers_of_a_sheet_are_no_column(tmp_path) -> None:
+    pytest.importorskip("python_calamine")
+    FRAME.to_excel(tmp_path / "t.xlsx")
+    table = read_table(tmp_path / "t.xlsx")
+    assert table.column_names == ["age", "bmi"]
+    assert table["age"].to_pylist() == FRAME.age.tolist()
+    assert list(index_notes(table)) == ["column 1"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",b\n1,2\n1,3\n",  # no row has a number of its own
+        ",b\nx,2\ny,3\n",
+        ",b\n,2\n1,3\n",
+        "a,,c\n1,2,3\n2,3,4\n",
+        ",,c\n1,2,3\n2,3,4\n",
+    ],
+)
+def test_other_columns_without_a_name_are_refused(tmp_path, text) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(SchemaError, match="has no name in the header"):
+        read_table(path)

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
 from tabseed.table.formats.quotes import TAG, Quoting, TaggedLines
+from tabseed.table.index import ROWS, are_row_numbers, without_row_numbers
 from tabseed.table.kinds.spellings import dates_in_text
 from tabseed.table.notation.date_fields import YEARS
 from tabseed.table.notation.dialect import SEPARATORS, Dialect
@@ -116,6 +117,7 @@ def read_text(path: Path, open_bytes: Open, separator: str | None, wishes: Wishe
         ) from error
     quoting = Quoting(itertools.islice(io.StringIO(body, newline=""), 1000), dialect.separator)
     table = _as_table(cells, quoting if lines.tagged else None, dialect, wishes)
+    table = without_row_numbers(table)
     if separator is not None:  # it follows from the file's name, so another name has another
         written = Dialect.of(table.schema.metadata)
         table = replace(written, separator=";" if written.decimal == "," else ",").attached(table)
@@ -204,7 +206,8 @@ def _collect(path: Path, reader: Any, lines: TaggedLines, late: bool) -> dict[st
     """Return the cells of each column as text, tagged (:mod:`tabseed.table.formats.quotes`)."""
     header = [name.removeprefix(TAG) for name in next((record for record in reader if record), [])]
     lines.fresh = True
-    names, ends_open = _names(path, header)
+    numbered = len(header) > 1 and not header[0].strip() and bool(header[1].strip())
+    names, ends_open = _names(path, [ROWS, *header[1:]] if numbered else header)
     batches: list[list[pa.Array]] = [[] for _ in names]
     rows: list[list[str]] = []
 
@@ -231,7 +234,10 @@ def _collect(path: Path, reader: Any, lines: TaggedLines, late: bool) -> dict[st
     flush()
     if not batches[0]:
         raise FileError(f"{path}: the file has a header but no rows")
-    return {n: pa.chunked_array(b, pa.string()) for n, b in zip(names, batches, strict=True)}
+    cells = {n: pa.chunked_array(b, pa.string()) for n, b in zip(names, batches, strict=True)}
+    if numbered and not are_row_numbers(cells[ROWS]):
+        check_names(path, header)
+    return cells
 
 
 def _names(path: Path, header: list[str]) -> tuple[list[str], bool]:

@@ -25,6 +25,7 @@ from tabseed.table.formats import apart
 from tabseed.table.formats.binary import check_dates, too_large
 from tabseed.table.formats.delimited import Wishes, cells_as_table, check_names
 from tabseed.table.formats.process import run_script
+from tabseed.table.index import ROWS, are_row_numbers, without_row_numbers
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 STATISTICS = {  # ending: the reader of pyreadstat
@@ -70,6 +71,7 @@ def read_workbook(path: Path, sheet: str | None, wishes: Wishes) -> pa.Table:
     kept = {name for name, cells in typed.items() if cells is None or name in wishes.text_columns}
     texts = cells_as_table({name: columns[name][0] for name in columns if name in kept}, wishes)
     table = pa.table({name: texts[name] if name in kept else typed[name] for name in columns})
+    table = without_row_numbers(table)
     check_dates(where, table)
     return table
 
@@ -135,6 +137,8 @@ def _named_columns(
         if name is not None or text.null_count < len(text)
     ]
     nameless = [j for j, name in used if name is None]
+    if nameless == [used[0][0]] and len(used) > 1 and are_row_numbers(bodies[nameless[0]][0]):
+        used[0] = (nameless.pop(), ROWS)
     if nameless:
         raise FileError(
             f"{where}: the first row with cells names {len(used) - len(nameless)} of {len(used)} "
