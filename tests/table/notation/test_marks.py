@@ -141,3 +141,22 @@ def test_decimals_that_could_be_thousands_are_said(tmp_path) -> None:
     assert "read as" not in table.schema["p"].reason
     given = read(tmp_path, "u,p\n1.250,3.5\n2.125,4.5\n", decimal=".")
     assert "read as" not in Table.from_frame(given).schema["u"].reason
+
+
+@pytest.mark.parametrize(
+    ("cells", "are_numbers"),
+    [
+        (["2E4", "1E0", "12E3"], False),  # wells and clones
+        (["1e05", "2e10"], False),
+        (["1e+05", "2e+10"], True),
+        (["1e5", "200"], True),
+        (["1.0E5", "2E4"], True),
+        (["1e-5", "2e4"], True),
+    ],
+)
+def test_codes_with_an_e_are_no_numbers(tmp_path, cells, are_numbers) -> None:
+    table = read(tmp_path, "x,y\n" + "".join(f"{cell},1.5\n" for cell in cells))
+    assert (table["x"].to_pylist() == [float(cell) for cell in cells]) == are_numbers
+    assert are_numbers or table["x"].to_pylist() == cells
+    as_numbers = Table.from_frame(table, kinds={"x": "continuous"})
+    assert as_numbers.numbers("x").tolist() == [float(cell) for cell in cells]

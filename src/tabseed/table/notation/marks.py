@@ -28,6 +28,8 @@ _ROUGHLY = rf"^{SIGN}[0-9]*([.,{APOSTROPHES}{SPACES}][0-9]+)*[.]?([eE][+-]?[0-9]
 _DOUBTFUL = rf"^{SIGN}[1-9][0-9]{{0,2}}[.,][0-9]{{3}}$"
 # "3,05", "0,5", "-1,5" and "1.234,5" cannot be a list of codes such as "3,12".
 _NO_LIST = rf",0[0-9]|^{SIGN}0,|^[-{MINUS}]|[0-9][.{APOSTROPHES}][0-9]"
+# "2E4", also of wells, rooms, clones: programs that write numbers so put a sign or a point there
+_CODE = "^[0-9]+[eE][0-9]+$"
 _FISHY_CELLS = 10
 
 
@@ -114,7 +116,11 @@ def decide(
     decimal, thousands = given.decimal, given.thousands
     if decimal is None and thousands in DECIMALS:
         decimal = "," if thousands == "." else "."
-    rough = {n: d for n, d in columns.items() if len(d) and _all(d, _ROUGHLY)}
+    rough = {
+        name: distinct
+        for name, distinct in columns.items()
+        if len(distinct) and _all(distinct, _ROUGHLY) and not _all(distinct, _CODE)
+    }
     if decimal is not None:
         read = {name: reading(d, decimal, thousands) for name, d in rough.items()}
         return {name: marks for name, marks in read.items() if marks is not None}
