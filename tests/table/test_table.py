@@ -153,3 +153,15 @@ def test_the_input_is_untouched() -> None:
     out = encoder.inverse_transform(encoder.transform(Table.from_frame(frame))).to_frame()
     out.loc[0, "x"] = 99.0
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_a_schema_asks_for_no_column_that_is_left_out() -> None:
+    frame = pa.table({"id": [f"p{i}" for i in range(30)], "x": [i / 4 for i in range(30)]})
+    schema = Table.from_frame(frame).schema
+    assert schema["id"].kind == "id"
+    synthetic = Table.from_frame(frame.select(["x"]), schema=schema)
+    assert synthetic.schema.names == ["x"]
+    with pytest.raises(SchemaError, match="column 'x' is missing"):
+        Table.from_frame(frame.select(["id"]), schema=schema)
+    with pytest.raises(SchemaError, match="'id'"):
+        Table.from_frame(frame.select(["x"]), schema=schema, kinds={"id": "categorical"})

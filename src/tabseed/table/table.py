@@ -98,8 +98,8 @@ class Table:
         Without ``schema`` the kinds are detected; ``kinds`` sets those of single columns, where a
         date pattern or a format of numbers (:mod:`tabseed.table.notation`) may follow
         (``{"seen": "datetime:%d/%m/%Y", "share": "continuous:percent"}``). With ``schema`` the
-        frame must have its columns; further columns are ignored. SchemaError, with column and row,
-        for cells that do not fit their column's kind.
+        frame must have its columns, but for ids and free text; further columns are ignored.
+        SchemaError, with column and row, for cells that do not fit their column's kind.
         """
         if isinstance(frame, Table):
             if not kinds and schema in (None, frame.schema):
@@ -111,9 +111,11 @@ class Table:
             if schema is None:
                 schema = _detected(arrow)
             whole = cls(arrow, Schema(()), frame_kind)
+        names = frozenset(arrow.column_names)
+        # what no generator learns is in no synthetic table either
+        schema = Schema(tuple(c for c in schema if c.kind not in LEFT_OUT or c.name in names))
         for name, text in (kinds or {}).items():
             schema = schema.with_column(_with_kind(schema[name], arrow, text))
-        names = frozenset(arrow.column_names)
         for column in schema:
             if column.name not in names:
                 raise SchemaError(
