@@ -188,3 +188,29 @@ def test_text_that_may_be_read_in_two_ways_is_not_read_by_a_schema() -> None:
     schema = Table.from_frame(pa.table({"bp": [1.5, 2.5]})).schema
     with pytest.raises(SchemaError, match=r"row 2: '1\.250' can be read in two ways"):
         Table.from_frame(pa.table({"bp": ["3", "1.250"]}), schema)
+
+
+# --- few rows, two marks, nothing left --------------------------------------------------------
+
+
+def test_money_of_few_rows_is_no_list_of_classes() -> None:
+    column = detect([f"${37 * i + 0.5:,.2f}" for i in range(12)], "cost")
+    assert column.kind == "text"
+    assert "--kind 'cost=continuous:$#' reads" in column.reason
+    assert detect([f"{100 * (i % 3)} mg" for i in range(12)], "dose").kind == "categorical"
+
+
+@pytest.mark.parametrize("n", [8, 60])
+def test_points_beside_commas_are_named_with_their_rows(n) -> None:
+    texts = [f"{1.25 * i + 0.25}" for i in range(n)]
+    column = detect([*texts[:2], texts[2].replace(".", ","), *texts[3:]])
+    assert column.kind == "text"
+    assert "row 1 is '0.25'" in column.reason and "row 3 is '2,75'" in column.reason
+
+
+def test_gaps_alone_are_refused() -> None:
+    with pytest.raises(SchemaError, match=r"^column 'bp': none of its cells is a number") as error:
+        detect(["a", "b", None] * 10, kinds={"bp": "continuous:gaps"})
+    assert one_line(str(error.value), "such as 'a'")
+    some = detect(["a", "5", "b"] * 10, kinds={"bp": "continuous:gaps"})
+    assert "20 cells that are no numbers made missing" in some.reason

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from tabseed.errors import SchemaError, shortened
 from tabseed.table.display import MAX_CELL, counted
 from tabseed.table.kinds.column_names import numbering
+from tabseed.table.notation.marks import Marks
 from tabseed.table.notation.missing import MISSING_AMONG_NUMBERS
 from tabseed.table.notation.number_formats import (
     LIMIT,
@@ -153,10 +154,23 @@ def _all_numbers(column: Column, cells: _Cells) -> Column:
             f"row {row + 1} is {cell!r}, which is {small} or {large}: say which by --decimal, by "
             f"--kind {column.name}=continuous:{words[0]} or by continuous:{words[1]}",
         )
+    mixed = _two_marks(cells) if marks is None else ""
+    if mixed and (column.kind in ("id", "text") or 2 * len(cells.texts) > cells.n):
+        return _left_out(column, mixed)
     if column.kind in ("id", "text") and marks is not None:
         note = f"all cells are numbers kept as text, which --kind {column.name}=continuous reads"
         return Column(column.name, column.kind, f"{_without_end(column.reason)}; {note}: left out")
     return column
+
+
+def _two_marks(cells: _Cells) -> str:
+    """Say where numbers have a decimal point and where a comma; "" if not both occur."""
+    points, commas = (cells.fits(Marks(mark).pattern) & cells.fits("[.,]") for mark in ".,")
+    points, commas = points & ~commas, commas & ~points
+    if not points.any() or not commas.any():
+        return ""
+    where = f"{cells.where(points, 1)}; {cells.where(commas, 1)}"
+    return f"numbers with a decimal point beside such with a comma ({where}); write all alike"
 
 
 def _with_affixes(column: Column, cells: _Cells, affixes: tuple[str, str]) -> Column:
@@ -171,8 +185,8 @@ def _with_affixes(column: Column, cells: _Cells, affixes: tuple[str, str]) -> Co
             form = form.with_marks(marks)
         why = "numbers with a percent sign" + _note(form, cells.rows)
         return Column(column.name, "continuous", why, number_format=form.text)
-    if column.kind not in ("id", "text"):
-        return column
+    if column.kind not in ("id", "text") and 2 * len(cells.texts) <= cells.n:
+        return column  # doses that repeat are classes
     either = " (with its decimal mark, as in comma+...)" if is_doubtful else ""
     return _left_out(
         column,
@@ -213,6 +227,12 @@ def set_format(column: Column, values: pa.ChunkedArray, text: str | None) -> Col
                 "with +thousands if the other one is the thousands mark"
             )
         form = form if marks is None else form.with_marks(marks)
+    if "gaps" in form.words and form.read(values)[0].null_count == len(values) > 0:
+        row = first_rows(values.is_valid(), 1)[:1]
+        cell = f", such as {shortened(values[row[0]], MAX_CELL)!r}" if row else ""
+        raise SchemaError(
+            f"column {column.name!r}: none of its cells is a number{cell}; set another kind"
+        )
     return replace(column, number_format=form.text, reason=column.reason + _note(form, values))
 
 
@@ -230,7 +250,9 @@ def _note(form: NumberFormat, values: pa.ChunkedArray) -> str:
         rows = first_rows(bad)
         if rows:
             named = ", ".join(f"row {r + 1}: {shortened(values[r], MAX_CELL)!r}" for r in rows)
-            made = f"{counted(pc.sum(bad).as_py(), 'cell')} that is no number made missing"
+            n_bad = pc.sum(bad).as_py()
+            are = "is no number" if n_bad == 1 else "are no numbers"
+            made = f"{counted(n_bad, 'cell')} that {are} made missing"
             notes.append(f"{made} ({named})" if len(rows) == 1 else f"{made} (first {named})")
     return "".join(f"; {note}" for note in notes)
 
