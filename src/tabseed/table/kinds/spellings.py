@@ -48,7 +48,7 @@ _MONTH_NAMES = {name[:size].lower() for name in MONTHS for size in (3, len(name)
 _DAY_NAMES = {name[:size].lower() for name in WEEKDAYS for size in (3, len(name))}
 _LONGEST = 48  # characters of a date
 _C_TIME = "%a %b %e %H:%M:%S %Y"
-_C_TIME_SHAPE = re.compile(r"[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}")
+_C_TIME_SHAPE = re.compile(r"[A-Za-z]{3} [A-Za-z]{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}")
 _WHOLE = {  # by number of digits
     14: ("%Y%m%d%H%M%S",),
     12: ("%Y%m%d%H%M",),

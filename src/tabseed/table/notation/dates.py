@@ -301,6 +301,9 @@ def _like(part: Part, cells: pa.Array) -> Part:
     if letter in "mdHIMSj":
         single = any(len(text) < WIDTHS[letter] for text in texts)
         return Part(letter, "-") if single else Part(letter)
+    if letter == "e" and not any(text.startswith(" ") for text in texts):
+        single, zero = (any(map(says, texts)) for says in (lambda t: len(t) < 2, _has_zero))
+        return Part("d", "-") if single else Part("d") if zero else part
     if letter == "y" and not part.flag:
         return Part("y", _century([int(text) for text in texts]))
     if letter == "f":
@@ -316,6 +319,10 @@ def _like(part: Part, cells: pa.Array) -> Part:
     if letter in "zZ":
         return _like_zone(part, texts)
     return part
+
+
+def _has_zero(digits: str) -> bool:
+    return digits.startswith("0")
 
 
 def _century(years: list[int]) -> str:
