@@ -170,3 +170,38 @@ def test_a_number_of_people_is_an_id_in_a_category_column_too() -> None:
     numbers = pa.array(np.repeat(np.arange(60) * 7, 3)).dictionary_encode()
     assert kind_of("patient_id", numbers).kind == "id"
     assert kind_of("zip", numbers).kind == "categorical"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("doctor", ["Dr. Müller", "Dr. Weber", "Dr. Smith"], "text"),
+        ("Arzt", ["Schmidt", "Meyer"], "text"),
+        ("name", ["Anna Müller", "Ben Weber", "Carla Rossi"], "text"),
+        ("doctor", ["yes", "no"], "categorical"),
+        ("doctor", ["A", "B", "C"], "categorical"),
+        ("name", ["Victoria", "Maria"], "categorical"),  # lakes, ships, storms
+        ("city", ["San Jose", "Santa Maria"], "categorical"),
+        ("agent", ["propofol", "sevoflurane"], "categorical"),
+    ],
+)
+def test_few_names_need_the_column_to_say_so(name, values, kind) -> None:
+    assert kind_of(name, spread(values, 60)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([f"chart {i}" for i in range(60)], "text"),
+        ([f"c{i}" for i in range(60)], "id"),
+        ([7 * i + 100_000 for i in range(60)], "id"),
+        ([f"c{i % 40}" for i in range(60)], "text"),
+        ([f"c{i % 30}" for i in range(60)], "categorical"),
+        ([7 * (i % 12) for i in range(60)], "categorical"),
+    ],
+)
+def test_categories_of_one_row_each_are_left_out(values, kind) -> None:
+    column = kind_of("x", pa.array(values).dictionary_encode())
+    assert column.kind == kind
+    kept = kind_of("x", pa.array(values).dictionary_encode(), kinds={"x": "categorical"})
+    assert kept.kind == "categorical" and len(kept.categories) == len(set(values))

@@ -51,6 +51,8 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
         found = found or named_code(name, len(plain), _distinct(plain))
         if found and found[0] in LEFT_OUT:  # a dtype of pandas is no wish to publish names
             return _as_found(name, present, found)
+        if (plain_text := _mostly_distinct(name, plain, "")) is not None:
+            return plain_text
         return Column(name, "categorical", "stored as categories", _categories(name, present))
     if numbering(name) not in ("person", "code") and (dated := _detect_whole_dates(name, values)):
         return dated
@@ -236,7 +238,8 @@ def _detect_text(name: str, values: pa.ChunkedArray) -> Column:
     if dates and dates.pattern:
         why = f"all values read as {dates.pattern}{dates.note}"
         return Column(name, "datetime", why, (), dates.pattern)
-    if dates and _distinct(present) > FEW:
+    n_distinct = _distinct(present)
+    if dates and (n_distinct > FEW or 2 * n_distinct > len(present) > 4):
         return Column(name, "text", f"{dates.doubt}: left out")
     note = f"; {dates.doubt}" if dates else ""
     personal = None if dates else personal_kind(name, present)
@@ -251,12 +254,8 @@ def _detect_texts(name: str, present: pa.ChunkedArray, note: str) -> Column:
     code = named_code(name, n, n_distinct)
     if code and ((code[0] == "id" and numbering(name) != "code") or _are_codes(present)):
         return _as_found(name, present, code)
-    if n_distinct == n >= MIN_ROWS:
-        spaced = pc.any(pc.match_substring(present, " ")).as_py()
-        kind: Kind = "text" if spaced else "id"
-        return Column(name, kind, f"all {n} values distinct{note}: left out")
-    if n >= MIN_ROWS and n_distinct > max(20, n / 2):
-        return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
+    if (left_out := _mostly_distinct(name, present, note)) is not None:
+        return left_out
     rare = rare_texts(present)
     if rare and not note:
         return _as_found(name, present, rare)
@@ -266,6 +265,18 @@ def _detect_texts(name: str, present: pa.ChunkedArray, note: str) -> Column:
         f"{n_distinct} distinct text{'s' * (n_distinct != 1)}{note}",
         _categories(name, present),
     )
+
+
+def _mostly_distinct(name: str, present: pa.ChunkedArray, note: str) -> Column | None:
+    """Leave out a column of whose values most stand in one row only; None for any other."""
+    n, n_distinct = len(present), _distinct(present)
+    if n_distinct == n >= MIN_ROWS:
+        spaced = is_text(present.type) and pc.any(pc.match_substring(present, " ")).as_py()
+        kind: Kind = "text" if spaced else "id"
+        return Column(name, kind, f"all {n} values distinct{note}: left out")
+    if n >= MIN_ROWS and n_distinct > max(20, n / 2):
+        return Column(name, "text", f"{n_distinct} distinct among {n} values{note}: left out")
+    return None
 
 
 def _distinct(present: pa.ChunkedArray) -> int:

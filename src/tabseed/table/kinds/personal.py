@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from tabseed.table.kinds.column_names import is_address, is_note, names_people, names_things
 from tabseed.table.schema import Kind
 
-MIN_DISTINCT = 5  # fewer texts are categories, unless they are contacts
+MIN_DISTINCT = 5  # fewer texts are categories, unless they are contacts or surely names
 MIN_ROWS = 20  # with fewer rows, rare texts say nothing by themselves
 MANY_NAMES = 10  # from so many texts on, a column named for names of people needs no more
 FEW = 20  # up to so many distinct texts that repeat are categories by themselves
@@ -114,6 +114,8 @@ def personal_kind(name: str, present: pa.ChunkedArray) -> tuple[Kind, str] | Non
     if found:
         return "id", _reason(f"{n_distinct} {found}")
     if n_distinct < MIN_DISTINCT:
+        if _are_few_names(name, texts):
+            return "text", _reason(f"names of people, {n_distinct} among {n}")
         return None
     if many and is_address(name):
         return "text", _reason(f"addresses by its name, {n_distinct} distinct among {n}")
@@ -173,6 +175,17 @@ def _are_names(name: str, texts: pa.Array, n: int) -> bool:
     if names_things(name):
         return common >= 0.5 and full >= 0.5
     return common >= 0.5 or (common >= 0.25 and full >= 0.5 and d >= MANY_NAMES)
+
+
+def _are_few_names(name: str, texts: pa.Array) -> bool:
+    """Say whether texts too few to tell by their number are names of people, as of three doctors.
+
+    Here the column's name and the cells must both say so.
+    """
+    says = names_people(name)
+    if not says or _common_share(texts) < 0.5:
+        return False
+    return says != "maybe" or _share(texts, _FULL_NAME) >= 0.5
 
 
 def _long(texts: pa.Array) -> pa.Array:
