@@ -273,6 +273,7 @@ def test_missing_cells_are_a_level_like_any_other() -> None:
     assert pairs == {("p", 1.5), ("q", None), (None, 2.5)}
 
 
+@pytest.mark.slow
 def test_independent_columns_are_not_taken_for_dependent() -> None:
     """The probability of a false alarm is below 1e-6 per table, below 3e-4 in all; seeds fixed.
 
@@ -323,6 +324,7 @@ def test_chance_is_bounded_closely() -> None:
 # --- wide and long ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_many_columns_and_many_levels_take_seconds() -> None:
     rng = np.random.default_rng(0)
     n = 1000

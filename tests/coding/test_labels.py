@@ -74,6 +74,7 @@ def test_notes_name_the_levels_and_the_way_out(table) -> None:
     assert target_note(table.schema, "kind") == target_note(table.schema, "a") == ()
 
 
+@pytest.mark.slow
 def test_every_function_poses_the_same_task_and_says_so() -> None:
     real, synthetic, holdout = graded(0), graded(1), graded(2)
     tree, number = DecisionTreeClassifier(random_state=0), DecisionTreeRegressor(random_state=0)

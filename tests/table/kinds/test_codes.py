@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tabseed as ts
+from helpers.schemas import column_of
 from tabseed.table.kinds.codes import log_chance_of_no_repeat
-from tabseed.table.schema import LEFT_OUT, Column
+from tabseed.table.schema import LEFT_OUT
 
 RNG = np.random.default_rng(0)
 ZIPS = RNG.choice(RNG.choice(np.arange(98001, 98200), 60, replace=False), 300)
@@ -23,10 +24,6 @@ VISITS = np.repeat(RNG.choice(10_000, 60, replace=False), 5)  # five visits of e
 RECORDS = RNG.choice(np.arange(1_000_000, 10_000_000), 300, replace=False)
 MAPPED = RNG.permutation(np.arange(1001, 1241))
 ICD = RNG.choice([250.83, 276.0, 648.0, 8.0, 197.0, 250.01, 428.0, 414.0], 300)
-
-
-def kind_of(name: str, values, **options) -> Column:
-    return ts.Table.from_frame(pa.table({name: values}), **options).schema[name]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +99,7 @@ def kind_of(name: str, values, **options) -> Column:
     ],
 )
 def test_codes_and_quantities(name, values, kind, reason) -> None:
-    column = kind_of(name, values)
+    column = column_of(name, values)
     assert (column.kind, reason in column.reason) == (kind, True), column
     assert column.reason.endswith("left out") == (kind in LEFT_OUT)
 
@@ -115,8 +112,10 @@ def test_only_codes_that_were_seen_are_drawn() -> None:
 
 
 def test_a_code_is_a_quantity_if_the_user_says_so() -> None:
-    assert kind_of("zip", ZIPS, kinds={"zip": "integer"}).kind == "integer"
-    assert kind_of("patient_id", VISITS, kinds={"patient_id": "categorical"}).kind == "categorical"
+    assert column_of("zip", ZIPS, kinds={"zip": "integer"}).kind == "integer"
+    assert (
+        column_of("patient_id", VISITS, kinds={"patient_id": "categorical"}).kind == "categorical"
+    )
 
 
 @pytest.mark.parametrize(("n", "size"), [(1, 1), (2, 2), (5, 5), (20, 20), (20, 31), (3, 10**15)])
@@ -145,7 +144,7 @@ def test_independent_quantities_stay_numbers(n, seed, scale, law) -> None:
         "uniform": lambda: rng.uniform(0, scale, n),
         "poisson": lambda: rng.poisson(scale, n),
     }[law]
-    column = kind_of("x", draw().astype(int))
+    column = column_of("x", draw().astype(int))
     assert column.kind in ("integer", "boolean", "ordinal"), column
 
 
@@ -159,4 +158,4 @@ def test_independent_quantities_stay_numbers(n, seed, scale, law) -> None:
 def test_numbers_handed_out_one_by_one_are_ids(n, start, seed, gap) -> None:
     rng = np.random.default_rng(seed)
     handed_out = start + rng.choice(int(n * gap), n, replace=False)
-    assert kind_of("x", handed_out).kind == "id"
+    assert column_of("x", handed_out).kind == "id"

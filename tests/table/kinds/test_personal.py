@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tabseed as ts
+from helpers.schemas import column_of
 from tabseed.cli import app
 from tabseed.cli.console import run
-from tabseed.table.schema import Column
 
 GIVEN = ["Anna", "Peter", "María", "Jürgen", "Sophie", "James", "Fatima", "Luca", "Emily", "Omar"]
 FAMILY = [
@@ -39,10 +39,6 @@ def spread(values, n: int) -> list[str]:
 def people(d: int) -> list[str]:
     every = [f"{g} {f}" for g in GIVEN for f in FAMILY]
     return [every[i] for i in rng.choice(100, d, replace=False)]
-
-
-def kind_of(name: str, values, **options) -> Column:
-    return ts.Table.from_frame(pa.table({name: values}), **options).schema[name]
 
 
 ASIAN = ["Wei Zhang", "Yuki Tanaka", "Hiro Sato", "Mei Chen", "Xin Wang", "Priya Singh"]
@@ -118,12 +114,12 @@ ENGLISH_ROAD = [f"{k} Oak Street, Springfield" for k in range(1, 31)]
     ],
 )  # fmt: skip
 def test_personal_texts_and_categories(name, values, kind, reason) -> None:
-    column = kind_of(name, values)
+    column = column_of(name, values)
     assert (column.kind, reason in column.reason) == (kind, True), column
     if kind != "categorical":
         assert "may identify people: " in column.reason or "number of people" in column.reason
         assert column.reason.endswith(": left out")
-    stored = kind_of(name, pa.array(values).dictionary_encode())
+    stored = column_of(name, pa.array(values).dictionary_encode())
     assert stored.kind == (kind if "once or" not in reason else "categorical")
 
 
@@ -154,7 +150,7 @@ def test_full_names_never_come_out(d, repeats, seed, form, name) -> None:
     rng = np.random.default_rng(seed)
     pick = rng.choice(100, d, replace=False)
     names = [form.format(g=GIVEN[i // 10], f=FAMILY[i % 10]) for i in pick]
-    assert kind_of(name, names * repeats).kind in ("text", "id")
+    assert column_of(name, names * repeats).kind in ("text", "id")
 
 
 @settings(max_examples=50, deadline=None)
@@ -163,13 +159,13 @@ def test_full_names_never_come_out(d, repeats, seed, form, name) -> None:
     name=st.sampled_from(["x", "name", "city", "contact", "note", "text", "patient group"]),
 )  # fmt: skip
 def test_few_frequent_words_stay_categories(words, name) -> None:
-    assert kind_of(name, words * 10).kind == "categorical"
+    assert column_of(name, words * 10).kind == "categorical"
 
 
 def test_a_number_of_people_is_an_id_in_a_category_column_too() -> None:
     numbers = pa.array(np.repeat(np.arange(60) * 7, 3)).dictionary_encode()
-    assert kind_of("patient_id", numbers).kind == "id"
-    assert kind_of("zip", numbers).kind == "categorical"
+    assert column_of("patient_id", numbers).kind == "id"
+    assert column_of("zip", numbers).kind == "categorical"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +182,7 @@ def test_a_number_of_people_is_an_id_in_a_category_column_too() -> None:
     ],
 )
 def test_few_names_need_the_column_to_say_so(name, values, kind) -> None:
-    assert kind_of(name, spread(values, 60)).kind == kind
+    assert column_of(name, spread(values, 60)).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -201,7 +197,7 @@ def test_few_names_need_the_column_to_say_so(name, values, kind) -> None:
     ],
 )
 def test_categories_of_one_row_each_are_left_out(values, kind) -> None:
-    column = kind_of("x", pa.array(values).dictionary_encode())
+    column = column_of("x", pa.array(values).dictionary_encode())
     assert column.kind == kind
-    kept = kind_of("x", pa.array(values).dictionary_encode(), kinds={"x": "categorical"})
+    kept = column_of("x", pa.array(values).dictionary_encode(), kinds={"x": "categorical"})
     assert kept.kind == "categorical" and len(kept.categories) == len(set(values))
