@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.table.notation.dates import compiled
-from tabseed.table.schema import LEFT_OUT, NUMERIC, Column
+from tabseed.table.schema import LEFT_OUT, NUMERIC, Category, Column
 from tabseed.table.table import Table
 
 
@@ -48,8 +48,14 @@ def _shown_values(table: Table, column: Column, most: int = 3) -> str:
     codes = table.codes(column.name)
     counts = np.bincount(codes[codes >= 0], minlength=len(column.categories))
     common = np.argsort(-counts, kind="stable")[:most]
-    levels = ", ".join(str(column.categories[code])[:30] for code in common)
+    levels = ", ".join(_shown_level(column.categories[code]) for code in common)
     return levels + (", ..." if len(column.categories) > most else "")
+
+
+def _shown_level(level: Category, most: int = 30) -> str:
+    """Return a level as text; a code stored as a real number, 3.0, is 3."""
+    whole = isinstance(level, float) and level.is_integer()
+    return str(int(level) if whole else level)[:most]
 
 
 def _shown_number(number: float, column: Column) -> str:

@@ -214,7 +214,12 @@ def _few_or_integer(name: str, present: pa.ChunkedArray, why: str) -> Column:
     if categories in ((0, 1), (0.0, 1.0)):
         return Column(name, "boolean", f"{why}, 0 and 1 only", categories)
     if are_codes(levels, sizes):
-        return Column(name, "ordinal", f"{why}, {len(levels)} values that repeat", categories)
+        return Column(
+            name,
+            "ordinal",
+            f"{why}, {len(levels)} that repeat: codes, only these are drawn",
+            categories,
+        )
     return Column(name, "integer", f"{why}, {len(levels)} distinct")
 
 
