@@ -79,7 +79,9 @@ def test_a_class_that_the_model_hardly_draws_is_learned_alone() -> None:
         ({"a": 1.0}, "one share to each class .'a', 'b'.; got 'a'"),
         ({"a": 0.5, "z": 0.5}, "got 'a', 'z'"),
         ({"a": 0.5, "b": 0.6}, "sum to 1, got a sum of 1.1"),
-        ({"a": 1.0, "b": 0.0}, "above 0"),
+        ({"a": 1.0, "b": 0.0}, "the share 0.0 of 'b' is not a number above 0"),
+        ({"a": "much", "b": 1.0}, "the share 'much' of 'a' is not a number"),
+        ({"a": float("nan"), "b": 1.0}, "the share nan of 'a' is not a number"),
         ({"a": 0.9999, "b": 0.0001}, f"more than {MOST} for each"),
         ("even", "amount='even' is not"),
         (-1, "amount=-1 is not"),
@@ -89,6 +91,14 @@ def test_shares_that_make_no_sense_get_one_line(amount, message) -> None:
     x, y = labelled([20, 30])
     with pytest.raises(TabseedError, match=message):
         TargetedAugmenter(Resample(), amount=amount).fit_resample(x, y)
+
+
+def test_an_amount_beyond_all_measure_gets_one_line() -> None:
+    x, y = labelled([20, 30])
+    for per_class in (False, True):
+        augmenter = TargetedAugmenter(Resample(), hardest=1.0, amount=1e300, per_class=per_class)
+        with pytest.raises(TabseedError, match=f"more than {MOST} for each"):
+            augmenter.fit_resample(x, y)
 
 
 def test_labels_of_any_type_are_found_by_their_text() -> None:

@@ -77,6 +77,23 @@ def test_balance_makes_classes_equally_large_and_says_so(tab, people, tmp_path) 
     assert len(set(written.values())) == 1 and len(written) > 1
 
 
+def test_classes_with_commas_and_few_rows_are_balanced_and_the_few_rows_are_said(
+    tab, tmp_path
+) -> None:
+    table, output = tmp_path / "t.csv", tmp_path / "o.csv"
+    rows = [f'{i % 11},"a,b=1"' for i in range(40)] + [f"{20 + i},c" for i in range(4)]
+    table.write_text("x,y\n" + "\n".join(rows) + "\n")
+    ran = tab(
+        "augment",
+        table,
+        *("--target", "y", "-o", output, "--balance", "a,b=1=0.5, c = .5", "--splits", 0),
+    )
+    assert ran.code == 0 and "Few rows were learned from (4 of class c)" in " ".join(
+        ran.out.split()
+    ).replace("6 of class a,b=1, ", "")
+    assert Counter(pa.csv.read_csv(output)["y"].to_pylist()) == {"a,b=1": 40, "c": 40}
+
+
 @pytest.mark.parametrize("option", [("--per-class",), ("--balance", "equal")])
 def test_numbers_have_no_classes(tab, tmp_path, option) -> None:
     table = tmp_path / "t.csv"
@@ -91,6 +108,9 @@ def test_numbers_have_no_classes(tab, tmp_path, option) -> None:
         (("--target", "koln"), "köln"),
         (("--target", "who"), "not a label"),
         (("--target", "köln", "--hardest", "2"), "hardest"),
+        (("--target", "köln", "--hardest", "nan"), "--hardest nan is not a share"),
+        (("--target", "köln", "--amount", "-1"), "--amount -1 is not a number of rows"),
+        (("--target", "köln", "--amount", "1e9"), "drawn rows"),
         (("--target", "köln", "--skip", "dull"), "mislabelled"),
         (("--target", "köln", "--provenance", "who"), "already"),
         (("--target", "köln", "--splits", "1"), "2 splits"),

@@ -16,7 +16,7 @@ from sklearn.utils import TargetTags
 
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.augment import EQUAL, HARDEST
-from tabseed.augment.quota import Quota, as_hard, balanced
+from tabseed.augment.quota import Quota, as_hard, balanced, check_amount
 from tabseed.augment.rows import LabelError, Rows, append_features, append_labels
 from tabseed.augment.tags import InputTags, Tags
 from tabseed.errors import AbsentClassWarning, SchemaError, TabseedError, TooFewRowsError
@@ -173,6 +173,7 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
             return balanced(rows, self.amount)
         if self.per_class:
             return as_hard(rows, hard, self.amount)
+        check_amount(rows, hard, self.amount)
         return Quota(round(self.amount * len(hard)))
 
     def drawn(

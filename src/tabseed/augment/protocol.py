@@ -162,7 +162,7 @@ class AugmentationEvaluation(Finding):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Too few splits to detect small gains; how the target was read."""
+        """Remarks on the added rows; too few splits or rows; how the target was read."""
         splits = len(self.scores)
         wide = f"With {splits} splits intervals are wide; 10 splits detect smaller gains."
         few = few_rows({"training": self.n_train})

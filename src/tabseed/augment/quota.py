@@ -13,9 +13,10 @@ import numpy as np
 
 from tabseed.augment.rows import LabelError, Rows
 from tabseed.errors import TabseedError
-from tabseed.parameters import shown
+from tabseed.parameters import Real, shown
 
 MOST = 100  # rows drawn for each real one, at most
+SHARE = Real(above=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,23 @@ class Quota:
 
 
 def as_hard(rows: Rows, hard: np.ndarray, amount: float) -> Quota:
-    """Return ``amount`` k_c rows of each class, k_c of the ``hard`` rows (indices) being of it."""
+    """Return ``amount`` k_c rows of each class, k_c of the ``hard`` rows (indices) being of it.
+
+    TabseedError for more than MOST drawn rows for each real one.
+    """
+    check_amount(rows, hard, amount)
     counts = np.bincount(rows.y[hard], minlength=len(rows.classes))
     by_class = np.rint(amount * counts).astype(np.int64)
     return Quota(int(by_class.sum()), by_class)
+
+
+def check_amount(rows: Rows, hard: np.ndarray, amount: float) -> None:
+    """Raise TabseedError for an amount that needs more than MOST drawn rows for each real one."""
+    if amount * len(hard) > MOST * len(rows):
+        raise TabseedError(
+            f"an amount of {amount:g} needs {amount * len(hard):.6g} drawn rows for {len(rows):,} "
+            f"real ones, more than {MOST} for each; choose a smaller one"
+        )
 
 
 def balanced(rows: Rows, balance: str | Mapping[Any, float]) -> Quota:
@@ -45,7 +59,7 @@ def balanced(rows: Rows, balance: str | Mapping[Any, float]) -> Quota:
     total = (counts / share).max()
     if total > (MOST + 1) * len(rows):
         raise TabseedError(
-            f"amount: these shares need {total - len(rows):,.0f} drawn rows for {len(rows):,} real"
+            f"these shares need {total - len(rows):,.0f} drawn rows for {len(rows):,} real"
             f" ones, more than {MOST} for each; choose shares nearer to those of the rows"
         )
     by_class = np.maximum(np.rint(share * total).astype(np.int64) - counts, 0)
@@ -60,12 +74,13 @@ def _shares(classes: list[Any], balance: str | Mapping[Any, float]) -> np.ndarra
     unknown = [c for c in given if c not in classes]
     if unknown or len(given) < len(classes) or len(given) < len(balance):
         raise LabelError(
-            f"amount must give one share to each class ({', '.join(map(shown, classes))}); got "
+            f"give one share to each class ({', '.join(map(shown, classes))}); got "
             + ", ".join(map(shown, balance))
         )
+    for c, share in given.items():
+        if not SHARE.accepts(share):
+            raise LabelError(f"the share {shown(share)} of {shown(c)} is not {SHARE}")
     shares = np.array([given[c] for c in classes], dtype=float)
-    if not (shares > 0).all() or abs(shares.sum() - 1) > 1e-6:
-        raise LabelError(
-            f"amount: the shares must be above 0 and sum to 1, got a sum of {shares.sum():g}"
-        )
+    if abs(shares.sum() - 1) > 1e-6:
+        raise LabelError(f"the shares of the classes must sum to 1, got a sum of {shares.sum():g}")
     return np.asarray(shares / shares.sum())

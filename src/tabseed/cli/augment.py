@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
 from collections import Counter
 from dataclasses import replace
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
     from tabseed.augment.protocol import AugmentationEvaluation
     from tabseed.table import Table
+
+FEW = 10  # rows: of fewer the added ones are much alike
+_SHARE = re.compile(r"(.*?)=\s*(\d*\.?\d+)\s*(?:,|$)", re.DOTALL)
 
 
 @guarded
@@ -134,6 +139,10 @@ def augment(
         raise TabseedError("--report shows the verdict; give --splits 2 or more")
     if splits == 1:
         raise TabseedError("--splits 1: a verdict needs 2 splits or more; 0 leaves it out")
+    if not 0 < hardest <= 1:
+        raise FileError(f"--hardest {hardest:g} is not a share: above 0, and 1 at most")
+    if amount is not None and not 0 <= amount < math.inf:
+        raise FileError(f"--amount {amount:g} is not a number of rows for each hard one")
     scorer = make_scorer(method, {})
     table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
     settings = {
@@ -148,20 +157,18 @@ def augment(
     out.say_read(data, table)
     augmenter, features, labels = _prepared(table, target, settings)
     whole = _augmented(out, table, target, augmenter, (features, labels, provenance), seed)
-    remarks, answer = target_note(table.schema, target), None
-    remarks += tuple(
-        f"No hard row is of class {label}, so none is added; --per-class adds some."
-        for label in getattr(augmenter, "absent_classes_", [])
-    )
+    answer = None
+    remarks = _remarks(augmenter, labels, len(whole) - len(table))
+    remarks = (*target_note(table.schema, target), *remarks)
     if splits and hardest < 1:
-        inputs = features, labels
-        answer = _verdict(out, (target, remarks), augmenter, inputs, splits, seed)
+        about = {"target": target, "remarks": remarks}
+        answer = _verdict(out, about, augmenter, (features, labels), splits, seed)
     else:
         if splits:
             out.say(
                 "verdict", "none: --hardest 1 leaves no other rows to compare with; give a share"
             )
-        for line in remarks:
+        for line in (*remarks, *read_as):
             out.say("note", line)
     write_table(whole, output, force=force, for_spreadsheet=for_spreadsheet, plain=plain_csv)
     out.result["output"] = str(output)
@@ -179,15 +186,9 @@ def _amount(amount: float | None, balance: str | None) -> float | str | dict[str
         raise FileError("--amount: --balance says how many rows to add; leave one of them out")
     if balance == EQUAL:
         return balance
-    shares = {}
-    for part in balance.split(","):
-        name, _, share = part.rpartition("=")
-        try:
-            shares[name.strip()] = float(share)
-        except ValueError:
-            shares = {}
-            break
-    if not shares or "" in shares:
+    # a class may have a comma or an equals sign in its name: a share is what ends in a number
+    shares = {name.strip(): float(share) for name, share in _SHARE.findall(balance)}
+    if not shares or "" in shares or _SHARE.sub("", balance):
         raise FileError(
             f"--balance {balance!r}: write equal, or a share for each class, as in yes=0.4,no=0.6"
         )
@@ -260,6 +261,28 @@ def _augmented(
     return whole
 
 
+def _remarks(augmenter: Any, labels: np.ndarray, n_added: int) -> tuple[str, ...]:
+    """Return what to know of the added rows: classes without any, and few rows to learn from."""
+    absent = tuple(
+        f"No hard row is of class {label}, so none is added; --per-class adds some."
+        for label in getattr(augmenter, "absent_classes_", [])
+    )
+    if not n_added:
+        return absent
+    learned = labels[augmenter.hard_]
+    if augmenter.task == "regression":
+        few = [f"{len(learned)} in all"] if len(learned) < FEW else []
+    else:
+        few = [f"{k} of class {label}" for label, k in Counter(learned.tolist()).items() if k < FEW]
+    if not few:
+        return absent
+    return (
+        *absent,
+        f"Few rows were learned from ({', '.join(few)}): rows drawn from so few are much like these, "
+        "which may be real people.",
+    )
+
+
 def _say_classes(out: Output, labels: np.ndarray, added: np.ndarray) -> None:
     """Print how many rows of each class there were, and how many there are."""
     if labels.dtype.kind == "f":
@@ -276,7 +299,7 @@ def _say_classes(out: Output, labels: np.ndarray, added: np.ndarray) -> None:
 
 def _verdict(
     out: Output,
-    about: tuple[str, tuple[str, ...]],
+    about: dict[str, Any],
     augmenter: Any,
     inputs: tuple[Table, Any],
     splits: int,
