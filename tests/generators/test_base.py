@@ -40,6 +40,8 @@ def test_errors_say_what_to_do() -> None:
     for n in (-1, 10.0, "3", True, None):
         with pytest.raises(TabseedError, match=f"Resample: n={n!r} is not a whole number"):
             model.sample(n)
+    with pytest.raises(TabseedError, match=r"GiB of memory.*draw fewer rows at once"):
+        model.sample(2**70)
     with pytest.raises(TabseedError, match="device 'abacus'"):
         ts.VAEBGM(device="abacus").fit(example_table(30))
 

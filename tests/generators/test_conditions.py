@@ -103,6 +103,7 @@ FORMS = [
     ("stage", (1.5, 6), lambda v: v.isin([2, 5])),
     ("stage", [1, 5, 9], lambda v: v.isin([1, 5])),
     ("stage", "2", lambda v: v == 2),
+    ("stage", ("2", "5"), lambda v: v.isin([2, 5])),
     ("seen", ("2024-02-01", None), lambda v: v >= pd.Timestamp("2024-02-01")),
     ("seen", (NAT, dt.date(2024, 1, 31)), lambda v: v < pd.Timestamp("2024-02-01")),
     ("seen", (pd.Timestamp("2024-02-01"), NA), lambda v: v >= pd.Timestamp("2024-02-01")),
@@ -122,6 +123,8 @@ FORMS = [
     ("zoned", pd.Timestamp("2024-03-31 10:00Z"), lambda v: v == "2024-03-31 12:00+02:00"),
     ("small", (0.3, None), lambda v: v >= np.float32(0.3)),
     ("small", (0.3, 0.3), lambda v: v == np.float32(0.3)),
+    ("price", (np.float32(0.3), None), lambda v: v >= 0.3),
+    ("price", [np.float32(v / 100) for v in range(-200, 200)], lambda v: v.between(-2, 1.99)),
 ]
 
 
@@ -197,6 +200,9 @@ REFUSED = [
     ("stage", (3, 4), r"\(3, 4\) has no level"),
     ("seen", "2020-01-01", "no row can have .* 2024-01-01T.* to 2024-03"),
     ("seen", "soon", "is not a date"),
+    ("seen", 2024, "2024 is not a date"),
+    ("seen", (2024, None), "2024 is not a date"),
+    ("stage", ("2", "6"), "no category '6'"),
     ("seen", ("2024-03-01", "2024-02-01"), "wrong order"),
     ("seen", pd.Timestamp("2024-03-01", tz="UTC"), "has no time zone"),
     ("seen", NAT, "no missing cell"),

@@ -29,7 +29,12 @@ def is_missing(value: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return a scalar of numpy or Arrow as Python's own value; any other value as it is."""
+    """Return a scalar of numpy or Arrow as Python's own value; any other value as it is.
+
+    A float of fewer than 64 bits is the decimal number that it shows: 26.1, not 26.1000003815.
+    """
+    if isinstance(value, np.float32 | np.float16):
+        return float(str(value))
     if isinstance(value, np.generic) and not isinstance(value, np.datetime64 | np.timedelta64):
         return value.item()
     return value.as_py() if hasattr(value, "as_py") else value

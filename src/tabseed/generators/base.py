@@ -52,6 +52,7 @@ Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a 
 FIT, SAMPLE = 0, 1  # streams below that of a generator
 MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
 BLOCK_ROWS = 20_000  # rows drawn at once
+ROOM = 16 * 2**30  # bytes of memory, where the system does not tell them
 MAX_LINES, MAX_LINE = 12, 200  # of the summary in a notebook: lines, and characters of each
 MAPPING_OR_NONE = or_none(MAPPING)
 
@@ -191,12 +192,14 @@ class Generator(Fitted, BaseEstimator):
         them; SchemaError if fewer than one drawn row in 200 meets them (some generators, such as
         AdversarialForest, draw from the conditional law and so reject fewer).
 
-        TabseedError for an ``n`` that is not a number of rows; SchemaError for other conditions,
+        TabseedError for an ``n`` that is not a number of rows, or more than memory can hold;
+        SchemaError for other conditions,
         and at once for those that no row can meet.
         """
         encoder = self.encoder_  # before anything else: it says if the generator is not fitted
         where = type(self).__name__
         check(where, "n", n, Whole(0))
+        _check_room(int(n), encoder.layout_.width)
         check(where, "conditions", conditions, MAPPING_OR_NONE)
         stream = child(self._stream, SAMPLE) if random_state is None else random_state
         rng = np.random.default_rng(seed_sequence(stream))
@@ -315,3 +318,17 @@ class Generator(Fitted, BaseEstimator):
         digest = hashlib.sha256(text.encode())
         digest.update(np.ascontiguousarray(x).tobytes())
         return digest.hexdigest()
+
+
+def _check_room(n: int, width: int) -> None:
+    """Raise TabseedError if n encoded rows, held twice as they are joined, do not fit memory."""
+    try:
+        room = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        room = ROOM
+    need = 2 * 8 * n * max(1, width)
+    if need > room:
+        raise TabseedError(
+            f"{n:.6g} rows need some {need / 2**30:.3g} GiB of memory, and this machine has "
+            f"{room / 2**30:.3g} GiB; draw fewer rows at once, each part with its own seed"
+        )

@@ -246,8 +246,8 @@ class _Reader:
         low, high = self._ends(choice)
         levels = self.column.categories
         if all(isinstance(v, int | float) and not isinstance(v, bool) for v in levels):
-            first = -math.inf if _open(low, -1) else self._number(low)
-            last = math.inf if _open(high, 1) else self._number(high)
+            first = -math.inf if _open(low, -1) else self._end(low)
+            last = math.inf if _open(high, 1) else self._end(high)
             codes = [i for i, v in enumerate(levels) if first <= float(v) <= last]
         else:
             first = 0 if is_missing(low) else self._code(low)
@@ -258,6 +258,12 @@ class _Reader:
         if not codes:
             raise self._refused(choice, f"has no level; {near(low, levels)}")
         return codes
+
+    def _end(self, value: Any) -> float:
+        """Return an end of a range of levels that are numbers; a text names a level."""
+        if isinstance(value, str):
+            return float(self.column.categories[self._code(value)])
+        return self._number(value)
 
     def _code(self, value: Any) -> int:
         levels = self.column.categories
@@ -347,6 +353,8 @@ def _check_possible(event: Event, block: Block) -> None:
         known = "no number"
     elif event.column.kind == "datetime":
         known = _dates_known(low, high)
+    elif low == high:
+        known = f"{low:g} only"
     else:
         known = f"{low:g} to {high:g}" + (f", in steps of {block.step:g}" if block.step > 0 else "")
     raise SchemaError(f"no row can have {event}: the training rows have {known}")

@@ -31,7 +31,8 @@ def span_of(column: Column, stored: pa.DataType, value: Any) -> tuple[float, flo
     A year, month or day without a time ("2024-03", a ``date``, ``np.datetime64("2024-03-10")``)
     covers all of it; everything else is one microsecond. ``value`` may be a ``datetime`` (so
     pandas' ``Timestamp``), a ``date``, ``np.datetime64``, text in the pattern of the column or in
-    ISO 8601, and a number as the column stores it (20240310) or else microseconds since 1970.
+    ISO 8601, and a number as the column stores it (20240310). No other number: 2024 may be meant as
+    a year, and read as a count since 1970 it is a moment of that day.
     ``stored`` is the column's type. Without a zone a moment is in that of the column.
     SchemaError for anything else, and for a moment with a zone if the column has none.
     """
@@ -53,9 +54,6 @@ def span_of(column: Column, stored: pa.DataType, value: Any) -> tuple[float, flo
         first, length = _microseconds(datetime(value.year, value.month, value.day)), DAY
     elif isinstance(value, np.datetime64):
         first, length = _of_numpy(value)
-    elif _is_count(stored, value):
-        _check_near(column, value, value)
-        return float(value), float(value)  # as Table.numbers has them
     else:
         raise SchemaError(_not_a_date(column, value))
     _check_near(column, value, first + length)
@@ -68,12 +66,6 @@ def _check_near(column: Column, value: Any, microseconds: float) -> None:
         raise SchemaError(
             f"column {column.name!r}: {shown(value)} is more than 290 000 years away; correct it"
         )
-
-
-def _is_count(stored: pa.DataType, value: Any) -> bool:
-    """Return whether a number is one of microseconds: dates kept otherwise are not counted."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and (pa.types.is_timestamp(stored) or pa.types.is_date(stored))
 
 
 def _in_own_form(column: Column, stored: pa.DataType, value: Any) -> float | None:

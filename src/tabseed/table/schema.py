@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, cast, get_args
 
 from tabseed.errors import SchemaError, printable, shortened
+from tabseed.parameters import shown
 from tabseed.table.display import (
     MAX_COLUMNS,
     MAX_NAME,
@@ -58,7 +59,7 @@ class Column:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise SchemaError(f"the name of a column is text, got {printable(repr(self.name))}")
+            raise SchemaError(f"the name of a column is text, got {shown(self.name)}")
         if not isinstance(self.kind, str) or self.kind not in KINDS:
             raise SchemaError(
                 f"column {self.name!r}: kind {printable(repr(self.kind))} is not one of "
@@ -210,7 +211,7 @@ class Schema:
     def __getitem__(self, label: Hashable) -> Column:
         """Return a column by its name, or by the label of pandas that has this text."""
         if not isinstance(label, Hashable):
-            raise SchemaError(f"the name of a column is text, got {printable(repr(label))}")
+            raise SchemaError(f"the name of a column is text, got {shown(label)}")
         name = name_of(label)
         if name not in self._index:
             close = get_close_matches(name, self.names, n=1)
