@@ -109,6 +109,10 @@ def test_numbers_have_no_classes(tab, tmp_path, option) -> None:
         (("--target", "who"), "not a label"),
         (("--target", "köln", "--hardest", "2"), "hardest"),
         (("--target", "köln", "--hardest", "nan"), "--hardest nan is not a share"),
+        (
+            ("--target", "köln", "--hardest", "1", "--report", "r.html"),
+            "give a share with --hardest",
+        ),
         (("--target", "köln", "--amount", "-1"), "--amount -1 is not a number of rows"),
         (("--target", "köln", "--amount", "1e9"), "drawn rows"),
         (("--target", "köln", "--skip", "dull"), "mislabelled"),

@@ -135,8 +135,9 @@ def augment(
 
     check_outputs([output], [report], [data, schema], force)
     check_spreadsheet(output, for_spreadsheet)
-    if report is not None and splits == 0:
-        raise TabseedError("--report shows the verdict; give --splits 2 or more")
+    if report is not None and (splits == 0 or hardest == 1):
+        option = "--splits 2 or more" if splits == 0 else "a share with --hardest"
+        raise TabseedError(f"--report shows the verdict, and so there is none; give {option}")
     if splits == 1:
         raise TabseedError("--splits 1: a verdict needs 2 splits or more; 0 leaves it out")
     if not 0 < hardest <= 1:
@@ -158,8 +159,8 @@ def augment(
     augmenter, features, labels = _prepared(table, target, settings)
     whole = _augmented(out, table, target, augmenter, (features, labels, provenance), seed)
     answer = None
-    remarks = _remarks(augmenter, labels, len(whole) - len(table))
-    remarks = (*target_note(table.schema, target), *remarks)
+    remarks = target_note(table.schema, target)
+    remarks += _remarks(augmenter, labels, len(whole) - len(table))
     if splits and hardest < 1:
         about = {"target": target, "remarks": remarks}
         answer = _verdict(out, about, augmenter, (features, labels), splits, seed)
@@ -168,7 +169,7 @@ def augment(
             out.say(
                 "verdict", "none: --hardest 1 leaves no other rows to compare with; give a share"
             )
-        for line in (*remarks, *read_as):
+        for line in remarks:
             out.say("note", line)
     write_table(whole, output, force=force, for_spreadsheet=for_spreadsheet, plain=plain_csv)
     out.result["output"] = str(output)
@@ -278,8 +279,8 @@ def _remarks(augmenter: Any, labels: np.ndarray, n_added: int) -> tuple[str, ...
         return absent
     return (
         *absent,
-        f"Few rows were learned from ({', '.join(few)}): rows drawn from so few are much like these, "
-        "which may be real people.",
+        f"Few rows were learned from ({', '.join(few)}): rows drawn from so few are much like "
+        "these, which may be real people.",
     )
 
 
@@ -317,12 +318,7 @@ def _verdict(
             progress=progress,
         )
     # the labels passed in have no name and no kind
-    answer = replace(
-        answer,
-        target=about[0],
-        remarks=about[1],
-        classes=out.result.get("classes", {}),
-    )
+    answer = replace(answer, classes=out.result.get("classes", {}), **about)
     out.result["evaluation"] = answer.to_dict()
     out.verdict(answer)
     out.answer(answer)
