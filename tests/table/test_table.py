@@ -165,3 +165,28 @@ def test_a_schema_asks_for_no_column_that_is_left_out() -> None:
         Table.from_frame(frame.select(["id"]), schema=schema)
     with pytest.raises(SchemaError, match="'id'"):
         Table.from_frame(frame.select(["x"]), schema=schema, kinds={"id": "categorical"})
+
+
+DAYS = [dt.date(2020, 1, 1) + dt.timedelta(days=37 * i) for i in range(30)]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [str(day) for day in DAYS],
+        [f"{day:%d.%m.%Y}" for day in DAYS],
+        [f"{day} 00:00:00+00:00" for day in DAYS],
+        [int(f"{day:%Y%m%d}") for day in DAYS],
+    ],
+)
+def test_dates_of_a_schema_without_pattern_are_read_from_text(cells) -> None:
+    stored = Table.from_frame(pa.table({"day": DAYS, "x": range(30)}))
+    written = Table.from_frame(pa.table({"day": cells, "x": range(30)}), schema=stored.schema)
+    np.testing.assert_array_equal(written.numbers("day"), stored.numbers("day"))
+
+
+def test_dates_of_a_schema_without_pattern_are_not_guessed() -> None:
+    stored = Table.from_frame(pa.table({"day": DAYS}))
+    for cells, message in ((["01/02/2020"] * 30, "in 2 ways"), (["soon"] * 30, "no known date")):
+        with pytest.raises(SchemaError, match=f"^column 'day': .*{message}"):
+            Table.from_frame(pa.table({"day": cells}), schema=stored.schema)

@@ -358,7 +358,10 @@ def _completed(schema: Schema, arrow: pa.Table) -> Schema:
         if column.kind in DISCRETE and not column.categories:
             described = describe_as(column.name, arrow[column.name], column.kind)
             schema = schema.with_column(replace(column, categories=described.categories))
-        elif column.kind == "datetime" and column.reason == FROM_SCHEMA:
+        elif column.kind == "datetime" and (
+            # stored as dates in the table of the schema, they may be text in this one
+            column.reason == FROM_SCHEMA or column.datetime_format is None
+        ):
             pattern, _ = pattern_for(column.name, arrow[column.name], column.datetime_format)
             schema = schema.with_column(replace(column, datetime_format=pattern))
     return schema
