@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
+from tabseed.table.formats.header import check_header
 from tabseed.table.formats.quotes import TAG, Quoting, TaggedLines
 from tabseed.table.index import ROWS, are_row_numbers, without_row_numbers
 from tabseed.table.kinds.spellings import dates_in_text
@@ -118,6 +119,7 @@ def read_text(path: Path, open_bytes: Open, separator: str | None, wishes: Wishe
     quoting = Quoting(itertools.islice(io.StringIO(body, newline=""), 1000), dialect.separator)
     table = _as_table(cells, quoting if lines.tagged else None, dialect, wishes)
     table = without_row_numbers(table)
+    check_header(path, table)
     if separator is not None:  # it follows from the file's name, so another name has another
         written = Dialect.of(table.schema.metadata)
         table = replace(written, separator=";" if written.decimal == "," else ",").attached(table)
