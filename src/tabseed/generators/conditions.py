@@ -21,8 +21,8 @@ from tabseed.coding.values import is_missing, levels_named, near, plain
 from tabseed.errors import SchemaError
 from tabseed.parameters import shown
 from tabseed.table import MISSING, Table
+from tabseed.table.arrow_types import plain_type
 from tabseed.table.columns import read_numbers
-from tabseed.table.frames import plain_type
 from tabseed.table.moments import span_of
 from tabseed.table.schema import NUMERIC, Column, Schema
 

@@ -21,8 +21,8 @@ from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.parameters import InstanceOf, OneOf, Real, as_numbers, checked, or_none, shown
 from tabseed.table import MISSING, Frame, Table
+from tabseed.table.arrow_types import is_text
 from tabseed.table.columns import LARGEST
-from tabseed.table.frames import is_text
 from tabseed.table.kinds.detect import MAX_EXACT_INTEGER
 from tabseed.table.labels import name_of
 from tabseed.table.notation.date_fields import YEARS

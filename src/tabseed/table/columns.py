@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from tabseed.errors import SchemaError
 from tabseed.table.alike import positions
-from tabseed.table.frames import is_text
+from tabseed.table.arrow_types import is_date, is_number, is_text
 from tabseed.table.kinds.detect import MAX_EXACT_INTEGER
 from tabseed.table.kinds.numerals import read_texts
-from tabseed.table.notation.dates import as_whole, compiled, digits_of, is_number
+from tabseed.table.notation.dates import as_whole, compiled, digits_of
 from tabseed.table.notation.number_formats import NumberFormat
 from tabseed.table.schema import DISCRETE, NUMERIC, Column
 
@@ -28,13 +28,6 @@ Codes = NDArray[np.int64]
 MISSING = -1  # code of a missing cell in a discrete column
 UNSEEN = -2  # code of a value that is not among the column's categories
 LARGEST = 1e150  # numbers beyond it are refused: their squares would overflow
-
-_NUMBER_TYPES = (
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_decimal,
-    pa.types.is_boolean,
-)
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -50,7 +43,7 @@ def read_numbers(column: Column, values: pa.ChunkedArray) -> Numbers:
         values = _to_microseconds(column, values)
     elif is_text(values.type):
         values = read_texts(column, values)
-    elif not any(fits(values.type) for fits in _NUMBER_TYPES):
+    elif not (is_number(values.type) or pa.types.is_boolean(values.type)):
         raise SchemaError(
             f"column {column.name!r} is stored as {values.type}, which is not a number; "
             "set another kind"
@@ -128,7 +121,7 @@ def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray
     kind, pattern = values.type, column.datetime_format
     if is_text(kind) or is_number(kind):
         return _read_pattern(column, values)
-    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+    if not is_date(kind):
         raise SchemaError(f"column {column.name!r} is stored as {kind}, not as dates")
     if pattern and compiled(pattern).is_aware and getattr(kind, "tz", None) is None:
         raise SchemaError(
@@ -237,7 +230,7 @@ def _write_dates(
     stamps = pa.array(whole, mask=missing)
     if is_text(target):
         return compiled(str(column.datetime_format)).write(stamps), None
-    if not (pa.types.is_timestamp(target) or pa.types.is_date(target)):
+    if not is_date(target):
         digits = compiled(str(column.datetime_format)).write(stamps).cast(pa.int64())
         return digits.cast(target), None
     zone = getattr(target, "tz", None)

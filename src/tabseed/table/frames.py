@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError, TabseedError, not_installed, one_line, shortened
+from tabseed.table.arrow_types import plain_type
 from tabseed.table.date_objects import check_date_objects
 from tabseed.table.display import MAX_QUOTED
 from tabseed.table.labels import from_plain, name_of, to_plain
@@ -376,19 +377,6 @@ def python_cells(values: pa.ChunkedArray) -> list[Any]:
         return list(values.cast(pa.string()).to_pylist())
 
 
-def plain_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type in which a column is kept: one type for all text, and plain categories."""
-    if is_text(kind):
-        return pa.string()
-    if not pa.types.is_dictionary(kind):
-        return kind
-    levels = plain_type(kind.value_type)
-    fits = (pa.types.is_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
-    if not any(fit(levels) for fit in fits):
-        return levels  # dates, lists, ... : being categories adds nothing to their values
-    return pa.dictionary(pa.int32(), levels, kind.ordered)
-
-
 def _as_type(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     if values.type == kind:
         return values
@@ -397,10 +385,3 @@ def _as_type(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
             return values  # Arrow reads dictionaries of lists, but cannot make them
         values = values.cast(kind.value_type).dictionary_encode()
     return values.cast(kind)
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Return whether a type is text, of any size."""
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from tabseed.errors import SchemaError
 from tabseed.parameters import shown
+from tabseed.table.arrow_types import is_number, is_text
 from tabseed.table.columns import read_numbers
-from tabseed.table.frames import is_text
 from tabseed.table.notation.date_fields import DAY
-from tabseed.table.notation.dates import compiled, is_number
+from tabseed.table.notation.dates import compiled
 from tabseed.table.schema import Column
 
 FARTHEST = 2**63 - DAY

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tabseed._random import RandomState, generator
 from tabseed.errors import LeftOutWarning, SchemaError, printable, shortened
 from tabseed.parameters import MAPPING, InstanceOf, OneOf, Real, check, checked, or_none, shown
+from tabseed.table.arrow_types import plain_type
 from tabseed.table.columns import (
     Codes,
     Numbers,
@@ -37,7 +38,7 @@ from tabseed.table.display import (
     as_text,
     counted,
 )
-from tabseed.table.frames import FILE, FRAMES, FrameKind, plain_type, python_cells, to_arrow
+from tabseed.table.frames import FILE, FRAMES, FrameKind, python_cells, to_arrow
 from tabseed.table.index import index_with_data
 from tabseed.table.kinds.detect import describe_as, detect
 from tabseed.table.kinds.spellings import pattern_for

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed.errors import FileError, one_line, printable
+from tabseed.table.arrow_types import is_date
 from tabseed.table.formats import soundness
 from tabseed.table.formats.process import run_script
 
@@ -27,14 +29,7 @@ _FIRST, _LAST = "0001-01-01", "9999-12-31T23:59:59"  # the dates that Python and
 
 def read_parquet(path: Path) -> pa.Table:
     """Read a Parquet file; FileError for an unsound one, and beyond MAX_BYTES."""
-    try:
-        table = soundness.read_parquet(str(path), MAX_BYTES)
-    except soundness.TooLarge:
-        raise too_large(path, MAX_BYTES) from None
-    except (pa.ArrowException, ValueError, OSError) as error:
-        raise _unsound(path, "Parquet", error) from error
-    check_dates(str(path), table)
-    return table
+    return _sound(path, "Parquet", soundness.read_parquet)
 
 
 def read_arrow(path: Path) -> pa.Table:
@@ -42,12 +37,16 @@ def read_arrow(path: Path) -> pa.Table:
     if path.stat().st_size > MAX_BYTES:
         raise too_large(path, MAX_BYTES)
     _look_first(path)
+    return _sound(path, "Arrow", soundness.read_arrow)
+
+
+def _sound(path: Path, form: str, read: Callable[[str, int], pa.Table]) -> pa.Table:
     try:
-        table = soundness.read_arrow(str(path), MAX_BYTES)
+        table = read(str(path), MAX_BYTES)
     except soundness.TooLarge:
         raise too_large(path, MAX_BYTES) from None
     except (pa.ArrowException, ValueError, OSError) as error:
-        raise _unsound(path, "Arrow", error) from error
+        raise _unsound(path, form, error) from error
     check_dates(str(path), table)
     return table
 
@@ -82,7 +81,7 @@ def check_dates(where: str, table: pa.Table) -> None:
     """Raise FileError for a date outside the years 1 to 9999, such as an infinite one of SQL."""
     for name in table.column_names:
         column = table[name]
-        if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
+        if not is_date(column.type):
             continue
         row = _first_beyond(column)
         if row is not None:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import FileError, SchemaError
+from tabseed.table.arrow_types import is_real, is_text
 from tabseed.table.formats.header import check_header
 from tabseed.table.formats.quotes import TAG, Quoting, TaggedLines
 from tabseed.table.index import ROWS, are_row_numbers, without_row_numbers
@@ -416,16 +417,12 @@ def as_text(table: pa.Table, dialect: Dialect, guard: bool) -> str:
                         "write .parquet, or another column beside it"
                     )
                 cells = _quoted(cells, marks, guard, f"^{LOOKS_MISSING}$")
-            elif dialect.decimal == "," and _is_real(column.type):
+            elif dialect.decimal == "," and is_real(column.type):
                 cells = pc.replace_substring(cells, ".", ",")
                 cells = _quoted(cells, separator, False, "")
             columns.append(pc.fill_null(cells, '""' if alone else ""))
         lines += pc.binary_join_element_wise(*columns, separator).to_pylist()
     return dialect.newline.join(lines) + dialect.newline
-
-
-def _is_real(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _cells(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, bool]:
@@ -440,7 +437,7 @@ def _cells(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, bool]:
         if pc.all(pc.equal(whole.cast(column.type), column)).as_py() is not False:
             column = whole  # no cell has a fraction of a second, so none is written
     try:
-        return column.cast(pa.string()), pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        return column.cast(pa.string()), is_text(kind)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
         raise FileError(
             f"a column of type {kind} cannot be written as text; write .parquet"

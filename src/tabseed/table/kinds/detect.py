@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError
-from tabseed.table.frames import is_text
+from tabseed.table.arrow_types import can_be_category, is_date, is_number, is_real, is_text
 from tabseed.table.index import UNNAMED, WHY
 from tabseed.table.kinds import numerals
 from tabseed.table.kinds.codes import MIN_ROWS, named_code, row_counter, unnamed_code
 from tabseed.table.kinds.column_names import numbering
 from tabseed.table.kinds.personal import personal_kind, rare_texts
 from tabseed.table.kinds.spellings import FEW, dates_in_numbers, dates_in_text, pattern_for
-from tabseed.table.notation.dates import as_whole, is_number
+from tabseed.table.notation.dates import as_whole
 from tabseed.table.notation.number_formats import NumberFormat
 from tabseed.table.schema import (
     DISCRETE,
@@ -58,9 +58,9 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
         return dated
     if pa.types.is_integer(kind):
         return _detect_integer(name, present)
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if is_real(kind):
         return _detect_real(name, present, has_missing=len(present) < len(values))
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if is_date(kind):
         return Column(name, "datetime", f"stored as {kind}")
     if is_text(kind):
         return _detect_text(name, values)
@@ -115,20 +115,12 @@ def _categories(name: str, present: pa.ChunkedArray) -> tuple[Category, ...]:
         return ()
     if pa.types.is_dictionary(kind):
         present = present.cast(kind.value_type)
-    elif not any(fits(kind) for fits in _CATEGORY_TYPES):
+    elif not can_be_category(kind):
         raise SchemaError(
             f"column {name!r} is stored as {kind}, which cannot be categories; make it text first"
         )
     values = set(pc.unique(present).to_pylist())  # a set, because -0.0 and 0.0 are one category
     return tuple(sorted(values, key=_category_order))
-
-
-_CATEGORY_TYPES = (
-    pa.types.is_boolean,
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_string,
-)
 
 
 def _levels(values: pa.ChunkedArray) -> tuple[Category, ...]:

@@ -18,16 +18,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tabseed.errors import SchemaError, printable, shortened
+from tabseed.table.arrow_types import is_number, is_text
 from tabseed.table.display import MAX_QUOTED
-from tabseed.table.frames import is_text
 from tabseed.table.notation.date_fields import DAY, MONTHS, WEEKDAYS
-from tabseed.table.notation.dates import (
-    DatePattern,
-    as_whole,
-    compiled,
-    digits_of,
-    is_number,
-)
+from tabseed.table.notation.dates import DatePattern, as_whole, compiled, digits_of
 
 CHANCE = 1e-6  # numbers that would all be dates more often than this by chance stay numbers
 MOST = 0.75  # of the cells must be dates before a column of other cells too is called dates

@@ -217,13 +217,6 @@ def keeps_text(pattern: str) -> bool:
         return True
 
 
-def is_number(kind: pa.DataType) -> bool:
-    """Return whether a type is of integers, reals or decimals."""
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    )
-
-
 def as_whole(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return numbers as int64, null where one is not whole or is beyond 2^53."""
     if not pa.types.is_integer(values.type):
