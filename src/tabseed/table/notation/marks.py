@@ -29,7 +29,7 @@ _DOUBTFUL = rf"^{SIGN}[1-9][0-9]{{0,2}}[.,][0-9]{{3}}$"
 # "3,05", "0,5", "-1,5" and "1.234,5" cannot be a list of codes such as "3,12".
 _NO_LIST = rf",0[0-9]|^{SIGN}0,|^[-{MINUS}]|[0-9][.{APOSTROPHES}][0-9]"
 # "2E4", also of wells, rooms, clones: programs that write numbers so put a sign or a point there
-_CODE = "^[0-9]+[eE][0-9]+$"
+_CODE = "^[0-9]+[eE][0-9]{1,2}$"
 _FISHY_CELLS = 10
 
 
