@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import tabseed as ts
 from helpers.schemas import column_of
 from tabseed.table.kinds.codes import log_chance_of_no_repeat
+from tabseed.table.kinds.column_names import numbering
 from tabseed.table.schema import LEFT_OUT
 
 RNG = np.random.default_rng(0)
@@ -159,3 +160,14 @@ def test_numbers_handed_out_one_by_one_are_ids(n, start, seed, gap) -> None:
     rng = np.random.default_rng(seed)
     handed_out = start + rng.choice(int(n * gap), n, replace=False)
     assert column_of("x", handed_out).kind == "id"
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        *(("mrn_old", "person"), ("MRN (clinic)", "person"), ("ssn_last4", "person")),
+        *(("iban2_hash", "person"), ("n_mrn", ""), ("mrn_count", ""), ("ssn_year", "time")),
+    ],
+)
+def test_numbers_of_records_are_known_wherever_the_word_stands(name, meaning) -> None:
+    assert numbering(name) == meaning

@@ -47,6 +47,7 @@ _PERSON_NUMBERS = _set(
     "subjid usubjid username login nickname initials kurzel phone telephone telefon tel "
     "telefono mobile cellphone handy fax iban passport aktenzeichen"
 )
+_SURE_NUMBERS = _set("mrn ssn iban ptid patid subjid usubjid")  # wherever they stand in a name
 _IDENTIFIERS = _set("id ids idnr identifier ident uuid guid key kennung identifiant identificador")
 _NUMBERS = _set("number nummer nr no nbr num numero")
 _COUNTS = _set("number num n no nb nbr count anzahl nombre numero cantidad zahl total")
@@ -205,7 +206,8 @@ def _numbers_people(words: tuple[str, ...]) -> bool:
     rest = words
     while len(rest) > 1 and rest[-1] in marks | _FILLERS:
         rest = rest[:-1]
-    if rest[-1] in _PERSON_NUMBERS and rest[0] not in _COUNTS:
+    sure = rest[-1] in _PERSON_NUMBERS or _SURE_NUMBERS.intersection(words)
+    if sure and rest[0] not in _COUNTS and words[-1] not in _MEASURES | _TIMES:
         return True
     if rest[-1] == "plate" and rest[0] in _DOCUMENTS | {"car", "vehicle", "number"}:
         return True
