@@ -84,9 +84,13 @@ def test_a_date_beyond_all_calendars_is_refused(stored) -> None:
     own = {k.removeprefix("block3."): v for k, v in arrays.items() if k.startswith("block3.")}
     start = state["blocks"][3]["start"]
     block_from(state["blocks"][3], own, column, start)
-    points = {k: v * 1e7 for k, v in own.items() if k in ("atoms", "knots")}
-    with pytest.raises(ValueError, match="'day' are not sound"):
-        block_from(state["blocks"][3], {**own, **points}, column, start)
+    first = float(own["knots"].min())
+    for end in (-62_135_596_800e6, 253_402_300_799e6):  # the first and the last second
+        block_from(state["blocks"][3], {**own, "atoms": np.array([first, end])}, column, start)
+    for beyond in (-62_135_596_801e6, 253_402_300_800e6):
+        atoms = {"atoms": np.array([first, beyond])}
+        with pytest.raises(ValueError, match="'day' are not sound"):
+            block_from(state["blocks"][3], {**own, **atoms}, column, start)
 
 
 def test_columns_may_not_follow_each_other_in_a_ring(stored) -> None:

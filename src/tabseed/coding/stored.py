@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from tabseed.coding.cells import DATE_UNITS, END_LEVELS, KNOTS, Block
+from tabseed.table.notation.date_fields import YEARS
 from tabseed.table.schema import NUMERIC, Column
 
 LARGEST = 1e151  # beyond the numbers that a table may hold
-FIRST_DAY, LAST_DAY = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999, in us
 MAX_CELLS = 100_000  # of a block, whose one-hot is as wide
 MAX_DECIMALS = 15
 
@@ -94,7 +94,8 @@ def _sound_numbers(block: Block, column: Column) -> bool:
         reach = max(np.ptp(points), np.abs(points - block.origin).max()) / block.step
         sound = bool(reach < 2**62)
     if sound and column.kind == "datetime":
-        sound = bool(((points >= FIRST_DAY) & (points <= LAST_DAY)).all())
+        first, last = YEARS
+        sound = bool(((points >= first) & (points < last + 1)).all())  # no float is the last one
     return sound
 
 

@@ -7,6 +7,7 @@ C classes, k perturbed rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -495,6 +496,8 @@ def _storage_range(storage: pa.DataType) -> tuple[float, float]:
 
 def _date_range(column: Any, storage: pa.DataType) -> tuple[float, float]:
     """Return the first and last date that a column can store, in microseconds since 1970."""
+    first, last = compiled(column.datetime_format).ends if column.datetime_format else YEARS
     if pa.types.is_timestamp(storage) and storage.unit == "ns":
-        return YEARS_IN_NANOSECONDS
-    return compiled(column.datetime_format).ends if column.datetime_format else YEARS
+        first, last = YEARS_IN_NANOSECONDS
+    low, high = float(first), float(last)  # may round outwards: beyond 2^53 floats skip numbers
+    return low + (int(low) < first) * math.ulp(low), high - (int(high) > last) * math.ulp(high)

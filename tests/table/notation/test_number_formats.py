@@ -66,6 +66,8 @@ def test_cells_as_people_write_them(number, text, cell) -> None:
         ("censored", ["<0.3", ">= 90", "\u2264 5", "7", "x"], [0.3, 90, 5, 7, None], [4]),
         ("point", ["007", " 5", "+6", "0x1", "?", "1e3"], [7, 5, 6, None, None, 1000], [3, 4]),
         ("comma+thousands", ["1.234,5", "1.25", "1250"], [1234.5, None, 1250], [1]),
+        ("point", ["05.562", "-00.5", "05,5"], [5.562, -0.5, None], [2]),  # written with %06.3f
+        ("comma", ["05,562", "05.5"], [5.562, None], [1]),
     ],
 )
 def test_cells_are_numbers_or_named_as_none(text, cells, numbers, bad) -> None:

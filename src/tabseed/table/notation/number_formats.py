@@ -110,10 +110,10 @@ class NumberFormat:
 
         Cells such as "?" are none: whether they are missing is for the user to say.
         """
-        cells = self.bodies(values)
+        cells, decimal = self.bodies(values), re.escape(self.marks.decimal)
         fits = pc.or_(
             pc.match_substring_regex(cells, self.marks.pattern),
-            pc.match_substring_regex(cells, f"^{SIGN}0[0-9]+$"),
+            pc.match_substring_regex(cells, f"^{SIGN}0[0-9]+({decimal}[0-9]*)?$"),
         ).fill_null(False)
         plain = pc.if_else(fits, self.marks.plain(cells), pa.scalar(None, pa.string()))
         return plain, pc.and_not(values.is_valid(), fits)
