@@ -150,8 +150,9 @@ def test_parts_remember_the_cells_that_reading_would_give(part, conversions) -> 
 
 
 def test_rows_out_of_range_are_refused() -> None:
-    with pytest.raises(IndexError):
-        mixed().take([-1])
+    for rows in ([-1], [len(mixed())], [0.5]):
+        with pytest.raises(SchemaError, match="list of row indices"):
+            mixed().take(rows)
 
 
 def test_another_kind_is_read_again(conversions) -> None:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_digits
 
+from helpers.command import Ran
 from tabseed.cli import app
 from tabseed.cli.console import run
 from tabseed.errors import FileError
@@ -121,11 +122,11 @@ ARROW_ONLY: dict[str, Callable[[], pa.Table]] = {
 
 
 def synth(source: Path, out: Path, *options: object) -> tuple[int, str]:
-    """Run ``tabseed synth`` in this process; return the exit code and standard error."""
+    """Run ``tabseed synth`` in this process; return the exit code and what it says on errors."""
     out_stream, errors = streams.StringIO(), streams.StringIO()
     with contextlib.redirect_stdout(out_stream), contextlib.redirect_stderr(errors):
         code = run(app, [str(a) for a in ("synth", source, "-o", out, *options)])
-    return code, errors.getvalue()
+    return code, Ran(code, "", errors.getvalue()).said
 
 
 def check_valid(source: Path, out: Path, rows: int) -> None:

@@ -62,7 +62,7 @@ BAD_LINES = [
     ),
     (("synth", "DATA"), "Missing option '--output'"),
     (("synth", "DATA", "-o", "DATA", "--force"), "named twice, as input or output"),
-    (("synth", "DATA", "-o", "DIR/out.xlsx"), "unknown ending '.xlsx'"),
+    (("synth", "DATA", "-o", "DIR/out.xlsx"), "are only read; writable are .csv"),
     (("synth", "DATA", "-o", "DIR/none/out.csv"), "there is no directory"),
     (("synth", "DATA", "-o", "OUT", "--rows", "0"), "--rows"),
     (("synth", "DATA", "-o", "OUT", "--rows", "many"), "--rows"),

@@ -34,7 +34,7 @@ REGRESSION = Problem(
 )
 
 CLASSES = Problem(
-    Schema((Column("x", "continuous"), Column("y", "binary", "", (0, 1)))),
+    Schema((Column("x", "continuous"), Column("y", "boolean", "", (0, 1)))),
     "y",
     "classification",
     (0, 1),

@@ -81,6 +81,7 @@ class Table:
         self.schema = schema
         self.frame_kind = frame_kind
         self._read: dict[str, np.ndarray] = {}  # by column: its numbers or its codes
+        self._coded: dict[str, Numbers] = {}  # by ordinal column of numbers: these
 
     def __reduce__(self) -> tuple[type[Table], tuple[pa.Table, Schema, FrameKind]]:
         # without the arrays read, so there is less to send: a copy reads its columns again
@@ -172,8 +173,11 @@ class Table:
         """
         column = self.schema[name]
         if column.coded:
-            number = replace(column, kind="continuous")
-            return read_numbers(number, self._arrow[column.name])
+            if column.name not in self._coded:
+                number = replace(column, kind="continuous")
+                self._coded[column.name] = read_numbers(number, self._arrow[column.name])
+                self._coded[column.name].setflags(write=False)
+            return self._coded[column.name]
         if column.name not in self._read or column.kind not in NUMERIC:  # reading raises for others
             self._remember(column.name, read_numbers(column, self._arrow[column.name]))
         return self._read[column.name]
@@ -214,6 +218,7 @@ class Table:
         table = Table(self._arrow.take(pa.array(indices)), self.schema, self.frame_kind)
         for name, cells in self._read.items():
             table._remember(name, cells[indices])
+        table._coded = {name: cells[indices] for name, cells in self._coded.items()}
         return table
 
     @checked(schema=InstanceOf(Schema))
@@ -223,6 +228,8 @@ class Table:
         for column in schema:
             if column.name in self._read and _read_alike(column, self.schema[column.name]):
                 table._read[column.name] = self._read[column.name]
+            if column.coded and self.schema[column.name].coded and column.name in self._coded:
+                table._coded[column.name] = self._coded[column.name]
         return table
 
     def split(
@@ -260,7 +267,7 @@ class Table:
     def of_file(self) -> Table:
         """Return the table as one of a file: its frames are of pandas, if that is installed."""
         table = Table(self._arrow, self.schema, replace(self.frame_kind, backend=FILE))
-        table._read = self._read
+        table._read, table._coded = self._read, self._coded
         return table
 
     @classmethod
