@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
+import tabseed as ts
 from helpers.frames import P
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import SchemaError, TabseedError
@@ -190,3 +191,20 @@ def test_dates_of_a_schema_without_pattern_are_not_guessed() -> None:
     for cells, message in ((["01/02/2020"] * 30, "in 2 ways"), (["soon"] * 30, "no known date")):
         with pytest.raises(SchemaError, match=f"^column 'day': .*{message}"):
             Table.from_frame(pa.table({"day": cells}), schema=stored.schema)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_the_end_of_the_year_9999_stays_in_it(unit, tmp_path) -> None:
+    """Databases write its last microsecond for "no end"; the nearest float is the year 10000."""
+    last = np.datetime64("9999-12-31T23:59:59.999999").astype(f"datetime64[{unit}]")
+    moments = np.where(np.arange(40) % 4 == 0, last, np.datetime64("2024-01-01", unit))
+    frame = pa.table({"end": moments, "x": np.arange(40) % 7})
+    model = ts.SequentialTrees(random_state=0).fit(frame)
+    drawn = model.sample(40)["end"].cast(pa.timestamp("s"), safe=False).to_numpy()
+    second = np.datetime64("9999-12-31T23:59:59")
+    assert set(drawn) == {second, np.datetime64("2024-01-01T00:00:00")}
+    model.save(tmp_path / "m.tabseed")
+    assert ts.load(tmp_path / "m.tabseed").sample(5, random_state=1).num_rows == 5
+    ts.write_table(frame, tmp_path / "t.parquet")
+    again = ts.read_table(tmp_path / "t.parquet")["end"].cast(pa.timestamp("us"))
+    assert again.cast(pa.timestamp("s"), safe=False).to_numpy().max() == second

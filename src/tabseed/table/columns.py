@@ -18,6 +18,7 @@ from tabseed.table.alike import positions
 from tabseed.table.arrow_types import is_date, is_number, is_text
 from tabseed.table.kinds.detect import MAX_EXACT_INTEGER
 from tabseed.table.kinds.numerals import read_texts
+from tabseed.table.notation.date_fields import YEARS
 from tabseed.table.notation.dates import as_whole, compiled, digits_of
 from tabseed.table.notation.number_formats import NumberFormat
 from tabseed.table.schema import DISCRETE, NUMERIC, Column
@@ -28,6 +29,7 @@ Codes = NDArray[np.int64]
 MISSING = -1  # code of a missing cell in a discrete column
 UNSEEN = -2  # code of a value that is not among the column's categories
 LARGEST = 1e150  # numbers beyond it are refused: their squares would overflow
+LAST = float(np.nextafter(YEARS[1] + 1, 0))  # moment of the year 9999 that is a float
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -52,6 +54,10 @@ def read_numbers(column: Column, values: pa.ChunkedArray) -> Numbers:
         values = values.cast(pa.string())
     whole = pa.types.is_integer(values.type) and column.kind != "datetime"
     numbers: Numbers = values.cast(pa.float64(), safe=False).to_numpy().copy()
+    if column.kind == "datetime":  # what stands for "no end" would round to the year 10000
+        numbers[(numbers > LAST) & pc.less_equal(values, YEARS[1]).fill_null(False).to_numpy()] = (
+            LAST
+        )
     beyond = _beyond(numbers, whole)
     if beyond.any():
         row = int(np.flatnonzero(beyond)[0])

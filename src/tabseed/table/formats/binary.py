@@ -21,10 +21,10 @@ from tabseed.errors import FileError, one_line, printable
 from tabseed.table.arrow_types import is_date
 from tabseed.table.formats import soundness
 from tabseed.table.formats.process import run_script
+from tabseed.table.notation.date_fields import YEARS
 
 MAX_BYTES = 2**31  # decompressed; a file beyond 2 GiB is not a small table, or is a zip bomb
 CHECK_SECONDS = 120
-_FIRST, _LAST = "0001-01-01", "9999-12-31T23:59:59"  # the dates that Python and ISO text hold
 
 
 def read_parquet(path: Path) -> pa.Table:
@@ -101,7 +101,8 @@ def _first_beyond(column: pa.ChunkedArray) -> int | None:
     if unit == "ns":  # reaches from 1677 to 2262 only; its ends stand for infinity in SQL
         low, high = -(2**63) + 2, 2**63 - 2
     else:
-        low, high = (int(np.datetime64(day, unit).astype(np.int64)) for day in (_FIRST, _LAST))
+        ends = np.array(YEARS, "datetime64[us]").astype(f"datetime64[{unit}]")
+        low, high = ends.astype(np.int64).tolist()
     cells = column.cast(number).fill_null(low).to_numpy()
     beyond = (cells < low) | (cells > high)
     return int(beyond.argmax()) if beyond.any() else None
