@@ -51,8 +51,8 @@ def detect(name: str, values: pa.ChunkedArray) -> Column:
         found = found or named_code(name, len(plain), _distinct(plain))
         if found and found[0] in LEFT_OUT:  # a dtype of pandas is no wish to publish names
             return _as_found(name, present, found)
-        if (plain_text := _mostly_distinct(name, plain, "")) is not None:
-            return plain_text
+        if (left_out := _mostly_distinct(name, plain, "")) is not None:
+            return left_out
         return Column(name, "categorical", "stored as categories", _categories(name, present))
     if numbering(name) not in ("person", "code") and (dated := _detect_whole_dates(name, values)):
         return dated
