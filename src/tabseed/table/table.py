@@ -228,7 +228,7 @@ class Table:
         for column in schema:
             if column.name in self._read and _read_alike(column, self.schema[column.name]):
                 table._read[column.name] = self._read[column.name]
-            if column.coded and self.schema[column.name].coded and column.name in self._coded:
+            if column.coded and column.name in self._coded:
                 table._coded[column.name] = self._coded[column.name]
         return table
 
