@@ -10,7 +10,7 @@ import pytest
 
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.scores import form_of
-from tabseed.estimates.words import cell, number, span
+from tabseed.estimates.words import cell, few_rows, number, span
 
 FORMS = (".3f", "+.4f", ".3g", "+.3g", ".0%", ".2f")
 
@@ -48,3 +48,9 @@ def test_cells_write_whole_numbers_whole() -> None:
 def test_what_json_lacks_is_none_at_any_depth() -> None:
     data = {"a": (1.0, math.inf, [math.nan, {"b": -math.inf}]), "c": "nan", "d": 2, "e": None}
     assert finite(data) == {"a": [1.0, None, [None, {"b": None}]], "c": "nan", "d": 2, "e": None}
+
+
+def test_a_single_row_is_one_and_enough_rows_get_no_warning() -> None:
+    one, two = few_rows({"training": 1, "held-out": 2, "synthetic": 57})
+    assert one == "Only 1 training row: another one could give quite another answer."
+    assert two == "Only 2 held-out rows: 2 others could give quite another answer."

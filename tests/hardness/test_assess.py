@@ -52,5 +52,12 @@ def test_a_class_of_one_row_is_noted_and_a_single_class_refused() -> None:
     labels = ["a"] * 20 + ["b"] * 19 + ["c"]
     answer = ts.assess_hardness(pa.table({"x": x, "y": labels}), "y", ts.KNNShapley(random_state=0))
     assert "Only one row has the class 'c': nothing says how typical it is." in answer.notes
+    few = pa.table({"x": x[:3], "y": ["a", "b", "a"]})
+    scorer = ts.KNNShapley(n_neighbors=1)
+    assert ts.assess_hardness(few, "y", scorer, folds=2).verdict.startswith("Of the hardest row, ")
+    with pytest.raises(ts.TooFewRowsError, match="3 rows cannot be dealt into 5 folds; give at le"):
+        ts.assess_hardness(few, "y", scorer)
+    with pytest.raises(ts.TooFewRowsError, match="a table of 1 row is too small"):
+        ts.assess_hardness(few.slice(0, 1), "y", scorer)
     with pytest.raises(ts.SchemaError, match=r"^all labels are 'a'"):
         ts.assess_hardness(pa.table({"x": x, "y": ["a"] * 40}), "y", ts.KNNShapley())

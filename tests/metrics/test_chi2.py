@@ -160,7 +160,7 @@ def test_tables_told_apart_carry_a_warning() -> None:
     rng = np.random.default_rng(17)
     result = judge(table(rng.normal(size=(40, 1))), table(rng.normal(size=(200, 1)) + 9))
     assert any("nearly perfectly" in line for line in result.warnings)
-    assert any("only 40 real rows" in line for line in result.warnings)
+    assert any("Only 40 real rows" in line for line in result.warnings)
     assert result.tv_lower > 0.85 and result.pooled.value > 0.95
 
 

@@ -37,7 +37,13 @@ from tabseed.cli.options import (
 )
 from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
-from tabseed.errors import AbsentClassWarning, FileError, SchemaError, TabseedError
+from tabseed.errors import (
+    AbsentClassWarning,
+    FileError,
+    SchemaError,
+    TabseedError,
+    TooFewRowsError,
+)
 from tabseed.generators import GENERATORS
 
 if TYPE_CHECKING:
@@ -309,14 +315,17 @@ def _verdict(
     from tabseed.augment.protocol import AugmentationProtocol, evaluate_augmentation
 
     with progress_bar("comparing") as progress:
-        answer = evaluate_augmentation(
-            *inputs,
-            augmenter,
-            protocol=AugmentationProtocol(splits=splits),
-            random_state=stream_for(Use.JUDGE_AUGMENTATION, seed),
-            n_jobs=-1,
-            progress=progress,
-        )
+        try:
+            answer = evaluate_augmentation(
+                *inputs,
+                augmenter,
+                protocol=AugmentationProtocol(splits=splits),
+                random_state=stream_for(Use.JUDGE_AUGMENTATION, seed),
+                n_jobs=-1,
+                progress=progress,
+            )
+        except TooFewRowsError as error:
+            raise TooFewRowsError(f"{error}; --splits 0 writes rows without a verdict") from error
     # the labels passed in have no name and no kind
     answer = replace(answer, classes=out.result.get("classes", {}), **about)
     out.result["evaluation"] = answer.to_dict()

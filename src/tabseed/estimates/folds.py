@@ -11,7 +11,8 @@ def deal(classes: np.ndarray | None, n: int, folds: int, rng: np.random.Generato
     """Return the fold of each row, 0 to ``folds - 1``: at random, equally many of each class."""
     if not 2 <= folds <= n:
         raise TooFewRowsError(
-            f"the number of folds must be at least 2 and at most the {n} rows, got {folds}"
+            f"{n} row{'s' * (n != 1)} cannot be dealt into {folds} folds; give at least "
+            f"{max(folds, 2)} rows, or fewer folds, at least 2"
         )
     order = rng.permutation(n)
     if classes is not None:

@@ -64,10 +64,11 @@ def few_rows(counts: Mapping[str, int]) -> tuple[str, ...]:
     """Return a warning for each kind of rows of which there are fewer than 57.
 
     >>> few_rows({"training": 300, "held-out": 40})
-    ('Only 40 held-out rows: other 40 could give quite another answer.',)
+    ('Only 40 held-out rows: 40 others could give quite another answer.',)
     """
     return tuple(
-        f"Only {n} {kind} rows: other {n} could give quite another answer."
+        f"Only {n} {kind} row{'s' * (n != 1)}: {f'{n} others' if n != 1 else 'another one'} could "
+        "give quite another answer."
         for kind, n in counts.items()
         if n < FEW
     )

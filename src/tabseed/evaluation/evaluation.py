@@ -32,8 +32,10 @@ from tabseed.pages import Finding, Heading, Row, versions
 from tabseed.pages.intervals import WIDTH
 from tabseed.parameters import FUNCTION, N_JOBS, SEED, InstanceOf, checked, or_none
 from tabseed.table import Frame, Table
+from tabseed.table.display import counted
 from tabseed.table.schema import Schema
 
+NO_LIMIT = 0.99  # a divergence that only tables without any likeness have
 MIN_ROWS = DiscriminatorDivergence.min_rows
 STEPS = {  # and the share of the time at which each begins, in per cent
     "comparing rows": 0,
@@ -345,7 +347,8 @@ def _conform_all(
     for name, table in (("train", real), ("synthetic", fake), ("holdout", held_out)):
         if len(table) < MIN_ROWS:
             raise TooFewRowsError(
-                f"the {name} table has {len(table)} rows; an evaluation needs at least {MIN_ROWS}"
+                f"the {name} table has {counted(len(table), 'row')}; an evaluation needs at least "
+                f"{MIN_ROWS}"
             )
     return (real, fake, held_out), schema
 
@@ -373,6 +376,8 @@ def _verdict(result: DivergenceResult) -> str:
         text = f"These {n} held-out rows cannot tell the synthetic rows from real ones"
         if limit is None:
             return f"{text}."
+        if limit > NO_LIMIT:
+            return f"{text}: they are too few to show any difference."
         return f"{text}, but would miss a difference of less than {limit:.2g} ({scale})."
     how = next(words for least, words in TOLD if js.value >= least)
     return (

@@ -22,6 +22,7 @@ from tabseed.coding.levels import pick
 from tabseed.generators.base import Aids, Generator
 from tabseed.parameters import SEED, Parameters, Real
 from tabseed.space import Float
+from tabseed.table.display import counted
 
 CENTRES = 128  # kernels of a margin, centred at equally spaced quantiles
 HEAPED = 1e-3  # probability, given its neighbours, below which a count is a point mass
@@ -386,7 +387,7 @@ class GaussianCopula(Generator):
     def summary(self) -> list[str]:
         """Return a few lines that say what was learned."""
         p = len(self.correlation_)
-        lines = [f"{len(self.margins_)} columns on {p} latent axes"]
+        lines = [f"{counted(len(self.margins_), 'column')} on {p} latent axes"]
         without_axis = [
             block.name
             for block, margin in zip(self.encoder_.layout_.free, self.margins_, strict=True)

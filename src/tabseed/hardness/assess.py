@@ -23,6 +23,7 @@ from tabseed.pages import Finding, Heading, Row, settings_of
 from tabseed.pages.intervals import ticks
 from tabseed.parameters import InstanceOf, checked, shown
 from tabseed.table import Frame, Table, table_to_learn
+from tabseed.table.display import counted
 
 SINGLE = 3  # classes of a single row that a note names
 HARDEST = 0.1  # share of rows, the hardest, whose hints are counted separately
@@ -60,10 +61,11 @@ class HardnessAssessment(Finding):
         """How many of the hardest rows may be hard for each reason, in one sentence."""
         counts = self.counts()
         hard = sum(few for _, few in counts.values())
+        rows = f"Of the hardest {hard:,} rows" if hard != 1 else "Of the hardest row"
         reasons = [f"{few:,} may be {hint}" for hint, (_, few) in counts.items() if hint and few]
         if not reasons:
-            return f"Of the hardest {hard:,} rows, none stands out among its neighbours."
-        return f"Of the hardest {hard:,} rows, {', '.join(reasons)}."
+            return f"{rows}, none stands out among its neighbours."
+        return f"{rows}, {', '.join(reasons)}."
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -215,7 +217,9 @@ def assess_hardness(
     task = task_of(table.schema, target)
     rows, y = features_and_labels(table, target)
     if len(table) < 2:
-        raise TooFewRowsError(f"{len(table)} rows are too few to score; at least 2 are needed")
+        raise TooFewRowsError(
+            f"a table of {counted(len(table), 'row')} is too small to score; at least 2 are needed"
+        )
     pair = None
     if reference is not None:
         further = Table.from_frame(reference, schema=table.schema)

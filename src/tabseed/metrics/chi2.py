@@ -275,18 +275,19 @@ def _doubts(n: int, m: int, accuracy: float, clipped: float) -> tuple[str, ...]:
     lines = []
     if accuracy >= NEARLY_PERFECT:
         lines.append(
-            "the judge tells real and synthetic rows apart nearly perfectly (balanced accuracy "
-            f"{accuracy:.3f}): ratios say little else, and the plug-in is far too low"
+            "The judge tells real and synthetic rows apart nearly perfectly (balanced accuracy "
+            f"{accuracy:.3f}): ratios say little else, and the chi-square is far too low."
         )
     elif clipped >= MUCH_CLIPPED:
         lines.append(
             f"{clipped:.1%} of the real rows lie where there is hardly a synthetic one: their "
-            "ratios are clipped, and the resulting chi-square is too low"
+            "ratios are clipped, and the resulting chi-square is too low."
         )
     for name, rows in (("real", n), ("synthetic", m)):
         if rows < FEW_ROWS:
             lines.append(
-                f"only {rows} {name} rows: the plug-in is biased upwards; compare it with the null"
+                f"Only {rows} {name} rows: the chi-square comes out too large; compare it with "
+                "that of shuffled rows (null)."
             )
     return tuple(lines)
 

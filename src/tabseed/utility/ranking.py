@@ -175,15 +175,18 @@ class RankingReport:
                 f"{trained}, {len(ties)} models tie for the best ({', '.join(ties)}): one of "
                 f"them instead of {best}, the best by real rows, {price} on average."
             )
-        return f"{trained}, you would choose {choice.model} instead of {best}, which {price}."
+        return (
+            f"{trained}, you would choose {choice.model} instead of {best}, the best by "
+            f"{self.risk_name} on real rows, which {price}."
+        )
 
     def pairs_in_words(self, cell: str) -> str:
         """Return in words how many pairs the rows tell apart, and how many keep their order."""
         agreement, pairs = self.agreements[cell], math.comb(len(self.models), 2)
         if not agreement.decided:
             return (
-                "These rows tell no pair of models apart in both rankings, so it remains open "
-                "whether the rankings agree."
+                "These rows tell no pair of models apart in both rankings, which neither shows nor "
+                "refutes that the rankings agree."
             )
         return (
             f"Of {pairs} {'pair' if pairs == 1 else 'pairs'} of models these rows tell "
@@ -304,7 +307,7 @@ def rank(
         random_regret=float(real.mean() - real.min()),
         repeatable=_tau_estimate(repeatable, taus, level),
         sizes=dict(measured.sizes),
-        warnings=tuple(_warnings(measured, agreements[TSTR])),
+        warnings=tuple(_warnings(measured)),
     )
 
 
@@ -385,20 +388,15 @@ def _choice(
     return Choice(cell, names[int(best.argmax())], Estimate(value, *interval, "risk"))
 
 
-def _warnings(measured: Measured, agreement: Agreement) -> Iterator[str]:
+def _warnings(measured: Measured) -> Iterator[str]:
     k, tables = len(measured.models), len(measured.y_aside)
     if k < FEW_MODELS:
         yield (
             f"{k} models rank the same by chance with probability 1/{math.factorial(k)}: "
-            f"compare {FEW_MODELS} or more"
-        )
-    if not agreement.decided:
-        yield (
-            f"{len(measured.y)} held-out rows tell no pair of models apart in both rankings: this "
-            "neither shows nor refutes that rankings agree"
+            f"compare {FEW_MODELS} or more."
         )
     if tables == 1:
-        yield "one synthetic table: the intervals do not cover how another would rank the models"
+        yield "One synthetic table: the intervals do not cover how another would rank the models."
 
 
 # --- scores, and their variation ----------------------------------------------------------------
