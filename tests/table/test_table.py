@@ -208,3 +208,12 @@ def test_the_end_of_the_year_9999_stays_in_it(unit, tmp_path) -> None:
     ts.write_table(frame, tmp_path / "t.parquet")
     again = ts.read_table(tmp_path / "t.parquet")["end"].cast(pa.timestamp("us"))
     assert again.cast(pa.timestamp("s"), safe=False).to_numpy().max() == second
+
+
+def test_codes_of_few_numbers_are_read_once() -> None:
+    table = Table.from_frame(pa.table({"grade": np.arange(80) % 3 + 1, "x": np.arange(80) % 7}))
+    numbers = table.numbers("grade")
+    assert table.numbers("grade") is numbers and not numbers.flags.writeable
+    part = table.select(Schema((table.schema["grade"],)))
+    assert part.numbers("grade") is numbers
+    np.testing.assert_array_equal(part.take([2, 0]).numbers("grade"), numbers[[2, 0]])
