@@ -124,6 +124,12 @@ def decide(
     if decimal is not None:
         read = {name: reading(d, decimal, thousands) for name, d in rough.items()}
         return {name: marks for name, marks in read.items() if marks is not None}
+    return _by_evidence(rough, separator, given)
+
+
+def _by_evidence(rough: Mapping[str, pa.Array], separator: str, given: Given) -> dict[str, Marks]:
+    """Do as :func:`decide` for columns of which no decimal mark is given."""
+    thousands = given.thousands
     point = {name: reading(d, ".", thousands) for name, d in rough.items()}
     comma = {name: reading(d, ",", thousands) for name, d in rough.items()}
     one_way = {
