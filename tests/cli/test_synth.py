@@ -6,6 +6,7 @@ import os
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -196,3 +197,20 @@ def test_same_seed_same_bytes_in_any_process_with_any_threads(data, tmp_path, ge
         assert ran.code == 0, ran
         outputs.append((out.read_bytes(), model.read_bytes()))
     assert outputs[0] == outputs[1]
+
+
+def test_broken_rules_are_said_at_once(tab, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    net, tax = rng.lognormal(4, 0.5, 120).round(2), rng.lognormal(2, 0.5, 120).round(2)
+    rows = zip(net, tax, (net + tax).round(2), strict=True)
+    lines = "\n".join(",".join(map(str, row)) for row in rows)
+    (tmp_path / "t.csv").write_text(f"net,tax,gross\n{lines}\n")
+    ran = tab("synth", tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--json")
+    (broken,) = ran.document["broken_rules"]
+    assert set(broken["columns"]) == {"net", "tax", "gross"} and broken["share"] > 0.5
+    assert "holds in all 120 real rows" in ran.err
+
+
+def test_resume_is_for_trainings(tab, data, tmp_path) -> None:
+    ran = tab("synth", data, "-o", tmp_path / "o.csv", "--resume", tmp_path / "state")
+    refused(ran, "--resume: SequentialTrees learns in one go")

@@ -12,7 +12,13 @@ import pytest
 
 from tabseed.errors import LeakageError, SchemaError
 from tabseed.metrics import check_leakage
-from tabseed.metrics.leakage import conform, pooled_codes, row_keys, unknown_values
+from tabseed.metrics.leakage import (
+    check_unseen,
+    conform,
+    pooled_codes,
+    row_keys,
+    unknown_values,
+)
 from tabseed.table import Table
 
 DATA = Path(os.environ.get("TABSEED_DATA", "data"))
@@ -137,3 +143,28 @@ def test_values_that_only_one_table_knows_are_said() -> None:
         "Column 'c': 10 of 20 cells of the synthetic table have values that the training table "
         "lacks ('z')."
     ]
+
+
+def test_a_holdout_that_the_generator_has_seen_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    x = pa.table({"a": rng.normal(size=300), "b": rng.choice(["u", "v"], 300)})
+    train, holdout = Table.from_frame(x.slice(0, 200)), x.slice(200)
+    holdout = Table.from_frame(holdout, schema=train.schema)
+    drawn = rng.integers(0, 300, 150)  # from all rows, before they were split
+    seen = Table.from_frame(x.take(pa.array(drawn)), schema=train.schema)
+    hits = len(set(drawn[drawn >= 200].tolist()))
+    with pytest.raises(
+        LeakageError, match=f"^{hits} of 100 held-out rows equal synthetic rows but"
+    ):
+        check_unseen(train, seen, holdout)
+    check_unseen(train, train, holdout)  # copies of training rows are another matter
+
+
+def test_rows_that_repeat_by_nature_are_no_leak() -> None:
+    """40 triples of one law of about 500 different rows; an alarm has probability below 1e-4."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        columns = {c: rng.choice(list("pqrstuv"), 900, p=rng.dirichlet(np.ones(7))) for c in "abc"}
+        table = Table.from_frame(pa.table(columns))
+        train, rest = table.split(1 / 3, random_state=seed)
+        check_unseen(train, *rest.split(0.7, random_state=seed))

@@ -303,7 +303,7 @@ def test_a_reversed_law_changes_the_choice_unseen_by_synthetic_rows():
     assert report.choices[TSTS].model == "line"
     assert report.agreements[TSTR].pairs[0, 1] == INCONSISTENT
     assert report.agreements[TSTS].pairs[0, 1] == CONSISTENT
-    assert any("one synthetic table" in text for text in report.warnings)
+    assert any("One synthetic table" in text for text in report.warnings)
 
 
 def test_gaps_within_the_noise_are_undecided():

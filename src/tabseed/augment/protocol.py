@@ -166,7 +166,8 @@ class AugmentationEvaluation(Finding):
         splits = len(self.scores)
         wide = f"With {splits} splits intervals are wide; 10 splits detect smaller gains."
         few = few_rows({"training": self.n_train})
-        return (*([wide] if splits < FEW_SPLITS else []), *few, *self.remarks)
+        scale = ["Gini is 2 AUC - 1: 0 by chance, 1 perfect."] if self.score == "Gini" else []
+        return (*([wide] if splits < FEW_SPLITS else []), *few, *scale, *self.remarks)
 
     @property
     def headings(self) -> tuple[Heading, ...]:

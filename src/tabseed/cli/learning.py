@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tabseed.table import Table
 
 
+MOST_RULES = 5  # broken rules that are printed
+
+
 def make_generator(name: str | None, options: dict[str, Any], bias: str, seed: int) -> Any:
     """Make the generator of this name; options that are None are not passed on.
 
@@ -129,6 +132,21 @@ def draw(out: Output, maker: Any, n: int, stream: np.random.SeedSequence) -> Tab
     out.result["rows"] = n
     out.say("drew", f"{counted(n, 'row')}, {time.perf_counter() - start:.1f} s")
     return rows
+
+
+def say_broken_rules(out: Output, train: Table, synthetic: Table) -> None:
+    """Print the rules that the training rows keep and more synthetic rows than chance break."""
+    from tabseed.metrics.rule_search import find_rules
+    from tabseed.metrics.rules import check_rules
+
+    broken = [k for k in check_rules(find_rules(train), (train,), synthetic) if k.broken]
+    out.result["broken_rules"] = [kept.to_dict() for kept in broken]
+    for kept in broken[:MOST_RULES]:
+        out.say("broken", f"{kept}")
+    if len(broken) > MOST_RULES:
+        out.say("", f"and {len(broken) - MOST_RULES} more rules; --report lists them")
+    if broken:
+        out.say("", "no generator keeps such rules yet: leave out what can be computed afterwards")
 
 
 def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:

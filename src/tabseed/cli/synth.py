@@ -9,7 +9,7 @@ import typer
 
 from tabseed.cli.console import Output, guarded
 from tabseed.cli.judging import HOLDOUT_SHARE, Judging, judge
-from tabseed.cli.learning import draw, learn, make_generator, write
+from tabseed.cli.learning import draw, learn, make_generator, say_broken_rules, write
 from tabseed.cli.options import (
     FILE,
     AsJson,
@@ -32,7 +32,7 @@ from tabseed.cli.options import (
     Thousands,
 )
 from tabseed.cli.streams import Use, stream_for
-from tabseed.errors import SchemaError
+from tabseed.errors import FileError, SchemaError
 from tabseed.generators import GENERATORS
 
 
@@ -118,6 +118,10 @@ def synth(
         raise SchemaError(f"{data}: every column is an id or free text; set kinds with --kind")
     if target is not None:
         table.schema[target]  # raises for an unknown name, and suggests a similar one
+    if resume is not None and bias == "none" and not maker.watchable:
+        raise FileError(
+            f"--resume: {type(maker).__name__} learns in one go and keeps no state; leave it out"
+        )
     out = Output(as_json, {"bias": bias})
     out.say_read(data, table)
     out.say_left_out({c.name: c.reason for c in table.schema.left_out})
@@ -127,6 +131,8 @@ def synth(
     learn(out, maker, train, target, resume)
     synthetic = draw(out, maker, rows or len(table), stream_for(Use.SYNTH, seed))
     write(out, synthetic, output, force, for_spreadsheet, plain_csv)
+    if report is None:
+        say_broken_rules(out, train, synthetic)
     if model is not None:
         with atomic_write(model, force=force) as part:
             maker.save(part, force=True)

@@ -25,7 +25,7 @@ from tabseed.metrics import (
 )
 from tabseed.metrics.copies import Copies, count_copies
 from tabseed.metrics.divergence import VIEWS, with_limit_of
-from tabseed.metrics.leakage import conform, unknown_values
+from tabseed.metrics.leakage import check_unseen, conform, unknown_values
 from tabseed.metrics.rules import Kept, check_rules
 from tabseed.metrics.usefulness import Cost, cost_of_use
 from tabseed.pages import Finding, Heading, Row, versions
@@ -276,6 +276,7 @@ def evaluate(
     report = progress or silent
     report(0, TOTAL, "comparing rows")
     overlap = check_leakage(real, held_out)
+    check_unseen(real, fake, held_out)
     seeds = seed_sequence(random_state)
     divergence, reference = (
         DiscriminatorDivergence(n_jobs=n_jobs, permutations=permutations).evaluate(

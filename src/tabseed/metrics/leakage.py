@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from scipy.stats import poisson
 
 from tabseed.errors import LeakageError, SchemaError, shortened
 from tabseed.table import UNSEEN, Frame, Table
@@ -172,6 +173,29 @@ def check_leakage(train: Table, holdout: Table) -> Overlap:
             "judge with rows that trained nothing"
         )
     return overlap
+
+
+def check_unseen(train: Table, synthetic: Table, holdout: Table) -> None:
+    """Refuse a holdout that the generator has seen: synthetic rows equal rows that only it has.
+
+    Counted are the held-out rows that no training row equals and some synthetic row does. A row not
+    among n training rows, f1 of which occur once and f2 twice, has by Good and Turing a probability
+    of about 2 (f2 + 1)/(n f1), so m honest synthetic rows would hit a Poisson number of them, with
+    mean 2 (f2 + 1) m h/(n f1) for h such rows. Raises LeakageError beyond 4 rows and 2 % of them,
+    if that number is so large with probability below 1e-6.
+    """
+    keys, drawn, other = row_keys([train, synthetic, holdout])
+    new = np.setdiff1d(other, keys)
+    hits = int(np.isin(new, drawn).sum())
+    counts = np.unique(keys, return_counts=True)[1]
+    f1, f2 = max(int((counts == 1).sum()), 1), int((counts == 2).sum())
+    expected = 2 * (f2 + 1) * len(drawn) * len(new) / (len(keys) * f1)
+    if hits > max(4, LEAK_SHARE * len(new)) and poisson.sf(hits - 1, expected) < 1e-6:
+        raise LeakageError(
+            f"{hits} of {len(other)} held-out rows equal synthetic rows but no training row: the "
+            "generator has seen rows that should judge it; draw the synthetic rows again from the "
+            "training rows alone"
+        )
 
 
 def count_equal(keys: np.ndarray, other: np.ndarray) -> tuple[Overlap, bool]:

@@ -21,6 +21,7 @@ from tabseed.table import Table
 
 RISKS: dict[Task, str] = {"regression": "squared error", "classification": "share wrong"}
 MODELS = ("linear", "forest", "boosting")
+UNCLEAR = 0.1  # a loss or gain of AUC or R2 that cannot be excluded: nothing is known
 MOST_ROWS = 5_000  # that a model learns from
 ROWS, FIT = range(2)  # streams below that of a measurement
 
@@ -54,8 +55,13 @@ class Cost:
         if cost.high < 0:
             interval = span(-cost.high, -cost.low, form)
             return f"{what} gain {amount} (95 % interval {interval})."
-        interval = span(cost.low, cost.high, form)
-        return f"{what} lose or gain nothing reliably (loss in {cost.unit}: {interval})."
+        interval = f"(loss in {cost.unit}: {span(cost.low, cost.high, form)})"
+        if max(-cost.low, cost.high) > UNCLEAR:
+            return (
+                f"Whether models lose or gain that learn {self.target!r} from the synthetic rows "
+                f"instead of the real ones, these held-out rows cannot say {interval}."
+            )
+        return f"{what} lose or gain nothing reliably {interval}."
 
 
 def cost_of_use(

@@ -164,7 +164,7 @@ class RankingReport:
         lowest = np.flatnonzero((order(self.risks[TSTR]) <= 0).all(axis=1))
         ties = [self.models[k] for k in lowest]
         if regret.value == 0:
-            return f"{trained}, you would choose the same model, {choice.model}."
+            return f"{trained} and judged by real ones, the best model is the same, {choice.model}."
         price = (
             f"costs {number(regret.value, DIGITS)} in {self.risk_name} (95 % interval "
             f"{span(regret.low, regret.high, DIGITS)}; a model chosen at random: "
