@@ -206,6 +206,7 @@ def _prepared(table: Table, target: str, settings: dict[str, Any]) -> tuple[Any,
     """Return the augmenter, the columns that it models, and the labels."""
     from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
     from tabseed.coding.labels import features_and_labels, task_of
+    from tabseed.table.display import kind_option
 
     task = task_of(table.schema, target)
     shares = not isinstance(settings["amount"], float)
@@ -213,7 +214,7 @@ def _prepared(table: Table, target: str, settings: dict[str, Any]) -> tuple[Any,
         option = "--per-class" if settings["per_class"] else "--balance"
         raise SchemaError(
             f"{option} needs classes, and column {target!r} is read as a number; leave it out, or "
-            f"make classes of it with --kind {target}=categorical"
+            f"make classes of it with {kind_option(target, 'categorical')}"
         )
     augmenter = TargetedRegressionAugmenter if task == "regression" else TargetedAugmenter
     return augmenter(**settings), *features_and_labels(table, target)

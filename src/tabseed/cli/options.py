@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -160,7 +161,11 @@ class Source:
 
 
 def _parse_kind(text: str) -> tuple[str, str]:
-    name, equals, kind = text.rpartition("=")
+    from tabseed.table.schema import KINDS
+
+    # a name may have an equals sign, and so may a pattern, as in seen=datetime:%d=%m=%Y
+    known = re.fullmatch(rf"(.*)=((?:{'|'.join(KINDS)})(?::.*)?)", text, re.DOTALL)
+    name, equals, kind = (known[1], "=", known[2]) if known else text.rpartition("=")
     if not equals or not name:
         raise SchemaError(f"--kind {text!r}: write it as COLUMN=KIND, as in zip=categorical")
     return name, kind

@@ -16,6 +16,7 @@ from tabseed.coding.label_arrays import check_shared, read_labels
 from tabseed.errors import SchemaError, printable
 from tabseed.estimates.scores import Task
 from tabseed.table import Table
+from tabseed.table.display import kind_option
 from tabseed.table.schema import DISCRETE, NUMERIC, Column, Schema
 
 MAX_CLASSES = 20  # whole numbers of more values are for regression, unless the caller decides
@@ -82,19 +83,19 @@ def target_note(schema: Schema, target: str) -> tuple[str, ...]:
     Whole numbers can be classes or quantities; of all other targets there is nothing to say.
     """
     column = schema[target]
-    name = printable(target)
+    name, in_python = printable(target), f"in Python kinds={{{target!r}:"
     if column.kind in DISCRETE and _whole(column):
         levels = [f"{c:g}" for c in column.categories]
         shown = ", ".join(levels if len(levels) <= 6 else [*levels[:3], "...", levels[-1]])
         return (
             f"{name} holds {len(levels)} whole numbers ({shown}), read as classes; if they are "
-            f"quantities, set its kind: --kind {name}=integer, in Python kinds={{{name!r}: "
-            "'integer'}.",
+            f"quantities, set its kind: {kind_option(target, 'integer')}, "
+            f"{in_python} 'integer'}}.",
         )
     if column.kind == "integer":
         return (
-            f"{name} is read as a number; if its values are classes, set its kind: --kind "
-            f"{name}=categorical, in Python kinds={{{name!r}: 'categorical'}}.",
+            f"{name} is read as a number; if its values are classes, set its kind: "
+            f"{kind_option(target, 'categorical')}, {in_python} 'categorical'}}.",
         )
     return ()
 

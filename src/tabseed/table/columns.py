@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tabseed.errors import SchemaError
 from tabseed.table.alike import positions
 from tabseed.table.arrow_types import is_date, is_number, is_text
+from tabseed.table.display import kind_option
 from tabseed.table.kinds.detect import MAX_EXACT_INTEGER
 from tabseed.table.kinds.numerals import read_texts
 from tabseed.table.notation.date_fields import YEARS
@@ -147,9 +148,10 @@ def _to_microseconds(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray
 def _read_pattern(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Read text or whole numbers by the column's date pattern: int64 (n,), microseconds."""
     if column.datetime_format is None:
+        example = f"datetime:{'%d/%m/%Y' if is_text(values.type) else '%Y%m%d'}"
         raise SchemaError(
             f"column {column.name!r} is stored as {values.type}, so its dates need a pattern, as "
-            f"in {column.name}=datetime:{'%d/%m/%Y' if is_text(values.type) else '%Y%m%d'}"
+            f"in {kind_option(column.name, example)}"
         )
     pattern = compiled(column.datetime_format)
     texts = values if is_text(values.type) else digits_of(as_whole(values), pattern)

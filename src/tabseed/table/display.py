@@ -6,6 +6,7 @@ escaped, because names and cells come from strangers' files.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -20,6 +21,28 @@ _STYLE = "text-align:left;padding:0.1em 0.7em;white-space:pre"
 def counted(n: int, noun: str) -> str:
     """Return a number of things in words: 1 row, 2 rows."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def kind_option(name: str, kind: str) -> str:
+    """Return the option that sets the kind of a column, on one line and quoted for a shell.
+
+    >>> print(kind_option("age", "integer"), kind_option("CRP (mg/l)", "continuous:gaps"))
+    --kind age=integer --kind 'CRP (mg/l)=continuous:gaps'
+    """
+    said = f"{name}={kind}"
+    if said.isprintable():
+        return f"--kind {shlex.quote(said)}"
+    # $'...' of bash and zsh: the only quotes in which such characters can be written on one line
+    return f"--kind $'{''.join(map(_in_quotes, said))}'"
+
+
+def _in_quotes(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def and_more(shown: int, total: int) -> list[str]:

@@ -177,6 +177,11 @@ def _reason(kind: str, entry: Mapping[str, Any]) -> str:
     return FROM_SCHEMA
 
 
+def _bare(name: str) -> str:
+    """Return a name without what people forget of it: case, spaces and other marks."""
+    return "".join(filter(str.isalnum, name.casefold())) or name
+
+
 @dataclass(frozen=True)
 class Schema:
     """The columns of a table in order. Immutable; :meth:`with_column` returns a changed copy."""
@@ -214,10 +219,20 @@ class Schema:
             raise SchemaError(f"the name of a column is text, got {shown(label)}")
         name = name_of(label)
         if name not in self._index:
-            close = get_close_matches(name, self.names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            near = self._near(name)
+            hint = f"; did you mean {near!r}?" if near is not None else ""
             raise SchemaError(f"no column {name!r} in the table{hint}")
         return self.columns[self._index[name]]
+
+    def _near(self, name: str) -> str | None:
+        """Return the most similar name, None if none is: case and marks between words count little.
+
+        A name of marks only ("#") is compared as it stands.
+        """
+        bare = {other: _bare(other) for other in self.names}
+        same = [other for other in bare if bare[other] == _bare(name)]
+        close = same or get_close_matches(_bare(name), list(bare.values()), n=1)
+        return next((other for other in bare if other in close or bare[other] in close), None)
 
     def __repr__(self) -> str:
         return as_text(*self._display())

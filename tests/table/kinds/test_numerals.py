@@ -169,7 +169,7 @@ def test_the_user_sets_a_format(kind, cells, numbers, note, frame) -> None:
         (
             "continuous",
             ["<5", "2"],
-            "row 1: '<5' is not a number; correct it, set bp=continuous:censored",
+            "row 1: '<5' is not a number; correct it, set --kind bp=continuous:censored,",
         ),
         ("continuous:gap", ["1"], "'gap' is no format of numbers"),
         ("continuous:percent", ["1%", "2"], "row 2: '2' is not a number"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,17 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabseed.errors import SchemaError, shortened
-from tabseed.table.display import MAX_CELL, counted
+from tabseed.table.display import MAX_CELL, counted, kind_option
 from tabseed.table.kinds.column_names import numbering
-from tabseed.table.notation.marks import Marks
+from tabseed.table.notation.marks import DECIMALS, Marks, reading
 from tabseed.table.notation.missing import MISSING_AMONG_NUMBERS
 from tabseed.table.notation.number_formats import (
     LIMIT,
     MARK_WORDS,
     NUMBER,
     NumberFormat,
+    affixes_of,
     common_affixes,
     first_rows,
+    format_of,
     infer,
 )
 from tabseed.table.schema import Column, check_number_format
@@ -28,6 +31,9 @@ from tabseed.table.schema import Column, check_number_format
 _MIN_NUMBERS = 4  # fewer numbers in text say nothing
 _FEW = 20  # texts of no more values may be classes: "0", "1", "2", "3+"
 _REPEATS = 3  # rows in which each text that is no number stands, if it is a class
+NEARLY_ALL = 0.9  # of the cells must have the same unit before it is said
+SAMPLE = 200  # distinct cells of which the unit is taken
+_MAKES_MISSING = "makes such cells missing"
 _CODES = 5  # more different texts with digits that are no numbers are codes (V57)
 # "~5", "5*", "5 mg" beside "5 g", "5 ± 1", "(5)"; "5a" and "k5" are codes
 _NEARLY = (
@@ -89,10 +95,9 @@ def described(column: Column, values: pa.ChunkedArray) -> Column:
     is_number = cells.fits(NUMBER)
     if is_number.all():
         return _all_numbers(column, cells)
-    if not is_number.any():
-        affixes = common_affixes(cells.texts.to_pylist())
-        if affixes is not None:
-            return _with_affixes(column, cells, affixes)
+    affixed = _affixed(cells, is_number)
+    if affixed is not None:
+        return _with_affixes(column, cells, *affixed)
     odd = ~is_number
     limits = odd & cells.fits(LIMIT + NUMBER[1:])
     pairs = odd & cells.fits(_PAIR)
@@ -119,13 +124,10 @@ def described(column: Column, values: pa.ChunkedArray) -> Column:
 
 def _mostly_numbers(column: Column, cells: _Cells, odd: np.ndarray, limits: np.ndarray) -> Column:
     """Leave out a column with some texts that are ``odd``, no numbers; of these some are limits."""
-    how = f"--kind {column.name}=continuous:"
-    if limits[odd].all():
-        remedy = f"{how}censored reads such cells as their limit"
-    elif limits.any():
-        remedy = f"correct it, or {how}censored+gaps reads limits and makes the rest missing"
-    else:
-        remedy = f"correct it, or {how}gaps makes such cells missing"
+    ways = _ways(cells.rows)
+    remedy = (
+        f"{'' if limits[odd].all() else 'correct it, or '}{_either(column, ways)} {_does(ways)}"
+    )
     n_numbers = int(cells.counts[~odd].sum())
     return _left_out(
         column, f"{n_numbers} of {cells.n} cells are numbers, {cells.where(odd)}; {remedy}"
@@ -144,21 +146,21 @@ def _may_be_classes(cells: _Cells, odd: np.ndarray) -> bool:
 def _all_numbers(column: Column, cells: _Cells) -> Column:
     """Describe a column of numbers that were not read as such: doubtful, or kept as text."""
     marks, is_doubtful = infer(cells.texts)
+    ways = _ways(cells.rows)
     if is_doubtful:
         row = first_rows(pc.match_substring_regex(cells.rows, "[.,]"), 1)[0]
-        cell = cells.rows[row].as_py()
-        small, large = cell.replace(",", "."), cell.replace(",", "").replace(".", "")
-        words = ("point", "comma+thousands") if "." in cell else ("comma", "point+thousands")
+        values = " or ".join(way.value for way in ways)
+        options = ", by ".join(way.option(column) for way in ways)
         return _left_out(
             column,
-            f"row {row + 1} is {cell!r}, which is {small} or {large}: say which by --decimal, by "
-            f"--kind {column.name}=continuous:{words[0]} or by continuous:{words[1]}",
+            f"row {row + 1} is {cells.rows[row].as_py()!r}, which is {values}: say which by "
+            f"--decimal, by {options}",
         )
     mixed = _two_marks(cells) if marks is None else ""
     if mixed and (column.kind in ("id", "text") or 2 * len(cells.texts) > cells.n):
         return _left_out(column, mixed)
     if column.kind in ("id", "text") and marks is not None:
-        note = f"all cells are numbers kept as text, which --kind {column.name}=continuous reads"
+        note = f"all cells are numbers kept as text, which {_either(column, ways)} reads"
         return Column(column.name, column.kind, f"{_without_end(column.reason)}; {note}: left out")
     return column
 
@@ -173,26 +175,54 @@ def _two_marks(cells: _Cells) -> str:
     return f"numbers with a decimal point beside such with a comma ({where}); write all alike"
 
 
-def _with_affixes(column: Column, cells: _Cells, affixes: tuple[str, str]) -> Column:
-    """Describe a column of numbers that all have the same text around them."""
+def _affixed(cells: _Cells, plain: np.ndarray) -> tuple[tuple[str, str], np.ndarray] | None:
+    """Return the text around the numbers of nearly all cells, and which of the distinct have it.
+
+    ``plain`` are those that are numbers as they stand. None if fewer than NEARLY_ALL have it.
+    """
+    if int(cells.counts[plain].sum()) > (1 - NEARLY_ALL) * cells.n:
+        return None
+    bare = pc.replace_substring_regex(cells.texts, LIMIT, "")
+    spread = np.unique(np.linspace(0, len(bare) - 1, SAMPLE).astype(int))
+    found = Counter(filter(None, map(affixes_of, bare.take(pa.array(spread)).to_pylist())))
+    if not found:
+        return None
+    affixes = found.most_common(1)[0][0]
+    bodies = format_of({"censored"}, affixes).bodies(pa.chunked_array([cells.texts]))
+    has = pc.match_substring_regex(bodies, NUMBER).fill_null(False).to_numpy()
+    return (affixes, has) if int(cells.counts[has].sum()) >= NEARLY_ALL * cells.n else None
+
+
+def _with_affixes(
+    column: Column, cells: _Cells, affixes: tuple[str, str], has: np.ndarray
+) -> Column:
+    """Describe a column of numbers, of which all or nearly all have the same text around them.
+
+    Percent signs are no unit, so such cells are numbers at once if all can be read in one way.
+    Others are for the user to decide: doses that repeat are classes.
+    """
     before, after = affixes
-    gaps = "gaps+" if cells.has_gone else ""
-    form = NumberFormat(gaps + ("percent" if affixes == ("", "%") else f"{before}#{after}"))
-    bodies = form.bodies(pa.chunked_array([cells.texts])).unique().drop_null()
-    marks, is_doubtful = infer(bodies)
-    if after.strip() == "%" and not before and marks is not None:
-        if marks.decimal != "." or marks.thousands:
+    ways = _ways(cells.rows, affixes)
+    if after.strip() == "%" and not before and len(ways) == 1:
+        form = NumberFormat(ways[0].text)
+        bodies = form.bodies(pa.chunked_array([cells.texts])).unique().drop_null()
+        marks = infer(bodies)[0]
+        if marks is not None and common_affixes(cells.texts.to_pylist()) == affixes:
             form = form.with_marks(marks)
-        why = "numbers with a percent sign" + _note(form, cells.rows)
-        return Column(column.name, "continuous", why, number_format=form.text)
-    if column.kind not in ("id", "text") and 2 * len(cells.texts) <= cells.n:
-        return column  # doses that repeat are classes
-    either = " (with its decimal mark, as in comma+...)" if is_doubtful else ""
-    return _left_out(
-        column,
-        f"all {cells.n} cells are numbers with {(before + after).strip()!r}, which "
-        f"--kind '{column.name}=continuous:{form.text}' reads{either}",
-    )
+            why = "numbers with a percent sign" + _note(form, cells.rows)
+            return Column(column.name, "continuous", why, number_format=form.text)
+    unit, options = repr((before + after).strip()), _either(column, ways)
+    if has.all():
+        note = f"all {cells.n} cells are numbers with {unit}, which {options} reads"
+        note += " (limits as their value)" * ("censored" in ways[0].words)
+    else:
+        note = (
+            f"{int(cells.counts[has].sum())} of {cells.n} cells are numbers with {unit}, "
+            f"{cells.where(~has)}; correct it, or {options} {_does(ways)}"
+        )
+    if column.kind in ("id", "text") or 2 * len(cells.texts) > cells.n:
+        return _left_out(column, note)
+    return replace(column, reason=f"{column.reason}; {note}")
 
 
 def _left_out(column: Column, reason: str) -> Column:
@@ -201,6 +231,95 @@ def _left_out(column: Column, reason: str) -> Column:
 
 def _without_end(reason: str) -> str:
     return reason.removesuffix(": left out")
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A format by which a column can be read; ``value``: what a cell is, if there are two ways."""
+
+    text: str
+    value: str = ""
+    whole: bool = True  # whether all numbers are whole
+
+    @property
+    def words(self) -> frozenset[str]:
+        return NumberFormat(self.text or "point").words
+
+    def option(self, column: Column) -> str:
+        """Return the option that asks for it; only whole numbers can be asked for as integers."""
+        integer = column.kind == "integer" and self.whole
+        kind = "integer" if integer else "continuous"
+        return kind_option(column.name, f"{kind}:{self.text}" if self.text else kind)
+
+
+def _ways(
+    values: pa.ChunkedArray, affixes: tuple[str, ...] = ("", ""), words: Set[str] = frozenset()
+) -> list[_Way]:
+    """Return the formats that read a column of text: two if marks are doubtful, none if none do.
+
+    Each has these ``words`` and affixes, and ``censored`` and ``gaps`` where cells need them, so
+    that it is accepted when the user asks for it.
+    """
+    form = format_of(words, affixes)
+    marks, cell = _marks_of(form, values) if not words & MARK_WORDS else ([], "")
+    if len(marks) < 2:
+        reads = form.with_marks(marks[0]) if marks else form
+        way = _widened(reads, values)
+        return [] if way is None else [way if words & MARK_WORDS else _unmarked(way, affixes)]
+    ways = [_widened(form.naming(m), values) for m in marks]
+    values_of = [m.plain(pa.array([cell]))[0].as_py() for m in marks]
+    return [replace(w, value=v) for w, v in zip(ways, values_of, strict=True) if w is not None]
+
+
+def _unmarked(way: _Way, affixes: tuple[str, ...]) -> _Way:
+    """Leave out the marks, which the cells tell, and the word for the usual format."""
+    text = format_of(way.words - MARK_WORDS, affixes).text
+    return replace(way, text="" if text == "point" else text)
+
+
+def _marks_of(form: NumberFormat, values: pa.ChunkedArray) -> tuple[list[Marks], str]:
+    """Return the marks of cells: two, and a cell that has both readings, if they are doubtful.
+
+    None where no marks read all cells.
+    """
+    bodies = form.bodies(values).unique().drop_null()
+    if "censored" not in form.words:
+        bodies = pc.replace_substring_regex(bodies, LIMIT, "").unique()
+    numbers = bodies.filter(pc.match_substring_regex(bodies, NUMBER))
+    marks, is_doubtful = infer(numbers) if len(numbers) else (None, False)
+    if not is_doubtful:
+        return [] if marks is None else [marks], ""
+    cell = numbers.filter(pc.match_substring_regex(numbers, "[.,]"))[0].as_py()
+    readings = [m for mark in DECIMALS if (m := reading(numbers, mark)) is not None]
+    return sorted(readings, key=lambda m: m.thousands), cell  # the decimals first
+
+
+def _widened(form: NumberFormat, values: pa.ChunkedArray) -> _Way | None:
+    """Return a format with what else it takes to read all cells; None if it still reads none."""
+    for more in (frozenset[str](), {"censored"}, {"gaps"}, {"censored", "gaps"}):
+        wide = format_of(form.words | more, form.affixes)
+        plain, bad = wide.read(values)
+        if more == {"gaps"} and pc.any(pc.match_substring_regex(values, LIMIT)).as_py():
+            limits = format_of(wide.words | {"censored"}, form.affixes).read(values)[0]
+            if limits.null_count < plain.null_count:
+                continue
+        if plain.null_count < len(plain) and ("gaps" in wide.words or not pc.any(bad).as_py()):
+            numbers = plain.drop_null().cast(pa.float64()).to_numpy()
+            return _Way(wide.text, whole=bool((numbers == np.round(numbers)).all()))
+    return None
+
+
+def _does(ways: list[_Way]) -> str:
+    """Return what the words of formats do to cells that are no numbers."""
+    found = ways[0].words & {"censored", "gaps"}
+    if found == {"censored"}:
+        return "reads such cells as their limit"
+    return "reads limits and makes the rest missing" if "censored" in found else _MAKES_MISSING
+
+
+def _either(column: Column, ways: list[_Way]) -> str:
+    """Return the options for the ways to read a column, each with the value of a cell if two."""
+    return " or ".join(f"{w.option(column)}{f' ({w.value})' if w.value else ''}" for w in ways)
 
 
 def set_format(column: Column, values: pa.ChunkedArray, text: str | None) -> Column:
@@ -212,21 +331,16 @@ def set_format(column: Column, values: pa.ChunkedArray, text: str | None) -> Col
     check_number_format(column.name, text or "point")
     texts = pc.utf8_trim_whitespace(values).unique().drop_null()
     affixes = common_affixes(texts.to_pylist()) if text is None and len(texts) else None
-    if affixes is not None:
-        text = "percent" if affixes == ("", "%") else "#".join(affixes)
-    form = NumberFormat(text or "point")
+    form = NumberFormat(text or "point") if affixes is None else format_of(frozenset(), affixes)
     if text is None or not form.words & MARK_WORDS:
-        bodies = form.bodies(values).unique().drop_null()
-        numbers = bodies.filter(pc.match_substring_regex(bodies, NUMBER))
-        marks, is_doubtful = infer(numbers) if len(numbers) else (None, False)
-        if is_doubtful:
-            cell = numbers.filter(pc.match_substring_regex(numbers, "[.,]"))[0].as_py()
+        marks, cell = _marks_of(form, values)
+        if len(marks) > 1:
+            words = form.words if text else frozenset[str]()
+            ways = _either(column, _ways(values, form.affixes, words))
             raise SchemaError(
-                f"column {column.name!r}: {cell!r} can be read in two ways; set its decimal mark, "
-                f"as in {column.name}={column.kind}:point or {column.name}={column.kind}:comma, "
-                "with +thousands if the other one is the thousands mark"
+                f"column {column.name!r}: {cell!r} can be read in two ways; say which by {ways}"
             )
-        form = form if marks is None else form.with_marks(marks)
+        form = form.with_marks(marks[0]) if marks else form
     if "gaps" in form.words and form.read(values)[0].null_count == len(values) > 0:
         row = first_rows(values.is_valid(), 1)[:1]
         cell = f", such as {shortened(values[row[0]], MAX_CELL)!r}" if row else ""
@@ -257,13 +371,6 @@ def _note(form: NumberFormat, values: pa.ChunkedArray) -> str:
     return "".join(f"; {note}" for note in notes)
 
 
-def _suggested(cell: str) -> str:
-    """Return the format that may read a cell that is no number, and what it does."""
-    if re.match(LIMIT.replace(r"\x{a0}", "\u00a0"), cell):
-        return "censored (read as its limit)"
-    return "percent" if cell.endswith("%") else "gaps (such cells are made missing)"
-
-
 def read_texts(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column of text as numbers in plain text; SchemaError for the first that is none.
 
@@ -279,9 +386,12 @@ def read_texts(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
     rows = first_rows(bad, 1)
     if rows:
         cell = values[rows[0]].as_py()
+        ways = _ways(values, form.affixes, form.words - {"point"})  # the usual mark
+        ways = ways if len(ways) == 1 else _ways(values, form.affixes, form.words)
+        how = f"{_either(column, ways)}, which {_does(ways)}, or " if ways else ""
         raise SchemaError(
             f"column {column.name!r}, row {rows[0] + 1}: {cell!r} is not a number; correct it, "
-            f"set {column.name}={column.kind}:{_suggested(cell)} or another kind"
+            f"set {how}another kind"
         )
     if column.number_format is None and infer(plain.unique().drop_null())[1]:
         row = first_rows(pc.match_substring(values, "."), 1)[0]

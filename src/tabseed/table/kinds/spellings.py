@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tabseed.errors import SchemaError, printable, shortened
 from tabseed.table.arrow_types import is_number, is_text
-from tabseed.table.display import MAX_QUOTED
+from tabseed.table.display import MAX_QUOTED, kind_option
 from tabseed.table.notation.date_fields import DAY, MONTHS, WEEKDAYS
 from tabseed.table.notation.dates import DatePattern, as_whole, compiled, digits_of
 
@@ -118,7 +118,7 @@ def _all_dates(name: str, patterns: list[DatePattern], texts: pa.Array) -> Dates
         return Dates(tuple(alike), doubt=_two_ways(name, list(alike)))
     pattern = compiled(next(iter(alike)))
     if pattern.is_time:
-        asked = f"--kind {printable(name)}=datetime:{pattern.text}"
+        asked = kind_option(name, f"datetime:{pattern.text}")
         return Dates(doubt=f"times of day, modelled with {asked}")
     return Dates((pattern.text,), _note(pattern, texts))
 
@@ -145,7 +145,7 @@ def _other_form(pattern: DatePattern, texts: pa.Array) -> str:
 def _two_ways(name: str, patterns: list[str]) -> str:
     return (
         f"dates that read in {len(patterns)} ways ({' or '.join(patterns)}); choose one, as with "
-        f"--kind {printable(name)}=datetime:{patterns[0]}"
+        + kind_option(name, f"datetime:{patterns[0]}")
     )
 
 
@@ -329,7 +329,7 @@ def pattern_for(name: str, values: pa.ChunkedArray, pattern: str | None) -> tupl
         dates = find(name, whole) if sound else None
         if dates is None or not dates.pattern:
             doubt = (dates and dates.doubt) or "no known date pattern fits all its values"
-            example = f"{name}=datetime:{'%Y%m%d' if numbers else '%d/%m/%Y'}"
+            example = kind_option(name, f"datetime:{'%Y%m%d' if numbers else '%d/%m/%Y'}")
             raise SchemaError(f"column {name!r}: {doubt}; give its pattern, as in {example}")
         return dates.pattern, dates.note
     given = compiled(pattern)

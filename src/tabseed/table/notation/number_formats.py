@@ -17,6 +17,7 @@ A format is words joined by ``+``, after which a template may stand where ``#`` 
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -135,15 +136,23 @@ class NumberFormat:
 
     def with_marks(self, marks: Marks) -> NumberFormat:
         """Return this format with other marks."""
-        if marks == self.marks:
-            return self
-        words = ["comma" if marks.decimal == "," else "point"]
+        return self if marks == self.marks else self.naming(marks)
+
+    def naming(self, marks: Marks) -> NumberFormat:
+        """Return this format with these marks, named even where they are the usual ones."""
+        words = {"comma" if marks.decimal == "," else "point"}
         named = {",": "thousands", ".": "thousands", "'": "apostrophes", " ": "spaces"}
-        words += [named[marks.thousands]] if marks.thousands else []
-        words += sorted(self.words.difference(MARK_WORDS))
-        template = "#".join(self.affixes)
-        rest = [] if template == "#" or "percent" in words else [template]
-        return NumberFormat("+".join([*words, *rest]))
+        words |= {named[marks.thousands]} if marks.thousands else set()
+        return format_of(words | (self.words - MARK_WORDS), self.affixes)
+
+
+def format_of(words: Set[str], affixes: tuple[str, ...] = ("", "")) -> NumberFormat:
+    """Return the format of these words and this text around the number; the usual one of none."""
+    marks = [word for word in WORDS if word in words & MARK_WORDS]
+    others = sorted(words - MARK_WORDS - {"percent"})
+    template = "percent" if affixes == ("", "%") else "#".join(affixes)
+    rest = [] if template == "#" else [template]
+    return NumberFormat("+".join([*marks, *others, *rest]) or "point")
 
 
 def infer(cells: pa.Array) -> tuple[Marks | None, bool]:
@@ -157,20 +166,25 @@ def infer(cells: pa.Array) -> tuple[Marks | None, bool]:
     return (None, True) if doubtful(cells) else (point, False)
 
 
-def common_affixes(texts: list[str]) -> tuple[str, str] | None:
-    """Return what stands before and after the number in every cell; None if that differs."""
-    found = set()
-    for text in texts:
-        match = _WITH_AFFIX.fullmatch(text) if len(text) <= _MAX_LENGTH else None
-        if match is None or (match[1] and match[3][0] in f"+-{MINUS}"):
-            return None
-        found.add((match[2], match[4]))
-        if len(found) > 1:
-            return None
-    affixes = found.pop() if found else ("", "")
+def affixes_of(text: str) -> tuple[str, str] | None:
+    """Return money before and a unit after the number of a cell; None without, or for others."""
+    match = _WITH_AFFIX.fullmatch(text) if len(text) <= _MAX_LENGTH else None
+    if match is None or (match[1] and match[3][0] in f"+-{MINUS}"):
+        return None
+    affixes = match[2], match[4]
     is_money = _MONEY.fullmatch(affixes[0].strip())
     is_unit = _UNIT.fullmatch(affixes[1].strip())
     return affixes if affixes != ("", "") and is_money and is_unit else None
+
+
+def common_affixes(texts: list[str]) -> tuple[str, str] | None:
+    """Return what stands before and after the number in every cell; None if that differs."""
+    found: set[tuple[str, str] | None] = set()
+    for text in texts:
+        found.add(affixes_of(text))
+        if len(found) > 1 or None in found:
+            return None
+    return found.pop() if found else None
 
 
 def _digits(numbers: pa.Array) -> pa.Array:
