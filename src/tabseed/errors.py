@@ -39,6 +39,21 @@ class SchemaError(TabseedError):
     """A table, or the description of one, does not fit; the message names the column and row."""
 
 
+class ParameterError(TabseedError):
+    """A parameter has a value that it cannot have.
+
+    ``name`` and ``value`` are those of the parameter, ``allowed`` says in words what it may be: the
+    command line makes a message of its own from these, because it knows the option.
+    """
+
+    def __init__(self, message: str, name: str, value: Any, allowed: str) -> None:
+        super().__init__(message)
+        self.name, self.value, self.allowed = name, value, allowed
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a worker process passes it on
+        return type(self), (str(self), self.name, self.value, self.allowed)
+
+
 class TooFewRowsError(TabseedError):
     """A method needs more rows than it was given; the message says how many."""
 

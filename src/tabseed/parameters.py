@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from tabseed.errors import TabseedError, shortened
+from tabseed.errors import ParameterError, TabseedError, shortened
 from tabseed.space import Dimension
 
 T = TypeVar("T")
@@ -261,9 +261,10 @@ def shown(value: object) -> str:
 
 
 def check(where: str, name: str, value: Any, allowed: Allowed) -> None:
-    """Raise TabseedError, in one line, for an argument with a value that is not allowed."""
+    """Raise ParameterError, in one line, for an argument with a value that is not allowed."""
     if not allowed.accepts(value):
-        raise TabseedError(f"{where}: {name}={shown(value)} is not {allowed}")
+        message = f"{where}: {name}={shown(value)} is not {allowed}"
+        raise ParameterError(message, name, value, str(allowed))
 
 
 def checked(**allowed: Allowed) -> Callable[[Called], Called]:

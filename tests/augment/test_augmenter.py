@@ -114,7 +114,7 @@ def test_the_hardest_targets_are_those_far_from_their_neighbours() -> None:
         ({"hardest": 1.5}, TabseedError, "hardest=1.5 is not"),
         ({"amount": -1.0}, TabseedError, "amount=-1.0 is not a number of at least 0"),
         ({"skip": "odd"}, TabseedError, "mislabelled"),
-        ({"generator": TVAE(), "hardest": 0.02}, TooFewRowsError, "raise hardest"),
+        ({"generator": TVAE(), "hardest": 0.02}, TooFewRowsError, "take a larger share"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, error, message) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from helpers.command import refused
 from tabseed.table import files as io
 
 
@@ -15,3 +18,10 @@ def test_split_divides_the_rows_and_keeps_shares(tab, data, tmp_path) -> None:
     whole, part = (io.read_table(p)["kind"].to_pylist() for p in (data, train))
     for level in set(whole):
         assert abs(part.count(level) - 0.7 * whole.count(level)) <= 1
+
+
+@pytest.mark.parametrize("share", ["1", "0", "-2.5", "nan"])
+def test_a_wrong_share_is_refused_by_the_name_of_its_option(tab, data, tmp_path, share) -> None:
+    files = ("--train", tmp_path / "a.csv", "--holdout", tmp_path / "b.csv")
+    ran = tab("split", data, *files, "--share", share)
+    refused(ran, f"error: --share {share} is not a number above 0 and below 1")

@@ -169,3 +169,25 @@ def test_changed_copies_leave_the_schema_alone() -> None:
     assert changed["b"].reason == "because"
     assert [c.kind for c in schema] == ["integer", "text", "id"]
     assert changed.modelled.names == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        ("G", "g"),
+        ("AGE", "age"),
+        ("blood pressure", "Blood_Pressure"),
+        ("bloodpresure", "Blood_Pressure"),
+        ("STRASSE", "Straße"),
+        ("crp mg/l", "CRP (mg/l)"),
+        ("##", "#"),
+        ("x", None),
+    ],
+)
+def test_names_of_other_case_and_marks_are_suggested(asked, near) -> None:
+    names = ("#", "g", "age", "Blood_Pressure", "Straße", "CRP (mg/l)")
+    schema = Schema(tuple(Column(name, "integer") for name in names))
+    with pytest.raises(SchemaError) as error:
+        schema[asked]
+    hint = "" if near is None else f"; did you mean {near!r}?"
+    assert str(error.value) == f"no column {asked!r} in the table{hint}"

@@ -243,7 +243,7 @@ class _Augmenter(OneToOneFeatureMixin, BaseEstimator):
         if k < minimum:
             raise TooFewRowsError(
                 f"{k} hard rows of {len(rows)} are too few for {type(self.generator).__name__}, "
-                f"which needs {minimum}; raise hardest"
+                f"which needs {minimum}; take a larger share of the rows as the hardest"
             )
         if rows.task == "classification":
             absent = self.absent(rows, hard)

@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 
 from tabseed.augment.rows import LabelError, Rows
-from tabseed.errors import TabseedError
 from tabseed.parameters import Real, shown
+
+
+class AmountError(LabelError):
+    """The rows or classes cannot give what ``amount`` asks for."""
+
 
 MOST = 100  # rows drawn for each real one, at most
 SHARE = Real(above=0, high=1)
@@ -30,7 +34,7 @@ class Quota:
 def as_hard(rows: Rows, hard: np.ndarray, amount: float) -> Quota:
     """Return ``amount`` k_c rows of each class, k_c of the ``hard`` rows (indices) being of it.
 
-    TabseedError for more than MOST drawn rows for each real one.
+    AmountError for more than MOST drawn rows for each real one.
     """
     check_amount(rows, hard, amount)
     counts = np.bincount(rows.y[hard], minlength=len(rows.classes))
@@ -39,9 +43,9 @@ def as_hard(rows: Rows, hard: np.ndarray, amount: float) -> Quota:
 
 
 def check_amount(rows: Rows, hard: np.ndarray, amount: float) -> None:
-    """Raise TabseedError for an amount that needs more than MOST drawn rows for each real one."""
+    """Raise AmountError for an amount that needs more than MOST drawn rows for each real one."""
     if amount * len(hard) > MOST * len(rows):
-        raise TabseedError(
+        raise AmountError(
             f"an amount of {amount:g} needs {amount * len(hard):.6g} drawn rows for {len(rows):,} "
             f"real ones, more than {MOST} for each; choose a smaller one"
         )
@@ -51,14 +55,14 @@ def balanced(rows: Rows, balance: str | Mapping[Any, float]) -> Quota:
     """Return the fewest rows to draw that give the classes their shares among all rows.
 
     ``balance`` is "equal" or a share for each class, all above 0 and of sum 1; no row is taken
-    away. LabelError for other classes or shares, TabseedError if a share needs more than MOST drawn
-    rows for each real one.
+    away. AmountError for other classes or shares, and if a share needs more than MOST drawn rows
+    for each real one.
     """
     counts = np.bincount(rows.y, minlength=len(rows.classes))
     share = _shares(rows.classes.tolist(), balance)
     total = (counts / share).max()
     if total > (MOST + 1) * len(rows):
-        raise TabseedError(
+        raise AmountError(
             f"these shares need {total - len(rows):,.0f} drawn rows for {len(rows):,} real"
             f" ones, more than {MOST} for each; choose shares nearer to those of the rows"
         )
@@ -73,14 +77,14 @@ def _shares(classes: list[Any], balance: str | Mapping[Any, float]) -> np.ndarra
     given = {c if c in classes else known.get(str(c), c): s for c, s in balance.items()}
     unknown = [c for c in given if c not in classes]
     if unknown or len(given) < len(classes) or len(given) < len(balance):
-        raise LabelError(
+        raise AmountError(
             f"give one share to each class ({', '.join(map(shown, classes))}); got "
             + ", ".join(map(shown, balance))
         )
     for c, share in given.items():
         if not SHARE.accepts(share):
-            raise LabelError(f"the share {shown(share)} of {shown(c)} is not {SHARE}")
+            raise AmountError(f"the share {shown(share)} of {shown(c)} is not {SHARE}")
     shares = np.array([given[c] for c in classes], dtype=float)
     if abs(shares.sum() - 1) > 1e-6:
-        raise LabelError(f"the shares of the classes must sum to 1, got a sum of {shares.sum():g}")
+        raise AmountError(f"the shares of the classes must sum to 1, got a sum of {shares.sum():g}")
     return np.asarray(shares / shares.sum())

@@ -150,6 +150,7 @@ def augment(
         raise FileError(f"--hardest {hardest:g} is not a share: above 0, and 1 at most")
     if amount is not None and not 0 <= amount < math.inf:
         raise FileError(f"--amount {amount:g} is not a number of rows for each hard one")
+    _check_skip(skip or [])
     scorer = make_scorer(method, {})
     table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
     settings = {
@@ -183,6 +184,14 @@ def augment(
     if report is not None and answer is not None:
         out.report(answer, report, force)
     out.finish("augment")
+
+
+def _check_skip(skip: list[str]) -> None:
+    from tabseed.hardness.hints import HINTS
+
+    for hint in skip:
+        if hint not in HINTS or not hint:
+            raise FileError(f"--skip {hint!r} is not one of {', '.join(filter(None, HINTS))}")
 
 
 def _amount(amount: float | None, balance: str | None) -> float | str | dict[str, float]:
@@ -231,6 +240,7 @@ def _augmented(
     """Return the table with added rows below it; columns not modelled are missing in these."""
     import pyarrow as pa
 
+    from tabseed.augment.quota import AmountError
     from tabseed.table.display import counted
 
     features, labels, provenance = inputs
@@ -241,7 +251,11 @@ def _augmented(
     augmenter.set_params(random_state=stream_for(Use.AUGMENT, seed))
     with progress_bar("learning"), warnings.catch_warnings():
         warnings.simplefilter("ignore", AbsentClassWarning)  # the table of classes says it
-        all_features, all_labels = augmenter.fit_resample(features, labels)
+        try:
+            all_features, all_labels = augmenter.fit_resample(features, labels)
+        except AmountError as error:
+            option = "--amount" if isinstance(augmenter.amount, float) else "--balance"
+            raise AmountError(f"{option}: {error}") from error
     n, k = len(table), int(augmenter.hard_.sum())
     below = all_features.to_arrow().slice(n)
     whole = table.to_arrow()

@@ -7,14 +7,14 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from tabseed.errors import TabseedError, one_line, printable
+from tabseed.errors import ParameterError, TabseedError, one_line, printable
 
 if TYPE_CHECKING:
     from tabseed.pages import Finding, Row
@@ -45,6 +45,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     def guard(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
+        except ParameterError as error:
+            _fail(f"error: {_of_option(error, kwargs)}", 2)
         except TabseedError as error:
             _fail(f"error: {error}", 2)
         except MemoryError:
@@ -57,6 +59,15 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             _fail(f"internal error: {type(error).__name__}: {error} ({_location(error)})", 1)
 
     return guard
+
+
+def _of_option(error: ParameterError, options: Mapping[str, Any]) -> str:
+    """Return the message of a refused parameter, by the name of its option if it came from one."""
+    value = error.value
+    if value is None or options.get(error.name) is not value:
+        return str(error)
+    given = f"{value:g}" if isinstance(value, float) else one_line(value)
+    return f"--{error.name.replace('_', '-')} {given} is not {error.allowed}"
 
 
 def _location(error: Exception) -> str:
