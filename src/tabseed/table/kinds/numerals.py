@@ -182,9 +182,9 @@ def _affixed(cells: _Cells, plain: np.ndarray) -> tuple[tuple[str, str], np.ndar
     """
     if int(cells.counts[plain].sum()) > (1 - NEARLY_ALL) * cells.n:
         return None
-    bare = pc.replace_substring_regex(cells.texts, LIMIT, "")
-    spread = np.unique(np.linspace(0, len(bare) - 1, SAMPLE).astype(int))
-    found = Counter(filter(None, map(affixes_of, bare.take(pa.array(spread)).to_pylist())))
+    spread = np.unique(np.linspace(0, len(cells.texts) - 1, SAMPLE).astype(int))
+    bare = pc.replace_substring_regex(cells.texts.take(pa.array(spread)), LIMIT, "")
+    found = Counter(filter(None, map(affixes_of, bare.to_pylist())))
     if not found:
         return None
     affixes = found.most_common(1)[0][0]
@@ -260,7 +260,7 @@ def _ways(
     Each has these ``words`` and affixes, and ``censored`` and ``gaps`` where cells need them, so
     that it is accepted when the user asks for it.
     """
-    form = format_of(words, affixes)
+    form, values = format_of(words, affixes), values.unique()
     marks, cell = _marks_of(form, values) if not words & MARK_WORDS else ([], "")
     if len(marks) < 2:
         reads = form.with_marks(marks[0]) if marks else form
