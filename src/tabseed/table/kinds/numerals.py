@@ -190,7 +190,10 @@ def _affixed(cells: _Cells, plain: np.ndarray) -> tuple[tuple[str, str], np.ndar
     affixes = found.most_common(1)[0][0]
     bodies = format_of({"censored"}, affixes).bodies(pa.chunked_array([cells.texts]))
     has = pc.match_substring_regex(bodies, NUMBER).fill_null(False).to_numpy()
-    return (affixes, has) if int(cells.counts[has].sum()) >= NEARLY_ALL * cells.n else None
+    if int(cells.counts[has].sum()) < NEARLY_ALL * cells.n:
+        return None
+    limits = has & cells.fits(LIMIT)  # "<=50K", ">50K": ranges
+    return None if 2 * int(cells.counts[limits].sum()) >= cells.n else (affixes, has)
 
 
 def _with_affixes(
