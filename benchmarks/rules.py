@@ -2,8 +2,9 @@
 
     TABSEED_DATA=... python -m benchmarks.rules
 
-Four tables: BMI from height and weight (twice), dates plus days, King's sums; 300 rows in, 1,000 rows
-of the default generator out, judged by 400 held-out rows. Writes results/rules.csv. About 2 CPU minutes.
+Four tables: BMI from height and weight (twice), dates plus days, King's sums; 300 rows in, 1,000
+rows of the default generator out, judged by 400 held-out rows. Writes results/rules.csv. About 2
+CPU minutes.
 """
 
 from __future__ import annotations
