@@ -68,6 +68,7 @@ def test_likeness_needs_no_target(tab, data, tmp_path) -> None:
         (("--for", "fun"), "augment, synth"),
         (("--for", "synth", "--hardest", "0.2"), "leave it out"),
         (("--target", "köln", "--hardest", "2"), "error: --hardest 2 is not a number above 0"),
+        (("--target", "<b>x</b>", "--per-class"), "--per-class needs classes"),
         (("--target", "köln", "--generator", "dull"), "is not one of trees"),
         (("--target", "köln", "--generator", "arf", "--generator", "arf"), "once"),
         (("--target", "köln", "--test-share", "1"), "less than 1"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,6 +100,21 @@ def test_parallel_workers_never_repeat_settings(tmp_path: Path) -> None:
     alone = ts.Tuner(SPACES, random_state=0, proposer="random").run(noisy, trials=1)
     assert plain(alone)[0] in plain(study)
     assert len(calls) == 15 and max(done for done, _, _ in calls) == 15
+
+
+def test_more_jobs_than_trials_or_cores_start_no_more_processes() -> None:
+    before = set(threading.enumerate())
+    seen: set[str] = set()
+
+    def objective(*_: Any) -> float:
+        seen.update(t.name for t in set(threading.enumerate()) - before)
+        return 0.5
+
+    with parallel_config(backend="threading"):
+        study = ts.Tuner(SPACES, random_state=0, proposer="random").run(
+            objective, trials=2, n_jobs=10_000
+        )
+    assert len(study.trials) == 2 and len(seen) < 60
 
 
 def test_a_budget_of_minutes_ends() -> None:

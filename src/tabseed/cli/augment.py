@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from collections import Counter
@@ -34,6 +33,7 @@ from tabseed.cli.options import (
     Spreadsheet,
     Sql,
     Thousands,
+    check_classes,
 )
 from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
@@ -146,10 +146,6 @@ def augment(
         raise TabseedError(f"--report shows the verdict, and so there is none; give {option}")
     if splits == 1:
         raise TabseedError("--splits 1: a verdict needs 2 splits or more; 0 leaves it out")
-    if not 0 < hardest <= 1:
-        raise FileError(f"--hardest {hardest:g} is not a share: above 0, and 1 at most")
-    if amount is not None and not 0 <= amount < math.inf:
-        raise FileError(f"--amount {amount:g} is not a number of rows for each hard one")
     _check_skip(skip or [])
     scorer = make_scorer(method, {})
     table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
@@ -215,16 +211,11 @@ def _prepared(table: Table, target: str, settings: dict[str, Any]) -> tuple[Any,
     """Return the augmenter, the columns that it models, and the labels."""
     from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
     from tabseed.coding.labels import features_and_labels, task_of
-    from tabseed.table.display import kind_option
 
     task = task_of(table.schema, target)
     shares = not isinstance(settings["amount"], float)
-    if task == "regression" and (settings["per_class"] or shares):
-        option = "--per-class" if settings["per_class"] else "--balance"
-        raise SchemaError(
-            f"{option} needs classes, and column {target!r} is read as a number; leave it out, or "
-            f"make classes of it with {kind_option(target, 'categorical')}"
-        )
+    if settings["per_class"] or shares:
+        check_classes(table, target, "--per-class" if settings["per_class"] else "--balance")
     augmenter = TargetedRegressionAugmenter if task == "regression" else TargetedAugmenter
     return augmenter(**settings), *features_and_labels(table, target)
 

@@ -171,6 +171,18 @@ def _parse_kind(text: str) -> tuple[str, str]:
     return name, kind
 
 
+def check_classes(table: Table, target: str, option: str) -> None:
+    """Raise SchemaError for an option that needs classes if the target is a number."""
+    from tabseed.coding.labels import task_of
+    from tabseed.table.display import kind_option
+
+    if task_of(table.schema, target) == "regression":
+        raise SchemaError(
+            f"{option} needs classes, and column {target!r} is read as a number; leave it out, or "
+            f"make classes of it with {kind_option(target, 'categorical')}"
+        )
+
+
 def read_like(path: Path, table: Table, role: str, encoding: str = "utf-8") -> Table:
     """Read another file with the columns of ``table``; messages call it the ``role`` table."""
     from tabseed.metrics.leakage import conform

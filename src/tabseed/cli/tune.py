@@ -28,6 +28,7 @@ from tabseed.cli.options import (
     Sql,
     Target,
     Thousands,
+    check_classes,
 )
 from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
@@ -231,6 +232,8 @@ def _aim(table: Table, fixed: dict[str, Any]) -> Aim:
 
     common = table, fixed["--target"], fixed["--test-share"], fixed["--draws"]
     if fixed["--for"] == "augment":
+        if fixed["--per-class"]:
+            check_classes(table, fixed["--target"], "--per-class")
         return Gain(*common, fixed["--hardest"], fixed["--method"], fixed["--per-class"])
     if not len(table.schema.modelled):
         raise SchemaError("every column is an id or free text; set kinds with --kind")

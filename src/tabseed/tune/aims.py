@@ -93,6 +93,7 @@ class Gain(Aim):
         """Set test rows aside and find the hard rows of each fold."""
         stream = seed_sequence(random_state)
         augmenter = self._augmenter(next(iter(generators.values())))
+        augmenter.check_settings()
         if "n_jobs" in getattr(augmenter.scorer, "get_params", dict)():
             augmenter.scorer.set_params(n_jobs=-1)  # any number gives the same bytes
         rows = Rows.of(*features_and_labels(self.table, str(self.target)), augmenter.task)

@@ -162,7 +162,8 @@ class Tuner:
         an interrupted trial is restarted first. A trial that runs when the minutes are over is
         finished.
 
-        ``n_jobs`` trials run at once (None: one), by joblib, whose backend can be set around this
+        ``n_jobs`` trials run at once (None: one; at most one for each core, and no more than
+        ``trials``), by joblib, whose backend can be set around this
         (``joblib.parallel_config``); processes need an objective that can be pickled. ``about``
         describes what the objective depends on (data, target, settings) in JSON values: it is kept
         with the study, which continues only if all of it is the same.
@@ -186,7 +187,10 @@ class Tuner:
                     yield joblib.delayed(worker.work)(objective)
 
             pool = joblib.Parallel(
-                n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
+                _at_once(n_jobs, trials),
+                return_as="generator_unordered",
+                pre_dispatch="n_jobs",
+                batch_size=1,
             )
             for line in pool(tasks()):
                 over = over or line is None
@@ -232,6 +236,13 @@ class Tuner:
             )
         rules = (self.selector, self.proposer)
         return _Worker(spaces, defaults, rules, self.n_initial, storage, stream, trials)
+
+
+def _at_once(n_jobs: int | None, trials: int | None) -> int | None:
+    """Return how many trials to run at once: more than cores or trials only cost their start."""
+    if n_jobs is None or n_jobs < 0:
+        return n_jobs
+    return min(n_jobs, max(2, os.cpu_count() or 1), n_jobs if trials is None else trials)
 
 
 @dataclass(frozen=True)
