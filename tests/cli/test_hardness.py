@@ -68,6 +68,17 @@ def test_errors_are_one_line(tab, people, arguments: tuple[str, ...], message: s
     refused(tab("hardness", people, *arguments), message)
 
 
+def test_a_reference_of_the_scored_rows_is_refused(tab, people, tmp_path) -> None:
+    lines = people.read_text().splitlines()
+    half = tmp_path / "half.csv"
+    half.write_text("\n".join([lines[0], *lines[1:61]]) + "\n")
+    ran = tab("hardness", people, "--target", "köln", "--reference", half)
+    refused(ran, "--reference repeats the rows to score: 60 of 60 of its rows equal one of them")
+    first = tmp_path / "first.csv"
+    first.write_text("\n".join([lines[0], *lines[61:]]) + "\n")
+    assert tab("hardness", first, "--target", "köln", "--reference", half).code == 0
+
+
 def test_a_missing_label_is_named_with_its_row(tab, tmp_path) -> None:
     path = tmp_path / "gap.csv"
     path.write_text("a,y\n" + "".join(f"{i},{'p' if i % 2 else 'q'}\n" for i in range(30)) + "7,\n")

@@ -29,10 +29,11 @@ from tabseed.cli.options import (
     read_like,
 )
 from tabseed.cli.progress import progress_bar
-from tabseed.errors import TabseedError
+from tabseed.errors import LeakageError, TabseedError
 
 if TYPE_CHECKING:
     from tabseed.hardness.assess import HardnessAssessment
+    from tabseed.table import Table
 
 
 @guarded
@@ -99,6 +100,7 @@ def hardness(
     other_rows = None
     if reference is not None:
         other_rows = read_like(reference, table, "reference", encoding)
+        _check_others(table, other_rows)
     with progress_bar("scoring"):
         answer = assess_hardness(table, target, scorer, reference=other_rows)
     out = Output(as_json, {"method": method, "target": target, "task": answer.task})
@@ -111,6 +113,20 @@ def hardness(
     if report is not None:
         out.report(answer, report, force)
     out.finish("hardness")
+
+
+def _check_others(table: Table, reference: Table) -> None:
+    """Refuse a reference of the scored rows: a row among its own neighbours never looks hard."""
+    from tabseed.metrics.leakage import count_equal, row_keys
+
+    scored = table.select(reference.schema)
+    overlap, beyond_chance = count_equal(*row_keys([scored, reference]))
+    if beyond_chance:
+        raise LeakageError(
+            f"--reference repeats the rows to score: {overlap.n_equal} of {overlap.n_holdout} of "
+            "its rows equal one of them, and a row that scores itself looks easy; give other rows, "
+            "or leave it out, and parts of the table score each other"
+        )
 
 
 def _say(out: Output, answer: HardnessAssessment, show: int) -> None:

@@ -110,7 +110,7 @@ class HardnessScorer(BaseEstimator):
         if self.task_ not in self.tasks:
             raise TabseedError(
                 f"{type(self).__name__} is for {' and '.join(self.tasks)} only, and these labels "
-                f"are those of a {self.task_}; choose another scorer, or set task"
+                f"are those of a {self.task_}; choose another scorer, or make classes of them"
             )
         _same_length(x, coded[0], "X and y")
         self._check_differ(coded)
