@@ -264,7 +264,11 @@ def tables(draw: st.DrawFn) -> pa.Table:
 def test_any_table_is_accepted_or_refused_in_one_line(tmp_path_factory, table, suffix) -> None:
     folder = tmp_path_factory.mktemp("any")
     source, out = folder / f"in{suffix}", folder / f"out{suffix}"
-    io.write_table(table, source)
+    try:
+        io.write_table(table, source)
+    except FileError as error:  # an empty text alone in a row would be no row
+        assert "write .parquet" in str(error) and suffix != ".parquet"
+        return
     code, message = synth(source, out, "--generator", "resample", "--rows", 20)
     if code == 0:
         check_valid(source, out, 20)

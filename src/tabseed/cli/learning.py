@@ -139,7 +139,8 @@ def say_broken_rules(out: Output, train: Table, synthetic: Table) -> None:
     from tabseed.metrics.rule_search import find_rules
     from tabseed.metrics.rules import check_rules
 
-    broken = [k for k in check_rules(find_rules(train), (train,), synthetic) if k.broken]
+    real = train.select(synthetic.schema)
+    broken = [k for k in check_rules(find_rules(real), (real,), synthetic) if k.broken]
     out.result["broken_rules"] = [kept.to_dict() for kept in broken]
     for kept in broken[:MOST_RULES]:
         out.say("broken", f"{kept}")

@@ -21,6 +21,7 @@ from tabseed.errors import LeftOutWarning, SchemaError, printable, shortened
 from tabseed.parameters import MAPPING, InstanceOf, OneOf, Real, check, checked, or_none, shown
 from tabseed.table.arrow_types import plain_type
 from tabseed.table.columns import (
+    UNSEEN,
     Codes,
     Numbers,
     check_whole,
@@ -174,13 +175,20 @@ class Table:
         column = self.schema[name]
         if column.coded:
             if column.name not in self._coded:
-                number = replace(column, kind="continuous")
-                self._coded[column.name] = read_numbers(number, self._arrow[column.name])
+                self._coded[column.name] = self._numbers_of_codes(column)
                 self._coded[column.name].setflags(write=False)
             return self._coded[column.name]
         if column.name not in self._read or column.kind not in NUMERIC:  # reading raises for others
             self._remember(column.name, read_numbers(column, self._arrow[column.name]))
         return self._read[column.name]
+
+    def _numbers_of_codes(self, column: Column) -> Numbers:
+        codes = self.codes(column.name)
+        if (codes == UNSEEN).any():  # their numbers stand in the cells alone
+            return read_numbers(replace(column, kind="continuous"), self._arrow[column.name])
+        return np.append(np.array(column.categories, dtype=np.float64), np.nan)[
+            codes
+        ]  # -1: missing
 
     def codes(self, name: str) -> Codes:
         """Return a discrete column as int64 (n,): index among its categories, MISSING or UNSEEN.
