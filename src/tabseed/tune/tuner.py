@@ -97,7 +97,7 @@ class Tuner:
         "defaults": or_none(MAPPING),
         "selector": OneOf(SELECTORS),
         "proposer": OneOf(PROPOSERS),
-        "n_initial": or_none(Whole(1)),
+        "n_initial": or_none(Whole(1, 10_000)),
         "storage": AnyOf((TEXT, InstanceOf(os.PathLike), NONE), "a path, a URL or None"),
         "name": TEXT,
         "random_state": SEED,
