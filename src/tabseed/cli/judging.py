@@ -72,11 +72,12 @@ def check_enough(sizes: tuple[int, int, int]) -> None:
     from tabseed.evaluation.evaluation import MIN_ROWS
 
     for n, name in zip(
-        sizes, ("rows to learn from", "synthetic rows", "holdout rows"), strict=True
+        sizes, ("row{} to learn from", "synthetic row{}", "holdout row{}"), strict=True
     ):
         if n < MIN_ROWS:
             raise TooFewRowsError(
-                f"{n} {name} are too few for --report, which needs {MIN_ROWS}; "
+                f"{n} {name.format('' if n == 1 else 's')} {'is' if n == 1 else 'are'} too few for "
+                f"--report, which needs {MIN_ROWS}; "
                 "leave the report out or give more rows"
             )
 
