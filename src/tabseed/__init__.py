@@ -19,7 +19,8 @@ _ROOMS = {
     "coding.encode": "TableEncoder",
     "errors": (
         "AbsentClassWarning FileError LeakageError LeftOutWarning MissingDependencyError "
-        "NothingLearnedError OrthogonalSeedsWarning SchemaError TabseedError TooFewRowsError"
+        "NothingLearnedError NotTunedWarning OrthogonalSeedsWarning SchemaError TabseedError "
+        "TooFewRowsError"
     ),
     "evaluation.evaluation": "evaluate Evaluation",
     "generators.base": "Generator",

@@ -82,6 +82,10 @@ class OrthogonalSeedsWarning(UserWarning):
     """Averaged seeds have nothing in common: their average is hardly more than a smaller one."""
 
 
+class NotTunedWarning(UserWarning):
+    """A second training kept the weights that it started from, so it changed nothing."""
+
+
 class LeftOutWarning(UserWarning):
     """Columns of a frame are not learned; the message names them, and says why."""
 

@@ -6,6 +6,7 @@ Notation: S seeds, n real rows, w their encoded width, p inputs of the network.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -15,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 from tabseed._random import child
 from tabseed.coding.encode import Layout
+from tabseed.errors import NotTunedWarning
 from tabseed.generators.base import Aids
 from tabseed.generators.neural.base import LATENT, SEED, SPLIT, NeuralGenerator, resolve_device
 from tabseed.generators.neural.batch import Split
@@ -28,6 +30,16 @@ FINE, BIAS, CHOICE = 3, 4, 5  # child streams of a fit's, besides those of a Neu
 Stacked = dict[str, np.ndarray]  # weights by name, each (S, ...)
 
 
+def second_training(first: Training) -> Training:
+    """Return the settings of a second training, from weights that have learned.
+
+    TODO
+    """
+    if first.stopper == "paper":
+        return first
+    return replace(first, learning_rate=first.learning_rate / 10)
+
+
 @dataclass(frozen=True)
 class Plan:
     """The two trainings that a bias needs: one before it makes weights, one after.
@@ -39,11 +51,11 @@ class Plan:
     first : {"shared", "rotating", "none"}
         "shared": all seeds set aside the same rows to decide when to stop; "rotating": each sets
         aside others; "none": the bias needs no seeds, and nothing is trained before it.
-    last : {"tune", "train", "judge", "none"}
-        What happens to the bias's weights on the real rows. "tune": they are trained, without
-        warm-up, because weights that have learned may already be the best; "train": they are
-        trained like fresh ones; "judge": they stay, and the validation loss chooses among them;
-        "none": the bias makes no weights, and the first seeds are used as they are.
+    last : {"tune", "judge", "none"}
+        What happens to the bias's weights on the real rows. "tune": they are trained, with the
+        settings of a second training (:func:`second_training`); "judge": they stay, and the
+        validation loss chooses among them; "none": the bias makes no weights, and the first seeds
+        are used as they are.
     mixes : bool
         Whether rows are drawn from all seeds, in equal parts, or from the best one.
     stages : int
@@ -52,7 +64,7 @@ class Plan:
 
     n_seeds: int
     first: Literal["shared", "rotating", "none"] = "shared"
-    last: Literal["tune", "train", "judge", "none"] = "tune"
+    last: Literal["tune", "judge", "none"] = "tune"
     mixes: bool = False
     stages: int = 2
 
@@ -111,17 +123,19 @@ class Bench:
     layout: Layout
     stream: np.random.SeedSequence
     journal: Journal
-    fine_tuning: Training | None = None
+    fine_tuning: Training | None = None  # of the second training; None: second_training
     prefix: str = ""  # of the names of all stages
     label: str = ""  # suffix of the names of a bias's own stages, if several are compared
     rows: np.ndarray = field(init=False)
     training: Training = field(init=False)
+    tuning: Training = field(init=False)
 
     def __post_init__(self) -> None:
         self.model = copy.copy(self.model)
         self.model.network_ = self.model._network(self.layout)
         self.rows = self.model.network_.rows(self.x)
         self.training = self.model._training(len(self.x))
+        self.tuning = self.fine_tuning or second_training(self.training)
 
     def first(self, plan: Plan) -> SeedEnsemble | None:
         """Return the seeds of the first training of a plan, or None if it has none."""
@@ -177,9 +191,12 @@ class Bench:
         initial: Stacked | None = None,
     ) -> SeedEnsemble:
         """Train, unless the journal already has the result."""
+        model = copy.copy(self.model)
+        model.network_ = network
+        monitor = model._judge(training, rows, split, self.stream)
 
         def compute(aids: Aids) -> dict[str, np.ndarray]:
-            options = Options(self.device, aids.progress, aids.checkpoint)
+            options = Options(self.device, aids.progress, aids.checkpoint, monitor)
             ensemble = train_ensemble(
                 network, rows, split, training, streams, initial=initial, options=options
             )
@@ -234,7 +251,17 @@ def learn(bias: InductiveBias, bench: Bench) -> tuple[NeuralGenerator, Inductive
     assert ensemble is not None  # a plan must have at least one training
     seeds = range(len(ensemble.curves)) if plan.mixes else (ensemble.chosen,)
     sound = [seed for seed in seeds if seed in ensemble.sound()]
+    if plan.last == "tune" and not ensemble.best_step[sound].all():
+        warnings.warn(_untuned(bias), NotTunedWarning, stacklevel=2)
     return bench.settled(ensemble, sound, bench.model._latent_split(split)), bias
+
+
+def _untuned(bias: InductiveBias) -> str:
+    return (
+        f"the second training from the weights of {type(bias).__name__} took no step, so rows are "
+        "drawn from these weights as they are; give fine_tuning a warm_up, during which the start "
+        "is not kept"
+    )
 
 
 def _last(name: str, plan: Plan, initial: Stacked, bench: Bench, split: Split) -> SeedEnsemble:
@@ -242,12 +269,8 @@ def _last(name: str, plan: Plan, initial: Stacked, bench: Bench, split: Split) -
     n_starts = len(next(iter(initial.values())))
     size = n_starts if n_starts > 1 or plan.last == "judge" else bench.model.n_seeds
     initial = {k: np.repeat(v, size // n_starts, axis=0) for k, v in initial.items()}
-    training = bench.training
+    training = bench.tuning
     if plan.last == "judge":
-        training = replace(training, steps=0, warm_up=0)
-    elif bench.fine_tuning is not None:
-        training = bench.fine_tuning
-    elif plan.last == "tune":
-        training = replace(training, warm_up=0)
+        training = replace(bench.training, steps=0, warm_up=0)
     streams = [child(bench.stream, FINE, seed) for seed in range(size)]
     return bench.train(f"{name}, tuning", streams, split, training=training, initial=initial)

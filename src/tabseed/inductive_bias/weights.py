@@ -10,6 +10,7 @@ import numpy as np
 
 from tabseed._random import child
 from tabseed.errors import OrthogonalSeedsWarning, TabseedError
+from tabseed.generators.neural.base import SEED
 from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.inductive_bias.base import BIAS, Bench, InductiveBias, Plan, Stacked
 from tabseed.parameters import FLAG, InstanceOf, Parameters, Whole, or_none
@@ -146,11 +147,12 @@ class WeightAveraging(InductiveBias):
 
 
 class SmallInit(InductiveBias):
-    """Control: fresh weights whose random part is as small as in an average; nothing is learned.
+    """Control: seeds from fresh weights whose random part is as small as in an average.
 
-    Each seed starts from the mean of ``n_averaged`` fresh initialisations. This divides the norm
-    of the random weights by sqrt(n_averaged) and leaves the others (biases at the shares of the
-    training cells) as they are.
+    Each seed of the first training starts from the mean of ``n_averaged`` fresh initialisations.
+    This divides the norm of the random weights by sqrt(n_averaged) and leaves the others (biases at
+    the shares of the training cells) as they are. The second training goes on from these seeds, as
+    it does with :class:`Continued`.
     """
 
     parameters: ClassVar[Parameters] = {
@@ -163,8 +165,8 @@ class SmallInit(InductiveBias):
         self.n_averaged = n_averaged
 
     def plan(self) -> Plan:
-        """Return the plan: no first training, and the weights are trained like fresh ones."""
-        return Plan(self.n_seeds, first="none", last="train", stages=1)
+        """Return the plan: the bias trains the first seeds itself, from their small weights."""
+        return Plan(self.n_seeds, first="none")
 
     def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         starts = []
@@ -174,7 +176,11 @@ class SmallInit(InductiveBias):
                 bench.model.network_.initial_weights(np.random.default_rng(s)) for s in streams
             ]
             starts.append(average({k: np.stack([w[k] for w in fresh]) for k in fresh[0]}))
-        return {name: np.concatenate([s[name] for s in starts]) for name in starts[0]}
+        small = {name: np.concatenate([s[name] for s in starts]) for name in starts[0]}
+        streams = [child(bench.stream, SEED, seed) for seed in range(self.n_seeds)]
+        name = f"{self.n_seeds} seeds of 1/sqrt({self.n_averaged}){bench.label}"
+        weights: Stacked = bench.train(name, streams, bench.split(), initial=small).ranked().weights
+        return weights
 
 
 class Continued(InductiveBias):

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from operator import index
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from tabseed.generators.neural.stopping import Training
 from tabseed.table import Frame, Table
 
 SPLIT, SEED, LATENT = range(3)  # child streams of the stream of a fit
-WATCHED = 6  # another one; an inductive bias uses 3 to 5
+WATCHED, HELD = 6, 7  # others; an inductive bias uses 3 to 5
 
 
 class NeuralGenerator(Generator):
@@ -112,7 +112,9 @@ class NeuralGenerator(Generator):
                 resolve_device(self.device),
                 aids.progress,
                 aids.checkpoint,
-                None if aids.watch is None else self._monitor(aids.watch, rows, split, stream),
+                self._judge(training, rows, split, stream)
+                if aids.watch is None
+                else self._monitor(aids.watch, rows, split, stream),
             ),
         )
         latent_split = self._latent_split(split)
@@ -126,19 +128,61 @@ class NeuralGenerator(Generator):
 
         def monitor(step: int, seeds: np.ndarray, weights: Weights) -> np.ndarray:
             stacked = {name: value.cpu().numpy() for name, value in weights.items()}
-            model = copy.copy(self)
 
             def draw(seed: int, n: int) -> Table:
                 at = int(np.flatnonzero(seeds == seed)[0])
-                model.drawn_ = (int(seed),)
-                model.weights_ = {name: value[at : at + 1] for name, value in stacked.items()}
-                model._learn_latent(rows, split, child(stream, LATENT))
+                model = self._with(int(seed), at, stacked, rows, split, stream)
                 rng = np.random.default_rng(child(stream, WATCHED, step, int(seed)))
                 return self.encoder_.inverse_transform(model._sample_seed(0, n, rng))
 
             return watch(step, seeds, draw)
 
         return monitor
+
+    def _judge(
+        self, training: Training, rows: np.ndarray, split: Split, stream: np.random.SeedSequence
+    ) -> Monitor | None:
+        """Return a monitor for the criterion "drawn"; None if the loss is the criterion.
+
+        Raises TabseedError if the generator has no likelihood.
+        """
+        if training.criterion == "loss":
+            return None
+        if not self.knows_likelihood:
+            raise TabseedError(
+                f"{type(self).__name__} has no likelihood of its rows, which the criterion "
+                "'drawn' needs; use Training(criterion='loss')"
+            )
+
+        def monitor(step: int, seeds: np.ndarray, weights: Weights) -> np.ndarray:
+            del step  # the same noise each time
+            stacked = {name: value.cpu().numpy() for name, value in weights.items()}
+            each = split.of_seeds(int(seeds.max()) + 1) if len(split.train) == 1 else split
+            losses = np.full(len(seeds), np.inf)
+            for at, seed in enumerate(seeds.tolist()):
+                if all(np.isfinite(value[at]).all() for value in stacked.values()):
+                    model = self._with(seed, at, stacked, rows, each, stream)
+                    rng = np.random.default_rng(child(stream, HELD))
+                    losses[at] = -model._log_likelihood(rows[each.validation[seed]], rng).mean()
+            return losses
+
+        return monitor
+
+    def _with(
+        self,
+        seed: int,
+        at: int,
+        weights: dict[str, np.ndarray],
+        rows: np.ndarray,
+        split: Split,
+        stream: np.random.SeedSequence,
+    ) -> Self:
+        """Return a copy that draws from one network in training: ``weights[at]``, of ``seed``."""
+        model = copy.copy(self)
+        model.drawn_ = (seed,)
+        model.weights_ = {name: value[at : at + 1] for name, value in weights.items()}
+        model._learn_latent(rows, split, child(stream, LATENT))
+        return model
 
     def _latent_split(self, split: Split) -> Split:
         """Return the split for the latent law: all rows, because stopping needs none any more."""

@@ -98,8 +98,10 @@ class SeedBatch:
         seeds: np.ndarray,
         weights: dict[str, np.ndarray],
         moments: dict[str, np.ndarray],
+        start: dict[str, np.ndarray],
     ) -> None:
-        """Copy stacked weights and the moments of their gradients (default 0) to the device."""
+        """Copy stacked weights, the moments of their gradients (default 0) and the weights at the
+        start to the device."""
         self.work, self.seeds, device = work, seeds, work.device
         self.weights = {
             name: to_tensor(value, device).requires_grad_() for name, value in weights.items()
@@ -111,6 +113,9 @@ class SeedBatch:
             }
             for order in MOMENTS
         ]
+        rate = work.training.learning_rate * work.training.pull
+        self.pull = rate / (1 + rate)  # share of the way back to the start, after each step
+        self.start = {name: to_tensor(value, device) for name, value in start.items()}
         self.drawn: tuple[int, int] | None = None  # epoch and first batch of picks and noise
         self.held = work.rows[to_tensor(work.split.validation[seeds], device)]
         self.n_draws = work.network.held_draws(work.n_held)
@@ -136,10 +141,18 @@ class SeedBatch:
                 count=step,
                 rate=work.training.learning_rate,
             )
+            if self.pull:
+                self._pull_back()
             last = step % work.period == 0 or step >= work.training.steps
             held_losses += work.rule.held_loss(self.validate, step, last=last)
         mean = np.asarray(torch.as_tensor(total).cpu(), dtype=np.float64) / max(1, step - first)
         return step, mean, held_losses
+
+    def _pull_back(self) -> None:
+        """Move the weights towards the start by the share ``pull`` of the way, in place."""
+        with torch.no_grad():
+            for name, value in self.weights.items():
+                value.lerp_(self.start[name], self.pull)
 
     def validate(self, step: int | None = None) -> np.ndarray:
         """Return each seed's loss on the rows set aside, (S,): fixed noise, or that of a step."""

@@ -175,6 +175,7 @@ class _Run:
                 for s in self.streams
             ]
             initial = {name: np.stack([w[name] for w in fresh]) for name in fresh[0]}
+        self.start = initial if self.training.pull else {}
         self.best = {name: value.copy() for name, value in initial.items()}
         if not self._resume():
             self._load(initial, {})
@@ -214,6 +215,7 @@ class _Run:
                 self.active[at],
                 {name: value[at] for name, value in weights.items()},
                 {name: value[at] for name, value in moments.items()},
+                {name: value[self.active[at]] for name, value in self.start.items()},
             )
             for at in np.array_split(np.arange(len(self.active)), groups)
         ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # settings can be made without PyTorch
 # returns the losses (S,) on the rows set aside: None for fixed noise, or a step for its fresh noise
 Validate = Callable[[int | None], np.ndarray]
 Stopper = Literal["relative", "paper"]
+Criterion = Literal["loss", "drawn"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class Training:
         (:class:`Relative`). "paper": as in the code of arXiv 2407.03080: losses after every batch,
         summed over the epoch, on fresh noise; rows never reshuffled; the last weights are kept, and
         the last loss chooses the seed (:class:`Paper`).
+    criterion : {"loss", "drawn"}
+        What a validation computes. "loss": the network's loss. "drawn": the negative log-likelihood
+        of the rows set aside under the law that rows would be drawn from now, in nats a row; only
+        for generators that know it, such as VAEBGM. It costs about as much as 100 steps.
+    pull : float
+        Strength of a pull to the weights at the start: after each step a weight moves towards its
+        start as the proximal step of ``pull``/2 times its squared distance says. Adam moves a
+        weight by about the learning rate, so it stays within about 1/``pull``; 0: no pull.
     """
 
     steps: int = 3_000
@@ -62,6 +71,8 @@ class Training:
     tolerance: float = 1e-3
     validate_every: int | None = None
     stopper: Stopper = "relative"
+    criterion: Criterion = "loss"
+    pull: float = 0.0
 
     parameters: ClassVar[Parameters] = {
         "steps": Whole(0),
@@ -73,6 +84,8 @@ class Training:
         "tolerance": Real(0),
         "validate_every": or_none(Whole(1)),
         "stopper": OneOf(get_args(Stopper)),
+        "criterion": OneOf(get_args(Criterion)),
+        "pull": Real(0),
     }
 
     def __post_init__(self) -> None:
