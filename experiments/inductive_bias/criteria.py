@@ -55,9 +55,7 @@ def bench_of(draw: int) -> tuple[Bench, ts.TableEncoder, ts.Table]:
     encoder = ts.TableEncoder().fit(rows.few)
     model = ts.VAEBGM(device="cpu", random_state=draw)
     journal = Journal(Aids(None, None), 1)
-    bench = Bench(
-        model, encoder.transform(rows.few), encoder.layout_, seed_sequence(draw), journal
-    )
+    bench = Bench(model, encoder.transform(rows.few), encoder.layout_, seed_sequence(draw), journal)
     return bench, encoder, rows.held
 
 
@@ -108,7 +106,9 @@ def scores(bench: Bench, weights: Stacked, seed: int) -> Row:
     }  # fmt: skip
 
 
-def judged(bench: Bench, encoder: ts.TableEncoder, held: ts.Table, weights: Stacked, seed: int) -> float:
+def judged(
+    bench: Bench, encoder: ts.TableEncoder, held: ts.Table, weights: Stacked, seed: int
+) -> float:
     """Return the JS in bits of rows drawn from a seed whose mixture has learned from all rows."""
     curve = [np.zeros((0, 3))] * bench.model.n_seeds
     zero = np.zeros(bench.model.n_seeds)
@@ -123,7 +123,9 @@ def numbers(table: ts.Table) -> np.ndarray:
     """Return a table as numbers, categories as codes."""
     return np.column_stack(
         [
-            table.codes(c.name) if c.kind in ("categorical", "ordinal", "boolean") else table.numbers(c.name)
+            table.codes(c.name)
+            if c.kind in ("categorical", "ordinal", "boolean")
+            else table.numbers(c.name)
             for c in table.schema.modelled
         ]
     ).astype(float)
@@ -166,7 +168,14 @@ def run() -> None:
                             lines.append({**key, **scores(bench, weights, seed), "js": value})
                     for line in lines:
                         results.add(line)
-                    print(draw, name, rate, round(time.perf_counter() - began, 1), "s", file=sys.stderr)
+                    print(
+                        draw,
+                        name,
+                        rate,
+                        round(time.perf_counter() - began, 1),
+                        "s",
+                        file=sys.stderr,
+                    )
 
 
 if __name__ == "__main__":

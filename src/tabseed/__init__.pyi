@@ -15,6 +15,7 @@ from tabseed.errors import FileError as FileError
 from tabseed.errors import LeakageError as LeakageError
 from tabseed.errors import LeftOutWarning as LeftOutWarning
 from tabseed.errors import MissingDependencyError as MissingDependencyError
+from tabseed.errors import NotTunedWarning as NotTunedWarning
 from tabseed.errors import NothingLearnedError as NothingLearnedError
 from tabseed.errors import OrthogonalSeedsWarning as OrthogonalSeedsWarning
 from tabseed.errors import SchemaError as SchemaError

@@ -13,7 +13,7 @@ from tabseed.errors import TabseedError
 from tabseed.generators.base import FIT, Aids
 from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias import bias_class
-from tabseed.inductive_bias.base import Bench, learn
+from tabseed.inductive_bias.base import Bench, learn, second_training
 from tabseed.inductive_bias.journal import Journal
 from tabseed.table import Table
 from tabseed.testing import example_table
@@ -33,11 +33,13 @@ def bench_of(model: ts.FineTuned, table: pa.Table) -> Bench:
 
 @pytest.mark.parametrize("name", ["continued", "average", "pretrain", "small-init"])
 def test_without_a_step_the_initial_weights_stay(name: str) -> None:
-    """Bit for bit, without a second training as with one of no steps."""
+    """Bit for bit, without a second training as with one of no steps, and a warning says so."""
     table = example_table(60)
     more = {"n_rows": 60} if name == "pretrain" else {}
     bias = bias_class(name)(n_seeds=2, **more)
-    model = tuned(bias, fine_tuning=NONE).fit(table)
+    with pytest.warns(ts.NotTunedWarning, match=f"{type(bias).__name__} took no step"):
+        model = tuned(bias, fine_tuning=NONE).fit(table)
+    assert "second training: no step, the weights are those of the bias" in model.summary()
     bench = bench_of(model, table)
     initial = bias.initial_weights(bench.first_seeds(2), bench)
     for key, value in model.ensemble_.weights.items():
@@ -47,10 +49,12 @@ def test_without_a_step_the_initial_weights_stay(name: str) -> None:
     assert_equal_weights(control.ensemble_.weights, initial)
 
 
-def test_continued_seeds_improve_or_stay() -> None:
-    """In the second training of weights that have learned, step 0 may be the best."""
+@pytest.mark.filterwarnings("ignore::tabseed.NotTunedWarning")
+def test_continued_seeds_improve_or_stay_without_a_warm_up() -> None:
+    """Then, in the second training of weights that have learned, step 0 may be the best."""
     table = example_table(60)
-    model = tuned(ts.Continued(n_seeds=2)).fit(table)
+    free = Training(steps=40, patience=3, warm_up=0)
+    model = tuned(ts.Continued(n_seeds=2), fine_tuning=free).fit(table)
     bench = bench_of(model, table)
     first = bench.first_seeds(2).ranked()
     assert bench.split().validation.shape[1] == 12
@@ -90,3 +94,41 @@ def test_a_wrapped_bias_gets_its_own_number_of_seeds(wrapper) -> None:
 def test_no_seeds_are_refused(bias) -> None:
     with pytest.raises(TabseedError, match="n_seeds"):
         learn(bias, example_bench())
+
+
+def test_a_second_training_is_slower_and_does_not_keep_the_start() -> None:
+    """Even where the start has the smallest loss: one that learned from the rows set aside too."""
+    assert second_training(Training()) == Training(learning_rate=2e-4, warm_up=100)
+    paper = Training(steps=10, stopper="paper")
+    assert second_training(paper) == paper
+    bench = example_bench()
+    own = Training(steps=7, warm_up=7, learning_rate=1e-3)
+    assert Bench(*_parts(bench), own).tuning == own
+    assert bench.tuning == second_training(bench.training)
+
+
+def _parts(bench: Bench) -> tuple:
+    return bench.model, bench.x, bench.layout, bench.stream, bench.journal
+
+
+@pytest.mark.parametrize(
+    "bias", [ts.Pretraining(2, n_rows=2_000), ts.Continued(2), ts.SmallInit(2)]
+)
+def test_the_curve_and_the_steps_of_a_second_training_are_said(bias) -> None:
+    """Every bias is tuned alike, and the seed drawn from has steps, a curve and a line of text."""
+    first = Training(steps=120, warm_up=20, patience=4)
+    model = ts.FineTuned(vaebgm(training=first), bias, random_state=0).fit(example_table(60))
+    (seed,) = model.generator_.drawn_
+    steps = model.ensemble_.best_step[seed]
+    assert 100 <= steps <= 120
+    curve = model.tuning_curves_[seed]
+    assert curve[0, 0] == 0 and steps in curve[:, 0] and curve.shape[1] == 3
+    assert f"second training: {steps} steps from the weights of the bias" in model.summary()
+
+
+def test_without_a_second_training_there_is_no_curve() -> None:
+    model = tuned(ts.StageOne(ts.SmallInit(2), 2)).fit(example_table(40))
+    assert model.tuning_curves_ == []
+    assert "no second training: the weights are those of the bias" in model.summary()
+    model = tuned(ts.SeedMixture(n_seeds=2)).fit(example_table(40))
+    assert model.tuning_curves_ == [] and "second" not in " ".join(model.summary())

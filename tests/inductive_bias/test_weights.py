@@ -76,7 +76,7 @@ def test_small_init_shrinks_what_is_random_and_nothing_else() -> None:
     network = bench.model.network_
     fresh = network.initial_weights(np.random.default_rng(0))
     for n_averaged in (1, 10):
-        weights = ts.SmallInit(n_seeds=4, n_averaged=n_averaged).initial_weights(None, bench)
+        weights = ts.SmallInit(n_seeds=4, n_averaged=n_averaged).small(bench)
         assert np.array_equal(weights["cells.bias"], np.stack([network.log_share[None]] * 4))
         for name in ("encode.weight", "code.weight", "decode.weight", "cells.weight"):
             norms = np.linalg.norm(weights[name].reshape(4, -1), axis=1)
@@ -93,12 +93,12 @@ def test_small_init_shrinks_what_is_random_and_nothing_else() -> None:
     [
         (ts.StageOne(n_seeds=4), Plan(4, last="none", stages=1)),
         (ts.StageOne(ts.Pretraining(3), n_seeds=4), Plan(3, last="judge", stages=3)),
-        (ts.StageOne(ts.SmallInit(3)), Plan(3, first="none", last="judge", stages=1)),
+        (ts.StageOne(ts.SmallInit(3)), Plan(3, first="none", last="judge")),
         (ts.StageOne(ts.SeedMixture(n_seeds=3)), Plan(3, last="none", stages=1)),
         (ts.SeedMixture(n_seeds=4), Plan(4, "rotating", "none", mixes=True, stages=1)),
         (ts.SeedMixture(n_seeds=4, rotate=False), Plan(4, "shared", "none", True, 1)),
         (ts.SeedMixture(ts.Continued(3), n_seeds=4), Plan(3, mixes=True)),
-        (ts.SeedMixture(ts.SmallInit(3)), Plan(3, "none", "train", mixes=True, stages=1)),
+        (ts.SeedMixture(ts.SmallInit(3)), Plan(3, "none", mixes=True)),
         (ts.SeedMixture(ts.WeightAveraging(3, branches=0)), Plan(3, "none", "tune", True, 3)),
     ],
 )

@@ -73,9 +73,9 @@ class AutoBias(InductiveBias):
 
     def plan(self) -> Plan:
         """Return the plan: all candidates in each fold, then the one chosen, as yet unknown."""
-        stages_of = [bias.plan().stages for bias in self._candidates()]
-        own = [max(1, stages - 1) for stages in stages_of]  # they share the first seeds
-        stages = self.folds * (1 + sum(own)) + max(stages_of, default=1)
+        plans = [bias.plan() for bias in self._candidates()]
+        own = [max(1, plan.stages - (plan.first == "shared")) for plan in plans]
+        stages = self.folds * (1 + sum(own)) + max((plan.stages for plan in plans), default=1)
         return Plan(self.n_seeds, stages=stages)
 
     def resolve(self, bench: Bench) -> InductiveBias:

@@ -26,18 +26,24 @@ from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias.journal import Journal
 from tabseed.parameters import Parameters, check_parameters
 
+SLOWER, LEAST = 10, 100  # of a second training: share of the rate, fewest steps
 FINE, BIAS, CHOICE = 3, 4, 5  # child streams of a fit's, besides those of a NeuralGenerator
 Stacked = dict[str, np.ndarray]  # weights by name, each (S, ...)
 
 
 def second_training(first: Training) -> Training:
-    """Return the settings of a second training, from weights that have learned.
+    """Return the settings of a second training, from weights that have learned, by the first's.
 
-    TODO
+    A tenth of the learning rate, and LEAST steps before any weights are kept: the loss of weights
+    that learned from many generated rows is smallest at the start, though the rows drawn later are
+    more like the real ones. After that the loss decides as in the first training, because weights
+    that have learned little, such as an average, need many steps
+    (``experiments/inductive_bias/criteria.py`` compares this with other criteria). The authors'
+    stopper keeps the last weights, and is left as it is.
     """
     if first.stopper == "paper":
         return first
-    return replace(first, learning_rate=first.learning_rate / 10)
+    return replace(first, learning_rate=first.learning_rate / SLOWER, warm_up=LEAST)
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,13 @@ class FineTuned(Generator):
         ``WeightAveraging()``, ``Pretraining()``, ``MAML()``, ``DomainRandomizedSearch()``,
         ``SeedMixture()``, ``AutoBias()``, or one of the controls.
     fine_tuning : Training or None
-        Settings of the second training; None: those of the first, without warm-up, so that the
-        initial weights are kept if they are the best.
+        Settings of the second training, for every bias alike; None:
+        :func:`~tabseed.inductive_bias.base.second_training` of the first. With a ``warm_up`` the
+        weights of the bias themselves are not kept; NotTunedWarning says if they were.
     random_state : int, Generator, RandomState or SeedSequence of numpy, or None
 
     Learned: ``generator_`` (from which rows are drawn), ``bias_`` (the bias used),
-    ``ensemble_`` (the seeds of the last training).
+    ``ensemble_`` (the seeds of the last training), ``tuning_curves_``.
 
     References: arXiv:2407.03080.
 
@@ -103,6 +104,14 @@ class FineTuned(Generator):
         """The seeds of the last training."""
         return self.generator_.ensemble_
 
+    @property
+    def tuning_curves_(self) -> list[np.ndarray]:
+        """The curve of each seed in the second training; none if there was no such training.
+
+        (validations, 3): step, training loss, validation loss; step 0 are the weights of the bias.
+        """
+        return self.ensemble_.curves if self.bias_.plan().last == "tune" else []
+
     def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
         """Return the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
         return self.generator_.log_likelihood(table, random_state=random_state)
@@ -139,4 +148,19 @@ class FineTuned(Generator):
         """Return lines of text that say what was learned."""
         none = isinstance(self.bias_, StageOne) and self.bias_.bias is None
         name = "none" if none else type(self.bias_).__name__
-        return [f"inductive bias: {name}", *self.bias_summary_, *self.generator_.summary()]
+        head = [f"inductive bias: {name}", *self.bias_summary_, *self._tuning_summary()]
+        return head + self.generator_.summary()
+
+    def _tuning_summary(self) -> list[str]:
+        """Return a line that says how far the second training went."""
+        last = self.bias_.plan().last
+        if last == "none":
+            return []
+        steps = self.ensemble_.best_step[list(self.generator_.drawn_)]
+        if last == "judge":
+            return ["no second training: the weights are those of the bias"]
+        if not steps.any():
+            return ["second training: no step, the weights are those of the bias"]
+        low, high = steps.min(), steps.max()
+        count = f"{low}" if low == high else f"{low} to {high}"
+        return [f"second training: {count} steps from the weights of the bias"]

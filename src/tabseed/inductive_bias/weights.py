@@ -168,7 +168,8 @@ class SmallInit(InductiveBias):
         """Return the plan: the bias trains the first seeds itself, from their small weights."""
         return Plan(self.n_seeds, first="none")
 
-    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
+    def small(self, bench: Bench) -> Stacked:
+        """Return the small fresh weights that the first training starts from, (n_seeds, ...)."""
         starts = []
         for seed in range(self.n_seeds):
             streams = [child(bench.stream, BIAS, FRESH, seed, k) for k in range(self.n_averaged)]
@@ -176,11 +177,14 @@ class SmallInit(InductiveBias):
                 bench.model.network_.initial_weights(np.random.default_rng(s)) for s in streams
             ]
             starts.append(average({k: np.stack([w[k] for w in fresh]) for k in fresh[0]}))
-        small = {name: np.concatenate([s[name] for s in starts]) for name in starts[0]}
+        return {name: np.concatenate([s[name] for s in starts]) for name in starts[0]}
+
+    def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
+        del ensemble
         streams = [child(bench.stream, SEED, seed) for seed in range(self.n_seeds)]
         name = f"{self.n_seeds} seeds of 1/sqrt({self.n_averaged}){bench.label}"
-        weights: Stacked = bench.train(name, streams, bench.split(), initial=small).ranked().weights
-        return weights
+        seeds = bench.train(name, streams, bench.split(), initial=self.small(bench))
+        return seeds.ranked().weights
 
 
 class Continued(InductiveBias):

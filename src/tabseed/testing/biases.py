@@ -106,3 +106,27 @@ def check_initial_weights_change_nothing(bias: Any) -> None:
     assert np.array_equal(share, bench.model.network_.log_share), (
         "the network was last given other rows"
     )
+
+
+def check_second_training_changes_the_weights(bias: Any) -> None:
+    """With the default settings the seeds that rows are drawn from took steps, and have moved.
+
+    Their curve begins with the weights of the bias, at step 0. A bias without a second training
+    (``plan().last`` is not "tune") is not concerned.
+    """
+    from tabseed.inductive_bias.base import learn
+
+    bench = example_bench()
+    model, used = learn(clone(bias), bench)
+    plan = used.plan()
+    if plan.last != "tune":
+        return
+    start = used.initial_weights(bench.first(plan), bench)
+    for at, seed in enumerate(model.drawn_):
+        assert model.ensemble_.best_step[seed] > 0, f"seed {seed} took no step"
+        assert model.ensemble_.curves[seed][0, 0] == 0, "the curve does not begin at the start"
+        moved = {
+            k: np.abs(v[at] - start[k][seed % len(start[k])]) for k, v in model.weights_.items()
+        }
+        still = [name for name, gap in moved.items() if not gap.any()]
+        assert not still, f"seed {seed}: {', '.join(still)} did not change"

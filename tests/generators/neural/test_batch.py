@@ -63,3 +63,35 @@ def test_seeds_of_a_rotating_split_are_as_if_alone() -> None:
         assert together.best_step[seed] == alone.best_step[0]
         for name, value in alone.weights.items():
             np.testing.assert_allclose(together.weights[name][seed], value[0], atol=1e-5)
+
+
+def _trained(pull: float, steps: int, rate: float = 0.01) -> tuple[dict, dict]:
+    """Return the weights at the start and after some steps, stacked for 2 seeds."""
+    table = Table.from_frame(example_table(50))
+    encoder = TableEncoder().fit(table)
+    network = CellNetwork(encoder.layout_, 2, 8, 0.3)
+    rows = network.rows(encoder.transform(table))
+    split = Split.draw(len(rows), 0.2, seed_sequence(0))
+    streams = [seed_sequence(seed) for seed in (5, 6)]
+    start = train_ensemble(network, rows, split, Training(steps=0), streams).weights
+    how = Training(steps=steps, warm_up=steps, learning_rate=rate, pull=pull)
+    return start, train_ensemble(network, rows, split, how, streams, initial=start).weights
+
+
+def test_pull_shortens_the_first_step_as_the_proximal_step_does() -> None:
+    """(w - v)^2/(2 rate) + pull (w - s)^2/2 is least at w = s + (v - s)/(1 + rate pull)."""
+    start, free = _trained(0.0, 1)
+    _, pulled = _trained(40.0, 1)
+    for name, value in pulled.items():
+        expected = start[name] + (free[name] - start[name]) / (1 + 0.01 * 40)
+        assert np.abs(value - expected).max() < 1e-6, name
+        assert np.abs(free[name] - start[name]).max() > 5e-3, name
+
+
+def test_pull_bounds_the_distance_from_the_start() -> None:
+    """Adam steps by at most rate (1 - 0.9)/sqrt(1 - 0.999): a weight stays within 3.2/pull."""
+    start, pulled = _trained(100.0, 60)
+    _, free = _trained(0.0, 60)
+    far = {k: np.abs(v - start[k]).max() for k, v in free.items()}
+    for name, value in pulled.items():
+        assert 0 < np.abs(value - start[name]).max() <= 3.2 / 100 < far[name], name
