@@ -28,7 +28,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
 import tabseed as ts  # noqa: E402
 from experiments.common.draws import draw_of  # noqa: E402
 from experiments.common.results import Results, Row  # noqa: E402
-from tabseed._random import child, one_thread as single, seed_sequence  # noqa: E402
+from tabseed import _random  # noqa: E402
 from tabseed.generators.base import Aids  # noqa: E402
 from tabseed.generators.neural.ensemble import Options, SeedEnsemble, train_ensemble  # noqa: E402
 from tabseed.generators.neural.learner import Weights, to_tensor, torch  # noqa: E402
@@ -55,7 +55,9 @@ def bench_of(draw: int) -> tuple[Bench, ts.TableEncoder, ts.Table]:
     encoder = ts.TableEncoder().fit(rows.few)
     model = ts.VAEBGM(device="cpu", random_state=draw)
     journal = Journal(Aids(None, None), 1)
-    bench = Bench(model, encoder.transform(rows.few), encoder.layout_, seed_sequence(draw), journal)
+    bench = Bench(
+        model, encoder.transform(rows.few), encoder.layout_, _random.seed_sequence(draw), journal
+    )
     return bench, encoder, rows.held
 
 
@@ -74,7 +76,7 @@ def path_of(bench: Bench, initial: Stacked, rate: float) -> dict[int, Stacked]:
     training = replace(
         bench.training, steps=max(STEPS), warm_up=0, learning_rate=rate, validate_every=25
     )
-    streams = [child(bench.stream, FINE, seed) for seed in range(seeds)]
+    streams = [_random.child(bench.stream, FINE, seed) for seed in range(seeds)]
     network = bench.model.network_
     options = Options(monitor=monitor)
     train_ensemble(
@@ -153,7 +155,7 @@ def run() -> None:
             missing = [r for r in RATES if not results.has(draw=draw, bias=name, rate=r)]
             if not missing:
                 continue
-            with single():
+            with _random.one_thread():
                 initial = make().initial_weights(bench.first_seeds(10), bench)
                 for rate in missing:
                     began = time.perf_counter()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -11,6 +14,7 @@ from helpers.biases import NONE, assert_equal_weights, tuned, vaebgm
 from tabseed._random import child
 from tabseed.errors import TabseedError
 from tabseed.generators.base import FIT, Aids
+from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias import bias_class
 from tabseed.inductive_bias.base import Bench, learn, second_training
@@ -132,3 +136,27 @@ def test_without_a_second_training_there_is_no_curve() -> None:
     assert "no second training: the weights are those of the bias" in model.summary()
     model = tuned(ts.SeedMixture(n_seeds=2)).fit(example_table(40))
     assert model.tuning_curves_ == [] and "second" not in " ".join(model.summary())
+
+
+class Knowing(ts.Continued):
+    """Weights that have learned only the rows set aside: every step raises their loss."""
+
+    def _initial_weights(self, ensemble, bench):
+        split = bench.split()
+        turned = Split(split.validation, split.validation)
+        how = Training(steps=600, warm_up=0, patience=60, learning_rate=1e-2)
+        return bench.train("knowing", [bench.stream], turned, training=how).weights
+
+
+def test_the_start_is_not_kept_where_the_loss_favours_it() -> None:
+    """The fault of before: no warm-up, and a start with the smallest loss; a warning says so."""
+    first = Training(steps=150, warm_up=20, patience=3, learning_rate=2e-2)
+    for own, least in ((None, 100), (replace(second_training(first), warm_up=0), 0)):
+        bench = example_bench()
+        bench.model.training = first
+        bench = Bench(*_parts(bench), own)
+        with nullcontext() if least else pytest.warns(ts.NotTunedWarning):
+            model, _ = learn(Knowing(n_seeds=2), bench)
+        curve = model.ensemble_.curves[model.drawn_[0]]
+        assert curve[:, 2].argmin() == 0
+        assert model.ensemble_.best_step[model.drawn_[0]] == least

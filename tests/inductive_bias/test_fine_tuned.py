@@ -76,7 +76,7 @@ def parameters(estimator) -> dict[str, str]:
 @pytest.mark.parametrize("name", KEPT)
 def test_every_bias_survives_its_file(name: str, tmp_path: Path) -> None:
     """Parameters, nested ones too, the summary, the bias used, and the rows."""
-    model = tuned(KEPT[name], fine_tuning=Training(steps=10, warm_up=0)).fit(example_table(40))
+    model = tuned(KEPT[name], fine_tuning=Training(steps=10, warm_up=10)).fit(example_table(40))
     model.save(tmp_path / "m.tabseed")
     again = ts.load(tmp_path / "m.tabseed")
     assert parameters(again) == parameters(model)
