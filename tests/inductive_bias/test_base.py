@@ -102,7 +102,7 @@ def test_no_seeds_are_refused(bias) -> None:
 
 def test_a_second_training_is_slower_and_does_not_keep_the_start() -> None:
     """Even where the start has the smallest loss: one that learned from the rows set aside too."""
-    assert second_training(Training()) == Training(learning_rate=2e-4, warm_up=100)
+    assert second_training(Training()) == Training(learning_rate=2e-4, warm_up=50)
     paper = Training(steps=10, stopper="paper")
     assert second_training(paper) == paper
     bench = example_bench()
@@ -124,7 +124,7 @@ def test_the_curve_and_the_steps_of_a_second_training_are_said(bias) -> None:
     model = ts.FineTuned(vaebgm(training=first), bias, random_state=0).fit(example_table(60))
     (seed,) = model.generator_.drawn_
     steps = model.ensemble_.best_step[seed]
-    assert 100 <= steps <= 120
+    assert 50 <= steps <= 120
     curve = model.tuning_curves_[seed]
     assert curve[0, 0] == 0 and steps in curve[:, 0] and curve.shape[1] == 3
     assert f"second training: {steps} steps from the weights of the bias" in model.summary()
@@ -151,7 +151,7 @@ class Knowing(ts.Continued):
 def test_the_start_is_not_kept_where_the_loss_favours_it() -> None:
     """The fault of before: no warm-up, and a start with the smallest loss; a warning says so."""
     first = Training(steps=150, warm_up=20, patience=3, learning_rate=2e-2)
-    for own, least in ((None, 100), (replace(second_training(first), warm_up=0), 0)):
+    for own, least in ((None, 50), (replace(second_training(first), warm_up=0), 0)):
         bench = example_bench()
         bench.model.training = first
         bench = Bench(*_parts(bench), own)

@@ -26,7 +26,7 @@ from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias.journal import Journal
 from tabseed.parameters import Parameters, check_parameters
 
-SLOWER, LEAST = 10, 100  # of a second training: share of the rate, fewest steps
+SLOWER, LEAST = 10, 50  # of a second training: share of the rate, fewest steps
 FINE, BIAS, CHOICE = 3, 4, 5  # child streams of a fit's, besides those of a NeuralGenerator
 Stacked = dict[str, np.ndarray]  # weights by name, each (S, ...)
 
