@@ -55,7 +55,7 @@ class Training:
     criterion : {"loss", "drawn"}
         What a validation computes. "loss": the network's loss. "drawn": the negative log-likelihood
         of the rows set aside under the law that rows would be drawn from now, in nats a row; only
-        for generators that know it, such as VAEBGM. It costs about as much as 100 steps.
+        for generators that know it, such as VAEBGM. A validation costs about 300 steps.
     pull : float
         Strength of a pull to the weights at the start: after each step a weight moves towards its
         start as the proximal step of ``pull``/2 times its squared distance says. Adam moves a
