@@ -28,7 +28,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
 import tabseed as ts  # noqa: E402
 from experiments.common.draws import draw_of  # noqa: E402
 from experiments.common.results import Results, Row  # noqa: E402
-from tabseed import _random  # noqa: E402
 from tabseed.generators.base import Aids  # noqa: E402
 from tabseed.generators.neural.ensemble import Options, SeedEnsemble, train_ensemble  # noqa: E402
 from tabseed.generators.neural.learner import Weights, to_tensor, torch  # noqa: E402
@@ -58,7 +57,7 @@ def bench_of(draw: int) -> tuple[Bench, ts.TableEncoder, ts.Table]:
     model = ts.VAEBGM(device="cpu", random_state=draw)
     journal = Journal(Aids(None, None), 1)
     bench = Bench(
-        model, encoder.transform(rows.few), encoder.layout_, _random.seed_sequence(draw), journal
+        model, encoder.transform(rows.few), encoder.layout_, np.random.SeedSequence(draw), journal
     )
     return bench, encoder, rows.held
 
@@ -83,7 +82,10 @@ def path_of(bench: Bench, initial: Stacked, rate: float, pull: float = 0.0) -> d
         validate_every=25,
         pull=pull,
     )
-    streams = [_random.child(bench.stream, FINE, seed) for seed in range(seeds)]
+    entropy, path = bench.stream.entropy, bench.stream.spawn_key
+    streams = [
+        np.random.SeedSequence(entropy, spawn_key=(*path, FINE, seed)) for seed in range(seeds)
+    ]
     network = bench.model.network_
     options = Options(monitor=monitor)
     train_ensemble(
@@ -162,31 +164,30 @@ def run() -> None:
             missing = [r for r in RATES if not results.has(draw=draw, bias=name, rate=r)]
             if not missing:
                 continue
-            with _random.one_thread():
-                initial = make().initial_weights(bench.first_seeds(10), bench)
-                for rate in missing:
-                    began = time.perf_counter()
-                    lines = []
-                    for step, weights in path_of(
-                        bench, initial, float(rate), PULL * (name == PULLED)
-                    ).items():
-                        for seed in range(bench.model.n_seeds):
-                            key = dict(zip(KEYS, (draw, name, rate, seed, step), strict=True))
-                            value = (
-                                judged(bench, encoder, held, weights, seed)
-                                if seed < JUDGED_SEEDS else ""
-                            )  # fmt: skip
-                            lines.append({**key, **scores(bench, weights, seed), "js": value})
-                    for line in lines:
-                        results.add(line)
-                    print(
-                        draw,
-                        name,
-                        rate,
-                        round(time.perf_counter() - began, 1),
-                        "s",
-                        file=sys.stderr,
-                    )
+            initial = make().initial_weights(bench.first_seeds(10), bench)
+            for rate in missing:
+                began = time.perf_counter()
+                lines = []
+                for step, weights in path_of(
+                    bench, initial, float(rate), PULL * (name == PULLED)
+                ).items():
+                    for seed in range(bench.model.n_seeds):
+                        key = dict(zip(KEYS, (draw, name, rate, seed, step), strict=True))
+                        value = (
+                            judged(bench, encoder, held, weights, seed)
+                            if seed < JUDGED_SEEDS else ""
+                        )  # fmt: skip
+                        lines.append({**key, **scores(bench, weights, seed), "js": value})
+                for line in lines:
+                    results.add(line)
+                print(
+                    draw,
+                    name,
+                    rate,
+                    round(time.perf_counter() - began, 1),
+                    "s",
+                    file=sys.stderr,
+                )
 
 
 if __name__ == "__main__":
