@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -251,3 +252,12 @@ def test_rules_raise_no_false_alarm() -> None:
         js = judge(real, fake, seed, train=train).js
         misses += not js.low <= 0 <= js.high
     assert misses <= 3
+
+
+def test_numbers_that_divide_by_almost_nothing_keep_no_rule_and_warn_of_none() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = Table.from_frame(
+            pa.table({"a": [0.0] * 10 + [5e-324], "b": [1e150] * 5 + [1.0] * 6})
+        )
+        assert not any(kept.broken for kept in check_rules(find_rules(table), (table,), table))

@@ -23,6 +23,7 @@ MOST_LEVELS = 40  # of a column whose levels are states
 CHECKED = 2_000  # rows to check with
 
 
+@np.errstate(all="ignore")  # what overflows, or divides by almost nothing, keeps no rule
 def find_rules(table: Table) -> tuple[Rule, ...]:
     """Return the rules that the rows of a table keep: equations, orders, states of cells.
 

@@ -314,6 +314,7 @@ class Kept:
         return f"{self.rule} holds in {real} real rows; {n} of {m} synthetic rows break it"
 
 
+@np.errstate(all="ignore")  # numbers so far apart break a rule of course
 def check_rules(rules: Sequence[Rule], real: Sequence[Table], synthetic: Table) -> tuple[Kept, ...]:
     """Return how the rows of tables keep rules, those that most synthetic rows break first.
 

@@ -280,3 +280,12 @@ def test_formula_guard_touches_text_only_and_only_if_asked(tmp_path) -> None:
     assert back["n"].to_pylist() == [-1.5] * len(risky)
     with pytest.raises(FileError, match="guard for spreadsheets needs"):
         io.write_table(table, tmp_path / "t.parquet", for_spreadsheet=True)
+
+
+@pytest.mark.parametrize("names", [["1", "0\n", "0"], ["a\nb\n\nc", 'q"\n"', "z"]])
+def test_names_may_hold_line_breaks(names, tmp_path) -> None:
+    table = pa.table([[0, 1] * 9, [2, 3] * 9, ["", "NA"] * 9], names=names)
+    io.write_table(table, tmp_path / "t.csv")
+    back = io.read_table(tmp_path / "t.csv")
+    assert back.column_names == names
+    assert back[names[0]].to_pylist() == [0, 1] * 9

@@ -73,10 +73,10 @@ class Quoting:
     def __init__(self, lines: Iterable[str], separator: str) -> None:
         cut = re.escape(separator)
         cell = re.compile(rf'(?:^|{cut})("{_INSIDE}"|[^{cut}\r\n]*)')
-        rows = [cell.findall(line.rstrip("\r\n")) for line in lines if line.strip("\r\n")]
+        rows = [cell.findall(text.rstrip("\r\n")) for text in _records(lines)]
         header, rows = (rows[0], rows[1:]) if rows else ([], [])
         self._minimal = any(not name.startswith('"') for name in header)
-        fitting = [row for row in rows if len(row) == len(header)]  # no lines inside a long cell
+        fitting = [row for row in rows if len(row) == len(header)]
         self._alone = len(header) == 1
         self._bare = [
             any(not row[i].startswith('"') for row in fitting) for i in range(len(header))
@@ -87,4 +87,16 @@ class Quoting:
         if text.strip(BLANKS):
             return self._minimal or any(self._bare)
         # pandas writes a missing cell of text as "" if it quotes all text
-        return self._minimal and not self._alone and self._bare[column]
+        bare = column < len(self._bare) and self._bare[column]  # a header may end in the middle
+        return self._minimal and not self._alone and bare
+
+
+def _records(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the texts of records that are not blank; a quoted line break does not end one."""
+    text = ""
+    for line in lines:
+        text += line
+        if text.count('"') % 2 == 0:
+            if text.strip("\r\n"):
+                yield text
+            text = ""
