@@ -53,9 +53,7 @@ def bars(hardness: np.ndarray, hint: np.ndarray) -> list[Bar]:
     Heights follow the square root of the counts, because the hardest rows are few and are what
     people look for.
     """
-    low, high = hardness.min(), hardness.max()
-    scaled = (hardness - low) / ((high - low) or 1.0)
-    column = np.minimum((scaled * BINS).astype(int), BINS - 1)
+    column = _bins(hardness)
     order = list(reversed(HINTS))
     counts = np.array([np.bincount(column[hint == h], minlength=BINS) for h in order])
     total = counts.sum(axis=0)
@@ -76,9 +74,14 @@ def bars(hardness: np.ndarray, hint: np.ndarray) -> list[Bar]:
 
 def highest(hardness: np.ndarray) -> int:
     """Return the number of rows in the highest bar of :func:`bars`."""
-    low, span = hardness.min(), (hardness.max() - hardness.min()) or 1.0
-    column = np.minimum(((hardness - low) / span * BINS).astype(int), BINS - 1)
-    return int(np.bincount(column).max())
+    return int(np.bincount(_bins(hardness)).max())
+
+
+def _bins(hardness: np.ndarray) -> np.ndarray:
+    """Return the bin of each row, (n,), of BINS between the least and the largest hardness."""
+    low, high = hardness.min(), hardness.max()
+    scaled = (hardness - low) / ((high - low) or 1.0)
+    return np.asarray(np.minimum((scaled * BINS).astype(int), BINS - 1))
 
 
 def marker(shape: int, x: float, y: float, r: float) -> str:
