@@ -381,8 +381,6 @@ def read_texts(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
     ways (1.250).
     """
     form = NumberFormat(column.number_format or "point")
-    # 05.562 is no number to detection, but it is one to whoever sets the kind
-    values = pc.replace_substring_regex(values, r"^(\s*[+-]?)0+([0-9])", r"\1\2")
     plain, bad = form.read(values)
     if "gaps" in form.words:
         return plain
