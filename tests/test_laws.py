@@ -16,7 +16,7 @@ from tabseed import testing
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
 from tabseed.augment.quota import Quota
 from tabseed.augment.stopping import KSStopped
-from tabseed.generators import GENERATORS, generator_class
+from tabseed.generators import GENERATORS, WRAPPERS, generator_class
 from tabseed.generators.base import Generator
 from tabseed.generators.neural.paper import PaperVAEBGM
 from tabseed.generators.neural.stopping import Training
@@ -28,7 +28,6 @@ from tabseed.inductive_bias.base import InductiveBias
 from tabseed.inductive_bias.fine_tuned import FineTuned
 from tabseed.inductive_bias.maml import MetaTraining
 from tabseed.metrics import METRICS, ChiSquareDivergence, DiscriminatorDivergence, Metric
-from tabseed.saved import WRAPPERS
 from tabseed.testing.laws import laws_in
 
 Augmenter = TargetedAugmenter | TargetedRegressionAugmenter
@@ -77,22 +76,15 @@ def instances() -> dict[str, object]:
     result["fine-tuned mixture"] = FineTuned(inner, bias("mixture"))
     result["fine-tuned ctgan"] = FineTuned(result["ctgan"], bias("pretrain"))
     result["fine-tuned tvae"] = FineTuned(result["tvae"], bias("average"))
+    result["fine-tuned taught"] = FineTuned(
+        inner, bias("pretrain", teacher=generator_class("trees")())
+    )
     for name, cls in METRICS.items():
         result[name] = cls()
     result["divergence"] = DiscriminatorDivergence(
         views=("plain",), permutations=0, folds=3, repeats=2
     )
     result["chi2"] = ChiSquareDivergence(permutations=3)
-    for name in BIASES:
-        result[f"bias {name}"] = bias(name)
-    few = [bias("continued"), bias("small-init")]
-    result["bias auto"] = bias("auto", candidates=few, folds=2)
-    result["bias average branched"] = bias("average", branches=20)
-    result["bias average top"] = bias("average", top=2)
-    result["bias maml second"] = bias("maml", order="second", start="average")
-    result["bias maml reptile"] = bias("maml", order="reptile", start="fresh")
-    result["bias drs loss"] = bias("drs", seed_weights="loss", n_networks=2)
-    result["bias stage-one pretrain"] = bias("stage-one", bias=bias("pretrain"))
     for name in SCORERS:
         model = scorer_class(name)()
         if "epochs" in model.get_params():
@@ -104,8 +96,29 @@ def instances() -> dict[str, object]:
     shapley = scorer_class("knn-shapley")
     result["knn-shapley stable"] = shapley(ties="stable", n_neighbors=(3, 1))
     result["knn-shapley truncated"] = shapley(truncate=0.1)
+    return result | biases() | augmenters() | settings()
+
+
+def biases() -> dict[str, object]:
+    """Return every registered bias, with few seeds, and its variants by settings."""
+    result: dict[str, object] = {}
+    for name in BIASES:
+        result[f"bias {name}"] = bias(name)
+    few = [bias("continued"), bias("small-init")]
+    result["bias auto"] = bias("auto", candidates=few, folds=2)
+    result["bias average branched"] = bias("average", branches=20)
+    result["bias average top"] = bias("average", top=2)
+    result["bias maml second"] = bias("maml", order="second", start="average")
+    result["bias maml reptile"] = bias("maml", order="reptile", start="fresh")
+    result["bias drs loss"] = bias("drs", seed_weights="loss", n_networks=2)
+    result["bias stage-one pretrain"] = bias("stage-one", bias=bias("pretrain"))
+    trees, copula = generator_class("trees")(), generator_class("copula")()
+    result["bias pretrain taught"] = bias("pretrain", teacher=trees)
+    result["bias drs taught"] = bias("drs", teachers=[trees, copula], seed_weights=[3, 1])
+    result["bias maml taught"] = bias("maml", teachers=[trees, copula])
+    result["bias maml taught fresh"] = bias("maml", teachers=[trees, copula], start="fresh")
     result["bias mixture average"] = bias("mixture", bias=bias("average"))
-    return result | augmenters() | settings()
+    return result
 
 
 def settings() -> dict[str, object]:

@@ -17,16 +17,10 @@ from tabseed.archive import (
 )
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, MissingDependencyError, one_line, shortened
-from tabseed.generators import GENERATORS
+from tabseed.generators import GENERATORS, WRAPPERS
 from tabseed.generators.base import Generator
 from tabseed.parameters import PATH, check_parameters, checked, shown
 from tabseed.table.schema import Schema
-
-# generators that wrap another one, (module, class)
-WRAPPERS: tuple[tuple[str, str], ...] = (
-    ("tabseed.inductive_bias.fine_tuned", "FineTuned"),
-    ("tabseed.augment.stopping", "KSStopped"),
-)
 
 MOST = 200  # characters of a reason
 PROBED = 40  # rows that are drawn once, so that what does not fit together fails at once

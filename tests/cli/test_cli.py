@@ -80,6 +80,12 @@ BAD_LINES = [
     ),
     (("synth", "DATA", "-o", "OUT", "--bias", "continued"), "'continued' is not one of none"),
     (("synth", "DATA", "-o", "OUT", "--bias", "maml", "--generator", "resample"), "has no seeds"),
+    (("synth", "DATA", "-o", "OUT", "--teacher", "trees"), "only --bias pretrain, drs or maml"),
+    (("synth", "DATA", "-o", "OUT", "--bias", "drs", "--teacher", "tree"), "'tree' is not one of"),
+    (
+        ("synth", "DATA", "-o", "OUT", "--bias", "pretrain", *["--teacher", "trees"] * 2),
+        "one --teacher; --bias drs takes several",
+    ),
     (("synth", "DATA", "-o", "OUT", "--holdout", "DATA"), "--holdout needs --report"),
     (("synth", "DATA", "-o", "OUT", "--holdout-share", ".5"), "--holdout-share needs --report"),
     (("synth", "DATA", "-o", "OUT", "--report", "DIR/r", "--holdout-share", "0"), "0 and 1"),

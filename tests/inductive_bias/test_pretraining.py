@@ -9,10 +9,12 @@ from scipy.special import softmax
 import tabseed as ts
 from helpers.biases import assert_equal_weights
 from tabseed.errors import TabseedError
+from tabseed.generators import GENERATORS, generator_class
 from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.inductive_bias.base import Bench
-from tabseed.inductive_bias.pretraining import POOL
+from tabseed.inductive_bias.pretraining import POOL, PRETRAIN
 from tabseed.testing.biases import example_bench
+from tabseed.testing.tables import example_table
 
 # averages of seeds that share nothing warn
 pytestmark = pytest.mark.filterwarnings("ignore::tabseed.OrthogonalSeedsWarning")
@@ -56,7 +58,7 @@ def test_shares_of_the_pool() -> None:
     ensemble = bench.first_seeds(3).ranked()
     ensemble.best_loss = np.array([6.0, 7.5, np.inf])
     shares = [
-        ts.DomainRandomizedSearch(seed_weights=weights)._shares(ensemble)
+        ts.DomainRandomizedSearch(seed_weights=weights)._shares(ensemble.best_loss)
         for weights in ("equal", "loss", [2, 1, 1])
     ]
     expected = [[0.5, 0.5, 0], [*softmax([-6.0, -7.5]), 0], [2 / 3, 1 / 3, 0]]
@@ -110,3 +112,84 @@ def test_rows_set_aside_do_not_shape_the_rows_drawn() -> None:
         two = bench.draw(seeds, [40, 40], 1)
         assert np.array_equal(one[0], two[0]) == np.array_equal(one[1], two[1]) == same
         bench.rows = before
+
+
+# --- teachers -----------------------------------------------------------------------------------
+
+
+def test_a_teacher_never_sees_the_rows_set_aside() -> None:
+    """Rows drawn with replacement: each is one of the rows that train, and nearly all occur."""
+    bench = example_bench()
+    drawn = bench.taught(ts.Resample(), 2_000, POOL)
+    (train,) = bench.split().train
+    matches = (drawn[:, None] == bench.x[train][None]).all(axis=2)
+    assert matches.any(axis=1).all()
+    assert matches.any(axis=0).all()  # each is missed with probability (1 - 1/64)^2000 = 2e-14
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_every_generator_can_teach(name) -> None:
+    bench = example_bench()
+    teacher = generator_class(name)()
+    if "n_seeds" in teacher.get_params():
+        teacher.set_params(n_seeds=1, training=ts.Training(steps=5), device="cpu")
+    one, two = (bench.taught(teacher, 30, POOL) for _ in range(2))
+    assert one.shape == (30, bench.layout.width) and np.array_equal(one, two)
+    rows = bench.model.encoder_.inverse_transform(one)
+    assert len(rows) == 30
+    assert not hasattr(teacher, "encoder_")  # a copy learned
+
+
+def test_pretraining_trains_on_the_rows_of_its_teacher_alone() -> None:
+    bench = recording_bench()
+    bias = ts.Pretraining(n_rows=90, teacher=ts.GaussianCopula())
+    assert bench.first(bias.plan()) is None
+    bias.initial_weights(None, bench)
+    assert np.array_equal(bench.trained_on, bench.taught(ts.GaussianCopula(), 90, PRETRAIN))
+
+
+def test_teachers_share_the_pool_as_told() -> None:
+    """Weights 1 and 0 leave one teacher; each has a stream of its own."""
+    pools = []
+    for weights in ([1, 0], [0, 1]):
+        bench = recording_bench()
+        teachers = [ts.GaussianCopula(), ts.GaussianCopula()]
+        bias = ts.DomainRandomizedSearch(n_rows=90, teachers=teachers, seed_weights=weights)
+        bias.initial_weights(None, bench)
+        pools.append(bench.trained_on)
+    assert [len(pool) for pool in pools] == [90, 90]
+    assert not np.array_equal(*pools)
+
+
+@pytest.mark.parametrize(
+    ("bias", "message"),
+    [
+        (ts.Pretraining(teacher=ts.Resample), "teacher=.*is not a generator"),
+        (ts.DomainRandomizedSearch(teachers=[]), "teachers"),
+        (ts.DomainRandomizedSearch(teachers=[ts.Resample()], seed_weights="loss"), "teachers have"),
+        (
+            ts.DomainRandomizedSearch(teachers=[ts.Resample()], seed_weights=[1, 1]),
+            "1 numbers, not all 0, for 1 teachers",
+        ),
+        (ts.Pretraining(teacher=ts.SMOTE(n_neighbors=0)), "n_neighbors=0"),
+    ],
+)
+def test_wrong_teachers_are_refused(bias, message) -> None:
+    with pytest.raises(TabseedError, match=message):
+        bias.initial_weights(None, example_bench())
+
+
+def test_a_model_with_a_teacher_is_read_back(tmp_path) -> None:
+    table = example_table(80)
+    inner = ts.VAEBGM(n_seeds=2, training=ts.Training(steps=40), device="cpu")
+    trees = ts.SequentialTrees(n_orders=2)
+    for bias in (
+        ts.Pretraining(n_rows=200, teacher=trees),
+        ts.DomainRandomizedSearch(n_rows=200, teachers=[trees, ts.GaussianCopula()]),
+    ):
+        model = ts.FineTuned(inner, bias).fit(table)
+        model.save(tmp_path / "model.tabseed", force=True)
+        read = ts.load(tmp_path / "model.tabseed")
+        assert repr(read.bias) == repr(bias) and read.summary() == model.summary()
+        assert "taught by SequentialTrees" in read.summary()[1]
+        assert read.sample(20, as_frame="pyarrow").equals(model.sample(20))

@@ -194,8 +194,8 @@ class KSStopped(Generator):
                 f"KSStopped: {name} trains no network that can be watched; use a neural generator"
             )
         inner: Generator = clone(self.generator).set_params(random_state=self._stream)
-        inner.schema_, inner.encoder_, inner._stream = self.schema_, self.encoder_, self._stream
-        inner.target_, inner.n_rows_ = self.target_, self.n_rows_
+        inner._know(self, self.n_rows_)
+        inner._stream = self._stream
         return inner
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,20 +22,24 @@ if TYPE_CHECKING:
     from tabseed.table import Table
 
 
+ONE, SEVERAL = "pretrain", ("drs", "maml")  # biases with one teacher, and with several
 MOST_RULES = 5  # broken rules that are printed
 
 
-def make_generator(name: str | None, options: dict[str, Any], bias: str, seed: int) -> Any:
+def make_generator(
+    name: str | None, options: dict[str, Any], bias: str, seed: int, teachers: Sequence[str] = ()
+) -> Any:
     """Make the generator of this name; options that are None are not passed on.
 
     Without a name: trees, or vaebgm if there is a bias, or an option that only networks have.
     With a bias, return a FineTuned around the generator: it takes the seed, and the generator
-    inside takes the options.
+    inside takes the options. ``teachers`` are the names of those of the bias.
     """
     from tabseed.generators import GENERATORS, generator_class
 
     if bias not in OFFERED:
         raise FileError(f"--bias {bias!r} is not one of {', '.join(OFFERED)}")
+    _check_teachers(teachers, bias, tuple(GENERATORS))
     settings = {key: value for key, value in options.items() if value is not None}
     name = name or ("trees" if bias == "none" and not settings else "vaebgm")
     if name not in GENERATORS:
@@ -56,7 +60,23 @@ def make_generator(name: str | None, options: dict[str, Any], bias: str, seed: i
     from tabseed.inductive_bias.fine_tuned import FineTuned
 
     inner = generator.set_params(random_state=None)
-    return FineTuned(inner, bias_class(bias)(), random_state=seed)
+    made = bias_class(bias)()
+    if teachers:
+        several = [generator_class(teacher)() for teacher in teachers]
+        made.set_params(**({"teacher": several[0]} if bias == ONE else {"teachers": several}))
+    return FineTuned(inner, made, random_state=seed)
+
+
+def _check_teachers(teachers: Sequence[str], bias: str, names: Sequence[str]) -> None:
+    if not teachers:
+        return
+    for teacher in teachers:
+        if teacher not in names:
+            raise FileError(f"--teacher {teacher!r} is not one of {', '.join(names)}")
+    if bias not in (ONE, *SEVERAL):
+        raise FileError(f"--teacher: only --bias {ONE}, {' or '.join(SEVERAL)} learns from one")
+    if bias == ONE and len(teachers) > 1:
+        raise FileError(f"--bias {ONE} has one --teacher; --bias {SEVERAL[0]} takes several")
 
 
 def learn(out: Output, maker: Any, table: Table, target: str | None, resume: Path | None) -> None:

@@ -95,6 +95,15 @@ Bias = Annotated[
         f"{', '.join(OFFERED[:-1])} or {OFFERED[-1]}, which uses one only if it clearly helps.",
     ),
 ]
+Teachers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--teacher",
+        metavar="NAME",
+        help="With --bias pretrain, drs or maml: the generator whose rows it learns from, instead "
+        "of those of its own seeds, such as trees; repeat for several (drs, maml).",
+    ),
+]
 Target = Annotated[
     str | None, typer.Option("--target", metavar=COLUMN, help="The column to predict.")
 ]

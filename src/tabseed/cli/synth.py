@@ -29,6 +29,7 @@ from tabseed.cli.options import (
     Spreadsheet,
     Sql,
     Target,
+    Teachers,
     Thousands,
 )
 from tabseed.cli.streams import Use, stream_for
@@ -56,6 +57,7 @@ def synth(
         ),
     ] = None,
     bias: Bias = "none",
+    teacher: Teachers = None,
     target: Target = None,
     model: Annotated[
         Path | None,
@@ -113,7 +115,8 @@ def synth(
     judging = Judging(report, holdout, holdout_share)
     table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
     options = {"device": None if device == "auto" else device, "paper": paper or None}
-    maker = make_generator(generator, options, bias, seed)  # last, because it may import PyTorch
+    # last, because it may import PyTorch
+    maker = make_generator(generator, options, bias, seed, teacher or ())
     if not len(table.schema.modelled):
         raise SchemaError(f"{data}: every column is an id or free text; set kinds with --kind")
     if target is not None:
@@ -122,7 +125,7 @@ def synth(
         raise FileError(
             f"--resume: {type(maker).__name__} learns in one go and keeps no state; leave it out"
         )
-    out = Output(as_json, {"bias": bias})
+    out = Output(as_json, {"bias": bias, "teachers": list(teacher or ())})
     out.say_read(data, table)
     out.say_left_out({c.name: c.reason for c in table.schema.left_out})
     if table.schema.left_out:

@@ -210,11 +210,7 @@ class Generator(Fitted, BaseEstimator):
     def _draw(self, n: int, conditions: Conditions, rng: np.random.Generator) -> Table:
         encoder = self.encoder_
         if not len(conditions) or n == 0:
-            blocks = [
-                self._sample(min(BLOCK_ROWS, n - done), rng) for done in range(0, n, BLOCK_ROWS)
-            ]
-            x = np.concatenate(blocks) if blocks else np.empty((0, encoder.layout_.width))
-            return encoder.inverse_transform(x)
+            return encoder.inverse_transform(self._encoded(n, rng))
         matches: list[np.ndarray] = []
         missing, n_drawn = n, 0
         while missing > 0:
@@ -229,6 +225,33 @@ class Generator(Fitted, BaseEstimator):
                     f"knows too few such rows: {conditions.hint}"
                 )
         return encoder.inverse_transform(np.concatenate(matches))
+
+    def _encoded(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw encoded rows (n, w), in blocks."""
+        blocks = [self._sample(min(BLOCK_ROWS, n - done), rng) for done in range(0, n, BLOCK_ROWS)]
+        return np.concatenate(blocks) if blocks else np.empty((0, self.encoder_.layout_.width))
+
+    def _learn_as(
+        self, other: Generator, x: np.ndarray, stream: np.random.SeedSequence, aids: Aids
+    ) -> Self:
+        """Learn encoded rows (n, w) of the table that ``other`` knows, by its encoder.
+
+        For generators inside others. Raises TooFewRowsError below ``min_rows`` rows.
+        """
+        check_parameters(self)
+        if len(x) < self.min_rows:
+            raise TooFewRowsError(
+                f"{type(self).__name__} needs at least {self.min_rows} rows, got {len(x)}"
+            )
+        self._know(other, len(x))
+        self._stream = stream
+        self._fit(x, other.encoder_.layout_, child(stream, FIT), aids)
+        return self
+
+    def _know(self, other: Generator, n_rows: int) -> None:
+        """Take over what ``other`` knows of its table, of which ``n_rows`` rows are learned."""
+        self.schema_, self.encoder_ = other.schema_, other.encoder_
+        self.target_, self.n_rows_ = other.target_, n_rows
 
     # -- what a subclass implements
 

@@ -12,22 +12,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from tabseed._random import child
 from tabseed.coding.encode import Layout
 from tabseed.errors import NotTunedWarning
-from tabseed.generators.base import Aids
+from tabseed.generators.base import Aids, Generator
 from tabseed.generators.neural.base import LATENT, SEED, SPLIT, NeuralGenerator, resolve_device
 from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.ensemble import Options, SeedEnsemble, train_ensemble
 from tabseed.generators.neural.learner import Learner
 from tabseed.generators.neural.stopping import Training
 from tabseed.inductive_bias.journal import Journal
-from tabseed.parameters import Parameters, check_parameters
+from tabseed.parameters import InstanceOf, Parameters, check_parameters
 
 SLOWER, LEAST = 10, 50  # of a second training: share of the rate, fewest steps
 FINE, BIAS, CHOICE = 3, 4, 5  # child streams of a fit's, besides those of a NeuralGenerator
+TAUGHT, DRAWN = 0, 1  # child streams of a teacher's
+TEACHER = InstanceOf(Generator, "a generator such as SequentialTrees()")
 Stacked = dict[str, np.ndarray]  # weights by name, each (S, ...)
 
 
@@ -230,6 +232,28 @@ class Bench:
         }
         empty = np.empty((0, self.layout.width))
         return [rows.get(seed, empty) for seed in range(len(sizes))]
+
+    def taught(self, teacher: Generator, n: int, *path: int) -> np.ndarray:
+        """Return encoded rows (n, w) drawn from a copy of ``teacher``, which first learns.
+
+        It learns the rows that train, without those that decide when a second training stops.
+        An interrupted fit that goes on teaches again.
+        """
+        stream = child(self.stream, BIAS, *path)
+        learned: Generator = clone(teacher)._learn_as(
+            self.model, self.x[self.split().train[0]], child(stream, TAUGHT), Aids(None, None)
+        )
+        return learned._encoded(n, np.random.default_rng(child(stream, DRAWN)))
+
+    def taught_by_all(
+        self, teachers: Sequence[Generator], sizes: Sequence[int], path: int
+    ) -> list[np.ndarray]:
+        """Return :meth:`taught` of each teacher, sizes[t] rows; one of 0 rows learns nothing."""
+        empty = np.empty((0, self.layout.width))
+        return [
+            self.taught(teacher, size, path, at) if size else empty
+            for at, (teacher, size) in enumerate(zip(teachers, sizes, strict=True))
+        ]
 
     def settled(
         self, ensemble: SeedEnsemble, seeds: Sequence[int], split: Split

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from tabseed._random import RandomState
 from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain
 from tabseed.coding.encode import Layout
+from tabseed.generators import GENERATORS, WRAPPERS
 from tabseed.generators.base import Aids, Generator
 from tabseed.generators.neural.base import NeuralGenerator, training_from_plain
 from tabseed.generators.neural.ensemble import SeedEnsemble
@@ -95,8 +96,7 @@ class FineTuned(Generator):
     def _inner(self) -> NeuralGenerator:
         """Return a copy of ``generator`` that knows the table as this one does."""
         model: NeuralGenerator = clone(self.generator)
-        model.schema_, model.encoder_ = self.schema_, self.encoder_
-        model.target_, model.n_rows_ = self.target_, self.n_rows_
+        model._know(self, self.n_rows_)
         return model
 
     @property
@@ -131,16 +131,14 @@ class FineTuned(Generator):
         self.generator_ = self._inner()
         self.generator_._restore(state["inner"], arrays)
         self.bias_summary_ = [str(line) for line in state["found"]]
-        self.bias_ = estimator_from_plain(state["bias"], BIASES.values())
+        self.bias_ = estimator_from_plain(state["bias"], _homes())
 
     @classmethod
     def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
-        from tabseed.generators import GENERATORS
-
         return {
             **plain,
-            "generator": estimator_from_plain(plain["generator"], GENERATORS.values()),
-            "bias": estimator_from_plain(plain["bias"], BIASES.values()),
+            "generator": estimator_from_plain(plain["generator"], _homes()),
+            "bias": estimator_from_plain(plain["bias"], _homes()),
             "fine_tuning": training_from_plain(plain["fine_tuning"]),
         }
 
@@ -164,3 +162,8 @@ class FineTuned(Generator):
         low, high = steps.min(), steps.max()
         count = f"{low}" if low == high else f"{low} to {high}"
         return [f"second training: {count} steps from the weights of the bias"]
+
+
+def _homes() -> tuple[tuple[str, str], ...]:
+    """Return the classes that the parameters may hold: biases, and generators as teachers."""
+    return (*BIASES.values(), *GENERATORS.values(), *WRAPPERS)

@@ -8,6 +8,7 @@ their adapted weights are stacked (T, ...), as seeds are in an ensemble.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
@@ -16,13 +17,13 @@ import numpy as np
 from tabseed._random import child, one_thread
 from tabseed.archive import Arrays, under
 from tabseed.errors import NothingLearnedError, TabseedError
-from tabseed.generators.base import Aids
-from tabseed.generators.neural.ensemble import SeedEnsemble
+from tabseed.generators.base import Aids, Generator
 from tabseed.generators.neural.learner import Network, Tensor, Weights, adam_step, to_tensor, torch
-from tabseed.inductive_bias.base import BIAS, Bench, InductiveBias, Plan, Stacked
+from tabseed.inductive_bias.base import BIAS, TEACHER, Bench, InductiveBias, Plan, Stacked
 from tabseed.inductive_bias.weights import average
 from tabseed.parameters import (
     FLAG,
+    Each,
     InstanceOf,
     OneOf,
     Parameters,
@@ -155,7 +156,7 @@ class MAML(InductiveBias):
     Parameters
     ----------
     n_seeds : int
-        Seeds of the first training, each a task.
+        Seeds of the first training, each a task unless there are teachers.
     order : "first", "second" or "reptile"
         See :func:`meta_gradient`. The authors follow the second order, which costs about three
         times as much.
@@ -165,6 +166,10 @@ class MAML(InductiveBias):
     n_rows : int
         Rows drawn from each seed; a fifth of them decides when to stop.
     meta : MetaTraining
+    teachers : sequence of Generator, or None
+        None: each seed of the first training makes a task, as in the paper. Otherwise each teacher
+        makes one; see :class:`~tabseed.inductive_bias.pretraining.Pretraining`. The first training
+        then only provides the ``start``; there is none for "fresh".
     must_improve : bool
         The loss after adaptation to rows set aside decides which theta is kept. If none is better
         than the start: True raises NothingLearnedError, False returns the start, as the authors'
@@ -181,6 +186,7 @@ class MAML(InductiveBias):
         "n_rows": Whole(10),
         "meta": or_none(InstanceOf(MetaTraining)),
         "must_improve": FLAG,
+        "teachers": or_none(Each(TEACHER)),
     }
     losses_: np.ndarray  # (validations, 2): meta-step, mean loss after adaptation, nats a row
 
@@ -192,6 +198,7 @@ class MAML(InductiveBias):
         n_rows: int = 2_000,
         meta: MetaTraining | None = None,
         must_improve: bool = True,
+        teachers: Sequence[Generator] | None = None,
     ) -> None:
         self.n_seeds = n_seeds
         self.order = order
@@ -199,6 +206,7 @@ class MAML(InductiveBias):
         self.n_rows = n_rows
         self.meta = meta
         self.must_improve = must_improve
+        self.teachers = teachers
 
     @classmethod
     def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +215,8 @@ class MAML(InductiveBias):
 
     def plan(self) -> Plan:
         """Return the plan: meta-learning is a stage between the two trainings."""
+        if self.teachers is not None and self.start == "fresh":
+            return Plan(self.n_seeds, first="none")
         return Plan(self.n_seeds, stages=3)
 
     def resolve(self, bench: Bench) -> MAML:
@@ -228,8 +238,7 @@ class MAML(InductiveBias):
         theta = self._start(ensemble, bench)
 
         def compute(aids: Aids) -> Arrays:
-            sizes = [self.n_rows * bool(np.isfinite(loss)) for loss in ensemble.best_loss]
-            tasks = [x for x in bench.draw(ensemble, sizes, TASK_ROWS) if len(x)]
+            tasks = self._tasks(ensemble, bench)
             coding = bench.model._network(bench.layout)  # not ``network``: rows() changes its state
             rows = np.stack([coding.rows(x) for x in tasks])
             with one_thread():
@@ -245,11 +254,20 @@ class MAML(InductiveBias):
             )
         return under("theta.", result)
 
-    def _start(self, ensemble: SeedEnsemble, bench: Bench) -> Stacked:
+    def _tasks(self, ensemble: Any, bench: Bench) -> list[np.ndarray]:
+        """Return the encoded rows (n_rows, w) of each task."""
+        if self.teachers is not None:
+            sizes = [self.n_rows] * len(self.teachers)
+            return bench.taught_by_all(self.teachers, sizes, TASK_ROWS)
+        sizes = [self.n_rows * bool(np.isfinite(loss)) for loss in ensemble.best_loss]
+        return [x for x in bench.draw(ensemble, sizes, TASK_ROWS) if len(x)]
+
+    def _start(self, ensemble: Any, bench: Bench) -> Stacked:
         if self.start == "average":
             return average(ensemble.of_seeds(ensemble.sound()))
         if self.start == "best":
-            return ensemble.of_seeds([0])
+            best: Stacked = ensemble.of_seeds([0])
+            return best
         rng = np.random.default_rng(child(bench.stream, BIAS, META))
         fresh = bench.model.network_.initial_weights(rng)
         return {name: value[None] for name, value in fresh.items()}
@@ -257,8 +275,9 @@ class MAML(InductiveBias):
     def summary(self) -> list[str]:
         """Return a line of text that says what meta-learning gained."""
         best = int(self.losses_[:, 1].argmin())
+        n_tasks = self.n_seeds if self.teachers is None else len(self.teachers)
         return [
-            f"MAML ({self.order}): loss after adaptation to {self.n_seeds} tasks from "
+            f"MAML ({self.order}): loss after adaptation to {n_tasks} tasks from "
             f"{self.losses_[0, 1]:.3f} to {self.losses_[best, 1]:.3f} nats a row in "
             f"{self.losses_[best, 0]:.0f} meta-steps"
         ]

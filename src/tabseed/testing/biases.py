@@ -28,6 +28,8 @@ def example_bench() -> Any:
     encoder = TableEncoder().fit(table)
     training = Training(steps=STEPS, warm_up=20, patience=4)
     model = VAEBGM(hidden_dim=16, n_seeds=3, training=training, device="cpu")
+    model.schema_, model.encoder_ = table.schema, encoder  # as FineTuned passes them on
+    model.target_, model.n_rows_ = None, len(table)
     x, stream = encoder.transform(table), seed_sequence(7)
     return Bench(model, x, encoder.layout_, stream, Journal(Aids(None, None), 1))
 
