@@ -11,7 +11,8 @@ from tabseed.metrics.density_ratio import (
     discrete_chi_square,
     gaussian_chi_square,
 )
-from tabseed.metrics.divergence import DiscriminatorDivergence, DivergenceResult
+from tabseed.metrics.divergence import DiscriminatorDivergence
+from tabseed.metrics.divergence_result import DivergenceResult
 from tabseed.metrics.leakage import Overlap, check_leakage
 from tabseed.metrics.marginal import MarginalDistance, MarginalResult
 
