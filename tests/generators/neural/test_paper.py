@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
+from scipy.stats import kstest
 
 import tabseed as ts
 from tabseed.coding.encode import TableEncoder
@@ -40,38 +41,52 @@ def test_paper_network_has_the_size_of_the_authors() -> None:
 
 
 def test_paper_likelihoods_against_torch_distributions() -> None:
-    """Loss of a table with one column of each family, computed again with torch.distributions."""
+    """Loss of columns of all families in mixed order, one with missing cells, column by column."""
     rng = np.random.default_rng(0)
-    table = Table.from_frame(
-        pa.table({"x": rng.normal(size=50), "b": rng.integers(0, 2, 50), "c": list("abcde") * 10})
-    )
-    encoder = TableEncoder().fit(table)
+    frame = {
+        "x": rng.normal(size=50), "b": rng.integers(0, 2, 50), "c": list("abcde") * 10,
+        "y": np.where(np.arange(50) % 7, rng.normal(size=50), np.nan),
+        "d": list("uv") * 25, "e": [*"pqr" * 16, "p", "q"], "z": rng.normal(size=50),
+    }  # fmt: skip
+    encoder = TableEncoder().fit(Table.from_frame(pa.table(frame)))
     network = PaperNetwork(encoder.layout_, 3)
-    assert [part.family for part in network.parts] == ["gaussian", "bernoulli", "categorical"]
-    rows = torch.from_numpy(network.rows(encoder.transform(table)))[None]
+    families = [part.family for part in network.parts]
+    assert families == [
+        "gaussian", "bernoulli", "categorical", "gaussian", "missing", "bernoulli", "categorical",
+        "gaussian",
+    ]  # fmt: skip
+    inputs = network.rows(encoder.transform(Table.from_frame(pa.table(frame))))
+    rows = torch.from_numpy(inputs)[None]
     weights = {k: torch.from_numpy(v)[None] for k, v in network.initial_weights(rng).items()}
     noise = torch.zeros(1, 50, network.noise_width)
     mean, log_variance = network.encode(weights, rows)
     outputs = network.decode(weights, mean)
     d = torch.distributions
-    sd = (0.001 + 9.999 * outputs[..., 1].sigmoid()) / 100
-    likelihood = (
-        d.Normal(5 * outputs[..., 0].tanh(), sd).log_prob(rows[..., 0])
-        + d.Bernoulli(0.001 + 0.998 * outputs[..., 2].sigmoid()).log_prob(rows[..., 1])
-        + d.Categorical(logits=10 * outputs[..., 3:].tanh()).log_prob(rows[..., 2])
-    )
+    likelihood = torch.zeros(1, 50)
+    for at, part in enumerate(network.parts):
+        out, x = outputs[..., part.out], rows[..., at]
+        if part.family == "gaussian":
+            sd = (0.001 + 9.999 * out[..., 1].sigmoid()) / 100
+            log_p = d.Normal(5 * out[..., 0].tanh(), sd).log_prob(x)
+        elif part.family == "categorical":
+            log_p = d.Categorical(logits=10 * out.tanh()).log_prob(x)
+        else:
+            log_p = d.Bernoulli(0.001 + 0.998 * out[..., 0].sigmoid()).log_prob(x)
+        likelihood = likelihood + rows[..., len(families) + at] * log_p
     expected = (kl_to_standard_normal(mean, log_variance) - likelihood).mean()
     loss = network.loss(weights, rows, noise, train=False)[0]
     torch.testing.assert_close(loss, expected)
 
 
 def test_paper_dropout_drops_a_fifth() -> None:
-    """The share kept of 200,000 units, within 5 standard errors."""
-    noise = np.random.default_rng(0).standard_normal(200_000)
-    from scipy.special import ndtri
-
-    share = (noise > float(ndtri(0.2))).mean()
-    assert abs(share - 0.8) < 5 * (0.16 / 200_000) ** 0.5
+    """The share kept of 256,000 units, within 5 standard errors; codes get normal deviates."""
+    layout = TableEncoder().fit(Table.from_frame(example_table(30))).layout_
+    network = PaperNetwork(layout, 3)
+    noise = network.noise(np.random.default_rng(0), 1_000)
+    keep = noise[:, 3:]
+    assert keep.shape == (1_000, 256) and set(np.unique(keep)) == {0.0, 1.0}
+    assert abs(keep.mean(dtype=float) - 0.8) < 5 * (0.16 / keep.size) ** 0.5
+    assert kstest(noise[:, :3].ravel(), "norm").pvalue > 1e-4  # its false-alarm rate, seed fixed
 
 
 def test_vaebgm_uses_the_authors_settings() -> None:

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
@@ -142,12 +141,24 @@ class PaperNetwork(Network):
         self.n_outputs = self.parts[-1].out.stop
         self.latent_dim = latent_dim or int(np.clip(round(0.7 * len(layout.blocks)), 2, 20))
         self.noise_width = self.latent_dim + HIDDEN
+        self.families = _Families.of(self.parts)
 
     def rows(self, x: np.ndarray) -> np.ndarray:
         """Return the inputs, then which of them the likelihood counts: (n, w) -> (n, 2C)."""
         pairs = [part.to_input(self.layout.values(part.block, x)) for part in self.parts]
         columns = [*(values for values, _ in pairs), *(counts for _, counts in pairs)]
         return np.column_stack(columns).astype(np.float32)
+
+    def noise(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Return n rows of d normal deviates, then for each unit 1 if it is kept and 0 if not.
+
+        Sixteen random bits decide on a unit, which costs a tenth of a normal deviate.
+        """
+        noise = np.empty((n, self.noise_width), np.float32)
+        noise[:, : self.latent_dim] = rng.standard_normal((n, self.latent_dim), dtype=np.float32)
+        bits = rng.integers(0, 1 << 16, (n, HIDDEN), dtype=np.uint16)
+        noise[:, self.latent_dim :] = bits >= round(DROPOUT * (1 << 16))
+        return noise
 
     def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return random weights as torch.nn.Linear has them: uniform within 1/sqrt(inputs)."""
@@ -176,23 +187,29 @@ class PaperNetwork(Network):
         return mean, log_variance
 
     def decode(self, weights: Weights, z: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Return outputs before the links: (S, b, d) -> (S, b, P); ``keep``: units not dropped."""
+        """Return outputs before the links: (S, b, d) -> (S, b, P); ``keep``: 0 drops a unit."""
         hidden = dense(weights, "decode", z).relu()
         if keep is not None:
-            hidden = hidden * keep / (1 - DROPOUT)
+            hidden = hidden * (keep / (1 - DROPOUT))
         return dense(weights, "links", hidden)
 
     def log_likelihood(
         self, weights: Weights, rows: Tensor, z: Tensor, keep: Tensor | None = None
     ) -> Tensor:
         """Return log p(x|z) in nats, for numbers the density of the z-score: -> (S, b)."""
-        outputs = self.decode(weights, z, keep)
-        values, counts = rows.split(len(self.parts), dim=-1)
-        likelihood = torch.zeros_like(values[..., 0])
-        for at, part in enumerate(self.parts):
-            log_p = _log_likelihood(part, outputs[..., part.out], values[..., at])
-            likelihood = likelihood + counts[..., at] * log_p
-        return likelihood
+        of = self.families
+        outputs = self.decode(weights, z, keep).index_select(-1, of.outputs.to(z.device))
+        mean, sd, bernoulli, categorical = outputs.split(of.sizes, dim=-1)
+        values, counts = (
+            part.index_select(-1, of.columns.to(z.device)).split(of.counts, dim=-1)
+            for part in rows.split(len(self.parts), dim=-1)
+        )
+        log_p = (
+            _gaussian_log_p(values[0], *_gaussian(mean, sd)),
+            _bernoulli_log_p(values[1], _bernoulli(bernoulli)),
+            of.categorical_log_p(values[2], 10 * categorical.tanh()),
+        )
+        return torch.stack([(n * p).sum(-1) for n, p in zip(counts, log_p, strict=True)]).sum(0)
 
     def log_likelihoods(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
         """Return log p(x_i|z_k) of all rows and codes: (n, 2C), (K, d), one seed -> (n, K)."""
@@ -203,8 +220,10 @@ class PaperNetwork(Network):
             out, x = outputs[:, part.out], values[:, at]
             if part.family == "categorical":
                 log_p = (10 * out.tanh()).log_softmax(-1)[:, x.long()].T
+            elif part.family == "gaussian":
+                log_p = _gaussian_log_p(x[:, None], *_gaussian(out[:, 0], out[:, 1]))
             else:
-                log_p = _log_likelihood(part, out[None], x[:, None])
+                log_p = _bernoulli_log_p(x[:, None], _bernoulli(out[:, 0]))
             likelihood += counts[:, at, None] * log_p
         return likelihood
 
@@ -212,8 +231,7 @@ class PaperNetwork(Network):
         """Return the negative evidence lower bound, mean over rows, in nats: -> (S,)."""
         mean, log_variance = self.encode(weights, rows)
         z = mean + (log_variance / 2).exp() * noise[..., : self.latent_dim]
-        # a normal deviate above its 20 % quantile keeps the unit
-        keep = (noise[..., self.latent_dim :] > float(ndtri(DROPOUT))) if train else None
+        keep = noise[..., self.latent_dim :] if train else None
         likelihood = self.log_likelihood(weights, rows, z, keep)
         loss: Tensor = (kl_to_standard_normal(mean, log_variance) - likelihood).mean(-1)
         return loss
@@ -232,32 +250,75 @@ class PaperNetwork(Network):
         return self.layout.from_values(values)
 
 
-def _gaussian(outputs: Tensor) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class _Families:
+    """The columns in the order Gaussian, Bernoulli, categorical, so that each family is one sum.
+
+    ``columns`` (C,) and ``outputs`` (P,) put columns and outputs into that order, means of
+    Gaussians before their widths; ``counts`` and ``sizes`` say how many there are of each. Of the
+    outputs that are categories, those of a column start at ``first``; ``member`` (outputs,
+    columns) is 1 where an output belongs to a column.
+    """
+
+    columns: Tensor
+    outputs: Tensor
+    counts: list[int]
+    sizes: list[int]
+    first: Tensor
+    member: Tensor
+
+    @classmethod
+    def of(cls, parts: list[_Part]) -> _Families:
+        """Return the families of all columns."""
+        kinds = {"gaussian": 0, "bernoulli": 1, "missing": 1, "categorical": 2}
+        groups: list[list[int]] = [[], [], []]
+        for at, part in enumerate(parts):
+            groups[kinds[part.family]].append(at)
+        starts = [np.array([parts[at].out.start for at in group], int) for group in groups[:2]]
+        widths = [len(parts[at].levels) for at in groups[2]]
+        categories = [np.arange(parts[at].out.start, parts[at].out.stop) for at in groups[2]]
+        outputs = [starts[0], starts[0] + 1, starts[1], np.concatenate([[], *categories])]
+        first = np.cumsum([0, *widths])[:-1]
+        member = np.repeat(np.eye(len(widths), dtype=np.float32), widths, axis=0)
+        return cls(
+            torch.tensor([at for group in groups for at in group]),
+            torch.from_numpy(np.concatenate(outputs).astype(int)),
+            [len(group) for group in groups],
+            [len(group) for group in outputs],
+            torch.from_numpy(first.astype(int)),
+            torch.from_numpy(member),
+        )
+
+    def categorical_log_p(self, codes: Tensor, logits: Tensor) -> Tensor:
+        """Return log p of codes (S, b, J) by logits within +-10, (S, b, outputs): -> (S, b, J)."""
+        total = logits.exp() @ self.member.to(logits)
+        chosen = logits.gather(-1, codes.long() + self.first.to(codes.device))
+        return chosen - total.log()
+
+
+def _gaussian(mean: Tensor, sd: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean, within +-5, and standard deviation, 1e-5 to 0.1, of the z-score."""
-    return 5 * outputs[..., 0].tanh(), (0.001 + 9.999 * outputs[..., 1].sigmoid()) / 100
+    return 5 * mean.tanh(), (0.001 + 9.999 * sd.sigmoid()) / 100
 
 
-def _bernoulli(outputs: Tensor) -> Tensor:
-    return 0.001 + 0.998 * outputs[..., 0].sigmoid()
+def _gaussian_log_p(x: Tensor, mean: Tensor, sd: Tensor) -> Tensor:
+    return -(((x - mean) / sd).square() / 2) - sd.log() - math.log(2 * math.pi) / 2
 
 
-def _log_likelihood(part: _Part, outputs: Tensor, x: Tensor) -> Tensor:
-    """Return log p of one column, (S, b)."""
-    if part.family == "gaussian":
-        mean, sd = _gaussian(outputs)
-        return -(((x - mean) / sd).square() / 2) - sd.log() - math.log(2 * math.pi) / 2
-    if part.family == "categorical":
-        log_p = (10 * outputs.tanh()).log_softmax(-1)
-        return log_p.gather(-1, x.long().unsqueeze(-1)).squeeze(-1)
-    p = _bernoulli(outputs)
-    return x * p.log() + (1 - x) * (1 - p).log()
+def _bernoulli(output: Tensor) -> Tensor:
+    return 0.001 + 0.998 * output.sigmoid()
+
+
+def _bernoulli_log_p(x: Tensor, p: Tensor) -> Tensor:
+    """Return log p of x, 0 or 1."""
+    return (1 - x + (2 * x - 1) * p).log()
 
 
 def _draw(part: _Part, outputs: Tensor, rng: np.random.Generator) -> np.ndarray:
     """Return random values of one column (n,), in the units of the table."""
     n = len(outputs)
     if part.family == "gaussian":
-        mean, sd = (moment.double().numpy() for moment in _gaussian(outputs))
+        mean, sd = (moment.double().numpy() for moment in _gaussian(outputs[:, 0], outputs[:, 1]))
         values = part.block.location + part.block.scale * (mean + sd * rng.standard_normal(n))
         if part.block.decimals == 0:
             return part.block.snap(values)
@@ -266,5 +327,5 @@ def _draw(part: _Part, outputs: Tensor, rng: np.random.Generator) -> np.ndarray:
         p = (10 * outputs.tanh()).softmax(-1).double().numpy()
         code = pick(np.cumsum(p, axis=1), rng.random(n))
     else:
-        code = (rng.random(n) < _bernoulli(outputs).double().numpy()).astype(int)
+        code = (rng.random(n) < _bernoulli(outputs[:, 0]).double().numpy()).astype(int)
     return np.asarray(part.levels[np.minimum(code, len(part.levels) - 1)])
