@@ -18,7 +18,15 @@ from tabseed._random import child, one_thread
 from tabseed.archive import Arrays, under
 from tabseed.errors import NothingLearnedError, TabseedError
 from tabseed.generators.base import Aids, Generator
-from tabseed.generators.neural.learner import Network, Tensor, Weights, adam_step, to_tensor, torch
+from tabseed.generators.neural.learner import (
+    Network,
+    Tensor,
+    Weights,
+    adam_step,
+    slopes_of,
+    to_tensor,
+    torch,
+)
 from tabseed.inductive_bias.base import BIAS, TEACHER, Bench, InductiveBias, Plan, Stacked
 from tabseed.inductive_bias.weights import average
 from tabseed.parameters import (
@@ -55,18 +63,17 @@ def adapt(
     ``graph`` phi can be differentiated with respect to ``start``. Every step sees all support
     rows.
     """
-    names, phi = list(start), list(start.values())
-    total = [torch.zeros_like(value) for value in phi]
+    phi, total = start, {name: torch.zeros_like(value) for name, value in start.items()}
     for _ in range(steps):
-        losses = network.loss(
-            dict(zip(names, phi, strict=True)), support.rows, support.noise, train=True
-        )
-        slopes = torch.autograd.grad(losses.sum(), phi, create_graph=graph)
-        phi = [value - rate * slope for value, slope in zip(phi, slopes, strict=True)]
-        total = [t + slope.detach() for t, slope in zip(total, slopes, strict=True)]
-        if not graph:
-            phi = [value.detach().requires_grad_() for value in phi]
-    return dict(zip(names, phi, strict=True)), dict(zip(names, total, strict=True))
+        if graph:
+            losses = network.loss(phi, support.rows, support.noise, train=True)
+            gradient = torch.autograd.grad(losses.sum(), list(phi.values()), create_graph=True)
+            slopes = dict(zip(phi, gradient, strict=True))
+        else:
+            slopes = network.slopes(phi, support.rows, support.noise)[1]
+        phi = {name: torch.sub(phi[name], slopes[name], alpha=rate) for name in phi}
+        total = {name: total[name] + slopes[name].detach() for name in total}
+    return phi, total
 
 
 def meta_gradient(
@@ -91,18 +98,19 @@ def meta_gradient(
     base = {name: value.detach().requires_grad_() for name, value in theta.items()}
     tasks = len(support.rows)
     start = {name: value.expand(tasks, *value.shape[1:]) for name, value in base.items()}
-    if not second:
-        start = {name: value.detach().clone().requires_grad_() for name, value in start.items()}
-    phi, total = adapt(network, start, support, rate, steps, graph=second)
-    losses = network.loss(phi, query.rows, query.noise, train=True)
+    if second:
+        phi, _ = adapt(network, start, support, rate, steps, graph=True)
+        losses = network.loss(phi, query.rows, query.noise, train=True)
+        return slopes_of(losses, base), losses.detach()
+    start = {name: value.detach() for name, value in start.items()}
+    phi, total = adapt(network, start, support, rate, steps, graph=False)
     if order == "reptile":
-        gradients = [value.sum(0, keepdim=True) / max(steps, 1) for value in total.values()]
-    elif second:
-        gradients = list(torch.autograd.grad(losses.sum(), list(base.values())))
+        slopes = {name: value / max(steps, 1) for name, value in total.items()}
+        with torch.no_grad():
+            losses = network.loss(phi, query.rows, query.noise, train=True)
     else:
-        slopes = torch.autograd.grad(losses.sum(), list(phi.values()))
-        gradients = [slope.sum(0, keepdim=True) for slope in slopes]
-    return dict(zip(theta, gradients, strict=True)), losses.detach()
+        losses, slopes = network.slopes(phi, query.rows, query.noise)
+    return {name: value.sum(0, keepdim=True) for name, value in slopes.items()}, losses
 
 
 @dataclass(frozen=True)
@@ -335,7 +343,7 @@ class _Search:
             b = int(np.clip(round(most * b / (b + q)), 1, most - 1))
             q = most - b
         indices = np.argsort(rng.random((tasks, most)), axis=1)[:, : b + q]
-        sample = torch.take_along_dim(rows, to_tensor(indices, rows.device)[..., None], dim=1)
+        sample = rows[torch.arange(tasks)[:, None], to_tensor(indices, rows.device)]
         shape = (tasks, b + q, self.network.noise_width)
         noise = to_tensor(rng.standard_normal(shape, dtype=np.float32), rows.device)
         return Batch(sample[:, :b], noise[:, :b]), Batch(sample[:, b:], noise[:, b:])
@@ -344,10 +352,7 @@ class _Search:
         """Record the mean loss after adaptation on rows set aside, always with the same noise."""
         support, query = self._batches(self.held_out, 10**9)
         tasks = len(self.held_out)
-        start = {
-            k: v.detach().expand(tasks, *v.shape[1:]).clone().requires_grad_()
-            for k, v in self.theta.items()
-        }
+        start = {k: v.detach().expand(tasks, *v.shape[1:]) for k, v in self.theta.items()}
         rate, steps = self.settings.inner_rate, self.settings.inner_steps
         phi, _ = adapt(self.network, start, support, rate, steps, graph=False)
         with torch.no_grad():

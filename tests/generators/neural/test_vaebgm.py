@@ -16,10 +16,12 @@ from tabseed._random import child, seed_sequence
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import SchemaError
 from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.learner import Network
 from tabseed.generators.neural.stopping import Training
 from tabseed.generators.neural.vaebgm import CellNetwork
 from tabseed.table import Table
 from tabseed.testing import example_table
+from tabseed.testing.meta_learning import in_double
 
 # --- networks -----------------------------------------------------------------------------------
 
@@ -72,6 +74,31 @@ def test_curves_alone_give_a_parabola_over_numbers_and_0_elsewhere() -> None:
             assert not own.any()
         assert not logits[:, at + size : at + block.n_cells].any()  # missing
         at += block.n_cells
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_written_gradient_is_that_of_autograd(scale) -> None:
+    """Losses and gradients of three seeds, in float64; also with log-variances at both bounds."""
+    table = Table.from_frame(example_table(60))
+    encoder = TableEncoder().fit(table)
+    network = CellNetwork(encoder.layout_, 3, 16, 0.3)
+    rows = torch.from_numpy(network.rows(encoder.transform(table))).double().reshape(3, 20, -1)
+    rng = np.random.default_rng(0)
+    seeds = [network.initial_weights(rng) for _ in range(3)]
+    weights = {k: torch.from_numpy(np.stack([s[k] for s in seeds])).double() for k in seeds[0]}
+    weights["code.weight"] *= scale
+    noise = torch.from_numpy(rng.standard_normal((3, 20, 3)))
+    network = in_double(network)
+    if scale > 1:
+        bounds = network.encode(weights, rows)[1]
+        assert (bounds == -8).any() and (bounds == 2).any() and (abs(bounds) < 2).any()
+    losses, slopes = network.slopes(weights, rows, noise)
+    expected, of_graph = Network.slopes(network, weights, rows, noise)
+    torch.testing.assert_close(losses, expected)
+    torch.testing.assert_close(network.held_loss(weights, rows, noise), expected)
+    assert slopes.keys() == of_graph.keys() == weights.keys()
+    for name, slope in slopes.items():
+        torch.testing.assert_close(slope, of_graph[name])
 
 
 # --- the generator ------------------------------------------------------------------------------

@@ -208,7 +208,9 @@ class _Run:
 
     def _load(self, weights: dict[str, np.ndarray], moments: dict[str, np.ndarray]) -> None:
         """Distribute the seeds that still learn, with weights and moments, over batches."""
-        groups = 1 if self.work.device.type != "cpu" else min(GROUPS, len(self.active))
+        # two seeds in a batch at least: with one, calls take longer than their work
+        most = min(GROUPS, max(1, len(self.active) // 2))
+        groups = 1 if self.work.device.type != "cpu" else most
         self.batches = [
             SeedBatch(
                 self.work,

@@ -89,8 +89,13 @@ def follow(
     betas: tuple[float, float] = BETAS,
 ) -> None:
     """Take step number ``count`` of Adam down the gradient of the seeds' losses (S,), in place."""
+    adam_step(weights, slopes_of(losses, weights), moments, count, rate, betas)
+
+
+def slopes_of(losses: Tensor, weights: Weights) -> Weights:
+    """Return the gradient of the sum of the seeds' losses (S,), by the names of the weights."""
     slopes = torch.autograd.grad(losses.sum(), list(weights.values()))
-    adam_step(weights, dict(zip(weights, slopes, strict=True)), moments, count, rate, betas)
+    return dict(zip(weights, slopes, strict=True))
 
 
 class Learner(ABC):
@@ -166,6 +171,15 @@ class Network(Learner):
     def loss(self, weights: Weights, rows: Tensor, noise: Tensor, *, train: bool) -> Tensor:
         """Return the mean loss of a row in nats: (S, b, p) rows, (S, b, k) noise -> (S,)."""
 
+    def slopes(self, weights: Weights, rows: Tensor, noise: Tensor) -> tuple[Tensor, Weights]:
+        """Return the training losses (S,) and their gradient by the names of the weights.
+
+        A subclass may write the derivative out, which saves the graph of a small network.
+        """
+        leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
+        losses = self.loss(leaves, rows, noise, train=True)
+        return losses.detach(), slopes_of(losses, leaves)
+
     def descend(
         self,
         weights: Weights,
@@ -177,9 +191,9 @@ class Network(Learner):
         rate: float,
     ) -> Tensor:
         """Take one step of Adam on the loss."""
-        losses = self.loss(weights, rows, noise, train=True)
-        follow(losses, weights, moments, count, rate)
-        return losses.detach()
+        losses, slopes = self.slopes(weights, rows, noise)
+        adam_step(weights, slopes, moments, count, rate)
+        return losses
 
     def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
         """Return the loss without what only training does, such as dropout."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
@@ -57,6 +57,25 @@ def _curves(layout: Layout) -> np.ndarray:
                 rows.append(row)
         at += block.n_cells
     return np.array(rows, np.float32).reshape(-1, len(layout.cell_indices))
+
+
+class _Kept(NamedTuple):
+    """What the gradient of the loss of a :class:`CellNetwork` needs, each (S, b, ...)."""
+
+    hidden: Tensor
+    mean: Tensor
+    free: Tensor  # log-variances before they are clamped
+    width: Tensor  # exp(v / 2)
+    z: Tensor
+    units: Tensor
+    last: Tensor  # weights of the last layer, (S, h, W)
+    exp: Tensor  # of the logits
+    total: Tensor  # sums of exp in each block
+
+
+def _through(slope: Tensor, active: Tensor) -> Tensor:
+    """Return the slope before a ReLU whose output is ``active``."""
+    return torch.ops.aten.threshold_backward(slope, active, 0)  # type: ignore[no-any-return]
 
 
 class CellNetwork(VariationalNetwork):
@@ -117,15 +136,78 @@ class CellNetwork(VariationalNetwork):
     def decode(self, weights: Weights, z: Tensor) -> Tensor:
         """Return the logits of the cells: (S, b, d) -> (S, b, W)."""
         hidden = dense(weights, "decode", z).relu_()
-        shared = weights["curve.weight"] @ self.curves.to(z.device)
-        cells = {**weights, "cells.weight": weights["cells.weight"] + shared}
-        return dense(cells, "cells", hidden)
+        return torch.baddbmm(weights["cells.bias"], hidden, self._last(weights))
+
+    def _last(self, weights: Weights) -> Tensor:
+        """Return the weights of the last layer, W + A C: (S, h, W)."""
+        return weights["cells.weight"] + weights["curve.weight"] @ self.curves.to(
+            weights["cells.weight"].device
+        )
 
     def log_likelihood(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
         """Return log p(x|z) in nats: (S, b, p) rows, (S, b, d) codes -> (S, b)."""
         logits = self.decode(weights, z)
         hot = rows[..., : self.n_cells]
         return cell_log_likelihood(logits, hot, self.member.to(rows.device))
+
+    # -- the same, with the derivative written out: a graph would cost as much as the products
+
+    def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
+        """Return the loss of rows set aside, (S,)."""
+        with torch.no_grad():
+            return self._forward(weights, rows, noise)[0]
+
+    def slopes(self, weights: Weights, rows: Tensor, noise: Tensor) -> tuple[Tensor, Weights]:
+        """Return the losses (S,) and their gradient; see :class:`~.learner.CellLogLikelihood`."""
+        with torch.no_grad():
+            losses, kept = self._forward(weights, rows, noise)
+            return losses, self._backward(weights, rows, kept)
+
+    def _forward(self, weights: Weights, rows: Tensor, noise: Tensor) -> tuple[Tensor, _Kept]:
+        """Return the losses (S,) of :meth:`loss`, and what their gradient needs."""
+        hidden = dense(weights, "encode", rows).relu_()
+        mean, free = dense(weights, "code", hidden).split(self.latent_dim, dim=-1)
+        log_variance = free.clamp(*LOG_VARIANCE)
+        width = (log_variance / 2).exp()
+        z = torch.addcmul(mean, width, noise)
+        units = dense(weights, "decode", z).relu_()
+        last = self._last(weights)
+        logits = torch.baddbmm(weights["cells.bias"], units, last).clamp_(-LOGIT, LOGIT)
+        likelihood = (logits * rows[..., : self.n_cells]).sum(-1)
+        exp = logits.exp_()
+        total = exp @ self.member.to(rows.device)  # (S, b, J)
+        likelihood -= total.log().sum(-1)
+        divergence = (mean.square() + width.square() - 1 - log_variance).sum(-1) / 2
+        losses = (self.kl_weight * divergence - likelihood).mean(-1)
+        kept = _Kept(hidden, mean, free, width, z, units, last, exp, total)
+        return losses, kept
+
+    def _backward(self, weights: Weights, rows: Tensor, kept: _Kept) -> Weights:
+        """Return the gradient of the losses; overwrites ``kept.exp``."""
+        b, member = rows.shape[1], self.member.to(rows.device)
+        # p - t: the shares of the cells minus the hot ones, for each row
+        logits = kept.exp.mul_((1 / (b * kept.total)) @ member.T)
+        logits.sub_(rows[..., : self.n_cells], alpha=1 / b)
+        last = kept.units.transpose(1, 2) @ logits
+        units = _through(logits @ kept.last.transpose(1, 2), kept.units)
+        z = units @ weights["decode.weight"].transpose(1, 2)
+        share = self.kl_weight / b
+        low, high = LOG_VARIANCE
+        inside = (kept.free >= low) & (kept.free <= high)
+        of_variance = z * (kept.z - kept.mean) + share * (kept.width.square() - 1)
+        code = torch.cat([z + share * kept.mean, of_variance * inside / 2], dim=-1)
+        hidden = _through(code @ weights["code.weight"].transpose(1, 2), kept.hidden)
+        return {
+            "encode.weight": rows.transpose(1, 2) @ hidden,
+            "encode.bias": hidden.sum(1, keepdim=True),
+            "code.weight": kept.hidden.transpose(1, 2) @ code,
+            "code.bias": code.sum(1, keepdim=True),
+            "decode.weight": kept.z.transpose(1, 2) @ units,
+            "decode.bias": units.sum(1, keepdim=True),
+            "cells.weight": last,
+            "curve.weight": last @ self.curves.T.to(rows.device),
+            "cells.bias": logits.sum(1, keepdim=True),
+        }
 
     def log_likelihoods(self, weights: Weights, rows: Tensor, z: Tensor) -> Tensor:
         """Return log p(x_i|z_k) of all rows and codes: (n, p), (K, d), one seed -> (n, K)."""
