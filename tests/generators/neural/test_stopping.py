@@ -54,9 +54,15 @@ class Line(Network):
         return weights["none"]
 
 
-def validations(training: Training, steps: int, n: int) -> list[tuple[int, int | None]]:
-    """Return the steps at which losses are computed, each with the step of its noise."""
+def validations(
+    training: Training, steps: int, n: int, total: list[float] | None = None
+) -> list[tuple[int, int | None]]:
+    """Return the steps at which losses are computed, each with the step of its noise.
+
+    ``total`` gets how often the loss after each step counts.
+    """
     rule = training.rule()
+    total = [] if total is None else total
     losses: list[tuple[int, int | None]] = []
     for step in range(1, steps + 1):
 
@@ -64,8 +70,11 @@ def validations(training: Training, steps: int, n: int) -> list[tuple[int, int |
             losses.append((step, noise))
             return np.array([2.0])
 
-        added = rule.held_loss(validate, step, last=step % rule.period(n) == 0)
-        assert np.all(added == (2.0 if losses and losses[-1][0] == step else 0.0))
+        period = rule.period(n)
+        added = rule.held_loss(validate, step, period, last=step % period == 0)
+        known = bool(losses) and losses[-1][0] == step
+        assert np.all(added % 2.0 == 0) and np.all((added > 0) == known)
+        total.append(float(np.sum(added)) / 2.0)
     return losses
 
 
@@ -75,9 +84,22 @@ def test_losses_are_computed_when_each_rule_says() -> None:
     assert validations(relative, 25, 100) == [(10, None), (20, None)]
     assert validations(Training(batch_size=1), 110, 100) == [(50, None), (100, None)]
     assert validations(Training(validate_every=7), 15, 100) == [(7, None), (14, None)]
-    paper = Training(batch_size=25, validate_every=7, stopper="paper")
+    paper = Training(batch_size=25, stopper="paper")
     assert paper.rule().period(100) == 4
     assert validations(paper, 6, 100) == [(step, step) for step in range(1, 7)]
+
+
+def test_the_paper_stopper_may_skip_batches() -> None:
+    """Losses of an epoch of 8 batches always count 8 times; an epoch of one batch skips none."""
+    for every, wanted in ((3, [0, 0, 3, 0, 0, 3, 0, 2]), (4, [0, 0, 0, 4] * 2), (9, [0] * 7 + [8])):
+        training = Training(batch_size=25, validate_every=every, stopper="paper")
+        total: list[float] = []
+        steps = validations(training, 16, 200, total)
+        assert total == wanted * 2
+        assert steps == [(s, s) for s in range(1, 17) if (wanted * 2)[s - 1]]
+        total.clear()
+        validations(training, 3, 25, total)
+        assert total == [1, 1, 1]
 
 
 def test_the_start_is_validated_if_it_may_be_kept() -> None:

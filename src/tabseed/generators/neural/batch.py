@@ -144,7 +144,7 @@ class SeedBatch:
             if self.pull:
                 self._pull_back()
             last = step % work.period == 0 or step >= work.training.steps
-            held_losses += work.rule.held_loss(self.validate, step, last=last)
+            held_losses += work.rule.held_loss(self.validate, step, work.period, last=last)
         mean = np.asarray(torch.as_tensor(total).cpu(), dtype=np.float64) / max(1, step - first)
         return step, mean, held_losses
 

@@ -46,7 +46,9 @@ class Training:
         "relative": a gain is a fall of the loss by more than this share of its size. "paper": any
         fall is a gain, and a loss more than this above the best uses up patience.
     validate_every : int or None
-        Steps between validations; None: half an epoch, at least 10. ("paper": an epoch.)
+        Steps between validations; None: half an epoch, at least 10. ("paper": a validation sums
+        losses over an epoch; with k, of each k-th batch only, counted k times. None: of every
+        batch, as in their code, which on long epochs costs more than the steps.)
     stopper : {"relative", "paper"}
         "relative": mean loss of a row on fixed noise; the best weights are kept
         (:class:`Relative`). "paper": as in the code of arXiv 2407.03080: losses after every batch,
@@ -141,10 +143,12 @@ class StoppingRule(ABC):
         """Return which rows train in an epoch, and in which order, (size,) integers."""
 
     @abstractmethod
-    def held_loss(self, validate: Validate, step: int, *, last: bool) -> np.ndarray | float:
+    def held_loss(
+        self, validate: Validate, step: int, period: int, *, last: bool
+    ) -> np.ndarray | float:
         """Return what the weights after ``step`` add to a validation loss, (S,).
 
-        ``last``: the validation is due now.
+        ``period``: the steps between validations; ``last``: the validation is due now.
         """
 
     @abstractmethod
@@ -175,9 +179,11 @@ class Relative(StoppingRule):
         """Return the random picks of the network, others in each epoch."""
         return network.picks(index, size, rng)
 
-    def held_loss(self, validate: Validate, step: int, *, last: bool) -> np.ndarray | float:
+    def held_loss(
+        self, validate: Validate, step: int, period: int, *, last: bool
+    ) -> np.ndarray | float:
         """Return the loss, always on the same noise, if ``last``, otherwise 0."""
-        del step
+        del step, period
         return validate(None) if last else 0.0
 
     def see(self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int) -> np.ndarray:
@@ -214,10 +220,17 @@ class Paper(StoppingRule):
         del size, rng
         return network.in_order(index)
 
-    def held_loss(self, validate: Validate, step: int, *, last: bool) -> np.ndarray | float:
-        """Return the loss after every batch, each time on fresh noise."""
-        del last
-        return validate(step)
+    def held_loss(
+        self, validate: Validate, step: int, period: int, *, last: bool
+    ) -> np.ndarray | float:
+        """Return the loss after every batch, or k times that after each k-th, on fresh noise.
+
+        The batches after the last k-th one of an epoch count by their number.
+        """
+        batch, every = (step - 1) % period + 1, self.training.validate_every or 1
+        if batch % every and not last:
+            return 0.0
+        return (batch % every or every) * validate(step)
 
     def see(self, record: Record, seeds: np.ndarray, loss: np.ndarray, step: int) -> np.ndarray:
         """Keep the weights; a loss far above the best uses patience, a new best restores it."""
