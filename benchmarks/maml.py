@@ -92,7 +92,8 @@ def ours(
     rng = np.random.default_rng(0)
     initial = [network.initial_weights(rng)]
     theta = {k: torch.from_numpy(np.stack([w[k] for w in initial])) / 10**0.5 for k in initial[0]}
-    noise = torch.randn(TASKS, SUPPORT + query, network.noise_width)
+    noise = network.noise(rng, TASKS * (SUPPORT + query))
+    noise = to_tensor(noise.reshape(TASKS, SUPPORT + query, -1))
     support = Batch(rows[:, :SUPPORT], noise[:, :SUPPORT])
     queries = Batch(rows[:, SUPPORT : SUPPORT + query], noise[:, SUPPORT:])
     return lambda: meta_gradient(

@@ -344,8 +344,8 @@ class _Search:
             q = most - b
         indices = np.argsort(rng.random((tasks, most)), axis=1)[:, : b + q]
         sample = rows[torch.arange(tasks)[:, None], to_tensor(indices, rows.device)]
-        shape = (tasks, b + q, self.network.noise_width)
-        noise = to_tensor(rng.standard_normal(shape, dtype=np.float32), rows.device)
+        deviates = self.network.noise(rng, tasks * (b + q)).reshape(tasks, b + q, -1)
+        noise = to_tensor(deviates, rows.device)
         return Batch(sample[:, :b], noise[:, :b]), Batch(sample[:, b:], noise[:, b:])
 
     def _validate(self) -> None:

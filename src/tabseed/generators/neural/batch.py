@@ -118,8 +118,7 @@ class SeedBatch:
         self.start = {name: to_tensor(value, device) for name, value in start.items()}
         self.drawn: tuple[int, int] | None = None  # epoch and first batch of picks and noise
         self.held = work.rows[to_tensor(work.split.validation[seeds], device)]
-        self.n_draws = work.network.held_draws(work.n_held)
-        self.held_noise = self._noise(self.n_draws, VALIDATION)
+        self.held_noise = self._held_noise()
 
     def advance(self, step: int) -> tuple[int, np.ndarray, np.ndarray]:
         """Take steps from ``step`` to the next validation.
@@ -156,7 +155,7 @@ class SeedBatch:
 
     def validate(self, step: int | None = None) -> np.ndarray:
         """Return each seed's loss on the rows set aside, (S,): fixed noise, or that of a step."""
-        noise = self.held_noise if step is None else self._noise(self.n_draws, VALIDATION, step)
+        noise = self.held_noise if step is None else self._held_noise(step)
         with torch.no_grad():
             losses = self.work.network.held_loss(self.weights, self.held, noise)
         return np.asarray(losses.cpu(), dtype=np.float64)
@@ -170,16 +169,14 @@ class SeedBatch:
         pairs = zip(MOMENTS, self.moments, strict=True)
         return {f"{o}.{k}": v for o, moments in pairs for k, v in _values(moments).items()}
 
-    def _noise(self, n: int, *path: int) -> Tensor:
-        """Return deviates (S, n, k), each seed's from its own stream."""
-        noise = [
-            self.work.network.noise(np.random.default_rng(child(self._stream(s), *path)), n)
-            for s in self.seeds
-        ]
+    def _held_noise(self, *step: int) -> Tensor:
+        """Return the deviates of a validation, each seed's from its own stream."""
+        held_noise, n = self.work.network.held_noise, self.work.n_held
+        noise = [held_noise(self._rng(s, VALIDATION, *step), n) for s in self.seeds]
         return to_tensor(np.stack(noise), self.work.device)
 
-    def _stream(self, seed: int) -> np.random.SeedSequence:
-        return self.work.streams[int(seed)]
+    def _rng(self, seed: int, *path: int) -> np.random.Generator:
+        return np.random.default_rng(child(self.work.streams[int(seed)], *path))
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Return rows (S, b, p') and noise (S, b, k) of a step.
@@ -194,7 +191,11 @@ class SeedBatch:
         if self.drawn != (epoch, start):
             self.drawn = (epoch, start)
             low, high = start * batch, min((start + part) * batch, n)
-            self.noise = self._noise(high - low, EPOCH, epoch, 1 + start)
+            noise = [
+                work.network.noise(self._rng(s, EPOCH, epoch, 1 + start), high - low)
+                for s in self.seeds
+            ]
+            self.noise = to_tensor(np.stack(noise), work.device)
             self.picks = self._picks(epoch)[:, low:high]
         at = slice((index - start) * batch, (index - start + 1) * batch)
         return work.network.gather(work.rows, self.picks[:, at]), self.noise[:, at]
@@ -207,7 +208,7 @@ class SeedBatch:
                 work.network,
                 work.index[int(s) % len(work.index)],  # one for all seeds, or one for each
                 work.epoch_rows,
-                np.random.default_rng(child(self._stream(s), EPOCH, epoch, 0)),
+                self._rng(s, EPOCH, epoch, 0),
             )
             for s in self.seeds
         ]

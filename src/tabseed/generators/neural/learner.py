@@ -159,9 +159,9 @@ class Learner(ABC):
         """Return the rows that ``picks`` (S, b) stand for: (n, p) -> (S, b, p')."""
         return rows[picks]
 
-    def held_draws(self, n: int) -> int:
-        """Return how many rows of noise :meth:`held_loss` needs for n rows set aside."""
-        return n
+    def held_noise(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Return the deviates that :meth:`held_loss` needs for n rows set aside, float32."""
+        return self.noise(rng, n)
 
 
 class Network(Learner):

@@ -155,10 +155,14 @@ class PaperNetwork(Network):
         Sixteen random bits decide on a unit, which costs a tenth of a normal deviate.
         """
         noise = np.empty((n, self.noise_width), np.float32)
-        noise[:, : self.latent_dim] = rng.standard_normal((n, self.latent_dim), dtype=np.float32)
+        noise[:, : self.latent_dim] = self.held_noise(rng, n)
         bits = rng.integers(0, 1 << 16, (n, HIDDEN), dtype=np.uint16)
         noise[:, self.latent_dim :] = bits >= round(DROPOUT * (1 << 16))
         return noise
+
+    def held_noise(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Return d normal deviates for each of n rows: a validation drops no unit."""
+        return rng.standard_normal((n, self.latent_dim), dtype=np.float32)
 
     def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Return random weights as torch.nn.Linear has them: uniform within 1/sqrt(inputs)."""

@@ -363,10 +363,10 @@ class AdversarialNetworks(Learner):
 
     # -- stopping
 
-    def held_draws(self, n: int) -> int:
-        """Return how many rows are generated, whatever the number n of rows set aside."""
+    def held_noise(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Return the deviates of DRAWS rows, whatever the number n of rows set aside."""
         del n
-        return DRAWS
+        return self.noise(rng, DRAWS)
 
     def held_loss(self, weights: Weights, rows: Tensor, noise: Tensor) -> Tensor:
         """Return the squared energy distance between generated rows and rows set aside, (S,).
