@@ -11,7 +11,7 @@ from helpers.biases import assert_equal_weights
 from tabseed.errors import TabseedError
 from tabseed.generators import GENERATORS, generator_class
 from tabseed.generators.neural.ensemble import SeedEnsemble
-from tabseed.inductive_bias.base import Bench
+from tabseed.inductive_bias.base import Bench, learn
 from tabseed.inductive_bias.pretraining import POOL, PRETRAIN
 from tabseed.testing.biases import example_bench
 from tabseed.testing.tables import example_table
@@ -193,3 +193,24 @@ def test_a_model_with_a_teacher_is_read_back(tmp_path) -> None:
         assert repr(read.bias) == repr(bias) and read.summary() == model.summary()
         assert "taught by SequentialTrees" in read.summary()[1]
         assert read.sample(20, as_frame="pyarrow").equals(model.sample(20))
+
+
+def test_the_latent_law_is_that_of_the_generated_rows() -> None:
+    """A teacher that draws one row has one code, so all rows drawn are alike in law.
+
+    The mixture then is the posterior of that row: its mean is the code of the row, whatever the
+    real rows are. By ``latent="real"`` it is not.
+    """
+
+    class One(ts.Resample):
+        def _sample(self, n, rng):
+            return np.repeat(super()._sample(1, np.random.default_rng(0)), n, axis=0)
+
+    for latent, same in ((None, True), ("generated", True), ("real", False)):
+        bench = example_bench()
+        bias = ts.Pretraining(n_rows=60, teacher=One(), latent=latent)
+        model, _ = learn(bias, bench)
+        rows = bench.model._network(bench.layout).rows(bench.taught(One(), 1, PRETRAIN))
+        mean, _ = model._codes(0, rows)
+        gap = np.abs(model.mixtures_[0].means - mean).max()
+        assert (gap < 1e-4) == same, (latent, gap)

@@ -109,6 +109,13 @@ class InductiveBias(BaseEstimator):
         """Return :meth:`initial_weights`; in ``ensemble`` the seed of smallest loss comes first."""
         raise NotImplementedError
 
+    def latent_rows(self) -> np.ndarray | None:
+        """Return encoded rows (m, w) to learn the latent law from, after the weights were asked.
+
+        None: the real rows.
+        """
+        return None
+
     def resolve(self, bench: Bench) -> InductiveBias:
         """Return the bias to use: itself, unless its task is to choose one."""
         return self
@@ -256,11 +263,24 @@ class Bench:
         ]
 
     def settled(
-        self, ensemble: SeedEnsemble, seeds: Sequence[int], split: Split
+        self,
+        ensemble: SeedEnsemble,
+        seeds: Sequence[int],
+        split: Split,
+        x: np.ndarray | None = None,
     ) -> NeuralGenerator:
-        """Return a generator for these seeds; latent laws are learned from ``split.train``."""
-        model = copy.copy(self.model)
-        model._settle(ensemble, seeds, self.rows, split, child(self.stream, LATENT))
+        """Return a generator for these seeds.
+
+        Latent laws are learned from the real rows ``split.train``, or from all encoded rows ``x``.
+        """
+        model, rows = copy.copy(self.model), self.rows
+        if x is not None:
+            rows = self.model._network(self.layout).rows(
+                x
+            )  # not network_: rows() changes its state
+            every = np.arange(len(x))[None]
+            split = Split(every, every)
+        model._settle(ensemble, seeds, rows, split, child(self.stream, LATENT))
         return model
 
 
@@ -283,7 +303,8 @@ def learn(bias: InductiveBias, bench: Bench) -> tuple[NeuralGenerator, Inductive
     sound = [seed for seed in seeds if seed in ensemble.sound()]
     if plan.last == "tune" and not ensemble.best_step[sound].all():
         warnings.warn(_untuned(bias), NotTunedWarning, stacklevel=2)
-    return bench.settled(ensemble, sound, bench.model._latent_split(split)), bias
+    latent = bench.model._latent_split(split)
+    return bench.settled(ensemble, sound, latent, bias.latent_rows()), bias
 
 
 def _untuned(bias: InductiveBias) -> str:

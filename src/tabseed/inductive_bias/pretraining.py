@@ -3,22 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
 from tabseed._random import child
 from tabseed.errors import TabseedError
 from tabseed.generators.base import Generator
-from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.inductive_bias.base import BIAS, TEACHER, Bench, InductiveBias, Plan, Stacked
 from tabseed.parameters import AnyOf, Each, OneOf, Parameters, Real, Whole, or_none
 
-PRETRAIN, POOL = 10, 11  # streams of a bias
-TRAIN = 1_000  # a child stream beside those of the seeds, which are numbered from 0
+PRETRAIN, POOL = 10, 11  # streams of a bias: of its rows
+NETWORKS, SHARES, CODED = 13, 14, 15  # others
+LATENT_ROWS = 2_000  # generated rows that show the latent law: 4,000 were no better
+Latent = Literal["real", "generated"]
+LATENT_FROM = or_none(OneOf(get_args(Latent)))
 
 
-class Pretraining(InductiveBias):
+class _Generated(InductiveBias):
+    """A bias whose weights are learned from generated rows."""
+
+    n_networks: int
+    latent: Latent | None
+    _latent_rows: np.ndarray | None = None
+
+    def _taught(self) -> Sequence[Generator]:
+        """Return the teachers."""
+        raise NotImplementedError
+
+    def plan(self) -> Plan:
+        """Return the plan: training on generated rows is a stage between the two trainings."""
+        if self._taught():
+            return Plan(self.n_seeds, first="none")
+        return Plan(self.n_seeds, stages=3)
+
+    def latent_rows(self) -> np.ndarray | None:
+        """Return the generated rows, at most LATENT_ROWS, unless the real ones are to be used."""
+        return self._latent_rows
+
+    def _trained_on(self, x: np.ndarray, bench: Bench, path: int) -> Stacked:
+        """Return the best network trained on generated rows (n, w)."""
+        latent = self.latent or ("generated" if self._taught() else "real")
+        if latent == "generated":
+            rng = np.random.default_rng(child(bench.stream, BIAS, CODED, path))
+            self._latent_rows = x[np.sort(rng.permutation(len(x))[:LATENT_ROWS])]
+        stream = child(bench.stream, BIAS, NETWORKS, path)
+        name = f"{type(self).__name__}{bench.label}"
+        networks = bench.train_on(name, x, self.n_networks, stream)
+        return networks.of_seeds([networks.chosen])
+
+    def summary(self) -> list[str]:
+        """Return a line that names the teachers."""
+        names = [type(teacher).__name__ for teacher in self._taught()]
+        return [f"taught by {', '.join(names)}"] if names else []
+
+
+class Pretraining(_Generated):
     """Start from a network trained on generated rows (arXiv:2407.03080, section 3.2.1).
 
     Parameters
@@ -35,6 +75,10 @@ class Pretraining(InductiveBias):
         family knows what the network does not; it learns the same rows as a seed does, that is,
         without those set aside to decide when the second training stops.
         ``Resample()`` is the control: rows drawn from the real ones with replacement.
+    latent : "real", "generated" or None
+        Rows from whose codes VAEBGM learns its latent mixture after the second training. The
+        authors use the real ones, which are too few to show more than they hold; None: the
+        generated ones if there is a teacher, else the real ones.
 
     Cost: the first training (or that of the teacher), and that of ``n_networks`` networks on
     ``n_rows`` rows.
@@ -45,6 +89,7 @@ class Pretraining(InductiveBias):
         "n_rows": Whole(10),
         "n_networks": Whole(1),
         "teacher": or_none(TEACHER),
+        "latent": LATENT_FROM,
     }
 
     def __init__(
@@ -53,17 +98,16 @@ class Pretraining(InductiveBias):
         n_rows: int = 10_000,
         n_networks: int = 1,
         teacher: Generator | None = None,
+        latent: Latent | None = None,
     ) -> None:
         self.n_seeds = n_seeds
         self.n_rows = n_rows
         self.n_networks = n_networks
         self.teacher = teacher
+        self.latent = latent
 
-    def plan(self) -> Plan:
-        """Return the plan: training on generated rows is a stage between the two trainings."""
-        if self.teacher is not None:
-            return Plan(self.n_seeds, first="none")
-        return Plan(self.n_seeds, stages=3)
+    def _taught(self) -> Sequence[Generator]:
+        return () if self.teacher is None else (self.teacher,)
 
     def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         if self.teacher is not None:
@@ -71,14 +115,10 @@ class Pretraining(InductiveBias):
         else:
             sizes = [self.n_rows] + [0] * (len(ensemble.curves) - 1)
             x = np.concatenate(bench.draw(ensemble, sizes, PRETRAIN))
-        return _pretrained(self, x, bench, PRETRAIN)
-
-    def summary(self) -> list[str]:
-        """Return a line that names the teacher."""
-        return [] if self.teacher is None else [_taught_by([self.teacher])]
+        return self._trained_on(x, bench, PRETRAIN)
 
 
-class DomainRandomizedSearch(InductiveBias):
+class DomainRandomizedSearch(_Generated):
     """Start from a network trained on a pool of many sources' rows (arXiv:2407.03080, 3.2.4).
 
     Parameters
@@ -96,6 +136,8 @@ class DomainRandomizedSearch(InductiveBias):
     teachers : sequence of Generator, or None
         None: the sources are the seeds, as in the paper. Otherwise generators of any families,
         each of which learns the same rows as a seed does; see :class:`Pretraining`.
+    latent : "real", "generated" or None
+        As for :class:`Pretraining`.
     """
 
     parameters: ClassVar[Parameters] = {
@@ -106,6 +148,7 @@ class DomainRandomizedSearch(InductiveBias):
             (OneOf(("equal", "loss")), Each(Real(0))), "'equal', 'loss' or numbers, 0 or more"
         ),
         "teachers": or_none(Each(TEACHER)),
+        "latent": LATENT_FROM,
     }
 
     def __init__(
@@ -115,34 +158,32 @@ class DomainRandomizedSearch(InductiveBias):
         n_networks: int = 1,
         seed_weights: Literal["equal", "loss"] | Sequence[float] = "equal",
         teachers: Sequence[Generator] | None = None,
+        latent: Latent | None = None,
     ) -> None:
         self.n_seeds = n_seeds
         self.n_rows = n_rows
         self.n_networks = n_networks
         self.seed_weights = seed_weights
         self.teachers = teachers
+        self.latent = latent
 
-    def plan(self) -> Plan:
-        """Return the plan: training on the pool is a stage between the two trainings."""
-        if self.teachers is not None:
-            return Plan(self.n_seeds, first="none")
-        return Plan(self.n_seeds, stages=3)
+    def _taught(self) -> Sequence[Generator]:
+        return () if self.teachers is None else self.teachers
 
     def _initial_weights(self, ensemble: Any, bench: Bench) -> Stacked:
         loss = self._losses(ensemble)
-        rng = np.random.default_rng(child(bench.stream, BIAS, POOL, TRAIN))
+        rng = np.random.default_rng(child(bench.stream, BIAS, SHARES))
         sizes = rng.multinomial(self.n_rows, self._shares(loss)).tolist()
         if self.teachers is None:
             pool = bench.draw(ensemble, sizes, POOL)
         else:
             pool = bench.taught_by_all(self.teachers, sizes, POOL)
-        return _pretrained(self, np.concatenate(pool), bench, POOL)
+        return self._trained_on(np.concatenate(pool), bench, POOL)
 
-    def _losses(self, ensemble: SeedEnsemble | None) -> np.ndarray:
+    def _losses(self, ensemble: Any) -> np.ndarray:
         """Return the validation loss of each source, by which "loss" weighs it; 0 for teachers."""
         if self.teachers is None:
-            assert ensemble is not None
-            return ensemble.best_loss
+            return np.asarray(ensemble.best_loss)
         if self.seed_weights == "loss":
             raise TabseedError(
                 'seed_weights="loss": teachers have no validation loss; use "equal" or numbers'
@@ -169,20 +210,3 @@ class DomainRandomizedSearch(InductiveBias):
                 'use seed_weights="equal"'
             )
         return np.asarray(shares / shares.sum())
-
-    def summary(self) -> list[str]:
-        """Return a line that names the teachers."""
-        return [] if self.teachers is None else [_taught_by(self.teachers)]
-
-
-def _taught_by(teachers: Sequence[Generator]) -> str:
-    return f"taught by {', '.join(type(teacher).__name__ for teacher in teachers)}"
-
-
-def _pretrained(
-    bias: Pretraining | DomainRandomizedSearch, x: np.ndarray, bench: Bench, path: int
-) -> Stacked:
-    """Return the best network trained on generated rows (n, w)."""
-    stream = child(bench.stream, BIAS, path, TRAIN)
-    networks = bench.train_on(f"{type(bias).__name__}{bench.label}", x, bias.n_networks, stream)
-    return networks.of_seeds([networks.chosen])

@@ -224,6 +224,10 @@ class _Wrapper(InductiveBias):
             return weights
         return self.bias.initial_weights(ensemble, bench)
 
+    def latent_rows(self) -> np.ndarray | None:
+        """Return those of the bias inside."""
+        return None if self.bias is None else self.bias.latent_rows()
+
     def summary(self) -> list[str]:
         """Return the summary of the bias inside."""
         return [] if self.bias is None else self.bias.summary()
