@@ -52,6 +52,36 @@ def test_formulas_with_the_true_log_ratio(shift: float) -> None:
         assert estimates[key].high - estimates[key].value == pytest.approx(half)
 
 
+def test_kl_is_a_lower_bound_for_any_log_ratio() -> None:
+    """Laws of four cells, each cell as many rows as its probability says: no chance is left."""
+    p, q = np.array([4, 3, 2, 1]), np.array([1, 2, 3, 4])
+    truth = float((p / 10 * np.log(p / q)).sum())
+
+    def kl(r: np.ndarray) -> float:
+        rows = np.concatenate([np.repeat(r, 100 * p), np.repeat(r, 100 * q)])
+        return estimates_from_log_ratio(rows[None], 1_000)["kl"].value
+
+    assert kl(np.log(p / q)) == pytest.approx(truth)
+    rng = np.random.default_rng(0)
+    others = [kl(np.log(p / q) + scale * rng.normal(size=4)) for scale in np.geomspace(0.1, 9, 200)]
+    assert max(others) < truth and min(others) < 0 < truth - max(others) < 0.1
+
+
+def test_kl_by_hand_and_its_ceiling() -> None:
+    """30 synthetic rows: the log ratio is cut at log 3, and KL never exceeds log 3 + 1."""
+    r = np.concatenate([np.full(10, 0.5), np.full(10, 9.0), np.full(15, -1.0), np.full(15, 0.4)])
+    kl = estimates_from_log_ratio(r[None], 20)["kl"]
+    means = (0.5 + math.log(3)) / 2, (math.exp(-1) + math.exp(0.4)) / 2
+    assert kl.value == pytest.approx(means[0] - means[1] + 1)
+    spread = np.var(np.repeat([0.5, math.log(3)], 10), ddof=1) / 20
+    spread += np.var(np.repeat(np.exp([-1.0, 0.4]), 15), ddof=1) / 30 + ((1 / 20 + 1 / 30) / 2) ** 2
+    assert kl.high - kl.value == pytest.approx(2 * math.sqrt(spread), rel=0.02)  # t of about 40
+    apart = np.concatenate([np.full(20, 50.0), np.full(30, -50.0)])
+    assert estimates_from_log_ratio(apart[None], 20)["kl"].value == pytest.approx(math.log(3) + 1)
+    few = estimates_from_log_ratio(np.concatenate([np.full(10, 5.0), np.full(8, -5.0)])[None], 10)
+    assert few["kl"].value == pytest.approx(1, abs=0.01)  # with 8 rows no ratio above 1 counts
+
+
 def test_disjoint_and_equal_laws_meet_the_ends_of_the_scale() -> None:
     r = np.concatenate([np.full(50, 60.0), np.full(70, -60.0)])[None, :]
     assert estimates_from_log_ratio(r, 50)["js"].value == pytest.approx(1.0)

@@ -51,8 +51,8 @@ MEASURES = {  # the numbers to quote, the most telling first
     "Jensen-Shannon divergence, coarse": (
         "All columns together; the judges see only the twentieth in which a number lies."
     ),
-    "Kullback-Leibler divergence, plain": (
-        "Of real rows from synthetic rows; unlike the other measures it has no upper limit."
+    "Kullback-Leibler divergence, plain, at least": (
+        "Of real rows from synthetic rows: a lower bound, since no rows can bound it from above."
     ),
     "Mean distance of single columns": (
         "Each column on its own: Kolmogorov-Smirnov for numbers, total variation for others."

@@ -27,7 +27,8 @@ class DivergenceResult:
 
     ``estimates[view][discriminator][divergence]`` with views "plain" and "coarse" (numbers only
     by their bin among the real rows' 20-quantiles, so that their exact digits play no part),
-    discriminators "trees" and "mlp", divergences "js" (bits) and "kl" (nats).
+    discriminators "trees" and "mlp", divergences "js" (bits) and "kl" (nats). All are lower bounds
+    of the divergence, KL one that cannot exceed log(m/10) + 1 for m synthetic rows.
     ``smallest_js``: see :func:`smallest_js`; None without permutations.
     ``rules``: those that the training rows keep and the discriminators were shown.
     """
@@ -61,7 +62,7 @@ class DivergenceResult:
 
     @property
     def kl(self) -> Estimate:
-        """KL(real||synthetic) by the discriminator that :attr:`js` quotes."""
+        """A lower bound of KL(real||synthetic), by the discriminator that :attr:`js` quotes."""
         return self._with_missed("plain", "kl", KL_PER_JS)
 
     def _with_missed(self, view: str, key: str, scale: float) -> Estimate:
@@ -77,6 +78,7 @@ class DivergenceResult:
         return {
             "headline": self.js.to_dict(),
             "discriminator": self.by("plain"),
+            "kl_lower_bound": self.kl.to_dict() if "plain" in self.estimates else None,
             "coarse": self.js_coarse.to_dict() if "coarse" in self.estimates else None,
             "estimates": {
                 view: {

@@ -46,7 +46,8 @@ class PaperDivergence(DivergenceResult):
     ``runs[divergence]`` has each retraining's estimate, ``epochs[divergence]`` how long it trained.
     The intervals of ``estimates["plain"]["paper"]`` cover the training's randomness alone: the rows
     are the same in every retraining, so neither they nor the generator's draw vary. (The paper's
-    "mean (std)" is the mean and :meth:`sd`.) With one retraining the ends are NaN.
+    "mean (std)" is the mean and :meth:`sd`.) With one retraining the ends are NaN. KL is no bound
+    here: the mean of uncalibrated logits may lie on either side of the divergence.
     """
 
     m: int = 0
