@@ -7,9 +7,10 @@ import torch
 
 from tabseed.generators.neural.learner import (
     CellLogLikelihood,
+    adam_step,
     dense,
-    follow,
     kl_to_standard_normal,
+    slopes_of,
 )
 
 
@@ -88,6 +89,7 @@ def test_only_the_weights_named_follow_a_loss() -> None:
     weights = {k: torch.ones(2, 1, requires_grad=True) for k in ("a", "b")}
     moments = [{k: torch.zeros(2, 1) for k in weights} for _ in range(2)]
     losses = (torch.tensor([3.0, -0.1]) * weights["a"][:, 0]) * weights["b"][:, 0]
-    follow(losses, {"a": weights["a"]}, moments, count=1, rate=0.25)
+    slopes = slopes_of(losses, {"a": weights["a"]})
+    adam_step(weights, slopes, moments, count=1, rate=0.25)
     np.testing.assert_allclose(weights["a"].detach()[:, 0], [0.75, 1.25], atol=1e-6)
     assert weights["b"].tolist() == [[1.0], [1.0]]

@@ -15,6 +15,7 @@ from helpers.players import HOW, stacked
 from tabseed._random import child, seed_sequence
 from tabseed.coding.encode import TableEncoder
 from tabseed.generators.neural.batch import Split
+from tabseed.generators.neural.critic import critic_loss, score_slope
 from tabseed.generators.neural.ensemble import Options, train_ensemble
 from tabseed.generators.neural.modes import ModeCoding
 from tabseed.generators.neural.players import AdversarialNetworks, _within
@@ -52,7 +53,7 @@ def test_gradient_penalty_is_that_of_double_differentiation(encoded) -> None:
     condition = draw(2, packs, 2 * len(network.level_inputs))
     between = torch.from_numpy(rng.random((2, packs, 1)))
     masks = tuple(torch.from_numpy(2.0 * (rng.random((2, packs, 8)) < 0.5)) for _ in range(2))
-    loss, gap = network.critic_loss(weights, (real, fake, condition), between, masks)
+    loss, gap, slopes = critic_loss(weights, (real, fake, condition), between, masks)
 
     scores = [critic_by_hand(network, weights, r, condition, masks) for r in (real, fake)]
     mixed = (between * real + (1 - between) * fake).requires_grad_()
@@ -62,12 +63,50 @@ def test_gradient_penalty_is_that_of_double_differentiation(encoded) -> None:
     expected = scores[1].mean(-1) - scores[0].mean(-1) + penalty
     assert torch.allclose(loss, expected, atol=1e-9)
     assert torch.allclose(gap, scores[0].mean(-1) - scores[1].mean(-1), atol=1e-9)
-    for one, two in zip(
-        torch.autograd.grad(loss.sum(), list(weights.values())),
-        torch.autograd.grad(expected.sum(), list(weights.values()), allow_unused=True),
-        strict=True,
-    ):
-        assert torch.allclose(one, two, atol=1e-8)
+    gradient = torch.autograd.grad(expected.sum(), list(weights.values()))
+    assert slopes.keys() == weights.keys()
+    for name, of_graph in zip(weights, gradient, strict=True):
+        assert torch.allclose(slopes[name], of_graph, atol=1e-8), name
+    fake.requires_grad_()
+    score = critic_by_hand(network, weights, fake, condition, masks).mean(-1)
+    by_rows = torch.autograd.grad(score.sum(), fake)[0]
+    assert torch.allclose(score_slope(weights, fake, condition, masks), by_rows, atol=1e-12)
+
+
+def test_softmax_and_loss_of_conditions_are_those_of_each_column(encoded) -> None:
+    """Values and gradients in float64, compared with torch's softmax, column by column."""
+    x, encoder = encoded
+    network = networks(encoder)
+    coding, rng = network.coding, np.random.default_rng(2)
+    network.member, network.mode_member = network.member.double(), network.mode_member.double()
+    network.condition_member = network.condition_member.double()
+    logits, gumbel, upstream = (
+        torch.from_numpy(scale * rng.normal(size=(2, 30, coding.n_levels)))
+        for scale in (3.0, 30.0, 1.0)
+    )
+    numbers = torch.zeros(2, 30, coding.n_numbers, dtype=torch.float64)
+    logits.requires_grad_()
+    parts = ((logits + gumbel) / 0.2).split(coding.sizes, dim=-1)
+    expected = torch.cat([part.softmax(-1) for part in parts], dim=-1)
+    shares = network.soft(logits, numbers, gumbel)[..., : coding.n_levels]
+    torch.testing.assert_close(shares, expected)
+    pair = [torch.autograd.grad((s * upstream).sum(), logits)[0] for s in (shares, expected)]
+    torch.testing.assert_close(*pair)
+
+    rows = network.rows(x)
+    index = network.index(rows, np.arange(len(rows)))
+    picks = torch.from_numpy(network.picks(index, 60, rng).reshape(2, 30))
+    sample = network.gather(torch.from_numpy(rows), picks).double()
+    condition = sample[..., network.n_visible :]
+    log_p = [
+        part.log_softmax(-1)
+        for part, column in zip(logits.split(coding.sizes, dim=-1), coding.columns, strict=True)
+        if column.discrete
+    ]
+    expected = -(torch.cat(log_p, dim=-1) * condition).sum(-1).mean(-1)
+    loss = network._condition_loss(logits, sample, condition)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(v.sum(), logits)[0] for v in (loss, expected)))
 
 
 def test_rows_are_sampled_to_match_conditions_by_log_frequency(encoded) -> None:

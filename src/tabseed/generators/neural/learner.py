@@ -80,18 +80,6 @@ def adam_step(
     )
 
 
-def follow(
-    losses: Tensor,
-    weights: Weights,
-    moments: Sequence[Weights],
-    count: int,
-    rate: float,
-    betas: tuple[float, float] = BETAS,
-) -> None:
-    """Take step number ``count`` of Adam down the gradient of the seeds' losses (S,), in place."""
-    adam_step(weights, slopes_of(losses, weights), moments, count, rate, betas)
-
-
 def slopes_of(losses: Tensor, weights: Weights) -> Weights:
     """Return the gradient of the sum of the seeds' losses (S,), by the names of the weights."""
     slopes = torch.autograd.grad(losses.sum(), list(weights.values()))

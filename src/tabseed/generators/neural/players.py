@@ -10,31 +10,32 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tabseed.coding.levels import pick
 from tabseed.errors import TabseedError
+from tabseed.generators.neural.critic import CRITIC, critic_loss, score_slope
 from tabseed.generators.neural.learner import (
     Learner,
     Tensor,
     Weights,
+    adam_step,
     dense,
-    follow,
     to_tensor,
     torch,
 )
 from tabseed.generators.neural.modes import REACH, ModeCoding
 
 TAU = 0.2  # temperature of the Gumbel-softmax
-PENALTY = 10.0  # weight of the gradient penalty
-SLOPE = 0.2  # of the leaky ReLU below 0
 KEEP = 0.5  # share of the critic's hidden units that a pack keeps
 BETAS = (0.5, 0.9)  # of Adam
 EPSILON = 1e-5  # added to a batch's variances
 MEMORY = 100  # steps that the moving average of the generator's weights remembers
+OUTSIDE = 80.0  # exp(-80) is nothing beside 1, and still a normal number in float32
 DRAWS = 1_000  # rows generated for comparison with those set aside
-GENERATOR, AVERAGE, CRITIC = "generator.", "average.", "critic."  # prefixes of weights
+GENERATOR, AVERAGE = "generator.", "average."  # prefixes of weights
 Statistics = list[tuple[Tensor, Tensor]]  # mean and variance (S, 1, h) of both hidden layers
 
 
@@ -76,14 +77,17 @@ class AdversarialNetworks(Learner):
         self.uniforms = -(-(4 * hidden_dim + 1) // pac)  # of each row
         self.noise_width = latent_dim + coding.n_levels + self.uniforms
         self.mode_member = torch.from_numpy(coding.mode_member)
+        self.member = torch.from_numpy(coding.member)
         columns = coding.discrete
         levels = [np.arange(c.levels.start, c.levels.stop) for c in columns]
         # (D,): the indices, among all levels, of those of the discrete columns
         self.level_inputs = np.concatenate([*levels, np.empty(0, np.int64)])
         self.condition_member = torch.zeros(max(1, len(columns)), len(self.level_inputs))  # (J', D)
+        self.column_levels = torch.zeros(max(1, len(columns)), coding.n_levels)  # (J', L)
         start = 0
         for j, own in enumerate(levels):
             self.condition_member[j, start : start + len(own)] = 1.0
+            self.column_levels[j, own] = 1.0
             start += len(own)
         self.log_share = np.zeros(coding.n_levels, np.float32)
 
@@ -214,13 +218,15 @@ class AdversarialNetworks(Learner):
 
         def layer(inner: Tensor) -> Tensor:
             at = len(used)
+            mean = inner.mean(1, keepdim=True) if statistics is None else statistics[at][0]
+            centred = inner - mean
             if statistics is None:
-                variance, mean = torch.var_mean(inner, dim=1, keepdim=True, correction=0)
+                variance = centred.square().mean(1, keepdim=True)  # var_mean is ten times as slow
             else:
-                mean, variance = statistics[at]
+                variance = statistics[at][1]
             used.append((mean, variance))
             factor = scale[at] * (variance + EPSILON).rsqrt()
-            return torch.addcmul(shift[at] - mean * factor, inner, factor).relu()
+            return torch.addcmul(shift[at], centred, factor).relu()
 
         inputs = torch.cat([z, condition], dim=-1)
         first, second, out = (inputs @ own["input.weight"]).split([h, h, v], dim=-1)
@@ -235,8 +241,10 @@ class AdversarialNetworks(Learner):
 
         Mode scores are multiplied by the sum of the column's modes.
         """
-        parts = ((logits + gumbel) / TAU).split(self.coding.sizes, dim=-1)
-        levels = torch.cat([part.softmax(-1) for part in parts], dim=-1)
+        member = self.member.to(logits)
+        levels: Tensor = BlockSoftmax.apply(  # type: ignore[no-untyped-call]
+            (logits + gumbel) / TAU, member, self.coding.sizes
+        )
         return self._visible(levels, numbers)
 
     def hard(self, logits: Tensor, numbers: Tensor, gumbel: Tensor) -> Tensor:
@@ -252,67 +260,21 @@ class AdversarialNetworks(Learner):
         inside = levels @ self.mode_member.to(levels.device)
         return torch.cat([levels, numbers * inside], dim=-1)
 
-    def _condition_loss(self, logits: Tensor, condition: Tensor) -> Tensor:
-        """Return the cross-entropy of the conditioned column, mean over rows: -> (S,)."""
+    def _condition_loss(self, logits: Tensor, rows: Tensor, condition: Tensor) -> Tensor:
+        """Return the cross-entropy of the conditioned column, mean over rows: -> (S,).
+
+        ``rows`` (S, b, v) have the levels that ``condition`` (S, b, D) names.
+        """
         if not len(self.level_inputs):
             return logits.new_zeros(len(logits))
-        parts = logits.split(self.coding.sizes, dim=-1)
-        own = [parts[j] for j, c in enumerate(self.coding.columns) if c.discrete]
-        log_p = torch.cat([part.log_softmax(-1) for part in own], dim=-1)
-        return -(log_p * condition).sum(-1).mean(-1)
-
-    # -- critic
-
-    def _first(self, weights: Weights, rows: Tensor, condition: Tensor) -> Tensor:
-        """Return the critic's first layer before activation: rows (S, a P, pac v) -> (S, a P, h).
-
-        ``condition`` (S, P, pac D) is repeated a times.
-        """
-        of_condition = dense(weights, "critic.condition", condition, bias="critic.bias")
-        of_rows = rows @ weights["critic.rows.weight"]
-        return of_rows + of_condition.repeat(1, of_rows.shape[1] // of_condition.shape[1], 1)
-
-    @staticmethod
-    def _slope(before: Tensor, mask: Tensor) -> Tensor:
-        """Return the factor by which leaky ReLU and dropout multiply ``before``."""
-        return torch.where(before.detach() > 0, 1.0, SLOPE) * mask
-
-    def _score(self, weights: Weights, first: Tensor, masks: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the scores of packs (S, P); the dropout masks are factors (S, P, h)."""
-        hidden = first * self._slope(first, masks[0])
-        second = dense(weights, "critic.hidden", hidden)
-        return ((second * self._slope(second, masks[1])) @ weights["critic.last.weight"])[..., 0]
-
-    def critic_loss(
-        self,
-        weights: Weights,
-        packs: tuple[Tensor, Tensor, Tensor],
-        between: Tensor,
-        masks: tuple[Tensor, Tensor],
-    ) -> tuple[Tensor, Tensor]:
-        """Return the Wasserstein loss with gradient penalty, and the gap of scores, each (S,).
-
-        ``packs`` are real rows, generated rows (S, P, pac v) and conditions (S, P, pac D). The
-        penalty is on (|d score / d rows| - 1)^2 at between real + (1 - between) generated, with
-        ``between`` (S, P, 1) and the same conditions. The slopes are locally constant, so the
-        gradient is the product of weights and slopes and needs no second differentiation.
-        """
-        real, fake, condition = packs
-        first = self._first(weights, torch.cat([real, fake], dim=1), condition)
-        both = (torch.cat([mask, mask], dim=1) for mask in masks)
-        score = self._score(weights, first, (next(both), next(both)))
-        size = real.shape[1]
-        gap = score[:, :size].mean(-1) - score[:, size:].mean(-1)
-        with torch.no_grad():  # the first layer is linear, so its outputs can be interpolated
-            mixed = between * first[:, :size] + (1 - between) * first[:, size:]
-            one = self._slope(mixed, masks[0])
-            second = dense(weights, "critic.hidden", mixed * one)
-            two = self._slope(second, masks[1])
-        slope = two * weights["critic.last.weight"].transpose(1, 2)
-        slope = (slope @ weights["critic.hidden.weight"].transpose(1, 2)) * one
-        slope = slope @ weights["critic.rows.weight"].transpose(1, 2)  # (S, P, pac v)
-        norm = (slope.square().sum(-1) + 1e-12).sqrt()
-        return PENALTY * (norm - 1).square().mean(-1) - gap, gap.detach()
+        column = condition @ self.condition_member.to(logits).mT  # (S, b, J'): 1 for one column
+        inside = column @ self.column_levels.to(logits)  # (S, b, L): 1 for its levels
+        most = logits.detach().masked_fill(inside == 0, -torch.inf).amax(-1, keepdim=True)
+        # bounds for other columns, whose exp would overflow, and for shares that are 0
+        exp = (logits - most).clamp(-OUTSIDE, 0).exp()
+        total = (exp * inside).sum(-1).log() + most[..., 0]
+        own = (logits * inside * rows[..., : self.coding.n_levels]).sum(-1)
+        return (total - own).mean(-1)
 
     # -- training
 
@@ -343,16 +305,21 @@ class AdversarialNetworks(Learner):
         shared = uniform.reshape(seeds, b // self.pac, -1)
         between, dropout = shared[..., :1], shared[..., 1 : 1 + 4 * self.hidden_dim]
         masks = ((dropout < KEEP).to(noise.dtype) / KEEP).chunk(4, dim=-1)
-        losses, gap = self.critic_loss(
-            weights, (real, packed.detach(), condition_packs), between, (masks[0], masks[1])
-        )
-        follow(losses, _named(CRITIC, weights), moments, count, rate, BETAS)
-        first = self._first(weights, packed, condition_packs)
-        score = self._score(weights, first, (masks[2], masks[3])).mean(-1)
-        loss = self._condition_loss(logits, condition)
+        with torch.no_grad():
+            _, gap, slopes = critic_loss(
+                weights, (real, packed, condition_packs), between, (masks[0], masks[1])
+            )
+            adam_step(weights, slopes, moments, count, rate, BETAS)
+            slope = score_slope(weights, packed, condition_packs, (masks[2], masks[3]))
+        loss = self._condition_loss(logits, rows, condition)
         if self.matching:
             loss = loss + self.matching * _moment_distance(rows[..., : self.n_visible], fake)
-        follow(loss - score, _named(GENERATOR, weights), moments, count, rate, BETAS)
+        own = _named(GENERATOR, weights)
+        # minus the score is part of the loss: its slope enters at the generated rows
+        gradient = torch.autograd.grad(
+            [loss.sum(), packed], list(own.values()), [torch.ones_like(loss[0]), -slope]
+        )
+        adam_step(weights, dict(zip(own, gradient, strict=True)), moments, count, rate, BETAS)
         live, mean = (_of(player, weights) for player in (GENERATOR, AVERAGE))
         torch._foreach_lerp_(
             [mean[name].detach() for name in live],
@@ -396,6 +363,31 @@ class AdversarialNetworks(Learner):
     def statistics(self, weights: Weights, z: Tensor, condition: Tensor) -> Statistics:
         """Return the statistics of a large batch; rows normalised by them are independent."""
         return self.outputs(weights, z, condition)[2]
+
+
+class BlockSoftmax(torch.autograd.Function):
+    """Softmax of each block of levels: (S, b, L) logits -> (S, b, L).
+
+    ``member`` (L, J) is 1 where a level belongs to a block; ``sizes`` are the levels of the J
+    blocks. Sums within blocks are products with it: a softmax for each block costs J times as many
+    calls, forward and back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, member: Tensor, sizes: list[int]) -> Tensor:
+        """Return the shares of the levels within their blocks."""
+        most = torch.stack([part.amax(-1) for part in logits.split(sizes, dim=-1)], dim=-1)
+        share = (logits - most @ member.mT).exp_()
+        share.div_((share @ member) @ member.mT)
+        ctx.save_for_backward(share, member)
+        return share
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """Return p (g - sum within the block of p g)."""
+        share, member = ctx.saved_tensors
+        of_block = ((share * grads[0]) @ member) @ member.mT
+        return share * (grads[0] - of_block), None, None
 
 
 def _named(player: str, weights: Weights) -> Weights:
