@@ -49,7 +49,10 @@ _ROOMS = {
     "inductive_bias.maml": "MAML MetaTraining",
     "inductive_bias.pretraining": "DomainRandomizedSearch Pretraining",
     "inductive_bias.weights": "Continued SeedMixture SmallInit StageOne WeightAveraging",
-    "metrics": "ChiSquareDivergence density_ratio_tail DiscriminatorDivergence MarginalDistance",
+    "metrics": (
+        "ChiSquareDivergence density_ratio_tail DiscriminatorDivergence MarginalDistance "
+        "TwoSampleTest"
+    ),
     "saved": "load",
     "space": "Choice Float Int",
     "table": "Table",

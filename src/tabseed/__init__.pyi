@@ -68,6 +68,7 @@ from tabseed.inductive_bias.weights import WeightAveraging as WeightAveraging
 from tabseed.metrics import ChiSquareDivergence as ChiSquareDivergence
 from tabseed.metrics import DiscriminatorDivergence as DiscriminatorDivergence
 from tabseed.metrics import MarginalDistance as MarginalDistance
+from tabseed.metrics import TwoSampleTest as TwoSampleTest
 from tabseed.metrics import density_ratio_tail as density_ratio_tail
 from tabseed.saved import load as load
 from tabseed.space import Choice as Choice

@@ -15,11 +15,13 @@ from tabseed.metrics.divergence import DiscriminatorDivergence
 from tabseed.metrics.divergence_result import DivergenceResult
 from tabseed.metrics.leakage import Overlap, check_leakage
 from tabseed.metrics.marginal import MarginalDistance, MarginalResult
+from tabseed.metrics.two_sample import TwoSampleResult, TwoSampleTest
 
 METRICS: dict[str, type[Metric[Any]]] = {
     "chi2": ChiSquareDivergence,
     "divergence": DiscriminatorDivergence,
     "marginal": MarginalDistance,
+    "two-sample": TwoSampleTest,
 }
 
 __all__ = [
@@ -36,6 +38,8 @@ __all__ = [
     "Overlap",
     "PermutationNull",
     "Result",
+    "TwoSampleResult",
+    "TwoSampleTest",
     "check_leakage",
     "density_ratio_tail",
     "discrete_chi_square",
