@@ -63,14 +63,22 @@ def fixed(judges: ts.Table) -> ts.Table:
 
 @lru_cache(maxsize=1)
 def draw_of(coding: str, name: str, draw: int) -> Draw:
-    """Return the rows of one draw."""
+    """Return the rows of one draw of N rows."""
+    return n_rows_of(coding, name, draw, N)
+
+
+def n_rows_of(coding: str, name: str, draw: int, n: int) -> Draw:
+    """Return the rows of one draw, n of them to learn from: fewer are among the more.
+
+    The rows that judge and the many rows are the same up to N; for more they are others.
+    """
     rows, judges = population(coding, name)
     order = np.random.default_rng([2407, draw]).permutation(len(rows))
-    few = rows.take(np.sort(order[:N]))
+    few, most = rows.take(np.sort(order[:n])), max(n, N)
     if judges is not None:  # fixed: the same rows judge the authors' tables
         return Draw(few, rows, fixed(judges))
-    held_out = rows.take(np.sort(order[N : N + JUDGED]))
-    index = order[N + JUDGED : N + JUDGED + BIG]
+    held_out = rows.take(np.sort(order[most : most + JUDGED]))
+    index = order[most + JUDGED : most + JUDGED + BIG]
     return Draw(few, rows.take(np.sort(index)) if len(index) == BIG else None, held_out)
 
 

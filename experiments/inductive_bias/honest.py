@@ -11,9 +11,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,8 @@ import numpy as np
 
 import tabseed as ts
 from experiments.common.benches import bench_of
-from experiments.common.draws import JUDGE, JUDGED, Draw, by_judge, distinct, draw_of
-from experiments.common.machine import peak_mib
+from experiments.common.draws import JUDGE, JUDGED, Draw, N, by_judge, distinct, n_rows_of
+from experiments.common.jobs import missing_of, run_jobs
 from experiments.common.paper1 import generated
 from experiments.common.results import Results, Row
 from experiments.inductive_bias.arms import BESIDE, BIASES, MANY
@@ -40,8 +38,8 @@ KEYS = ("coding", "data", "draw", "arm")
 EMPTY: Row = {"likelihood": "", "first steps": "", "second steps": "", "seconds": ""}
 
 
-def within_support(held_out: ts.Table, train: ts.Table) -> ts.Table:
-    """Return held-out rows within the training support; other rows have no likelihood."""
+def within_support(held_out: ts.Table, train: ts.Table, most: int = 1_000) -> ts.Table:
+    """Return the first held-out rows within the training support; others have no likelihood."""
     keep = np.ones(len(held_out), dtype=bool)
     for column in train.schema.modelled:
         if column.kind in ("categorical", "ordinal", "boolean"):
@@ -52,7 +50,7 @@ def within_support(held_out: ts.Table, train: ts.Table) -> ts.Table:
         with np.errstate(invalid="ignore"):
             within = (value >= np.nanmin(training_values)) & (value <= np.nanmax(training_values))
         keep &= np.where(missing, np.isnan(training_values).any(), within)
-    return held_out.take(np.flatnonzero(keep)[:1_000])
+    return held_out.take(np.flatnonzero(keep)[:most])
 
 
 def judged(held_out: ts.Table, synthetic: Any, draw: int) -> Row:
@@ -86,20 +84,14 @@ def arms(coding: str, name: str, draw: int) -> list[str]:
 @lru_cache(maxsize=1)
 def start(coding: str, name: str, draw: int) -> tuple[Draw, Bench]:
     """Return the rows of a draw, and the bench that its arms share in this process."""
-    rows = draw_of(coding, name, draw)
+    rows = n_rows_of(coding, name, draw, N)
     return rows, bench_of(ts.VAEBGM(), rows.few, np.random.SeedSequence([2407, draw]))
 
 
-def line_of(job: tuple[str, str, int, str]) -> tuple[Row, int]:
-    """Return the line of an arm on one draw, and the peak memory of this process in MiB."""
+def figures(coding: str, name: str, draw: int, arm: str) -> Row:
+    """Learn, generate and judge; return the figures of an arm on one draw."""
     warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
-    coding, name, draw, arm = job
-    row = dict(zip(KEYS, job, strict=True))
-    return row | figures(arm, *start(coding, name, draw), name, draw), peak_mib()
-
-
-def figures(arm: str, rows: Draw, bench: Bench, name: str, draw: int) -> Row:
-    """Learn, generate and judge; return the figures of one arm."""
+    rows, bench = start(coding, name, draw)
     theirs = arm.removeprefix("authors' ")
     if theirs != arm:
         table = generated(name, theirs, rows.held)
@@ -121,28 +113,14 @@ def figures(arm: str, rows: Draw, bench: Bench, name: str, draw: int) -> Row:
 
 
 def run(coding: str, name: str, processes: int = 2) -> None:
-    """Run what is missing of one table in processes; write the results to ``honest.csv``.
-
-    Each process has a contiguous part of the arms of all draws, so most share their first seeds.
-    """
+    """Run what is missing of one table; write the results to ``honest.csv``."""
     results = Results(RESULTS / "honest.csv", KEYS)
-    cost = Results(RESULTS / "honest_cost.csv", ("coding", "data"))
-    began, peak = time.perf_counter(), peak_mib()
     jobs = [(coding, name, draw, arm) for draw in range(DRAWS) for arm in arms(coding, name, draw)]
-    missing = [job for job in jobs if not results.has(**dict(zip(KEYS, job, strict=True)))]
-    pools = [ProcessPoolExecutor(1, get_context("spawn")) for _ in range(processes)]
-    shares = np.array_split(np.arange(len(missing)), processes)
-    pairs = zip(pools, shares, strict=True)
-    futures = [pool.submit(line_of, missing[i]) for pool, share in pairs for i in share]
-    try:
-        for future in as_completed(futures):
-            row, memory = future.result()
-            results.add(row)
-            peak = max(peak, memory)
-    finally:
-        for pool in pools:
-            pool.shutdown(cancel_futures=True)
-    if missing == jobs:  # only a complete run has a cost
+    complete = missing_of(results, jobs) == jobs
+    began = time.perf_counter()
+    peak = run_jobs(results, jobs, figures, processes=processes)
+    if complete:  # only a complete run has a cost
+        cost = Results(RESULTS / "honest_cost.csv", ("coding", "data"))
         seconds = round(time.perf_counter() - began)
         line = {"coding": coding, "data": name, "seconds": seconds, "processes": processes}
         cost.add({**line, "peak MiB of a process": peak, "cores": os.cpu_count()})
