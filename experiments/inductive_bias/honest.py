@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -60,10 +61,10 @@ def judged(held_out: ts.Table, synthetic: Any, draw: int) -> Row:
     return row | by_judge(result)
 
 
-def learned(bias: InductiveBias, bench: Bench) -> tuple[NeuralGenerator, Row]:
+def learned(bias: InductiveBias, bench: Bench, arm: str) -> tuple[NeuralGenerator, Row]:
     """Return a generator that learned with a bias; the steps of its last training, the seconds."""
     began = time.perf_counter()
-    model, used = learn(bias, bench)
+    model, used = learn(bias, replace(bench, label=f" ({arm})"))  # a training of its own
     seconds = round(time.perf_counter() - began, 2)
     steps = model.ensemble_.best_step[list(model.drawn_)]
     count = " to ".join(dict.fromkeys(map(str, (steps.min(), steps.max()))))
@@ -99,7 +100,7 @@ def figures(coding: str, name: str, draw: int, arm: str) -> Row:
         index = np.random.default_rng(draw).permutation(len(table))[:JUDGED]
         return {**judged(rows.held, table.take(np.sort(index)), draw), **EMPTY}
     if arm in BIASES:
-        model, found = learned(BIASES[arm](), bench)
+        model, found = learned(BIASES[arm](), bench, arm)
         held = within_support(rows.held, rows.few)
         found["likelihood"] = float(model.log_likelihood(held, random_state=0).mean())
         return {**judged(rows.held, model.draw(JUDGED, random_state=draw), draw), **found}

@@ -78,7 +78,7 @@ def sizes(coding: str, name: str, n: int, draw: int, arm: str) -> Row:
     warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
     rows, bench = start(coding, name, draw, n, "vaebgm")
     if arm in BIASES:
-        model, found = learned(BIASES[arm](), bench)
+        model, found = learned(BIASES[arm](), bench, arm)
         return _judged(model, rows, draw, found)
     began = time.perf_counter()
     beside = BESIDE[arm]().set_params(random_state=draw).fit(rows.few)
@@ -90,7 +90,7 @@ def models(model: str, name: str, draw: int, arm: str) -> Row:
     """Return the figures of an arm of another network, in the authors' coding."""
     rows, bench = start("authors", name, draw, 300, model)
     bias = BIASES[arm]().set_params(n_seeds=SEEDS[model])
-    made, found = learned(bias, bench)
+    made, found = learned(bias, bench, arm)
     return _judged(made, rows, draw, found)
 
 
@@ -136,9 +136,9 @@ def quality(coding: str, name: str, teacher: str, draw: int) -> Row:
     bias = taught(made)
     x = bench.taught(made, JUDGED, PRETRAIN)
     rows_taught = judged(rows.held, bench.model.encoder_.inverse_transform(x), draw)
-    one, _ = learned(ts.StageOne(bias), bench)
+    one, _ = learned(ts.StageOne(bias), bench, teacher)
     first = judged(rows.held, one.draw(JUDGED, random_state=draw), draw)
-    two, found = learned(bias, bench)
+    two, found = learned(bias, bench, teacher)
     line: Row = {}
     for stage, figures in (("teacher", rows_taught), ("stage one", first)):
         line |= {f"{stage} {view}": figures[view] for view in ("plain", "coarse", "kl")}
@@ -152,7 +152,7 @@ def maml(coding: str, name: str, order: str, tasks: int, draw: int) -> Row:
     """Return the figures of MAML with an order of its gradient and a number of tasks."""
     rows, bench = start(coding, name, draw, 300, "vaebgm")
     bias = ts.MAML(n_seeds=tasks, order=order, must_improve=False)
-    model, found = learned(bias, bench)
+    model, found = learned(bias, bench, f"{order} {tasks}")
     losses = bias.losses_
     meta = {"start loss": losses[0, 1], "best loss": losses[:, 1].min()}
     return _judged(model, rows, draw, found) | meta | {"meta steps": int(losses[-1, 0])}

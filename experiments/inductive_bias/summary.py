@@ -10,83 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from experiments.common.markdown import fill, table
-from experiments.common.results import half_interval, read, shown
-from experiments.inductive_bias.honest import BIASES, CTGAN, RESULTS, TABLES
+from experiments.common.results import read, shown
+from experiments.inductive_bias.honest import RESULTS
+from experiments.inductive_bias.honest_tables import honest
 
-CONTROLS = ("none", "small-init", "continued")
 Rows = list[dict[str, str]]
-
-
-def series(rows: Rows, arm: str, column: str) -> dict[str, float]:
-    """Return the figures of an arm by draw."""
-    return {r["draw"]: float(r[column]) for r in rows if r["arm"] == arm and r[column] != ""}
-
-
-def gain(rows: Rows, arm: str, control: str, column: str, sign: float = 1.0) -> tuple[float, float]:
-    """Return the paired mean over draws of control - arm, and half its interval; times ``sign``."""
-    ours, theirs = series(rows, arm, column), series(rows, control, column)
-    draws = sorted(set(ours) & set(theirs))
-    differences = sign * np.array([theirs[d] - ours[d] for d in draws])
-    return float(differences.mean()), half_interval(differences)
-
-
-def _gain_shown(rows: Rows, arm: str, control: str, column: str, sign: float = 1.0) -> str:
-    if not series(rows, arm, column) or not series(rows, control, column):
-        return ""
-    mean, half = gain(rows, arm, control, column, sign)
-    bold = "**" if abs(mean) > half else ""
-    return f"{bold}{mean:+.3f} ± {half:.3f}{bold}"
-
-
-def honest_arms(rows: Rows) -> str:
-    """Return the figures of every arm of one table."""
-    lines = []
-    for arm in dict.fromkeys(r["arm"] for r in rows):
-        cells = []
-        for column in ("plain", "coarse", "plain mlp", "likelihood", "seconds"):
-            values = list(series(rows, arm, column).values())
-            cells.append(shown(values) if values else "")
-        lines.append([arm, str(len(series(rows, arm, "plain"))), *cells])
-    head = ["arm", "draws", "plain JS", "coarse JS", "plain JS, network only"]
-    return table([*head, "log-likelihood", "seconds to learn"], lines)
-
-
-def gains(rows: Rows) -> str:
-    """Return the gains in plain JS and in likelihood over each control."""
-    lines = []
-    present = {r["arm"] for r in rows}
-    for arm in BIASES:
-        if arm == "none" or arm not in present:
-            continue
-        line = [arm]
-        for control in CONTROLS:
-            same = arm == control
-            line.append("" if same else _gain_shown(rows, arm, control, "plain"))
-        line.append(_gain_shown(rows, arm, "none", "coarse"))
-        line.append(_gain_shown(rows, arm, "none", "likelihood", -1.0))
-        lines.append(line)
-    head = ["arm", *(f"JS over {c}" for c in CONTROLS), "coarse JS over none", "nats over none"]
-    return table(head, lines)
-
-
-def few(rows: Rows) -> str:
-    """Return JS from 200 + 200 rows with the judge's own interval, averaged over draws."""
-    lines = []
-    for arm in dict.fromkeys(r["arm"] for r in rows if r["few plain"]):
-        results = [r for r in rows if r["arm"] == arm]
-        js, low, high = (
-            np.array([float(r[k]) for r in results]) for k in ("few plain", "few low", "few high")
-        )
-        above = int((low > 0).sum())
-        text = f"{low.mean():.3f} to {high.mean():.3f}"
-        lines.append([arm, shown(js.tolist()), text, f"{above} of {len(js)}"])
-    head = [
-        "arm",
-        "JS from 200 and 200 rows",
-        "its mean interval",
-        "draws with the interval above 0",
-    ]
-    return table(head, lines)
 
 
 def faithful() -> str:
@@ -103,21 +31,6 @@ def faithful() -> str:
     head = ["data", "arm", "published JS", "their table: network", "coarse"]
     columns = ["reconstructed: network", "coarse", "best last loss", "mean steps", "seconds"]
     return table([*head, *columns], lines)
-
-
-def honest() -> str:
-    """Return all tables of the honest study."""
-    all_rows = read(RESULTS / "honest.csv")
-    parts = []
-    for coding in ("authors", "raw"):
-        for name in TABLES:
-            rows = [r for r in all_rows if (r["coding"], r["data"]) == (coding, name)]
-            if rows:
-                parts += [f"### {name}, {coding}", honest_arms(rows), gains(rows), few(rows)]
-            ctgan = [r | {"arm": r["arm"].removeprefix(CTGAN)} for r in rows if CTGAN in r["arm"]]
-            if ctgan:
-                parts += ["CTGAN:", gains(ctgan)]
-    return "\n\n".join(parts)
 
 
 def cost() -> str:

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from scipy.stats import t as student
 from sklearn.base import clone
 
 from tabseed._random import child
+from tabseed.archive import Arrays
 from tabseed.errors import NothingLearnedError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.generators.base import Aids
 from tabseed.inductive_bias import bias_class
 from tabseed.inductive_bias.base import CHOICE, Bench, InductiveBias, Plan, Stacked, learn
 from tabseed.inductive_bias.weights import StageOne
-from tabseed.parameters import Each, InstanceOf, Parameters, Whole, or_none
+from tabseed.metrics.discriminators import DISCRIMINATORS, Run, cross_fit
+from tabseed.metrics.divergence import js_rows
+from tabseed.metrics.judge_encoder import JudgeEncoder
+from tabseed.parameters import Each, InstanceOf, OneOf, Parameters, Whole, or_none
+from tabseed.table import Table
 
 LEVEL = 0.05  # chance that a bias is chosen although none helps
-ORDER, SCORE = 0, 1  # streams of the choice
+ORDER, SCORE, JUDGED = 0, 1, 2  # streams of the choice
 CANDIDATES = ("average", "pretrain", "maml", "drs", "small-init", "mixture")
+DRAWN = 10  # rows drawn for each row held out, for the criterion "divergence"
+FOLDS, REPEATS = 5, 2  # of its discriminators
+Criterion = Literal["likelihood", "divergence"]
+UNITS = {"likelihood": "nats a row", "divergence": "bits of JS"}
 
 
 class AutoBias(InductiveBias):
-    """Choose the bias whose law gives held-out real rows the largest likelihood, or none.
+    """Choose the bias whose law is nearest to held-out real rows, or none.
 
-    The rows are split into ``folds`` parts. Each candidate learns from all parts but one; then
-    the log-likelihood of the rows of that part is computed under the law that its rows are drawn
-    from, latent mixture included. The candidate of the largest mean gain over no bias is used if
-    the gain is reliable: if the one-sided t interval over rows, at level 0.05 divided by the number
-    of candidates, lies above 0. Then it learns from all rows.
+    The rows are split into ``folds`` parts. Each candidate learns from all parts but one, and is
+    compared with no bias on the rows of that part. The candidate of the largest mean gain over no
+    bias is used if the gain is reliable: if the one-sided t interval over rows, at level 0.05
+    divided by the number of candidates, lies above 0. Then it learns from all rows.
 
     Parameters
     ----------
@@ -40,20 +49,28 @@ class AutoBias(InductiveBias):
     candidates : sequence of InductiveBias, or None
         None: averaging, pre-training, MAML, domain randomisation, small initial weights, mixture.
     folds : int
+    criterion : "likelihood" or "divergence"
+        "likelihood": the log-likelihood of the rows held out under the law that rows are drawn
+        from, latent mixture included; only for generators that know it. "divergence": the
+        Jensen-Shannon divergence between the rows held out of all folds and DRAWN times as many
+        drawn rows, by cross-fitted discriminators; for all generators.
 
-    Learned: ``gains_`` (n, candidates), nats by which each row is likelier than without a bias;
-    ``chosen_``, the index of the candidate used, or None. Cost: ``folds`` times that of all
-    candidates together. The rows of one table decide: a mean gain below about two of its standard
-    errors cannot be seen, and no bias is chosen then.
+    Learned: ``gains_`` (n, candidates), by how much each row is better than without a bias: nats,
+    or its part of the divergence in bits; ``errors_`` (candidates,), the standard errors of the
+    mean gains; ``chosen_``, the index of the candidate used, or None. Cost: ``folds`` times that of
+    all candidates together. The rows of one table decide: a mean gain below about two of its
+    standard errors cannot be seen, and no bias is chosen then.
     """
 
     gains_: np.ndarray
+    errors_: np.ndarray
     chosen_: int | None
 
     parameters: ClassVar[Parameters] = {
         "n_seeds": Whole(1),
         "candidates": or_none(Each(InstanceOf(InductiveBias, "an InductiveBias"))),
         "folds": Whole(2),
+        "criterion": OneOf(get_args(Criterion)),
     }
 
     def __init__(
@@ -61,10 +78,12 @@ class AutoBias(InductiveBias):
         n_seeds: int = 10,
         candidates: Sequence[InductiveBias] | None = None,
         folds: int = 3,
+        criterion: Criterion = "likelihood",
     ) -> None:
         self.n_seeds = n_seeds
         self.candidates = candidates
         self.folds = folds
+        self.criterion = criterion
 
     def _candidates(self) -> list[InductiveBias]:
         if self.candidates is not None:
@@ -81,10 +100,10 @@ class AutoBias(InductiveBias):
     def resolve(self, bench: Bench) -> InductiveBias:
         """Compare the candidates; return the one to use, or StageOne() for no bias."""
         candidates = self._candidates()
-        if not bench.model.knows_likelihood:
+        if self.criterion == "likelihood" and not bench.model.knows_likelihood:
             raise TabseedError(
                 f"AutoBias compares likelihoods of rows; {type(bench.model).__name__} has none: "
-                "choose a bias by name"
+                "choose a bias by name, or criterion='divergence'"
             )
         n = len(bench.x)
         if n < 5 * self.folds:
@@ -93,18 +112,24 @@ class AutoBias(InductiveBias):
             )
         rng = np.random.default_rng(child(bench.stream, CHOICE, ORDER))
         fold = deal(None, n, self.folds, rng)
-        self.gains_ = np.empty((n, len(candidates)))
-        for k in range(self.folds):
-            held_out = np.flatnonzero(fold == k)
-            self.gains_[held_out] = self._gains(candidates, bench, k, held_out)
+        held_out = [np.flatnonzero(fold == k) for k in range(self.folds)]
+        found = [self._found(candidates, bench, k, rows) for k, rows in enumerate(held_out)]
+        if self.criterion == "likelihood":
+            self._likelihood_gains(np.argsort(np.concatenate(held_out)), found)
+        else:
+            self._divergence_gains(bench, found)
         self.chosen_ = self._choose()
         none = StageOne(n_seeds=bench.model.n_seeds)
         return none if self.chosen_ is None else candidates[self.chosen_]
 
-    def _gains(
+    def _found(
         self, candidates: list[InductiveBias], bench: Bench, fold: int, held_out: np.ndarray
-    ) -> np.ndarray:
-        """Return the gain in log-likelihood of the rows held out, (held out, candidates)."""
+    ) -> list[np.ndarray]:
+        """Return what one fold shows of no bias and of each candidate.
+
+        Log-likelihoods of the rows held out (h,), or encoded rows drawn (DRAWN h, w); of a
+        candidate that learned nothing -inf, or no rows.
+        """
         stream = child(bench.stream, CHOICE, SCORE, fold)
         part = replace(
             bench,
@@ -115,19 +140,17 @@ class AutoBias(InductiveBias):
         none = StageOne(n_seeds=bench.model.n_seeds)
         labels = ["", *(f" ({at})" for at in range(1, len(candidates) + 1))]
         rows = bench.rows[held_out]
-        likelihoods = [
-            self._log_likelihood(clone(bias), replace(part, label=label), rows, stream)
+        return [
+            self._of_bias(clone(bias), replace(part, label=label), rows, stream)
             for label, bias in zip(labels, (none, *candidates), strict=True)
         ]
-        return np.asarray(np.stack(likelihoods[1:], axis=1) - likelihoods[0][:, None])
 
-    @staticmethod
-    def _log_likelihood(
-        bias: InductiveBias, bench: Bench, rows: np.ndarray, stream: np.random.SeedSequence
+    def _of_bias(
+        self, bias: InductiveBias, bench: Bench, rows: np.ndarray, stream: np.random.SeedSequence
     ) -> np.ndarray:
-        name = f"{bench.prefix}{type(bias).__name__}{bench.label}, likelihood"
+        by_likelihood = self.criterion == "likelihood"
 
-        def compute(aids: Aids) -> dict[str, np.ndarray]:
+        def compute(aids: Aids) -> Arrays:
             del aids
             rng = np.random.default_rng(child(stream, SCORE))  # the same noise for all
             try:
@@ -135,19 +158,50 @@ class AutoBias(InductiveBias):
             except NothingLearnedError:
                 if not bench.label:  # without a bias
                     raise
-                return {"log_likelihood": np.full(len(rows), -np.inf)}  # so it is not chosen
-            return {"log_likelihood": model._log_likelihood(rows, rng)}
+                if by_likelihood:  # either way it is not chosen
+                    return {"found": np.full(len(rows), -np.inf)}
+                return {"found": np.empty((0, bench.layout.width))}
+            if by_likelihood:
+                return {"found": model._log_likelihood(rows, rng)}
+            return {"found": model._sample(DRAWN * len(rows), rng)}
 
-        return bench.journal.once(name, compute, around=True)["log_likelihood"]
+        name = f"{bench.prefix}{type(bias).__name__}{bench.label}, {self.criterion}"
+        return bench.journal.once(name, compute, around=True)["found"]
+
+    def _likelihood_gains(self, order: np.ndarray, found: list[list[np.ndarray]]) -> None:
+        each = np.concatenate([np.stack(fold, axis=1) for fold in found])[order]  # (n, 1 + K)
+        self.gains_ = each[:, 1:] - each[:, :1]
+        with np.errstate(invalid="ignore"):  # of -inf
+            self.errors_ = self.gains_.std(axis=0, ddof=1) / math.sqrt(len(each))
+
+    def _divergence_gains(self, bench: Bench, found: list[list[np.ndarray]]) -> None:
+        real = bench.model.encoder_.inverse_transform(bench.x)
+        drawn = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        stream = child(bench.stream, CHOICE, JUDGED)  # the same folds for all
+        complete = [len(x) == len(drawn[0]) for x in drawn]
+        parts = [
+            _js_parts(real, bench.model.encoder_.inverse_transform(x), stream) if whole else None
+            for x, whole in zip(drawn, complete, strict=True)
+        ]
+        n, m = len(bench.x), len(drawn[0])
+        assert parts[0] is not None  # without a bias, nothing learned raises
+        none_real, none_drawn = parts[0]
+        self.gains_ = np.full((n, len(parts) - 1), -np.inf)
+        self.errors_ = np.full(len(parts) - 1, np.nan)
+        for k, part in enumerate(parts[1:]):
+            if part is not None:
+                paired = (none_real - part[0]) / 2
+                self.gains_[:, k] = paired + (none_drawn.mean() - part[1].mean()) / 2
+                unpaired = (none_drawn.var(ddof=1) + part[1].var(ddof=1)) / (4 * m)
+                self.errors_[k] = math.sqrt(paired.var(ddof=1) / n + unpaired)
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean gains and the lower ends of their one-sided intervals."""
         n, k = self.gains_.shape
         learned = np.isfinite(self.gains_).all(axis=0)
-        gains = np.where(learned, self.gains_, 0.0)
-        mean, standard_error = gains.mean(axis=0), gains.std(axis=0, ddof=1) / n**0.5
-        low = mean - student.ppf(1 - LEVEL / k, n - 1) * standard_error
-        return np.where(learned, mean, -np.inf), np.where(learned, low, -np.inf)
+        mean = np.where(learned, np.where(learned, self.gains_, 0.0).mean(axis=0), -np.inf)
+        low = mean - student.ppf(1 - LEVEL / k, n - 1) * np.where(learned, self.errors_, 0.0)
+        return mean, low
 
     def _choose(self) -> int | None:
         mean, low = self._bounds()
@@ -162,7 +216,7 @@ class AutoBias(InductiveBias):
         mean, low = self._bounds()
         names = [type(bias).__name__ for bias in self._candidates()]
         lines = [
-            f"{name}: {m:+.3f} nats a row (reliably at least {b:+.3f})"
+            f"{name}: {m:+.3f} {UNITS[self.criterion]} (reliably at least {b:+.3f})"
             if np.isfinite(m)
             else f"{name}: learns nothing here"
             for name, m, b in zip(names, mean, low, strict=True)
@@ -172,8 +226,27 @@ class AutoBias(InductiveBias):
             if self.chosen_ is None
             else f"{names[self.chosen_]} is used"
         )
+        what = "log-likelihood" if self.criterion == "likelihood" else "divergence"
         head = (
-            f"log-likelihood of {len(self.gains_)} rows, each held out once ({self.folds} folds), "
+            f"{what} of {len(self.gains_)} rows, each held out once ({self.folds} folds), "
             "against no bias:"
         )
         return [head, *lines, chosen]
+
+
+def _js_parts(
+    real: Table, drawn: Table, stream: np.random.SeedSequence
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each real and each drawn row adds to twice the JS, in bits: (n,), (m,).
+
+    The log ratio of a row is the mean over discriminators and repeats, none of which saw the row.
+    """
+    n, m = len(real), len(drawn)
+    is_real = np.arange(n + m) < n
+    features = {"plain": JudgeEncoder().encode(real, drawn)}
+    runs = [Run("plain", is_real, child(stream, repeat), FOLDS) for repeat in range(REPEATS)]
+    total = np.zeros(n + m)
+    for _, _, fold in cross_fit(features, runs, n_jobs=1):
+        total[fold.scored] += fold.ratio
+    rows = js_rows(total / (len(DISCRIMINATORS) * REPEATS), is_real)
+    return rows[:n], rows[n:]

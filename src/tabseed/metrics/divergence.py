@@ -202,13 +202,13 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
 # --- estimates ----------------------------------------------------------------------------------
 
 
-def _js_rows(r: np.ndarray, is_real: np.ndarray) -> np.ndarray:
+def js_rows(r: np.ndarray, is_real: np.ndarray) -> np.ndarray:
     """Return each row's contribution 1 + log2 of the probability of its own class, in bits."""
     return np.asarray(1 + log_expit(np.where(is_real, r, -r)) / math.log(2))
 
 
 def _js(r: np.ndarray, is_real: np.ndarray) -> float:
-    rows = _js_rows(r, is_real)
+    rows = js_rows(r, is_real)
     return float((rows[is_real].mean() + rows[~is_real].mean()) / 2)
 
 
@@ -216,7 +216,7 @@ def estimates_from_log_ratio(r: np.ndarray, n: int) -> dict[str, Estimate]:
     """Return both divergences from log ratios (repeats, rows), the first n rows real."""
     m = r.shape[1] - n
     is_real = np.arange(n + m) < n
-    rows = _js_rows(r, is_real)
+    rows = js_rows(r, is_real)
     noise = (1 / n + 1 / m) / 8  # E[JS] in nats from one parameter fitted to noise
     js = interval([rows[:, :n] / 2, rows[:, n:] / 2], noise / math.log(2), "bits")
     # the terms of synthetic rows also correct, to first order, what r gets wrong on average
