@@ -42,13 +42,15 @@ class Wrecking(ts.WeightAveraging):
         return {k: -v for k, v in weights.items()}
 
 
-def test_a_bias_that_reliably_helps_is_chosen() -> None:
+@pytest.mark.parametrize("criterion", ["likelihood", "divergence"])
+def test_a_bias_that_reliably_helps_is_chosen(criterion) -> None:
     """Networks stopped after 10 steps gain by more; the result is that of the bias chosen."""
     bench = example_bench()
     bench.model.training = Training(steps=10, warm_up=10)
     more = Training(steps=150, warm_up=10)
     bench = Bench(bench.model, bench.x, bench.layout, bench.stream, bench.journal, more)
-    auto = ts.AutoBias(candidates=[Wrecking(n_seeds=2), ts.Continued(n_seeds=2)], folds=2)
+    candidates = [Wrecking(n_seeds=2), ts.Continued(n_seeds=2)]
+    auto = ts.AutoBias(candidates=candidates, folds=2, criterion=criterion)
     model, bias = learn(auto, bench)
     assert isinstance(bias, ts.Continued) and auto.chosen_ == 1
     assert auto.gains_.shape == (80, 2) and np.isfinite(auto.gains_).all()
@@ -83,19 +85,22 @@ def test_gains_are_of_rows_that_no_candidate_saw() -> None:
     assert same.sum() == 39 and not same[3]
 
 
-def test_a_candidate_that_changes_nothing_gains_nothing() -> None:
+@pytest.mark.parametrize("criterion", ["likelihood", "divergence"])
+def test_a_candidate_that_changes_nothing_gains_nothing(criterion) -> None:
     """A mixture of one seed is the generator itself: the same noise, so 0 in every row."""
     bench = example_bench()
     bench.model.n_seeds = 1
-    bias = ts.AutoBias(candidates=[ts.SeedMixture(n_seeds=1, rotate=False)], folds=2)
+    same = ts.SeedMixture(n_seeds=1, rotate=False)
+    bias = ts.AutoBias(candidates=[same], folds=2, criterion=criterion)
     learn(bias, bench)
     assert not bias.gains_.any() and bias.chosen_ is None
 
 
-def test_a_candidate_that_learns_nothing_is_not_chosen() -> None:
+@pytest.mark.parametrize("criterion", ["likelihood", "divergence"])
+def test_a_candidate_that_learns_nothing_is_not_chosen(criterion) -> None:
     wild = MetaTraining(20, 20, inner_steps=1, steps=2, check_every=1, rate=100.0)
     candidates = [maml(n_seeds=2, meta=wild), ts.SmallInit(n_seeds=2)]
-    bias = ts.AutoBias(candidates=candidates, folds=2)
+    bias = ts.AutoBias(candidates=candidates, folds=2, criterion=criterion)
     learn(bias, example_bench())
     assert "MAML: learns nothing here" in bias.summary()
 
@@ -144,3 +149,14 @@ def test_choice_refuses_what_it_cannot_judge() -> None:
     for fault in ({"folds": 1}, {"candidates": []}):
         with pytest.raises(TabseedError, match=f"AutoBias: {next(iter(fault))}=.* is not"):
             tuned(ts.AutoBias(**fault)).fit(example_table(60))
+
+
+def test_generators_without_a_likelihood_are_judged_by_divergence() -> None:
+    brief = Training(steps=12, warm_up=5, validate_every=5)
+    inner = ts.CTGAN(hidden_dim=16, n_seeds=2, training=brief, device="cpu")
+    few = [ts.Continued(n_seeds=2)]
+    with pytest.raises(TabseedError, match="criterion='divergence'"):
+        ts.FineTuned(inner, ts.AutoBias(candidates=few, folds=2)).fit(example_table(60))
+    auto = ts.AutoBias(candidates=few, folds=2, criterion="divergence")
+    model = ts.FineTuned(inner, auto).fit(example_table(60))
+    assert "divergence of 60 rows" in "\n".join(model.summary())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, get_args
@@ -56,15 +55,15 @@ class AutoBias(InductiveBias):
         drawn rows, by cross-fitted discriminators; for all generators.
 
     Learned: ``gains_`` (n, candidates), by how much each row is better than without a bias: nats,
-    or its part of the divergence in bits; ``errors_`` (candidates,), the standard errors of the
-    mean gains; ``chosen_``, the index of the candidate used, or None. Cost: ``folds`` times that of
+    or its part of the divergence in bits; ``chosen_``, the index of the candidate used, or None.
+    Cost: ``folds`` times that of
     all candidates together. The rows of one table decide: a mean gain below about two of its
     standard errors cannot be seen, and no bias is chosen then.
     """
 
     gains_: np.ndarray
-    errors_: np.ndarray
     chosen_: int | None
+    _drawn_variance: np.ndarray | float = 0.0  # of the mean gains (K,), from drawn rows
 
     parameters: ClassVar[Parameters] = {
         "n_seeds": Whole(1),
@@ -171,8 +170,6 @@ class AutoBias(InductiveBias):
     def _likelihood_gains(self, order: np.ndarray, found: list[list[np.ndarray]]) -> None:
         each = np.concatenate([np.stack(fold, axis=1) for fold in found])[order]  # (n, 1 + K)
         self.gains_ = each[:, 1:] - each[:, :1]
-        with np.errstate(invalid="ignore"):  # of -inf
-            self.errors_ = self.gains_.std(axis=0, ddof=1) / math.sqrt(len(each))
 
     def _divergence_gains(self, bench: Bench, found: list[list[np.ndarray]]) -> None:
         real = bench.model.encoder_.inverse_transform(bench.x)
@@ -187,21 +184,23 @@ class AutoBias(InductiveBias):
         assert parts[0] is not None  # without a bias, nothing learned raises
         none_real, none_drawn = parts[0]
         self.gains_ = np.full((n, len(parts) - 1), -np.inf)
-        self.errors_ = np.full(len(parts) - 1, np.nan)
+        self._drawn_variance = np.zeros(len(parts) - 1)
         for k, part in enumerate(parts[1:]):
             if part is not None:
-                paired = (none_real - part[0]) / 2
-                self.gains_[:, k] = paired + (none_drawn.mean() - part[1].mean()) / 2
-                unpaired = (none_drawn.var(ddof=1) + part[1].var(ddof=1)) / (4 * m)
-                self.errors_[k] = math.sqrt(paired.var(ddof=1) / n + unpaired)
+                drawn_gain = (none_drawn.mean() - part[1].mean()) / 2
+                self.gains_[:, k] = (none_real - part[0]) / 2 + drawn_gain
+                both = none_drawn.var(ddof=1) + part[1].var(ddof=1)
+                self._drawn_variance[k] = both / (4 * m)
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean gains and the lower ends of their one-sided intervals."""
         n, k = self.gains_.shape
         learned = np.isfinite(self.gains_).all(axis=0)
-        mean = np.where(learned, np.where(learned, self.gains_, 0.0).mean(axis=0), -np.inf)
-        low = mean - student.ppf(1 - LEVEL / k, n - 1) * np.where(learned, self.errors_, 0.0)
-        return mean, low
+        gains = np.where(learned, self.gains_, 0.0)
+        mean = gains.mean(axis=0)
+        standard_error = np.sqrt(gains.var(axis=0, ddof=1) / n + self._drawn_variance)
+        low = mean - student.ppf(1 - LEVEL / k, n - 1) * standard_error
+        return np.where(learned, mean, -np.inf), np.where(learned, low, -np.inf)
 
     def _choose(self) -> int | None:
         mean, low = self._bounds()
