@@ -55,15 +55,23 @@ class Batch:
 
 
 def adapt(
-    network: Network, start: Weights, support: Batch, rate: float, steps: int, *, graph: bool
+    network: Network,
+    start: Weights,
+    support: Batch,
+    rate: float,
+    steps: int,
+    *,
+    graph: bool,
+    sums: bool = False,
 ) -> tuple[Weights, Weights]:
     """Take K plain gradient steps on each task: phi <- phi - alpha grad L_t(phi).
 
-    ``start`` is (T, ...). Returns phi (T, ...) and the sum of the K gradients (T, ...). With
-    ``graph`` phi can be differentiated with respect to ``start``. Every step sees all support
-    rows.
+    ``start`` is (T, ...). Returns phi (T, ...) and, with ``sums``, the sum of the K gradients (T,
+    ...), otherwise nothing in its place. With ``graph`` phi can be differentiated with respect to
+    ``start``. Every step sees all support rows.
     """
-    phi, total = start, {name: torch.zeros_like(value) for name, value in start.items()}
+    phi = start
+    total = {name: torch.zeros_like(value) for name, value in start.items()} if sums else {}
     for _ in range(steps):
         if graph:
             losses = network.loss(phi, support.rows, support.noise, train=True)
@@ -71,8 +79,12 @@ def adapt(
             slopes = dict(zip(phi, gradient, strict=True))
         else:
             slopes = network.slopes(phi, support.rows, support.noise)[1]
-        phi = {name: torch.sub(phi[name], slopes[name], alpha=rate) for name in phi}
-        total = {name: total[name] + slopes[name].detach() for name in total}
+        total = {name: value + slopes[name].detach() for name, value in total.items()}
+        if graph or phi is start:
+            phi = {name: torch.sub(phi[name], slopes[name], alpha=rate) for name in phi}
+        else:  # nothing else needs these weights: no copy
+            for name, value in phi.items():
+                value.sub_(slopes[name], alpha=rate)
     return phi, total
 
 
@@ -103,7 +115,7 @@ def meta_gradient(
         losses = network.loss(phi, query.rows, query.noise, train=True)
         return slopes_of(losses, base), losses.detach()
     start = {name: value.detach() for name, value in start.items()}
-    phi, total = adapt(network, start, support, rate, steps, graph=False)
+    phi, total = adapt(network, start, support, rate, steps, graph=False, sums=order == "reptile")
     if order == "reptile":
         slopes = {name: value / max(steps, 1) for name, value in total.items()}
         with torch.no_grad():
