@@ -11,26 +11,11 @@ import numpy as np
 
 from experiments.common.markdown import fill, table
 from experiments.common.results import read, shown
+from experiments.inductive_bias import compared
 from experiments.inductive_bias.honest import RESULTS
 from experiments.inductive_bias.honest_tables import honest
 
 Rows = list[dict[str, str]]
-
-
-def faithful() -> str:
-    """Return published figures, our judge on the authors' tables, and our reconstruction."""
-    rows = read(RESULTS / "faithful.csv")
-    lines = []
-    for r in rows:
-        if r["arm"].startswith("authors'"):
-            continue
-        theirs = [t for t in rows if (t["data"], t["arm"]) == (r["data"], f"authors' {r['arm']}")]
-        other = [theirs[0][c] for c in ("plain mlp", "coarse")] if theirs else ["", ""]
-        ours = [r["plain mlp"], r["coarse"], r["best loss"], r["mean steps"], r["seconds"]]
-        lines.append([r["data"], r["arm"], r["published"], *other, *ours])
-    head = ["data", "arm", "published JS", "their table: network", "coarse"]
-    columns = ["reconstructed: network", "coarse", "best last loss", "mean steps", "seconds"]
-    return table([*head, *columns], lines)
 
 
 def cost() -> str:
@@ -95,5 +80,5 @@ def _chosen(rows: Rows, criterion: str, least: int, most: int) -> float:
 
 
 if __name__ == "__main__":
-    parts = {"CRITERIA": criteria(), "HONEST": honest(), "COST": cost(), "FAITHFUL": faithful()}
-    fill(Path(__file__).parent / "README.md", parts)
+    parts = {"CRITERIA": criteria(), "HONEST": honest(), "COST": cost()}
+    fill(Path(__file__).parent / "README.md", parts | compared.parts())
