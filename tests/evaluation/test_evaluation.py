@@ -49,12 +49,30 @@ def test_evaluation_is_json_without_nan(good) -> None:
 def test_verdict_names_the_smallest_difference_that_shows(good) -> None:
     limit = good.divergence.smallest_js
     assert "These 80 held-out rows cannot tell" in good.verdict
-    assert f"would miss a difference of less than {limit:.2g}" in good.verdict
+    assert f"would miss a simple difference of less than {limit:.2g}" in good.verdict
     # one uncertainty: no interval that includes 0 ends below what would be missed
     for result in (good.divergence, good.divergence_reference):
         assert result.js.high >= result.smallest_js and result.js_coarse.high >= result.smallest_js
     assert good.rows()[0]["synthetic_high"] == good.divergence.js.high
     assert "the training rows get" in good.notes[0]
+
+
+def test_every_divergence_says_by_how_many_rows(good) -> None:
+    assert [row["judging"] for row in good.rows()] == ["80 + 300"] * 6
+    assert "with 80 held-out and 300 synthetic rows" in good.notes[0]
+    assert "not of the divergence itself" in good.notes[0]
+    assert "By 80 + 300 rows" in good.to_html() and "95 % interval" not in good.verdict
+
+
+def test_the_test_says_whether_these_rows_tell_at_all(good) -> None:
+    assert not good.test.told_apart and good.to_dict()["metrics"]["test"]["p_value"] > 0.05
+    assert (good.test.n_real, good.test.n_synthetic) == (80, 300)
+    fake = people(300, 1)
+    ages = pa.array(np.random.default_rng(0).permutation(fake["age"].to_numpy()))
+    torn = evaluate(people(150, 0), fake.set_column(1, "age", ages), people(20, 2))
+    assert torn.test.told_apart and "age" in torn.test.columns
+    assert f"p = {torn.test.p_value:.3f}" in torn.verdict
+    assert torn.test.by in torn.notes[1]
 
 
 def test_a_target_adds_what_learning_it_costs(good) -> None:

@@ -13,7 +13,7 @@ from tabseed._progress import Progress, part, silent
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.estimate import Estimate
-from tabseed.estimates.words import few_rows, number, span
+from tabseed.estimates.words import few_rows, number
 from tabseed.evaluation import drawing
 from tabseed.metrics import (
     DiscriminatorDivergence,
@@ -21,6 +21,8 @@ from tabseed.metrics import (
     MarginalDistance,
     MarginalResult,
     Overlap,
+    TwoSampleResult,
+    TwoSampleTest,
     check_leakage,
 )
 from tabseed.metrics.copies import Copies, count_copies
@@ -39,17 +41,18 @@ NO_LIMIT = 0.99  # a divergence that only tables without any likeness have
 MIN_ROWS = DiscriminatorDivergence.min_rows
 STEPS = {  # and the share of the time at which each begins, in per cent
     "comparing rows": 0,
-    "synthetic against holdout": 3,
+    "test": 1,
+    "synthetic against holdout": 5,
     "train against holdout": 72,
     "columns": 92,
     "models": 93,
 }
 MEASURES = {  # the numbers to quote, the most telling first
     "Jensen-Shannon divergence, plain": (
-        "All columns together, all values as they are, down to the last digit."
+        "What judges that learn from these rows find: all columns, down to the last digit."
     ),
     "Jensen-Shannon divergence, coarse": (
-        "All columns together; the judges see only the twentieth in which a number lies."
+        "Likewise; the judges see only the twentieth in which a number lies."
     ),
     "Kullback-Leibler divergence, plain, at least": (
         "Of real rows from synthetic rows: a lower bound, since no rows can bound it from above."
@@ -66,6 +69,7 @@ MEASURES = {  # the numbers to quote, the most telling first
 }
 HEADINGS = (
     Heading.text("measure", "measure"),
+    Heading.text("rows", "judging"),
     Heading.number("synthetic", "synthetic"),
     Heading.span("95 % interval", "synthetic_low", "synthetic_high"),
     Heading.number("real rows get", "real"),
@@ -89,7 +93,8 @@ class Evaluation(Finding):
 
     ``divergence`` and ``marginal`` compare synthetic with held-out rows; the two ``_reference``
     compare the generator's training rows with the same held-out rows, by the same settings: what
-    a perfect generator could reach. ``copies`` counts synthetic rows that equal a training row;
+    a perfect generator could reach. ``test`` says whether these rows can tell synthetic from
+    held-out rows at all, and by what. ``copies`` counts synthetic rows that equal a training row;
     ``rules`` are those that the training rows keep (sums, orders, ...), and how synthetic rows
     keep them; ``cost`` is what learning the target from synthetic rows costs, None without a
     target, or where ``cost_missing`` says why not. ``left_out`` names each column not compared,
@@ -110,6 +115,7 @@ class Evaluation(Finding):
     rules: tuple[Kept, ...]
     divergence: DivergenceResult
     divergence_reference: DivergenceResult
+    test: TwoSampleResult
     marginal: MarginalResult
     marginal_reference: MarginalResult
     cost: Cost | None
@@ -124,7 +130,7 @@ class Evaluation(Finding):
         parts = (
             self.copies.verdict,
             _broken(self.broken_rules),
-            _verdict(self.divergence),
+            _verdict(self.divergence, self.test),
             "" if self.cost is None else self.cost.verdict,
         )
         return " ".join(part for part in parts if part)
@@ -144,13 +150,14 @@ class Evaluation(Finding):
         return (
             *(f"{rule}." for rule in self.broken_rules),
             _divergences(self.divergence, self.divergence_reference),
+            _tested(self.test),
             *(() if self.cost is None else self.cost.read_as),
             *([self.cost_missing] if self.cost_missing else []),
             f"{self.copies}.",
             f"{self.overlap}.",
             *few_rows({"training": self.n_train, "held-out": self.n_holdout}),
             *(
-                f"The divergence used {used} of {n} {name} rows, drawn at random."
+                f"The divergence is found by {used} of {n} {name} rows, drawn at random."
                 for name, n, used in sizes
                 if used < n
             ),
@@ -163,7 +170,7 @@ class Evaluation(Finding):
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """Each measure, its values and intervals for synthetic and for real rows, its unit."""
+        """Each measure, the held-out + synthetic rows that it reads, values and intervals, unit."""
         return HEADINGS
 
     def rows(self) -> list[Row]:
@@ -177,15 +184,20 @@ class Evaluation(Finding):
             self.copies.shares(self.copies.n_equal, self.overlap.n_equal),
             self.copies.shares(self.copies.n_near, self.copies.n_near_holdout),
         )
+        n, m = self.n_holdout, self.n_synthetic
+        read = [(synthetic.n_real, synthetic.n_synthetic)] * 3 + [(n, m)] * 3
         return [
             {
                 "measure": name,
                 "meaning": meaning,
+                "judging": f"{rows[0]:,} + {rows[1]:,}",
                 **_numbers("synthetic", estimate),
                 **_numbers("real", reference),
                 "unit": estimate.unit,
             }
-            for (name, meaning), (estimate, reference) in zip(MEASURES.items(), pairs, strict=True)
+            for (name, meaning), (estimate, reference), rows in zip(
+                MEASURES.items(), pairs, read, strict=True
+            )
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -205,6 +217,7 @@ class Evaluation(Finding):
             "cost": None if self.cost is None else self.cost.to_dict(),
             "metrics": {
                 "divergence": self.divergence.to_dict(),
+                "test": self.test.to_dict(),
                 "marginal": self.marginal.to_dict(),
             },
             "references": {
@@ -278,6 +291,9 @@ def evaluate(
     overlap = check_leakage(real, held_out)
     check_unseen(real, fake, held_out)
     seeds = seed_sequence(random_state)
+    test = TwoSampleTest().evaluate(
+        held_out, fake, train=real, random_state=child(seeds, 4), progress=_step(progress, "test")
+    )
     divergence, reference = (
         DiscriminatorDivergence(n_jobs=n_jobs, permutations=permutations).evaluate(
             held_out,
@@ -312,6 +328,7 @@ def evaluate(
         rules=check_rules(divergence.rules, (real, held_out), fake),
         divergence=divergence,
         divergence_reference=reference,
+        test=test,
         marginal=marginal,
         marginal_reference=marginal_reference,
         cost=cost,
@@ -369,31 +386,52 @@ def _cost(
         return None, f"The cost of learning {target!r} from synthetic rows is unknown: {error}."
 
 
-def _verdict(result: DivergenceResult) -> str:
-    """Say whether judges tell the tables apart, and how well or what they would miss."""
+def _verdict(result: DivergenceResult, test: TwoSampleResult) -> str:
+    """Say whether these rows tell the tables apart, by which means, and what they would miss."""
     js, limit, n = result.js, result.smallest_js, result.n_real
     scale = "0 alike, 1 always told apart"
-    if js.low <= 0:
-        text = f"These {n} held-out rows cannot tell the synthetic rows from real ones"
-        if limit is None:
-            return f"{text}."
-        if limit > NO_LIMIT:
-            return f"{text}: they are too few to show any difference."
-        return f"{text}, but would miss a difference of less than {limit:.2g} ({scale})."
-    how = next(words for least, words in TOLD if js.value >= least)
+    found = f"a test: p = {number(test.p_value)}"
+    if js.low > 0:
+        how = next(words for least, words in TOLD if js.value >= least)
+        return (
+            f"Synthetic rows are told from real ones {how}: judges that learn from {n} held-out "
+            f"rows find a divergence of at least {number(max(js.low, 0))}, about "
+            f"{number(js.value)} ({scale}; {found}); with more rows they could find more."
+        )
+    if test.told_apart:
+        return (
+            f"Synthetic rows differ from real ones ({found}), most in "
+            f"{test.columns_by or test.by}; how far, {n} held-out rows are too few to say."
+        )
+    text = f"These {n} held-out rows cannot tell the synthetic rows from real ones ({found})"
+    if limit is None:
+        return f"{text}."
+    if limit > NO_LIMIT:
+        return f"{text}: they are too few to show any difference."
     return (
-        f"Synthetic rows are told from real ones {how}: {number(js.value)} ({scale}; "
-        f"95 % interval {span(js.low, js.high)})."
+        f"{text}; judges would miss a simple difference of less than {limit:.2g} ({scale}), and "
+        "larger ones that take more rows to learn."
     )
 
 
 def _divergences(result: DivergenceResult, reference: DivergenceResult) -> str:
-    """Return the numbers behind the verdict, with their names."""
+    """Return the numbers behind the verdict, with their names and the rows that gave them."""
     return (
-        f"Jensen-Shannon divergence, in bits, by {FINDERS[result.by()]}: {result.js.text()}; if "
+        f"Jensen-Shannon divergence, in bits, as {FINDERS[result.by()]} finds it with "
+        f"{result.n_real} held-out and {result.n_synthetic} synthetic rows: {result.js.text()}; if "
         f"exact digits do not count, {result.js_coarse.text()}; the training rows get "
-        f"{reference.js.text()} against the same held-out rows."
+        f"{reference.js.text()} against the same held-out rows. The intervals are of what judges "
+        "with so many rows find, not of the divergence itself, which is at least that large."
     )
+
+
+def _tested(test: TwoSampleResult) -> str:
+    """Say in a sentence what the test reads, and what it finds."""
+    asked = f"Have {test.n_real} held-out and {test.n_synthetic} synthetic rows one law? A test"
+    p = f"(p = {number(test.p_value)})"
+    if not test.told_apart:
+        return f"{asked} sees no difference {p}."
+    return f"{asked} says no {p}; what shows it most is {test.by}."
 
 
 def _broken(rules: tuple[Kept, ...]) -> str:
