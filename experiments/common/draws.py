@@ -2,8 +2,8 @@
 
 Each draw takes N rows at random to train and JUDGED other real rows to judge. Rows of Intrusion
 repeat, so only its distinct rows count. A divergence found by few rows is smaller than one found by
-many, because judges learn from the rows that they judge: the coarse JS of VAEBGM on raw Adult is 0.286
-by 4,000 + 4,000 rows (experiments/inductive_bias) and 0.386 by 10,000 + 10,000
+many, because judges learn from the rows that they judge: the coarse JS of VAEBGM on raw Adult is
+0.286 by 4,000 + 4,000 rows (experiments/inductive_bias) and 0.386 by 10,000 + 10,000
 (experiments/main_job). So JUDGED is one number for all that is compared.
 """
 

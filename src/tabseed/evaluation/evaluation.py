@@ -417,7 +417,7 @@ def _verdict(result: DivergenceResult, test: TwoSampleResult) -> str:
 def _divergences(result: DivergenceResult, reference: DivergenceResult) -> str:
     """Return the numbers behind the verdict, with their names and the rows that gave them."""
     return (
-        f"Jensen-Shannon divergence, in bits, as {FINDERS[result.by()]} finds it with "
+        f"Jensen-Shannon divergence, in bits, found by {FINDERS[result.by()]} with "
         f"{result.n_real} held-out and {result.n_synthetic} synthetic rows: {result.js.text()}; if "
         f"exact digits do not count, {result.js_coarse.text()}; the training rows get "
         f"{reference.js.text()} against the same held-out rows. The intervals are of what judges "
