@@ -66,14 +66,17 @@ def critic_loss(
     sign[:size] *= -1
     down_second = sign * last.mT * layers.two
     down_first = (down_second @ of_hidden.mT) * layers.one
+    # real and generated packs are compared one by one: where both activate the same units the
+    # gradient is exactly 0, and Adam would make a step of what rounding leaves of a longer sum
     halves = down_first[:, :size] + down_first[:, size:]
+    of_bias = down_second[:, :size] + down_second[:, size:]
     slopes = {
         "rows.weight": torch.cat([rows, pushed], 1).mT @ torch.cat([down_first, to_first], 1),
         "condition.weight": condition.mT @ halves,
         "bias": halves.sum(1, keepdim=True),
         "hidden.weight": torch.cat([layers.hidden, first], 1).mT
         @ torch.cat([down_second, to_second], 1),
-        "hidden.bias": down_second.sum(1, keepdim=True),
+        "hidden.bias": of_bias.sum(1, keepdim=True),
         "last.weight": layers.active.mT @ sign + second.sum(1, keepdim=True).mT,
     }
     return loss, gap, {f"{CRITIC}{name}": value for name, value in slopes.items()}
