@@ -12,6 +12,7 @@ import numpy as np
 
 from tabseed._progress import Progress
 from tabseed._random import child, one_thread
+from tabseed.errors import shortened
 from tabseed.estimates.estimate import Better, Estimate
 from tabseed.metrics.base import Metric
 from tabseed.metrics.discriminators import judged_rows
@@ -19,6 +20,7 @@ from tabseed.metrics.rule_search import find_rules
 from tabseed.metrics.signs import Pooled, Sign, soft_max, standardised
 from tabseed.parameters import Parameters, Whole
 from tabseed.table import Table
+from tabseed.table.display import MAX_NAME
 
 LEVEL = 0.05
 REFERENCE = 500  # rows to learn from what usually goes with what
@@ -215,7 +217,7 @@ def _farthest(signs: list[Sign], *, has_train: bool) -> str:
     if farthest.kind == "near" and not has_train:
         return APART
     name = farthest.names[int(farthest.parts[:, 0].argmax())] if farthest.names else ""
-    return WORDS[farthest.kind].format(name)
+    return _words(farthest.kind, name)
 
 
 def _columns(signs: list[Sign], pooled: Pooled, labels: np.ndarray) -> tuple[tuple[str, ...], str]:
@@ -227,13 +229,19 @@ def _columns(signs: list[Sign], pooled: Pooled, labels: np.ndarray) -> tuple[tup
     name = most.names[int(most.parts[:, 0].argmax())]
     if most.kind == "rule":
         of = {rule.text: rule.columns for rule in pooled.rules}
-        return of[name], WORDS["rule"].format(name)
+        return of[name], _words("rule", name)
     for alone in (sign for sign in named if sign.kind == "alone"):
         of_shuffled = np.quantile(alone.parts.max(axis=0)[1:], 1 - LEVEL)
         if alone.parts[:, 0].max() > of_shuffled:  # the simplest of the reasons that hold
             name = alone.names[int(alone.parts[:, 0].argmax())]
-            return (name,), WORDS["alone"].format(name)
+            return (name,), _words("alone", name)
     other = pooled.partner(name, labels) if most.kind == "usual" else None
     if other is None:
-        return (name,), WORDS[most.kind].format(name)
-    return (name, other), f"how columns {name!r} and {other!r} go together"
+        return (name,), _words(most.kind, name)
+    one, two = (shortened(column, MAX_NAME) for column in (name, other))
+    return (name, other), f"how columns {one!r} and {two!r} go together"
+
+
+def _words(kind: str, name: str) -> str:
+    """Return a kind of sign in words, with the name of a column, or the text of a rule."""
+    return WORDS[kind].format(name if kind == "rule" else shortened(name, MAX_NAME))
