@@ -1,8 +1,8 @@
 """Signs by which the rows of two tables differ, looked for without knowing which row is whose.
 
 Notation: N pooled rows of p columns, R reference rows; w (N, P) label vectors, 1/n where a row
-counts as real and -1/m where not. A sign is either numbers of each row f (N, .), which give
-(f'w)^2, or a likeness of rows K (N, N), which gives w'Kw: one matrix product for all P vectors.
+counts as real and -1/m where not. A sign is made of numbers of each row f (N, .), which give
+(f'w)^2, or of which rows are neighbours, A (N, N), which gives w'Aw: one matrix product for all P.
 """
 
 from __future__ import annotations
