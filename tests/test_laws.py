@@ -16,7 +16,7 @@ from tabseed import testing
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
 from tabseed.augment.quota import Quota
 from tabseed.augment.stopping import KSStopped
-from tabseed.generators import GENERATORS, WRAPPERS, generator_class
+from tabseed.generators import GENERATORS, generator_class
 from tabseed.generators.base import Generator
 from tabseed.generators.neural.paper import PaperVAEBGM
 from tabseed.generators.neural.stopping import Training
@@ -28,6 +28,7 @@ from tabseed.inductive_bias.base import InductiveBias
 from tabseed.inductive_bias.fine_tuned import FineTuned
 from tabseed.inductive_bias.maml import MetaTraining
 from tabseed.metrics import METRICS, ChiSquareDivergence, DiscriminatorDivergence, Metric
+from tabseed.saved import WRAPPERS
 from tabseed.testing.laws import laws_in
 
 Augmenter = TargetedAugmenter | TargetedRegressionAugmenter

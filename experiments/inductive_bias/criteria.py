@@ -1,6 +1,6 @@
 """Which criterion should end the second training: how each ranks the JS of the rows drawn.
 
-    TABSEED_DATA=... python -m experiments.inductive_bias.criteria          # about 12 CPU minutes
+    TABSEED_DATA=... python -m experiments.inductive_bias.criteria          # about 20 CPU minutes
     python -m experiments.inductive_bias.summary                            # fills in README.md
 
 Raw Adult, N = 300, VAEBGM with ten seeds, draws that no other study uses. The second training of a
@@ -12,8 +12,6 @@ judge five seeds: JS in bits of 2,000 and 2,000 rows by boosted trees, held out 
 
 from __future__ import annotations
 
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +24,13 @@ from scipy.spatial.distance import cdist  # noqa: E402
 from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
 
 import tabseed as ts  # noqa: E402
+from experiments.common.benches import bench_of  # noqa: E402
 from experiments.common.draws import draw_of  # noqa: E402
 from experiments.common.results import Results, Row  # noqa: E402
-from tabseed.generators.base import Aids  # noqa: E402
+from experiments.inductive_bias.arms import taught  # noqa: E402
 from tabseed.generators.neural.ensemble import Options, SeedEnsemble, train_ensemble  # noqa: E402
 from tabseed.generators.neural.learner import Weights, to_tensor, torch  # noqa: E402
 from tabseed.inductive_bias.base import FINE, Bench, Stacked  # noqa: E402
-from tabseed.inductive_bias.journal import Journal  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 DRAWS = (10, 11, 12)
@@ -44,26 +42,28 @@ BIASES = {
     "pretrain": ts.Pretraining,
     "continued": ts.Continued,
     "average": ts.WeightAveraging,
+    "taught by trees": taught,
     PULLED: ts.DomainRandomizedSearch,
 }
+ALL = ", all rows"  # after a bias: the second training has the rows set aside too, without scores
 RATES = ("0.0002", "0.001")  # text, as in the file of results
 KEYS = ("draw", "bias", "rate", "seed", "step")
 
 
-def bench_of(draw: int) -> tuple[Bench, ts.TableEncoder, ts.Table]:
-    """Return a bench for the rows of a draw, their encoder, and the rows that judge."""
+def start(draw: int) -> tuple[Bench, ts.Table]:
+    """Return a bench for the rows of a draw, and the rows that judge."""
     rows = draw_of("raw", "adult", draw)
-    encoder = ts.TableEncoder().fit(rows.few)
     model = ts.VAEBGM(device="cpu", random_state=draw)
-    journal = Journal(Aids(None, None), 1)
-    bench = Bench(
-        model, encoder.transform(rows.few), encoder.layout_, np.random.SeedSequence(draw), journal
-    )
-    return bench, encoder, rows.held
+    return bench_of(model, rows.few, np.random.SeedSequence(draw)), rows.held
 
 
-def path_of(bench: Bench, initial: Stacked, rate: float, pull: float = 0.0) -> dict[int, Stacked]:
-    """Return the weights of all seeds at STEPS of a second training that never stops."""
+def path_of(
+    bench: Bench, initial: Stacked, rate: float, pull: float = 0.0, *, whole: bool = False
+) -> dict[int, Stacked]:
+    """Return the weights of all seeds at STEPS of a second training that never stops.
+
+    ``whole``: on all rows, those set aside too.
+    """
     seeds = bench.model.n_seeds
     n_starts = len(next(iter(initial.values())))
     initial = {k: np.repeat(v, seeds // n_starts, axis=0) for k, v in initial.items()}
@@ -86,22 +86,21 @@ def path_of(bench: Bench, initial: Stacked, rate: float, pull: float = 0.0) -> d
     streams = [
         np.random.SeedSequence(entropy, spawn_key=(*path, FINE, seed)) for seed in range(seeds)
     ]
-    network = bench.model.network_
+    network, split = bench.model.network_, bench.split()
+    split = split.whole() if whole else split
     options = Options(monitor=monitor)
-    train_ensemble(
-        network, bench.rows, bench.split(), training, streams, initial=initial, options=options
-    )
+    train_ensemble(network, bench.rows, split, training, streams, initial=initial, options=options)
     return seen
 
 
-def scores(bench: Bench, weights: Stacked, seed: int) -> Row:
+def scores(bench: Bench, weights: Stacked, seed: int, latent: np.ndarray | None) -> Row:
     """Return the three criteria of a seed, from the rows set aside."""
     split = bench.split()
     held = bench.rows[split.validation[0]]
     curve = [np.zeros((0, 3))] * bench.model.n_seeds
     zero = np.zeros(bench.model.n_seeds)
     ensemble = SeedEnsemble(weights, curve, zero.astype(int), zero)
-    model = bench.settled(ensemble, [seed], split)
+    model = bench.settled(ensemble, [seed], split, latent)
     rng = np.random.default_rng([seed, 1])
     noise = rng.standard_normal((1, len(held), model.network_.noise_width)).astype(np.float32)
     stacked = {k: to_tensor(v[seed : seed + 1]) for k, v in weights.items()}
@@ -118,15 +117,19 @@ def scores(bench: Bench, weights: Stacked, seed: int) -> Row:
 
 
 def judged(
-    bench: Bench, encoder: ts.TableEncoder, held: ts.Table, weights: Stacked, seed: int
+    bench: Bench,
+    held: ts.Table,
+    weights: Stacked,
+    seed: int,
+    latent: np.ndarray | None,
 ) -> float:
     """Return the JS in bits of rows drawn from a seed whose mixture has learned from all rows."""
     curve = [np.zeros((0, 3))] * bench.model.n_seeds
     zero = np.zeros(bench.model.n_seeds)
     ensemble = SeedEnsemble(weights, curve, zero.astype(int), zero)
-    model = bench.settled(ensemble, [seed], bench.split().whole())
+    model = bench.settled(ensemble, [seed], bench.split().whole(), latent)
     x = model._sample_seed(0, ROWS, np.random.default_rng([seed, 4]))
-    rows = encoder.inverse_transform(x)
+    rows = bench.model.encoder_.inverse_transform(x)
     return js(numbers(held.take(np.arange(ROWS))), numbers(rows))
 
 
@@ -159,35 +162,31 @@ def run() -> None:
     """Write the lines that do not exist yet to ``criteria.csv``."""
     results = Results(RESULTS / "criteria.csv", KEYS)
     for draw in DRAWS:
-        bench, encoder, held = bench_of(draw)
+        bench, held = start(draw)
         for name, make in BIASES.items():
-            missing = [r for r in RATES if not results.has(draw=draw, bias=name, rate=r)]
+            paths = [(name, rate) for rate in RATES]
+            if name != PULLED:
+                paths.append((name + ALL, RATES[0]))
+            missing = [p for p in paths if not results.has(draw=draw, bias=p[0], rate=p[1])]
             if not missing:
                 continue
-            initial = make().initial_weights(bench.first_seeds(10), bench)
-            for rate in missing:
-                began = time.perf_counter()
-                lines = []
-                for step, weights in path_of(
-                    bench, initial, float(rate), PULL * (name == PULLED)
-                ).items():
+            bias = make()
+            initial = bias.initial_weights(bench.first(bias.plan()), bench)
+            latent = bias.latent_rows()
+            for path, rate in missing:
+                whole, pull = path != name, PULL * (name == PULLED)
+                weights = path_of(bench, initial, float(rate), pull, whole=whole)
+                for step, stacked in weights.items():
                     for seed in range(bench.model.n_seeds):
-                        key = dict(zip(KEYS, (draw, name, rate, seed, step), strict=True))
-                        value = (
-                            judged(bench, encoder, held, weights, seed)
-                            if seed < JUDGED_SEEDS else ""
-                        )  # fmt: skip
-                        lines.append({**key, **scores(bench, weights, seed), "js": value})
-                for line in lines:
-                    results.add(line)
-                print(
-                    draw,
-                    name,
-                    rate,
-                    round(time.perf_counter() - began, 1),
-                    "s",
-                    file=sys.stderr,
-                )
+                        key = dict(zip(KEYS, (draw, path, rate, seed, step), strict=True))
+                        line = key | (
+                            dict.fromkeys(("bound", "drawn", "energy"), "")
+                            if whole
+                            else scores(bench, stacked, seed, latent)
+                        )
+                        of = (bench, held, stacked, seed, latent)
+                        line["js"] = judged(*of) if seed < JUDGED_SEEDS else ""
+                        results.add(line)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,17 @@ from tabseed.archive import (
 )
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, MissingDependencyError, one_line, shortened
-from tabseed.generators import GENERATORS, WRAPPERS
+from tabseed.generators import GENERATORS
 from tabseed.generators.base import Generator
+from tabseed.inductive_bias import BIASES
 from tabseed.parameters import PATH, check_parameters, checked, shown
 from tabseed.table.schema import Schema
+
+# generators that wrap another one, (module, class)
+WRAPPERS: tuple[tuple[str, str], ...] = (
+    ("tabseed.inductive_bias.fine_tuned", "FineTuned"),
+    ("tabseed.augment.stopping", "KSStopped"),
+)
 
 MOST = 200  # characters of a reason
 PROBED = 40  # rows that are drawn once, so that what does not fit together fails at once
@@ -53,7 +60,8 @@ def _rebuilt(path: str | os.PathLike[str], documents: Documents, arrays: Arrays)
     if config["generator"] not in (name for _, name in homes):
         raise FileError(f"{path}: holds an unknown generator, {shown(config['generator'])}")
     plain = {"class": config["generator"], "parameters": config["parameters"]}
-    generator: Generator = estimator_from_plain(plain, homes)
+    # a bias may hold teachers, which are generators of any class
+    generator: Generator = estimator_from_plain(plain, (*homes, *BIASES.values()))
     check_parameters(generator)
     schema = Schema.from_dict(documents["schema"])
     generator.schema_ = schema

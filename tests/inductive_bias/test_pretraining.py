@@ -8,6 +8,7 @@ from scipy.special import softmax
 
 import tabseed as ts
 from helpers.biases import assert_equal_weights
+from tabseed.augment.stopping import KSStopped
 from tabseed.errors import TabseedError
 from tabseed.generators import GENERATORS, generator_class
 from tabseed.generators.neural.ensemble import SeedEnsemble
@@ -186,12 +187,15 @@ def test_a_model_with_a_teacher_is_read_back(tmp_path) -> None:
     for bias in (
         ts.Pretraining(n_rows=200, teacher=trees),
         ts.DomainRandomizedSearch(n_rows=200, teachers=[trees, ts.GaussianCopula()]),
+        ts.SeedMixture(ts.Pretraining(n_rows=200, teacher=trees), n_seeds=2),
+        ts.Pretraining(n_rows=200, teacher=ts.FineTuned(inner, ts.StageOne(n_seeds=2))),
+        ts.Pretraining(n_rows=200, teacher=KSStopped(inner)),
     ):
         model = ts.FineTuned(inner, bias).fit(table)
         model.save(tmp_path / "model.tabseed", force=True)
         read = ts.load(tmp_path / "model.tabseed")
         assert repr(read.bias) == repr(bias) and read.summary() == model.summary()
-        assert "taught by SequentialTrees" in read.summary()[1]
+        assert "taught by" in read.summary()[1]
         assert read.sample(20, as_frame="pyarrow").equals(model.sample(20))
 
 

@@ -23,12 +23,6 @@ GENERATORS: dict[str, tuple[str, str]] = {
     "ctgan": ("tabseed.generators.neural.ctgan", "CTGAN"),
 }
 
-# generators that wrap another one, (module, class); a file of a model may hold them
-WRAPPERS: tuple[tuple[str, str], ...] = (
-    ("tabseed.inductive_bias.fine_tuned", "FineTuned"),
-    ("tabseed.augment.stopping", "KSStopped"),
-)
-
 
 def generator_class(name: str) -> type[Generator]:
     """Return the class of that name.
@@ -42,4 +36,4 @@ def generator_class(name: str) -> type[Generator]:
     return cls
 
 
-__all__ = ["GENERATORS", "WRAPPERS", "generator_class"]
+__all__ = ["GENERATORS", "generator_class"]

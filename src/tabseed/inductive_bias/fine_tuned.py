@@ -10,7 +10,7 @@ from sklearn.base import clone
 from tabseed._random import RandomState
 from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain
 from tabseed.coding.encode import Layout
-from tabseed.generators import GENERATORS, WRAPPERS
+from tabseed.generators import GENERATORS
 from tabseed.generators.base import Aids, Generator
 from tabseed.generators.neural.base import NeuralGenerator, training_from_plain
 from tabseed.generators.neural.ensemble import SeedEnsemble
@@ -131,16 +131,12 @@ class FineTuned(Generator):
         self.generator_ = self._inner()
         self.generator_._restore(state["inner"], arrays)
         self.bias_summary_ = [str(line) for line in state["found"]]
-        self.bias_ = estimator_from_plain(state["bias"], _homes())
+        # teachers of other classes stay plain: nothing asks a fitted bias for them
+        self.bias_ = estimator_from_plain(state["bias"], (*BIASES.values(), *GENERATORS.values()))
 
     @classmethod
     def _parameters(cls, plain: dict[str, Any]) -> dict[str, Any]:
-        return {
-            **plain,
-            "generator": estimator_from_plain(plain["generator"], _homes()),
-            "bias": estimator_from_plain(plain["bias"], _homes()),
-            "fine_tuning": training_from_plain(plain["fine_tuning"]),
-        }
+        return {**plain, "fine_tuning": training_from_plain(plain["fine_tuning"])}
 
     def summary(self) -> list[str]:
         """Return lines of text that say what was learned."""
@@ -162,8 +158,3 @@ class FineTuned(Generator):
         low, high = steps.min(), steps.max()
         count = f"{low}" if low == high else f"{low} to {high}"
         return [f"second training: {count} steps from the weights of the bias"]
-
-
-def _homes() -> tuple[tuple[str, str], ...]:
-    """Return the classes that the parameters may hold: biases, and generators as teachers."""
-    return (*BIASES.values(), *GENERATORS.values(), *WRAPPERS)
