@@ -13,6 +13,7 @@ from tabseed.metrics.density_ratio import (
 )
 from tabseed.metrics.divergence import DiscriminatorDivergence
 from tabseed.metrics.divergence_result import DivergenceResult
+from tabseed.metrics.judge_curve import JudgeCurve, JudgeCurveResult
 from tabseed.metrics.leakage import Overlap, check_leakage
 from tabseed.metrics.marginal import MarginalDistance, MarginalResult
 from tabseed.metrics.two_sample import TwoSampleResult, TwoSampleTest
@@ -32,6 +33,8 @@ __all__ = [
     "DiscriminatorDivergence",
     "DivergenceResult",
     "Estimate",
+    "JudgeCurve",
+    "JudgeCurveResult",
     "MarginalDistance",
     "MarginalResult",
     "Metric",

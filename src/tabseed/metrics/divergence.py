@@ -74,7 +74,8 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
     the square of the noise of a single fitted parameter, (1/n + 1/m)/8 nats for JS and four times
     that for KL; no smaller difference is resolved. t has the degrees of freedom of Welch and
     Satterthwaite. The interval is one for what such a discriminator sees with these rows, so only
-    its lower end bounds the divergence.
+    its lower end bounds the divergence: with 500 rows of each of nine laws the KL lay above it in
+    90 of 90 repeats, and between both ends in 37 (benchmarks/divergence_oracle.py).
 
     Where ``train`` is passed, the rules that its rows keep (:mod:`tabseed.metrics.rules`: sums,
     products, orders, cells missing together) are features too: whether, and by how much, each row

@@ -62,7 +62,11 @@ class DivergenceResult:
 
     @property
     def kl(self) -> Estimate:
-        """A lower bound of KL(real||synthetic), by the discriminator that :attr:`js` quotes."""
+        """A lower bound of KL(real||synthetic), by the discriminator that :attr:`js` quotes.
+
+        Only the lower end bounds the divergence: how often it held is measured, see
+        :class:`~tabseed.metrics.DiscriminatorDivergence`.
+        """
         return self._with_missed("plain", "kl", KL_PER_JS)
 
     def _with_missed(self, view: str, key: str, scale: float) -> Estimate:
