@@ -2,7 +2,7 @@
 
 ``TABSEED_DATA=... python -m benchmarks.judge_power [power] [null] [growth] [summary]`` writes
 ``results/judge_power.csv``, a line for each draw, and prints the summary. An interrupted run goes
-on where it stopped. About 15 minutes for ``power`` and 25 for ``null`` on one core.
+on where it stopped. About 11 minutes of one core for ``power`` and 10 for ``null``.
 
 power: ten pairs of a table and a generator, 30 draws each. Of a draw, 300 rows train, 100 others
 judge, and 100 rows are generated. "mixed" is no generator: 100 other real rows, of a third of which
