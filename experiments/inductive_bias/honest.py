@@ -39,7 +39,7 @@ KEYS = ("coding", "data", "draw", "arm")
 EMPTY: Row = {"likelihood": "", "first steps": "", "second steps": "", "seconds": ""}
 
 
-def within_support(held_out: ts.Table, train: ts.Table, most: int = 1_000) -> ts.Table:
+def within_support(held_out: ts.Table, train: ts.Table, most: int = 500) -> ts.Table:
     """Return the first held-out rows within the training support; others have no likelihood."""
     keep = np.ones(len(held_out), dtype=bool)
     for column in train.schema.modelled:

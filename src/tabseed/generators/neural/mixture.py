@@ -16,6 +16,7 @@ from tabseed.archive import SINGLE, Arrays, stored
 
 ROWS_A_COMPONENT = 15  # fewest rows for each component
 MAX_COMPONENTS = 20
+MANY = 1_000  # codes
 TRIES = 50  # the authors' code tries other seeds until the fit converges
 
 
@@ -41,7 +42,8 @@ class LatentMixture:
         and second moments of the component are those of its rows.
         """
         most = int(np.clip(len(means) // ROWS_A_COMPONENT, 1, MAX_COMPONENTS))
-        model = _fit(means, most, seed, n_init=2, max_iter=500, reg_covar=1e-4)[0]
+        starts = 2 if len(means) < MANY else 1  # many codes leave less to chance, and cost more
+        model = _fit(means, most, seed, n_init=starts, max_iter=500, reg_covar=1e-4)[0]
         share = model.predict_proba(means)  # (n, K)
         weights = share.sum(axis=0)
         used = weights > 1e-3
