@@ -264,4 +264,6 @@ def run(name: str) -> None:
         learn_arms(name, seed, cheap)
     learn_arms(name, 0, ONCE)
     judge_arms(name, "cross-fitted", ours)
-    judge_arms(name, "100/100", theirs + ours)
+    # the second scenario has one run and no arm of 10,000 rows
+    few = [job for job in (*theirs, *ours) if not job[1].endswith(BIG) and job[2] == 0]
+    judge_arms(name, f"{FEW}/{FEW}", few)
