@@ -177,6 +177,10 @@ CASES = quick(
         ts.DiscriminatorDivergence(views=("coarse",), folds=2, repeats=1, permutations=0).evaluate,
         {"real": TRAIN, "synthetic": SYNTHETIC, "random_state": 0},
     ),
+    TwoSampleTest=(
+        ts.TwoSampleTest(permutations=19).evaluate,
+        {"real": TRAIN, "synthetic": SYNTHETIC, "random_state": 0},
+    ),
     ChiSquareDivergence=(
         ts.ChiSquareDivergence(folds=2, permutations=2).evaluate,
         {"real": TRAIN, "synthetic": SYNTHETIC, "random_state": 0},
