@@ -11,13 +11,20 @@ from tabseed.inductive_bias.base import Bench
 from tabseed.inductive_bias.journal import Journal
 
 
-def bench_of(model: NeuralGenerator, train: ts.Table, stream: np.random.SeedSequence) -> Bench:
+def bench_of(
+    model: NeuralGenerator,
+    train: ts.Table,
+    stream: np.random.SeedSequence,
+    encoder: ts.TableEncoder | None = None,
+) -> Bench:
     """Return a bench for ``train``, on which biases learn one after another.
+
+    ``encoder``: one fitted to other rows; None: fitted to these.
 
     Its journal keeps every training by name, so the biases that need the same seeds train them
     once, as ``FineTuned`` would with the same stream.
     """
-    encoder = ts.TableEncoder().fit(train)
+    encoder = encoder or ts.TableEncoder().fit(train)
     model.schema_, model.encoder_ = train.schema.with_columns(encoder.schema_), encoder
     model.target_, model.n_rows_ = None, len(train)
     journal = Journal(Aids(None, None), 1)

@@ -28,13 +28,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import tabseed as ts
+from experiments.common.benches import bench_of
 from experiments.common.draws import JUDGED, fixed
 from experiments.common.paper1 import LATENT_DIM, coded, generated
 from experiments.common.results import Results, Row
-from tabseed.generators.base import Aids
 from tabseed.generators.neural.base import NeuralGenerator
 from tabseed.inductive_bias.base import Bench, learn
-from tabseed.inductive_bias.journal import Journal
 
 RESULTS = Path(__file__).parent / "results"
 WORK = Path(__file__).parent / ".work"  # the rows drawn by each arm: learned once, judged often
@@ -132,17 +131,9 @@ def encoder_of(model: NeuralGenerator, train: ts.Table, *others: ts.Table) -> ts
     return ts.TableEncoder().fit(ts.Table.from_frame(whole, schema=train.schema))
 
 
-def bench_of(model: NeuralGenerator, encoder: ts.TableEncoder, train: ts.Table, run: int) -> Bench:
+def start(model: NeuralGenerator, encoder: ts.TableEncoder, train: ts.Table, run: int) -> Bench:
     """Return what all arms of a run share: the rows, the network, the stages that are done."""
-    model.schema_, model.encoder_ = train.schema.with_columns(encoder.schema_), encoder
-    model.target_, model.n_rows_ = None, len(train)
-    bench = Bench(
-        model,
-        encoder.transform(train),
-        encoder.layout_,
-        np.random.SeedSequence([2407, run]),
-        Journal(Aids(None, None), 1),
-    )
+    bench = bench_of(model, train, np.random.SeedSequence([2407, run]), encoder)
     if isinstance(model, TheirCTGAN):
         bench.tuning = bench.training  # they train on as they trained before
     return bench
@@ -171,7 +162,7 @@ def learn_arms(name: str, run: int, arms: Iterable[str]) -> None:
         else:
             if is_ctgan not in benches:
                 encoder = encoder_of(inner, few, pool, judges)
-                benches[is_ctgan] = bench_of(inner, encoder, few, run)
+                benches[is_ctgan] = start(inner, encoder, few, run)
             bias = (CTGAN_ARMS if is_ctgan else ARMS)[plain]()
             inner, bias = learn(bias, benches[is_ctgan])
             summary = bias.summary()

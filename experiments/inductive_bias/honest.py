@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -83,10 +84,12 @@ def arms(coding: str, name: str, draw: int) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def start(coding: str, name: str, draw: int) -> tuple[Draw, Bench]:
-    """Return the rows of a draw, and the bench that its arms share in this process."""
-    rows = n_rows_of(coding, name, draw, N)
-    return rows, bench_of(ts.VAEBGM(), rows.few, np.random.SeedSequence([2407, draw]))
+def start(
+    coding: str, name: str, draw: int, n: int = N, make: Callable[[], NeuralGenerator] = ts.VAEBGM
+) -> tuple[Draw, Bench]:
+    """Return the rows of a draw, n to learn from, and the bench that its arms share."""
+    rows = n_rows_of(coding, name, draw, n)
+    return rows, bench_of(make(), rows.few, np.random.SeedSequence([2407, draw]))
 
 
 def figures(coding: str, name: str, draw: int, arm: str) -> Row:

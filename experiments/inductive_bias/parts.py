@@ -16,14 +16,12 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 import tabseed as ts
-from experiments.common.benches import bench_of
-from experiments.common.draws import JUDGED, Draw, n_rows_of
+from experiments.common.draws import JUDGED, Draw
 from experiments.common.jobs import Job, run_jobs
 from experiments.common.results import Results, Row
 from experiments.inductive_bias.arms import BESIDE, BIASES, NONE, TEACHER, taught
@@ -33,12 +31,13 @@ from experiments.inductive_bias.honest import (
     TABLES,
     judged,
     learned,
+    start,
     within_support,
 )
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids
 from tabseed.generators.neural.base import NeuralGenerator
-from tabseed.inductive_bias.base import Bench, learn
+from tabseed.inductive_bias.base import learn
 from tabseed.inductive_bias.pretraining import PRETRAIN
 
 DRAWS = 3
@@ -58,14 +57,6 @@ METHODS = tuple(
 )
 
 
-@lru_cache(maxsize=1)
-def start(coding: str, name: str, draw: int, n: int, model: str) -> tuple[Draw, Bench]:
-    """Return the rows of a draw, n of them to learn, and a bench for a model."""
-    rows = n_rows_of(coding, name, draw, n)
-    made = ts.VAEBGM() if model == "vaebgm" else MODELS[model]()
-    return rows, bench_of(made, rows.few, np.random.SeedSequence([2407, draw]))
-
-
 def _judged(model: Any, rows: Draw, draw: int, found: Row) -> Row:
     return {**judged(rows.held, model.draw(JUDGED, random_state=draw), draw), **found}
 
@@ -76,7 +67,7 @@ def _judged(model: Any, rows: Draw, draw: int, found: Row) -> Row:
 def sizes(coding: str, name: str, n: int, draw: int, arm: str) -> Row:
     """Return the figures of an arm that learned n rows."""
     warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
-    rows, bench = start(coding, name, draw, n, "vaebgm")
+    rows, bench = start(coding, name, draw, n)
     if arm in BIASES:
         model, found = learned(BIASES[arm](), bench, arm)
         return _judged(model, rows, draw, found)
@@ -88,7 +79,7 @@ def sizes(coding: str, name: str, n: int, draw: int, arm: str) -> Row:
 
 def models(model: str, name: str, draw: int, arm: str) -> Row:
     """Return the figures of an arm of another network, in the authors' coding."""
-    rows, bench = start("authors", name, draw, 300, model)
+    rows, bench = start("authors", name, draw, make=MODELS[model])
     bias = BIASES[arm]().set_params(n_seeds=SEEDS[model])
     made, found = learned(bias, bench, arm)
     return _judged(made, rows, draw, found)
@@ -131,7 +122,7 @@ TEACHERS: dict[str, Callable[[Draw], ts.Generator]] = {
 
 def quality(coding: str, name: str, teacher: str, draw: int) -> Row:
     """Return the figures of a network after each stage, and the JS of the rows that taught it."""
-    rows, bench = start(coding, name, draw, 300, "vaebgm")
+    rows, bench = start(coding, name, draw)
     made = TEACHERS[teacher](rows)
     bias = taught(made)
     x = bench.taught(made, JUDGED, PRETRAIN)
@@ -150,7 +141,7 @@ def quality(coding: str, name: str, teacher: str, draw: int) -> Row:
 
 def maml(coding: str, name: str, order: str, tasks: int, draw: int) -> Row:
     """Return the figures of MAML with an order of its gradient and a number of tasks."""
-    rows, bench = start(coding, name, draw, 300, "vaebgm")
+    rows, bench = start(coding, name, draw)
     bias = ts.MAML(n_seeds=tasks, order=order, must_improve=False)
     model, found = learned(bias, bench, f"{order} {tasks}")
     losses = bias.losses_
@@ -164,7 +155,7 @@ def maml(coding: str, name: str, order: str, tasks: int, draw: int) -> Row:
 def auto(coding: str, name: str, draw: int) -> Row:
     """Return what AutoBias chooses, the gains that it saw, and the figures of its rows."""
     warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
-    rows, bench = start(coding, name, draw, 300, "vaebgm")
+    rows, bench = start(coding, name, draw)
     bias = ts.AutoBias()
     began = time.perf_counter()
     model, used = learn(bias, bench)

@@ -131,10 +131,7 @@ class Generator(Fitted, BaseEstimator):
         if target is not None:
             # an unknown name raises, with the nearest one; pandas has labels that are no text
             target = table.schema[target].name
-        if len(table) < self.min_rows:
-            raise TooFewRowsError(
-                f"{type(self).__name__} needs at least {self.min_rows} rows, got {len(table)}"
-            )
+        self._check_enough(len(table))
         if watch is not None and not self.watchable:
             raise TabseedError(f"{type(self).__name__} trains no network whose rows can be watched")
         if encoder is None:
@@ -239,14 +236,17 @@ class Generator(Fitted, BaseEstimator):
         For generators inside others. Raises TooFewRowsError below ``min_rows`` rows.
         """
         check_parameters(self)
-        if len(x) < self.min_rows:
-            raise TooFewRowsError(
-                f"{type(self).__name__} needs at least {self.min_rows} rows, got {len(x)}"
-            )
+        self._check_enough(len(x))
         self._know(other, len(x))
         self._stream = stream
         self._fit(x, other.encoder_.layout_, child(stream, FIT), aids)
         return self
+
+    def _check_enough(self, n: int) -> None:
+        if n < self.min_rows:
+            raise TooFewRowsError(
+                f"{type(self).__name__} needs at least {self.min_rows} rows, got {n}"
+            )
 
     def _know(self, other: Generator, n_rows: int) -> None:
         """Take over what ``other`` knows of its table, of which ``n_rows`` rows are learned."""
