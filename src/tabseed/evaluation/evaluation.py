@@ -400,7 +400,8 @@ def _verdict(result: DivergenceResult, test: TwoSampleResult) -> str:
         )
     if test.told_apart:
         return (
-            f"Synthetic rows differ from real ones ({found}), most in "
+            f"Synthetic rows differ from real ones ({found}), "
+            f"{'of the columns ' * bool(test.columns_by)}most in "
             f"{test.columns_by or test.by}; how far, {n} held-out rows are too few to say."
         )
     text = f"These {n} held-out rows cannot tell the synthetic rows from real ones ({found})"
@@ -421,7 +422,7 @@ def _divergences(result: DivergenceResult, reference: DivergenceResult) -> str:
         f"{result.n_real} held-out and {result.n_synthetic} synthetic rows: {result.js.text()}; if "
         f"exact digits do not count, {result.js_coarse.text()}; the training rows get "
         f"{reference.js.text()} against the same held-out rows. The intervals are of what judges "
-        "with so many rows find, not of the divergence itself, which is at least that large."
+        "with so many rows find, not of the divergence itself: only their lower ends bound it."
     )
 
 
@@ -431,7 +432,8 @@ def _tested(test: TwoSampleResult) -> str:
     p = f"(p = {number(test.p_value)})"
     if not test.told_apart:
         return f"{asked} sees no difference {p}."
-    return f"{asked} says no {p}; what shows it most is {test.by}."
+    columns = f"; of the columns, {test.columns_by}" * (test.columns_by not in ("", test.by))
+    return f"{asked} says no {p}; what shows it most is {test.by}{columns}."
 
 
 def _broken(rules: tuple[Kept, ...]) -> str:
