@@ -12,11 +12,11 @@ from joblib import Parallel, delayed, effective_n_jobs
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, log_expit
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.neural_network import MLPClassifier
 
 from tabseed._progress import Progress
 from tabseed._random import child, int_seed, one_thread
 from tabseed.metrics.judge_encoder import JudgeInputs
+from tabseed.metrics.judge_network import JudgeNetwork
 
 DISCRIMINATORS = ("trees", "mlp")
 CALIBRATION_SHARE = 0.25  # of the training rows: early stopping and calibration, no fitting
@@ -170,7 +170,7 @@ def _mlp_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train networks while calibration rows gain; return mean logits of these and scored rows."""
     large = len(parts[0]) >= MANY_ROWS
-    # strong penalties (scikit-learn divides them by the batch): weak ones fit noise before
+    # strong penalties (divided by the rows of a batch): weak ones fit noise before
     # interactions; with many rows a second, freer network sees what the first smooths away
     logits = [
         _one_mlp(features.mlp, is_real, parts, (alpha, 1e-3 if large else 1e-2, seed + index))
@@ -188,37 +188,27 @@ def _one_mlp(
 ) -> tuple[np.ndarray, np.ndarray]:
     fit, held_out, scored = parts
     alpha, rate, seed = training
-    model = MLPClassifier(
-        hidden_layer_sizes=(64, 32),
-        alpha=alpha,
-        batch_size=min(len(fit), int(np.clip(len(fit) // 30, 32, 128))),
-        learning_rate_init=rate,
-        random_state=seed,
-    )
-    rows, y, weights = x[fit], is_real[fit], _weights(is_real[fit])
+    rng = np.random.default_rng(seed)
+    network = JudgeNetwork(x.shape[1], alpha, rate, rng)
+    x, y, weights = (v.astype(np.float32) for v in (x, is_real[fit], _weights(is_real[fit])))
+    rows, held_x, scored_x = x[fit], x[held_out], x[scored]
     held_y, held_weights = is_real[held_out], _weights(is_real[held_out])
+    batch = min(len(fit), int(np.clip(len(fit) // 30, 32, 128)))
     best, best_loss, waited = (np.zeros(len(held_out)), np.zeros(len(scored))), math.inf, 0
     for _ in range(MAX_EPOCHS):
-        # epoch by epoch, because scikit-learn's own early stopping would set aside still more rows
-        model.partial_fit(rows, y, classes=[False, True], sample_weight=weights)
-        held_scores = _logit(model, x[held_out])
+        order = rng.permutation(len(fit))
+        network.train(rows[order], y[order], weights[order], batch)
+        held_scores = network.logit(held_x)
         loss = -np.average(
             log_expit(np.where(held_y, held_scores, -held_scores)), weights=held_weights
         )
         if loss < best_loss - 1e-4:
-            best, best_loss, waited = (held_scores, _logit(model, x[scored])), loss, 0
+            best, best_loss, waited = (held_scores, network.logit(scored_x)), loss, 0
         else:
             waited += 1
             if waited >= PATIENCE:
                 break
     return best
-
-
-def _logit(model: MLPClassifier, x: np.ndarray) -> np.ndarray:
-    """Return the network's logit; its own probabilities would round to 0 and 1."""
-    for weight, bias in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
-        x = np.maximum(x @ weight + bias, 0)
-    return np.asarray((x @ model.coefs_[-1] + model.intercepts_[-1]).ravel())
 
 
 @dataclass(frozen=True)
