@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.neural_network import MLPClassifier
@@ -24,7 +26,7 @@ def test_the_weights_are_those_of_scikit_learn(n: int, batch: int, alpha: float)
     sizes = (5, *HIDDEN, 1)
     start = np.random.RandomState(3)  # their first weights, in their order
     first = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         bound = np.sqrt(6 / (fan_in + fan_out))
         first += [start.uniform(-bound, bound, (fan_in, fan_out)).ravel()]
         first += [start.uniform(-bound, bound, fan_out)]

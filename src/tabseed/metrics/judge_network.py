@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from scipy.special import expit
@@ -33,7 +34,7 @@ class JudgeNetwork:
 
     def __post_init__(self) -> None:
         sizes = (self.n_inputs, *HIDDEN, 1)
-        shapes = list(zip(sizes[:-1], sizes[1:], strict=True))
+        shapes = list(pairwise(sizes))
         count = sum((fan_in + 1) * fan_out for fan_in, fan_out in shapes)
         self.parameters, self._gradient, self._mean, self._square = np.zeros(
             (4, count), dtype=np.float32
