@@ -1,0 +1,1 @@
+"""Privacy: what would an attacker who sees synthetic rows gain?"""
