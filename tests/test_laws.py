@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 import tabseed
 from tabseed import testing
+from tabseed.archive import UNDECLARED
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
 from tabseed.augment.quota import Quota
 from tabseed.augment.stopping import KSStopped
@@ -280,6 +281,22 @@ def test_laws_catch_generators_that_break_them() -> None:
     class Outside(resample):
         search_space = {"smoothing": tabseed.Float(-1.0, 1.0)}
 
+    class Silent(resample):
+        holds = UNDECLARED
+
+    class Discreet(resample):
+        holds = generator_class("copula").holds
+
+    class Spread(Discreet):  # the numbers, in arrays of other lengths
+        def _state(self):
+            return {}, {"all": self.rows_.ravel()}
+
+    class Boastful(generator_class("copula")):
+        holds = resample.holds
+
+    for broken in (Silent, Discreet, Spread, Boastful):
+        with pytest.raises(AssertionError):
+            testing.check_the_model_file_holds_what_is_declared(broken())
     for broken, check in (
         (Unchecked, testing.check_bad_parameters_are_refused),
         (Undeclared, testing.check_parameters_are_declared),

@@ -13,7 +13,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,36 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same content gives
 
 Documents = dict[str, Any]
 Arrays = dict[str, np.ndarray]
+
+OF_COLUMNS = "each column's categories, range, quantiles and frequent or outlying values"
+"""What every model file holds of the columns, in the words of :class:`Holds`."""
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What a model file holds of the rows that a generator learned: declared by its class.
+
+    ``rows``: whether each of them can be read from it, exactly or coarsened. ``text``: what it
+    holds, to follow "every training row, " or "no training row, but ".
+    """
+
+    rows: bool
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready dict."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        if self.rows:
+            return (
+                f"the model file holds every training row, {self.text}: it does not protect "
+                "privacy; keep it as you keep the rows"
+            )
+        return f"the model file holds no training row, but {self.text}"
+
+
+UNDECLARED = Holds(True, "or may: its class does not say")
 
 
 def write_archive(
@@ -95,6 +125,15 @@ def read_archive(path: str | os.PathLike[str], names: tuple[str, ...]) -> tuple[
     ) as error:
         raise FileError(f"{path}: not a sound file of tabseed: {one_line(error)}") from error
     return documents, arrays
+
+
+def is_model_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file has the members of a model file, whatever its name."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {WEIGHTS, "config.json", "schema.json"} <= set(archive.namelist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
 
 
 def under(prefix: str, arrays: Arrays) -> Arrays:

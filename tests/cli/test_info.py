@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import openpyxl
 import pandas as pd
 import pyarrow as pa
+import pytest
 
-from helpers.command import refused
+import tabseed as ts
+from helpers.command import refused, table
 from tabseed.table import files as io
 
 
@@ -57,3 +61,24 @@ def test_a_sheet_is_named_after_the_file(tab, tmp_path) -> None:
     refused(tab("info", tmp_path / "t.xlsx"), "2 sheets with cells ('One', 'Two')")
     ran = tab("info", f"{tmp_path / 't.xlsx'}#Two", "--json")
     assert [column["name"] for column in ran.document["columns"]] == ["b"]
+
+
+@pytest.mark.parametrize("generator", [ts.SMOTE(), ts.GaussianCopula()], ids=["rows", "no rows"])
+def test_info_says_what_a_model_file_holds(tab, tmp_path, generator) -> None:
+    path = tmp_path / "model.of.any.name"
+    generator.fit(table(), target="kind").save(path)
+    ran = tab("info", path)
+    assert ran.code == 0 and str(generator.holds) in " ".join(ran.out.split())
+    assert "learned from 40 rows and 3 columns, target 'kind'" in ran.out
+    document = tab("info", path, "--json").document
+    assert document["holds"] == generator.holds.to_dict()
+    assert document["generator"] == type(generator).__name__ and document["rows"] == 40
+    assert document["parameters"]["random_state"] == 0
+    assert {c["name"]: c["kind"] for c in document["columns"]} == {
+        "size": "continuous", "n": "integer", "kind": "categorical",
+    }  # fmt: skip
+    refused(tab("info", path, "--kind", "n=id"), "is a model file: --kind is for tables")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("config.json", "schema.json", "weights.safetensors"):
+            archive.writestr(name, b"{")
+    refused(tab("info", path), "not a sound")

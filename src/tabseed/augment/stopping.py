@@ -16,7 +16,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.metrics import log_loss
 
 from tabseed._random import RandomState, child, generator, int_seed, one_thread, seed_sequence
-from tabseed.archive import Arrays
+from tabseed.archive import Arrays, Holds
 from tabseed.coding.encode import Layout
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
@@ -174,6 +174,11 @@ class KSStopped(Generator):
     def min_rows(self) -> int:  # type: ignore[override]
         """The minimum number of rows to learn from: that of the generator."""
         return self.generator.min_rows
+
+    @property
+    def holds(self) -> Holds:  # type: ignore[override]
+        """What a model file holds: what that of the generator does."""
+        return self.generator.holds
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids

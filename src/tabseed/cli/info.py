@@ -1,4 +1,4 @@
-"""The command ``tabseed info``: what kind each column is, and why."""
+"""The command ``tabseed info``: what kind each column is, and why; what a model file holds."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tabseed.cli.options import (
     Thousands,
 )
 from tabseed.cli.progress import progress_bar
+from tabseed.errors import FileError
 
 
 @guarded
@@ -41,14 +42,21 @@ def info(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what kind each column is, and why."""
+    """Show what kind each column is, and why; of a model file, what it holds."""
     del seed  # accepted because every command accepts it, but nothing here is random
+    from tabseed.archive import is_model_file
     from tabseed.table.describe import describe
     from tabseed.table.display import counted
     from tabseed.table.files import check_outputs, write_schema
 
     if save_schema is not None:
         check_outputs([], [save_schema], [data, schema], force)
+    if is_model_file(data):
+        options = {"schema": schema, "kind": kind, "sql": sql, "save-schema": save_schema}
+        options |= {"decimal": decimal, "thousands": thousands}
+        _refuse(data, [name for name, value in options.items() if value is not None])
+        _info_of_model(data, as_json)
+        return
     table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
     columns: list[dict[str, Any]] = []
     with progress_bar("describing") as progress:
@@ -71,4 +79,38 @@ def info(
         write_schema(table.schema, save_schema, force=force)
         out.result["schema"] = str(save_schema)
         out.say("schema", save_schema)
+    out.finish("info")
+
+
+def _refuse(model: Path, options: list[str]) -> None:
+    if options:
+        raise FileError(f"{model} is a model file: --{options[0]} is for tables; leave it out")
+
+
+def _info_of_model(path: Path, as_json: bool) -> None:
+    """Say what a model file learned, and what it holds of the rows."""
+    from tabseed.archive import estimator_to_plain
+    from tabseed.saved import load
+    from tabseed.table.display import counted
+
+    model = load(path)
+    plain, columns = estimator_to_plain(model), model.schema_.modelled
+    out = Output(
+        as_json,
+        {
+            "generator": plain["class"],
+            "parameters": plain["parameters"],
+            "rows": model.n_rows_,
+            "target": model.target_,
+            "columns": [{"name": c.name, "kind": c.kind, "reason": c.reason} for c in columns],
+            "learned": model.summary(),
+            "holds": model.holds.to_dict(),
+        },
+    )
+    size = f"{counted(model.n_rows_, 'row')} and {counted(len(columns), 'column')}"
+    target = "" if model.target_ is None else f", target {model.target_!r}"
+    out.say("model", f"{path}: {plain['class']}, learned from {size}{target}")
+    for line in model.summary():
+        out.say("", line)
+    out.rows(("column", "kind", "why"), [[c.name, c.kind, c.reason] for c in columns])
     out.finish("info")

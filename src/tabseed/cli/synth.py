@@ -139,7 +139,7 @@ def synth(
     if model is not None:
         with atomic_write(model, force=force) as part:
             maker.save(part, force=True)
-        out.result["model"] = str(model)
+        out.result |= {"model": str(model), "model_holds": maker.holds.to_dict()}
         out.say("model", f"{model}: {model.stat().st_size:,} bytes")
     notes = () if target is None or report is not None else target_note(table.schema, target)
     out.result["notes"] = list(notes)

@@ -17,8 +17,10 @@ from tabseed._progress import Progress
 from tabseed._random import RandomState, child, one_thread, seed_sequence
 from tabseed.archive import (
     FORMAT,
+    UNDECLARED,
     Arrays,
     Checkpoint,
+    Holds,
     estimator_to_plain,
     stream_to_plain,
     write_archive,
@@ -81,6 +83,8 @@ class Generator(Fitted, BaseEstimator):
     search_space: ClassVar[Mapping[str, Dimension]] = {}
     """What a tuner may set, by parameter; each default lies inside. A class that does not set it
     gets what its ``parameters`` declare as ``search``."""
+    holds: ClassVar[Holds] = UNDECLARED
+    """What a model file holds of the rows that were learned: whoever gets the file gets this."""
     watchable: ClassVar[bool] = False
     """Whether a watch can see its rows as it learns."""
 
@@ -288,9 +292,10 @@ class Generator(Fitted, BaseEstimator):
         return plain
 
     def summary(self) -> list[str]:
-        """Return a few lines that say what was learned."""
+        """Return a few lines that say what was learned, and what a model file holds of it."""
         pairs = self.encoder_.dependencies_
-        return [f"{name!r} follows {leader!r} in every row" for name, leader in pairs]
+        lines = [f"{name!r} follows {leader!r} in every row" for name, leader in pairs]
+        return [*lines, str(self.holds)]
 
     # -- in a notebook
 
@@ -314,7 +319,11 @@ class Generator(Fitted, BaseEstimator):
 
     @checked(path=PATH, force=FLAG)
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write a model file that :func:`load` reads; its class describes the contents."""
+        """Write a model file that :func:`load` reads.
+
+        ``holds``, :meth:`summary` and ``tabseed info`` say what it holds of the training rows, and
+        so does the file: some generators must keep every row.
+        """
         encoder, encoder_arrays = self.encoder_.to_state()
         state, arrays = self._state()
         config = {
@@ -323,6 +332,7 @@ class Generator(Fitted, BaseEstimator):
             "parameters": estimator_to_plain(self)["parameters"],
             "target": self.target_,
             "n_rows": self.n_rows_,
+            "holds": self.holds.to_dict(),
             "stream": stream_to_plain(self._stream),
             "state": state,
             "encoder": encoder,

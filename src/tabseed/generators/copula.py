@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import poisson
 
 from tabseed._random import RandomState
-from tabseed.archive import Arrays, stored
+from tabseed.archive import OF_COLUMNS, Arrays, Holds, stored
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
@@ -299,6 +299,7 @@ class GaussianCopula(Generator):
     (doi:10.1214/aos/1018031103), the fitting algorithm.
     """
 
+    holds: ClassVar[Holds] = Holds(False, f"correlations, and {OF_COLUMNS}")
     references: ClassVar[tuple[str, ...]] = (
         "doi:10.1214/07-AOAS107",
         "doi:10.1214/aos/1018031103",

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tabseed._random import RandomState
-from tabseed.archive import Arrays, stored
+from tabseed.archive import Arrays, Holds, stored
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
@@ -29,6 +29,7 @@ class Resample(Generator):
     and 6.4 (smoothed bootstrap).
     """
 
+    holds: ClassVar[Holds] = Holds(True, "as it is")
     references: ClassVar[tuple[str, ...]] = ("doi:10.1214/aos/1176344552",)
     parameters: ClassVar[Parameters] = {"smoothing": Real(0), "random_state": SEED}
 
@@ -84,8 +85,8 @@ class Resample(Generator):
 
     def summary(self) -> list[str]:
         """Return a few lines that say what was learned."""
-        change = "as they are" if self.smoothing == 0 else f"smoothed by {self.smoothing:g}"
-        return [f"resampled rows, {change}: copies do not protect privacy", *super().summary()]
+        change = "as they are: copies" if self.smoothing == 0 else f"smoothed by {self.smoothing:g}"
+        return [f"resampled rows, {change}", *super().summary()]
 
 
 def within_piece(block: Block, value: np.ndarray, moved: np.ndarray) -> np.ndarray:

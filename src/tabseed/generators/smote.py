@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from tabseed._random import RandomState
-from tabseed.archive import Arrays, stored
+from tabseed.archive import Arrays, Holds, stored
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
@@ -54,6 +54,7 @@ class SMOTE(Generator):
     References: Chawla et al. 2002 (arXiv 1106.1813).
     """
 
+    holds: ClassVar[Holds] = Holds(True, "as it is")
     references: ClassVar[tuple[str, ...]] = ("arXiv:1106.1813",)
     parameters: ClassVar[Parameters] = {
         "n_neighbors": Whole(1, search=Int(1, 30, log=True)),
@@ -151,8 +152,7 @@ class SMOTE(Generator):
         n_rows = len(self.rows_)  # before anything else: it says if the generator is not fitted
         within = "" if len(self._classes) == 1 else f" in each of {len(self._classes)} classes"
         return [
-            f"rows between {n_rows} training rows and their {self.n_neighbors} nearest"
-            f"{within}: the model keeps these rows and does not protect privacy",
+            f"rows between {n_rows} training rows and their {self.n_neighbors} nearest{within}",
             *super().summary(),
         ]
 

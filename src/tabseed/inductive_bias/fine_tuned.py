@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from tabseed._random import RandomState
-from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain
+from tabseed.archive import Arrays, Holds, estimator_from_plain, estimator_to_plain
 from tabseed.coding.encode import Layout
 from tabseed.generators import GENERATORS
 from tabseed.generators.base import Aids, Generator
@@ -76,6 +76,11 @@ class FineTuned(Generator):
         self.bias = bias
         self.fine_tuning = fine_tuning
         self.random_state = random_state
+
+    @property
+    def holds(self) -> Holds:  # type: ignore[override]
+        """What a model file holds: what that of the generator does."""
+        return self.generator.holds
 
     generator_: NeuralGenerator
     bias_: InductiveBias

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.base import clone
 
+from tabseed.archive import UNDECLARED, Arrays, read_archive
 from tabseed.errors import TooFewRowsError
 from tabseed.generators.base import Generator
 from tabseed.metrics import DiscriminatorDivergence
@@ -139,6 +140,41 @@ def check_clone_save_and_load_give_the_same_rows(generator: Generator) -> None:
                 assert rows.equals(model.sample(30, random_state=seed))
         assert loaded.get_params()["random_state"] == 3
         assert loaded.summary() == model.summary()
+
+
+def check_the_model_file_holds_what_is_declared(generator: Generator) -> None:
+    """``holds`` says whether a model file holds the training rows; the file and the summary too.
+
+    An array that is as long as the table, and again as long as one of 6 more rows, is of rows.
+    Where none are declared, less than half of the numbers of a column may be in the file.
+    """
+    assert generator.holds is not UNDECLARED, "the class does not declare what its file holds"
+    table = example_table(101)
+    model, config, arrays = _saved(generator, table)
+    assert config["holds"] == model.holds.to_dict()
+    assert str(model.holds) in model.summary(), "the summary does not say what the file holds"
+    long = _as_long(arrays, 101)
+    if long:  # by chance?
+        long &= _as_long(_saved(generator, example_table(107))[2], 107)
+    assert bool(long) == model.holds.rows, f"{model.holds}; as long as the table: {sorted(long)}"
+    if not model.holds.rows:
+        incomes = np.unique(table["income"].drop_null().to_numpy()).astype(np.float32)
+        kept = [array.ravel() for array in arrays.values() if array.dtype.kind == "f"]
+        share = np.isin(incomes, np.concatenate(kept).astype(np.float32)).mean()
+        assert share < 0.5, f"{share:.0%} of the incomes are in the file"
+
+
+def _saved(generator: Generator, table: pa.Table) -> tuple[Generator, dict[str, Any], Arrays]:
+    """Return the generator fitted to a table, and what its model file has: config, arrays."""
+    model = clone(generator).set_params(random_state=0).fit(table)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model.tabseed")
+        documents, arrays = read_archive(Path(folder) / "model.tabseed", ("config",))
+    return model, documents["config"], arrays
+
+
+def _as_long(arrays: Arrays, n: int) -> set[str]:
+    return {name for name, array in arrays.items() if n in array.shape}
 
 
 def check_few_rows_work_or_are_refused_with_a_number(generator: Generator) -> None:

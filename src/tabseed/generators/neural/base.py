@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tabseed._random import RandomState, child, generator, one_thread
-from tabseed.archive import Arrays
+from tabseed.archive import OF_COLUMNS, Arrays, Holds
 from tabseed.coding.encode import Layout
 from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids, Generator, Watch
@@ -36,6 +36,9 @@ class NeuralGenerator(Generator):
     """
 
     min_rows: ClassVar[int] = 5
+    holds: ClassVar[Holds] = Holds(
+        False, f"weights of networks, which can memorise rows, and {OF_COLUMNS}"
+    )
     watchable: ClassVar[bool] = True
     criterion: ClassVar[tuple[str, str]] = ("validation loss", " nats a row")  # name and unit
 

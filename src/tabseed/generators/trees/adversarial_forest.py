@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from tabseed._random import RandomState, child, generator, int_seed, one_thread
-from tabseed.archive import Arrays, stored, under
+from tabseed.archive import Arrays, Holds, stored, under
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
@@ -68,6 +68,7 @@ class AdversarialForest(Generator):
     References: Watson, Blesch, Kapar, Wright, AISTATS 2023 (arXiv 2205.09435).
     """
 
+    holds: ClassVar[Holds] = Holds(True, "its categories and the intervals that its numbers lie in")
     references: ClassVar[tuple[str, ...]] = ("arXiv:2205.09435",)
     parameters: ClassVar[Parameters] = {
         "n_trees": Whole(1),

@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from scipy.special import logsumexp
 
 from tabseed._random import RandomState, child
-from tabseed.archive import Arrays, under
+from tabseed.archive import OF_COLUMNS, Arrays, Holds, under
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
 from tabseed.generators.base import Aids, Generator
@@ -84,6 +84,9 @@ class SequentialTrees(Generator):
     True
     """
 
+    holds: ClassVar[Holds] = Holds(
+        False, f"shares of values in leaves of few rows, and {OF_COLUMNS}"
+    )
     references: ClassVar[tuple[str, ...]] = ("doi:10.18637/jss.v074.i11",)
     parameters: ClassVar[Parameters] = {
         "n_orders": or_none(Whole(1)),

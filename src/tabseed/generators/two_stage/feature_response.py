@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from tabseed._random import RandomState, child, generator, one_thread
-from tabseed.archive import Arrays, estimator_from_plain, estimator_to_plain, stored, under
+from tabseed.archive import Arrays, Holds, estimator_from_plain, estimator_to_plain, stored, under
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.coding.labels import posed
@@ -133,6 +133,7 @@ class FeatureResponse(Generator):
     True
     """
 
+    holds: ClassVar[Holds] = Holds(True, "as it is, whatever learns the features")
     references: ClassVar[tuple[str, ...]] = ("arXiv:2305.10015",)
     parameters: ClassVar[Parameters] = {
         "features": or_none(InstanceOf(Generator)),
@@ -369,13 +370,10 @@ class FeatureResponse(Generator):
         if self.features_ is not None:
             lines += [
                 f"features by {type(self.features_).__name__}",
-                *self.features_.summary(),
+                *(line for line in self.features_.summary() if line != str(self.features_.holds)),
             ]
         lines += super().summary()  # includes the dependencies of the features
-        return [
-            *dict.fromkeys(lines),
-            "the model keeps the training rows and does not protect privacy",
-        ]
+        return list(dict.fromkeys(lines))
 
 
 def encoder_of(encoder: TableEncoder, indices: list[int]) -> TableEncoder:
