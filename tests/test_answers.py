@@ -90,6 +90,11 @@ def tuning() -> Finding:
     return ts.TuningReport(study(), "Aim: size.", "size", "ts.Resample()", verdict(), {"seed": "0"})
 
 
+def membership() -> Finding:
+    attack = ts.MembershipInference(permutations=99)
+    return attack.evaluate(table(80, 0), table(80, 1), table(60, 2))
+
+
 ANSWERS = {
     "Evaluation": evaluation,
     "AugmentationEvaluation": augmentation,
@@ -99,6 +104,7 @@ ANSWERS = {
     "Study": study,
     "Verdict": verdict,
     "TuningReport": tuning,
+    "MembershipResult": membership,
 }
 
 

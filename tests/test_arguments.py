@@ -37,7 +37,7 @@ FITTED_BY_LAWS = {name for of in (GENERATORS, SCORERS, BIASES) for _, name in of
 ANSWERS = {
     "AugmentationEvaluation", "Evaluation", "HardnessAssessment", "Measured", "Perturbed", "Study",
     "TuningReport", "UtilityReport", "KSStopped", "Generator", "HardnessScorer", "InductiveBias",
-    "FineTuned",
+    "FineTuned", "MembershipResult",
 }  # fmt: skip
 """What functions return, base classes, and what needs a network to be called."""
 
@@ -176,6 +176,15 @@ CASES = quick(
     DiscriminatorDivergence=(
         ts.DiscriminatorDivergence(views=("coarse",), folds=2, repeats=1, permutations=0).evaluate,
         {"real": TRAIN, "synthetic": SYNTHETIC, "random_state": 0},
+    ),
+    MembershipInference=(
+        lambda **k: ts.MembershipInference(permutations=99).evaluate(TRAIN, SYNTHETIC, **k),
+        {"holdout": HOLDOUT, "random_state": 0, "refit": None, "likelihood": None,
+         "progress": None},
+    ),
+    MembershipInference_settings=(
+        lambda **k: ts.MembershipInference(**k).evaluate(TRAIN, SYNTHETIC, HOLDOUT),
+        {"permutations": 99, "shadows": 8, "max_rows": 50, "n_jobs": None},
     ),
     TwoSampleTest=(
         ts.TwoSampleTest(permutations=19).evaluate,

@@ -53,6 +53,8 @@ _ROOMS = {
         "ChiSquareDivergence density_ratio_tail DiscriminatorDivergence MarginalDistance "
         "TwoSampleTest"
     ),
+    "privacy.membership": "MembershipInference",
+    "privacy.membership_result": "MembershipResult",
     "saved": "load",
     "space": "Choice Float Int",
     "table": "Table",
