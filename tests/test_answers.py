@@ -95,8 +95,20 @@ def membership() -> Finding:
     return attack.evaluate(table(80, 0), table(80, 1), table(60, 2))
 
 
+def disclosure() -> Finding:
+    return ts.AttributeDisclosure([HOSTILE]).evaluate(table(80, 0), table(80, 1), table(60, 2))
+
+
+def privacy() -> Finding:
+    membership = ts.MembershipInference(permutations=99)
+    ask = ts.Privacy([HOSTILE], membership=membership)
+    return ask.evaluate(table(80, 0), table(80, 1), table(60, 2), holds=ts.Resample.holds)
+
+
 ANSWERS = {
     "Evaluation": evaluation,
+    "PrivacyReport": privacy,
+    "DisclosureResult": disclosure,
     "AugmentationEvaluation": augmentation,
     "HardnessAssessment": hardness,
     "UtilityReport": utility,

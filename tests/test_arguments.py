@@ -37,7 +37,7 @@ FITTED_BY_LAWS = {name for of in (GENERATORS, SCORERS, BIASES) for _, name in of
 ANSWERS = {
     "AugmentationEvaluation", "Evaluation", "HardnessAssessment", "Measured", "Perturbed", "Study",
     "TuningReport", "UtilityReport", "KSStopped", "Generator", "HardnessScorer", "InductiveBias",
-    "FineTuned", "MembershipResult",
+    "FineTuned", "MembershipResult", "DisclosureResult", "PrivacyReport",
 }  # fmt: skip
 """What functions return, base classes, and what needs a network to be called."""
 
@@ -193,6 +193,25 @@ CASES = quick(
     ChiSquareDivergence=(
         ts.ChiSquareDivergence(folds=2, permutations=2).evaluate,
         {"real": TRAIN, "synthetic": SYNTHETIC, "random_state": 0},
+    ),
+    AttributeDisclosure=(
+        lambda **k: ts.AttributeDisclosure(**k).evaluate(TRAIN, SYNTHETIC, HOLDOUT),
+        {"sensitive": ["y"], "keys": ["c"], "max_keys": 2, "bins": 3, "cuts": {"x": [0.0]},
+         "max_rows": 20},
+    ),
+    AttributeDisclosure_evaluate=(
+        ts.AttributeDisclosure(["y"], max_rows=20).evaluate,
+        {"train": TRAIN, "synthetic": SYNTHETIC, "holdout": None, "random_state": 0},
+    ),
+    Privacy=(
+        lambda **k: ts.Privacy(**k).evaluate(TRAIN, SYNTHETIC),
+        {"sensitive": ["y"], "keys": ["c"], "bins": 3, "cuts": {"x": [0.0]}, "max_auc": 0.6,
+         "max_disclosure": 0.1, "membership": None},
+    ),
+    Privacy_evaluate=(
+        ts.Privacy().evaluate,
+        {"train": TRAIN, "synthetic": SYNTHETIC, "holdout": None, "random_state": 0,
+         "refit": None, "likelihood": None, "holds": None},
     ),
     assess_hardness=(
         ts.assess_hardness,

@@ -134,6 +134,9 @@ def settings() -> dict[str, object]:
         "protocol": tabseed.AugmentationProtocol(),
         "tuner": tabseed.Tuner({"family": {"x": tabseed.Float(0.0, 1.0)}}),
         "encoder": tabseed.TableEncoder(),
+        "disclosure": tabseed.AttributeDisclosure(["level"]),
+        "membership": tabseed.MembershipInference(),
+        "privacy": tabseed.Privacy(["level"]),
     }
 
 

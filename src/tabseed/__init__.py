@@ -53,8 +53,11 @@ _ROOMS = {
         "ChiSquareDivergence density_ratio_tail DiscriminatorDivergence MarginalDistance "
         "TwoSampleTest"
     ),
+    "privacy.disclosed": "DisclosureResult",
+    "privacy.disclosure": "AttributeDisclosure",
     "privacy.membership": "MembershipInference",
     "privacy.membership_result": "MembershipResult",
+    "privacy.report": "Privacy PrivacyReport",
     "saved": "load",
     "space": "Choice Float Int",
     "table": "Table",

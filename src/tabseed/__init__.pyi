@@ -70,8 +70,12 @@ from tabseed.metrics import DiscriminatorDivergence as DiscriminatorDivergence
 from tabseed.metrics import MarginalDistance as MarginalDistance
 from tabseed.metrics import TwoSampleTest as TwoSampleTest
 from tabseed.metrics import density_ratio_tail as density_ratio_tail
+from tabseed.privacy.disclosed import DisclosureResult as DisclosureResult
+from tabseed.privacy.disclosure import AttributeDisclosure as AttributeDisclosure
 from tabseed.privacy.membership import MembershipInference as MembershipInference
 from tabseed.privacy.membership_result import MembershipResult as MembershipResult
+from tabseed.privacy.report import Privacy as Privacy
+from tabseed.privacy.report import PrivacyReport as PrivacyReport
 from tabseed.saved import load as load
 from tabseed.space import Choice as Choice
 from tabseed.space import Float as Float

@@ -68,7 +68,9 @@ def _use(owner: Any, parameter: str, value: Any) -> None:
     setattr(changed, parameter, value)
     table, y = example_table(20), np.arange(20) % 2
     if hasattr(changed, "evaluate"):
-        changed.evaluate(table, example_table(20, 1))
+        needed = inspect.signature(changed.evaluate).parameters.values()
+        tables = [p for p in needed if p.default is inspect.Parameter.empty]  # train, synthetic ...
+        changed.evaluate(*(example_table(20, seed) for seed in range(len(tables))))
     elif hasattr(changed, "fit_resample"):
         changed.fit_resample(table.drop_columns(["person_id"]), y)
     elif hasattr(changed, "fit_score"):
