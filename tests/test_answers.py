@@ -36,6 +36,10 @@ def evaluation() -> Finding:
         return ts.evaluate(table(80, 0), table(80, 1), table(60, 2), target=HOSTILE, n_jobs=1)
 
 
+def likeness() -> Finding:
+    return ts.Likeness(judges=False).evaluate(table(80, 0), table(80, 1), table(60, 2))
+
+
 def augmentation() -> Finding:
     rows = table(120, 0).to_pandas()
     return ts.evaluate_augmentation(
@@ -107,8 +111,12 @@ def privacy() -> Finding:
 
 ANSWERS = {
     "Evaluation": evaluation,
+<<<<<<< HEAD
     "PrivacyReport": privacy,
     "DisclosureResult": disclosure,
+=======
+    "LikenessReport": likeness,
+>>>>>>> b5a82e6 (Likeness: columns, pairs, neighbours and whole rows, each beside what chance gives)
     "AugmentationEvaluation": augmentation,
     "HardnessAssessment": hardness,
     "UtilityReport": utility,

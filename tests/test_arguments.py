@@ -37,7 +37,11 @@ FITTED_BY_LAWS = {name for of in (GENERATORS, SCORERS, BIASES) for _, name in of
 ANSWERS = {
     "AugmentationEvaluation", "Evaluation", "HardnessAssessment", "Measured", "Perturbed", "Study",
     "TuningReport", "UtilityReport", "KSStopped", "Generator", "HardnessScorer", "InductiveBias",
+<<<<<<< HEAD
     "FineTuned", "MembershipResult", "DisclosureResult", "PrivacyReport",
+=======
+    "FineTuned", "LikenessReport",
+>>>>>>> b5a82e6 (Likeness: columns, pairs, neighbours and whole rows, each beside what chance gives)
 }  # fmt: skip
 """What functions return, base classes, and what needs a network to be called."""
 
@@ -172,6 +176,19 @@ CASES = quick(
     MarginalDistance=(
         ts.MarginalDistance(n_bootstrap=3).evaluate,
         {"real": TRAIN, "synthetic": SYNTHETIC, "random_state": 0},
+    ),
+    PairDistance=(
+        ts.PairDistance(permutations=0).evaluate,
+        {"real": TRAIN, "synthetic": SYNTHETIC, "random_state": 0},
+    ),
+    Coverage=(
+        ts.Coverage(permutations=0).evaluate,
+        {"real": TRAIN, "synthetic": SYNTHETIC, "random_state": 0},
+    ),
+    Likeness=(
+        ts.Likeness(permutations=139, judges=False).evaluate,
+        {"train": TRAIN, "synthetic": SYNTHETIC, "holdout": HOLDOUT, "schema": None,
+         "random_state": 0},
     ),
     DiscriminatorDivergence=(
         ts.DiscriminatorDivergence(views=("coarse",), folds=2, repeats=1, permutations=0).evaluate,

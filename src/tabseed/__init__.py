@@ -23,6 +23,8 @@ _ROOMS = {
         "TooFewRowsError"
     ),
     "evaluation.evaluation": "evaluate Evaluation",
+    "evaluation.likeness": "Likeness",
+    "evaluation.likeness_report": "LikenessReport",
     "generators.base": "Generator",
     "generators.copula": "GaussianCopula",
     "generators.neural.ctgan": "CTGAN",
@@ -50,8 +52,8 @@ _ROOMS = {
     "inductive_bias.pretraining": "DomainRandomizedSearch Pretraining",
     "inductive_bias.weights": "Continued SeedMixture SmallInit StageOne WeightAveraging",
     "metrics": (
-        "ChiSquareDivergence density_ratio_tail DiscriminatorDivergence MarginalDistance "
-        "TwoSampleTest"
+        "ChiSquareDivergence Coverage density_ratio_tail DiscriminatorDivergence MarginalDistance "
+        "PairDistance TwoSampleTest"
     ),
     "privacy.disclosed": "DisclosureResult",
     "privacy.disclosure": "AttributeDisclosure",

@@ -23,6 +23,8 @@ from tabseed.errors import TabseedError as TabseedError
 from tabseed.errors import TooFewRowsError as TooFewRowsError
 from tabseed.evaluation.evaluation import Evaluation as Evaluation
 from tabseed.evaluation.evaluation import evaluate as evaluate
+from tabseed.evaluation.likeness import Likeness as Likeness
+from tabseed.evaluation.likeness_report import LikenessReport as LikenessReport
 from tabseed.generators.base import Generator as Generator
 from tabseed.generators.copula import GaussianCopula as GaussianCopula
 from tabseed.generators.neural.ctgan import CTGAN as CTGAN
@@ -66,8 +68,10 @@ from tabseed.inductive_bias.weights import SmallInit as SmallInit
 from tabseed.inductive_bias.weights import StageOne as StageOne
 from tabseed.inductive_bias.weights import WeightAveraging as WeightAveraging
 from tabseed.metrics import ChiSquareDivergence as ChiSquareDivergence
+from tabseed.metrics import Coverage as Coverage
 from tabseed.metrics import DiscriminatorDivergence as DiscriminatorDivergence
 from tabseed.metrics import MarginalDistance as MarginalDistance
+from tabseed.metrics import PairDistance as PairDistance
 from tabseed.metrics import TwoSampleTest as TwoSampleTest
 from tabseed.metrics import density_ratio_tail as density_ratio_tail
 from tabseed.privacy.disclosed import DisclosureResult as DisclosureResult

@@ -10,7 +10,14 @@ from tabseed.metrics import METRICS, Metric
 
 
 def test_registry_names_metrics_that_declare_themselves() -> None:
-    assert set(METRICS) == {"chi2", "divergence", "marginal", "two-sample"}
+    assert set(METRICS) == {
+        "chi2",
+        "coverage",
+        "divergence",
+        "marginal",
+        "pairs",
+        "two-sample",
+    }
     for cls in METRICS.values():
         assert issubclass(cls, Metric)
         assert cls.unit and cls.better in ("lower", "higher") and cls.references

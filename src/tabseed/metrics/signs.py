@@ -88,7 +88,7 @@ class Pooled:
         n_pooled = len(first) + len(second)
         order = np.lexsort(inputs.trees.T[::-1])
         tables_read = [first, second] if train is None else [first, second, train]
-        columns = [_coded(tables_read, column.name) for column in first.schema]
+        columns = [coded(tables_read, column.name) for column in first.schema]
         cells, repeats, discrete = (np.array(part) for part in zip(*columns, strict=True))
         pooled = cells.T[:n_pooled][order]
         size = n_pooled if train is None else len(train)
@@ -114,7 +114,7 @@ class Pooled:
         yield from _alone(self, w)
         yield from _linear("repeats", np.log1p(self.repeats), self.names, w)
         yield from _linear("rule", self.broken, [rule.text for rule in self.rules], w)
-        to_reference = _distances(self.cells, self.reference, self.discrete)
+        to_reference = distances(self.cells, self.reference, self.discrete)
         to_reference[np.flatnonzero(self.own >= 0), self.own[self.own >= 0]] = np.inf
         yield from _linear("usual", self._usual(to_reference), self.names, w)
         nearest = np.sort(to_reference, axis=1)[:, :NEAREST].mean(axis=1)
@@ -175,7 +175,7 @@ class Pooled:
         return usual
 
 
-def _coded(tables: list[Table], name: str) -> tuple[np.ndarray, np.ndarray, bool]:
+def coded(tables: list[Table], name: str) -> tuple[np.ndarray, np.ndarray, bool]:
     """Return all cells of a column as ranks or codes, how often each number occurs, its kind."""
     column = tables[0].schema[name]
     if not (column.kind in NUMERIC or column.coded):
@@ -199,7 +199,7 @@ def _column_distance(x: np.ndarray, y: np.ndarray, discrete: bool) -> np.ndarray
     return np.asarray(np.minimum(np.abs(x[:, None] - y), 1.0))
 
 
-def _distances(x: np.ndarray, y: np.ndarray, discrete: np.ndarray) -> np.ndarray:
+def distances(x: np.ndarray, y: np.ndarray, discrete: np.ndarray) -> np.ndarray:
     """Return the sums over columns of the distances of cells, (N, R) (Gower 1971, with ranks)."""
     total = np.zeros((len(x), len(y)))
     for j, kind in enumerate(discrete):
