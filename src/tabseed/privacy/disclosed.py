@@ -122,9 +122,16 @@ class DisclosureResult(Finding):
 
     @property
     def detectable(self) -> float | None:
-        """The excess that every attack would show with 80 % power, None if one shows none."""
-        found = [attack.detectable for attack in self.attacks]
-        return None if None in found else max(filter(None, found))
+        """The excess that no attack would miss with 80 % power; None without held-out rows.
+
+        An attack that can show none counts as the largest excess possible, 1 less the share right.
+        """
+        if not self.n_holdout:
+            return None
+        return max(
+            1 - a.right_others / a.n_others if a.detectable is None else a.detectable
+            for a in self.attacks
+        )
 
     @property
     def largest(self) -> tuple[float, float] | None:
@@ -152,7 +159,8 @@ class DisclosureResult(Finding):
                 f"({at_least}{_chance(attack.p)})."
             )
         limit, names = self.detectable, _names(self.sensitive)
-        if limit is None or limit > SHOWN:
+        assert limit is not None
+        if limit > SHOWN:
             return (
                 f"Whether the synthetic rows tell more of {names} about training rows than about "
                 f"other people cannot be told: {self.n_train} training and {self.n_holdout} "

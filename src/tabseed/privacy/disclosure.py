@@ -80,8 +80,10 @@ class AttributeDisclosure(BaseEstimator):
     max_rows : int
         Rows of each real table that the attacks by likeness read; others are left out at random.
 
-    Missing is a level of its own. Cost: one sort of all rows by column; likeness compares up to 2
-    ``max_rows`` real with 10,000 synthetic rows; a forest for each sensitive column.
+    Missing is a level of its own. The comparison is exact given the kinds of columns, which come
+    from the training rows unless a Table is passed. Cost: one sort of all rows by column; likeness
+    compares up to 2 ``max_rows`` real with 10,000 synthetic rows; a forest for each sensitive
+    column: 3 s for 300 + 200 + 10,000 rows of 15 columns, two of them sensitive.
 
     References: arXiv 2409.04257 (keys, uniques, DiSCO, large denominators), 2507.01710 (few
     people, and the baseline by the best model of other rows).
