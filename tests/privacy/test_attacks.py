@@ -117,8 +117,9 @@ def test_neighbours_and_densities_by_brute_force(monkeypatch) -> None:
     assert near.density_synthetic == pytest.approx(heights[:n, n:].mean(axis=1))
     assert near.density_real == pytest.approx((heights[:n, :n].sum(axis=1) - 1) / (n - 1))
     nearest = np.argsort(d[:n, n:], axis=1)[:, :5]
-    own = np.take_along_axis(heights[:n, n:], nearest, axis=1)
-    total = heights[:n, n:].sum(axis=0)[nearest]
+    narrow = np.exp(-(d[:n, n:] ** 2) / (2 * np.median(real[:, 0]) ** 2))
+    own = np.take_along_axis(narrow, nearest, axis=1)
+    total = narrow.sum(axis=0)[nearest]
     assert near.local == pytest.approx(local_likelihood(own, total))
     floor = attacks.FLOOR * near.width
     ratio = np.log((real[:, 0] + floor) / (near.synthetic[:, 0] + floor))

@@ -53,7 +53,8 @@ class Near:
 
     ``real`` and ``synthetic`` (N, k): the k smallest distances, in order. ``density_real`` (other
     targets), ``density_synthetic`` (N,): means of exp(-d^2 / (2 w^2)), with ``width`` w the median
-    distance to the sqrt(N)-th nearest target. ``local`` (N,): see :func:`local_likelihood`.
+    distance to the sqrt(N)-th nearest target. ``local`` (N,): see :func:`local_likelihood`; its
+    kernels are as wide as the median distance to the nearest target.
     """
 
     real: np.ndarray
@@ -69,6 +70,7 @@ class Near:
         targets = points.take(slice(0, n_targets))
         synthetic = points.take(slice(n_targets, len(points)))
         real, width = _other_targets(targets)
+        narrow = _typical(real[:, 0])
         near = np.empty((n_targets, min(NEIGHBOURS, len(synthetic))))
         density_real, density_synthetic = np.empty(n_targets), np.empty(n_targets)
         closest = np.empty(near.shape, dtype=np.int64)
@@ -80,10 +82,9 @@ class Near:
             density_real[rows] = heights.sum(axis=1) / max(n_targets - 1, 1)
             distances = block.distances(synthetic)
             closest[rows], near[rows] = _smallest(distances, near.shape[1])
-            heights = kernel(distances, width)
-            density_synthetic[rows] = heights.mean(axis=1)
-            at_synthetic += heights.sum(axis=0)
-        local = local_likelihood(kernel(near, width), at_synthetic[closest])
+            density_synthetic[rows] = kernel(distances, width).mean(axis=1)
+            at_synthetic += kernel(distances, narrow).sum(axis=0)
+        local = local_likelihood(kernel(near, narrow), at_synthetic[closest])
         return cls(real, near, density_real, density_synthetic, width, local)
 
     def log_ratio(self, k: int) -> np.ndarray:
@@ -120,11 +121,13 @@ def _other_targets(targets: Points) -> tuple[np.ndarray, float]:
         distances = targets.take(rows).distances(targets)
         distances[np.arange(len(distances)), np.arange(n)[rows]] = np.inf
         near[rows] = _smallest(distances, near.shape[1])[1]
-    width = float(np.median(near[:, -1]))
-    if width == 0:
-        positive = near[near > 0]
-        width = float(positive.min()) if len(positive) else 1.0
-    return near[:, :NEIGHBOURS], width
+    return near[:, :NEIGHBOURS], _typical(near[:, -1])
+
+
+def _typical(distances: np.ndarray) -> float:
+    """Return the median; the smallest positive distance instead of 0, and 1 if there is none."""
+    positive = distances[distances > 0]
+    return float(np.median(distances)) or (float(positive.min()) if len(positive) else 1.0)
 
 
 def nearest_ratio(points: Points, n_targets: int) -> np.ndarray:

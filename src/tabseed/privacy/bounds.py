@@ -21,6 +21,7 @@ TWO_SIDED = float(norm.ppf((1 + LEVEL) / 2))
 FALSE_POSITIVE_RATES = (0.1, 0.01)
 FEWEST_BEYOND = 5  # rows that trained nothing beyond a threshold; of fewer no rate is told
 BOOTSTRAPS = 1_000
+PERMUTED, POINTS = 400, 101  # labels, and points, of the curve of an attack
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,36 @@ def true_positive_rates(
         low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         rates[f] = Estimate(value, min(float(low), value), max(float(high), value), "share")
     return rates
+
+
+def roc(
+    scores: np.ndarray, member: np.ndarray, rng: np.random.Generator
+) -> tuple[tuple[float, float, float, float], ...]:
+    """Return the curve of an attack: false- and true-positive rate, and 95 % of rates by chance.
+
+    A point for each score, thinned to at most 101; the last two numbers of a point are the range in
+    which the true-positive rate lies for 95 % of permuted labels, point by point.
+    """
+    order = np.argsort(-scores, kind="stable")
+    steps = np.flatnonzero(scores[order][1:] != scores[order][:-1])
+    ends = np.append(steps, len(order) - 1)
+    chance = np.array([rng.permutation(member[order]) for _ in range(PERMUTED)])
+    n, h = int(member.sum()), int((~member).sum())
+    false = np.append(0, np.cumsum(~member[order])[ends]) / h
+    true = np.append(0, np.cumsum(member[order])[ends]) / n
+    rates = np.linspace(0, 1, POINTS)
+    at_rates = []
+    for labels in chance:
+        of_others, of_members = (
+            np.append(0, np.cumsum(of)[ends]) / total for of, total in ((~labels, h), (labels, n))
+        )
+        at_rates.append(np.interp(rates, of_others, of_members))
+    low, high = np.quantile(at_rates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    kept = np.unique(np.linspace(0, len(false) - 1, POINTS).round().astype(int))
+    return tuple(
+        (float(f), float(t), float(np.interp(f, rates, low)), float(np.interp(f, rates, high)))
+        for f, t in zip(false[kept], true[kept], strict=True)
+    )
 
 
 def _rate(inside: np.ndarray, outside: np.ndarray, f: float) -> float:

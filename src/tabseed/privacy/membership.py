@@ -28,7 +28,7 @@ from tabseed.parameters import (
     shown,
 )
 from tabseed.privacy.attacks import Near, scores
-from tabseed.privacy.bounds import Auc, epsilon_bound, true_positive_rates
+from tabseed.privacy.bounds import Auc, epsilon_bound, roc, true_positive_rates
 from tabseed.privacy.membership_result import AttackResult, MembershipResult, RowRisk
 from tabseed.privacy.null import (
     ALL,
@@ -230,6 +230,7 @@ class MembershipInference(BaseEstimator):
             ),
             first=first,
             true_positive_rates=true_positive_rates(score, targets.member, measured),
+            roc=roc(score, targets.member, measured),
             epsilon=epsilon_bound(found, targets.member, measured),
             shadow=shadow,
             risks=_risks(score, targets, exposed, row_auc),

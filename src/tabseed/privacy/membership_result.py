@@ -83,8 +83,9 @@ class MembershipResult(Finding):
     these rows would show with 80 % power, None if none. ``first``: so many rows must all be told
     right to be beyond chance; more than ``n_train`` if no number is.
     ``true_positive_rates``: by false-positive rate, the share of training rows that the strongest
-    attack tells; without rates that these rows cannot carry. ``risks``: the rows at most risk.
-    ``n_read``: training, held-out and synthetic rows that were read.
+    attack tells; without rates that these rows cannot carry. ``roc``: false- and true-positive rate
+    of that attack over all rows, and the range of the latter that chance gives. ``risks``: the rows
+    at most risk. ``n_read``: training, held-out and synthetic rows that were read.
     """
 
     title = "Can training rows be told from others?"
@@ -99,6 +100,7 @@ class MembershipResult(Finding):
     detectable_exposed: float | None
     first: int
     true_positive_rates: dict[float, Estimate]
+    roc: tuple[tuple[float, float, float, float], ...]
     epsilon: EpsilonBound
     shadow: ShadowResult | None
     risks: tuple[RowRisk, ...]
@@ -318,6 +320,7 @@ class MembershipResult(Finding):
             "true_positive_rates": {
                 f"{f:g}": rate.to_dict() for f, rate in self.true_positive_rates.items()
             },
+            "roc": [list(point) for point in self.roc],
             "epsilon": self.epsilon.to_dict(),
             "shadow": None if self.shadow is None else self.shadow.to_dict(),
             "risks": [asdict(risk) for risk in self.risks],
