@@ -162,7 +162,7 @@ def test_shadow_tables_find_a_few_memorised_rows_and_nothing_in_a_fixed_law() ->
     )
     assert memorised.leaks and memorised.shadow.p_value <= 0.025
     assert memorised.shadow.n_told >= 1 and memorised.shadow.max_auc == 1
-    assert "with and without a row" in memorised.verdict
+    assert "with and without single rows" in memorised.verdict
     assert max(r.shadow for r in memorised.risks if r.shadow is not None) == 1
     clean = attack(refit=from_a_fixed_law, shadows=16, n_jobs=1)
     assert not clean.leaks and clean.shadow.p_value > 0.025

@@ -45,6 +45,7 @@ WORDS = {  # of each attack: what gives a training row away
     "likelihood ratio": "the likelihood under the generator beside the density of real rows",
     "shadow": "generators that learned with and without the row",
 }
+NEEDS = {"likelihood": "model", "likelihood ratio": "model", "shadow": "generator"}  # besides rows
 
 
 @dataclass(frozen=True)

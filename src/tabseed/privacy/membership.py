@@ -27,7 +27,7 @@ from tabseed.parameters import (
     or_none,
     shown,
 )
-from tabseed.privacy.attacks import Near, scores
+from tabseed.privacy.attacks import NEEDS, Near, scores
 from tabseed.privacy.bounds import Auc, epsilon_bound, roc, true_positive_rates
 from tabseed.privacy.membership_result import AttackResult, MembershipResult, RowRisk
 from tabseed.privacy.null import (
@@ -207,7 +207,7 @@ class MembershipInference(BaseEstimator):
         null = permutation_null(c, statistics, targets.member, self.permutations, rng)
         shadow, row_auc = None, {}
         if shadows is not None:
-            shadow, auc, _ = shadows.judged(exposed, self.permutations, rng)
+            shadow, auc = shadows.judged(exposed, self.permutations, rng)
             row_auc = dict(zip(np.flatnonzero(exposed).tolist(), auc.tolist(), strict=True))
         attacks = _attacks(found, targets.member, exposed, null, first)
         best = null.statistics[null.strongest]
@@ -338,6 +338,7 @@ def _attacks(
         results.append(
             AttackResult(
                 name=name,
+                needs=NEEDS.get(name, "rows"),
                 auc=Auc.of(score, member).estimate(),
                 p_value=mine[ALL, "auc"],
                 exposed=Auc.of(score[exposed], member[exposed]).estimate() if both else None,

@@ -31,6 +31,9 @@ HEADINGS = (
 class AttackResult:
     """One attack: its AUC over all rows and over the most exposed ones, beside the null.
 
+    ``needs``: what the attacker has, "rows" (synthetic ones, and the population), also the
+    "generator" to fit anew, or the fitted "model".
+
     The p-values are exact and one-sided, of this attack alone: the share of permuted labels that
     give as much. ``p_first`` is of the rows that look most like training rows being such, the
     smaller of all rows and the exposed ones. ``exposed`` is None if all exposed rows are of one
@@ -38,6 +41,7 @@ class AttackResult:
     """
 
     name: str
+    needs: str
     auc: Estimate
     p_value: float
     exposed: Estimate | None
@@ -49,6 +53,7 @@ class AttackResult:
         return {
             "attack": self.name,
             "meaning": WORDS[self.name],
+            "needs": self.needs,
             "auc": self.auc.to_dict(),
             "p_value": self.p_value,
             "exposed": None if self.exposed is None else self.exposed.to_dict(),
@@ -173,10 +178,10 @@ class MembershipResult(Finding):
         if shadow is None or shadow.p_value > LEVEL / 2:
             return ""
         return (
-            f"Generators that learned with and without a row draw other rows: of "
-            f"{counted(shadow.n_exposed, 'exposed row')} {shadow.n_told} are told so, the worst "
-            f"with AUC {number(shadow.max_auc)} (p = {number(shadow.p_value, '.2g')}, all exposed "
-            f"rows counted)."
+            f"Fitted with and without single rows, the generator draws other rows: AUC "
+            f"{shadow.mean_auc.text()} in the mean over {counted(shadow.n_exposed, 'exposed row')},"
+            f" of which {shadow.n_told} stand out alone (p = {number(shadow.p_value, '.2g')}, all "
+            "of them counted)."
         )
 
     def _nothing(self) -> str:
@@ -209,6 +214,7 @@ class MembershipResult(Finding):
         return (
             "The attacker knows the synthetic rows and, as the population, all real rows but the "
             "one under attack: more than most attackers know. No attack sees which rows trained.",
+            *self._by_rows_alone(),
             self._exposed(),
             self._few(),
             *self._rates(),
@@ -221,6 +227,20 @@ class MembershipResult(Finding):
             ),
             *few_rows({"training": self.n_train, "held-out": self.n_holdout}),
             *self.unknown,
+        )
+
+    def _by_rows_alone(self) -> tuple[str, ...]:
+        """Say what an attacker gains who has neither the model nor the generator."""
+        if self.attack.needs == "rows":
+            return ()
+        best = min(
+            (attack for attack in self.attacks if attack.needs == "rows"),
+            key=lambda attack: (attack.p_value, -attack.auc.value),
+        )
+        return (
+            f"The strongest attack needs the {self.attack.needs}. With synthetic rows alone the "
+            f"strongest is by {WORDS[best.name]}: AUC {best.auc.text()} (p = "
+            f"{number(best.p_value, '.2g')}, of this attack alone).",
         )
 
     def _exposed(self) -> str:
@@ -267,9 +287,9 @@ class MembershipResult(Finding):
 
     def _shadows(self, shadow: ShadowResult) -> str:
         detectable = (
-            "so few tables can show no row's"
+            "so few tables seldom show a single row"
             if shadow.detectable is None
-            else f"they would show a row's above {number(shadow.detectable, '.2f')}"
+            else f"they would show a single row's above {number(shadow.detectable, '.2f')}"
         )
         return (
             f"{shadow.shadows} tables drawn by generators that learned halves of the real rows "
@@ -288,6 +308,7 @@ class MembershipResult(Finding):
             {
                 "attack": WORDS[attack.name],
                 "name": attack.name,
+                "needs": attack.needs,
                 **_numbers("auc", attack.auc),
                 "p_value": attack.p_value,
                 **_numbers("exposed", attack.exposed),

@@ -22,7 +22,7 @@ from tabseed.errors import SchemaError, one_line
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.splits import POWER
 from tabseed.metrics.leakage import conform
-from tabseed.privacy.attacks import FLOOR, blocks, kernel
+from tabseed.privacy.attacks import FLOOR, blocks, combination_scores, kernel
 from tabseed.privacy.null import LEVEL, ROUND
 from tabseed.privacy.targets import Targets
 from tabseed.table import Frame, Table
@@ -30,7 +30,7 @@ from tabseed.table.schema import DISCRETE, Schema
 
 Refit = Callable[[Table, np.random.SeedSequence], Frame]
 """Fits the generator anew to a table and draws rows, as many as the user would."""
-HALVES, FITTED, SHUFFLED = 0, 1, 2  # random streams
+HALVES, FITTED, SHUFFLED, COMBINED = range(4)  # random streams
 AT_ONCE = 20_000_000  # numbers held at once
 
 
@@ -39,10 +39,11 @@ class ShadowResult:
     """Whether the generator's rows show that a single exposed row was learned.
 
     ``shadows`` tables come from halves of all target rows, half of them with each row.
-    ``mean_auc``: how well the rows with and without it are told apart, the mean over ``n_exposed``
-    rows. ``n_told`` of these rows are told apart beyond chance at 5 %, corrected for their number;
-    ``p_value`` is that of the row told best, ``max_auc`` its AUC. ``detectable``: the smallest AUC
-    of a row that would be found with 80 % power, None if so few tables can show none.
+    ``mean_auc``: how well tables with and without a row are told apart by it, the mean over
+    ``n_exposed`` rows. ``n_told`` of these rows are told beyond chance at 5 %, corrected for their
+    number; ``max_auc`` is the AUC of the row told best. ``p_value``: of the mean and of that row,
+    the more extreme, corrected for looking at both. ``detectable``: the smallest AUC of a row that
+    would be told with 80 % power, None if so few tables can show none.
     """
 
     shadows: int
@@ -86,13 +87,12 @@ class Shadows:
 
     def judged(
         self, exposed: np.ndarray, permutations: int, rng: np.random.Generator
-    ) -> tuple[ShadowResult, np.ndarray, np.ndarray]:
+    ) -> tuple[ShadowResult, np.ndarray]:
         """Test whether having a row changes the tables: for all exposed rows at once.
 
         If no row matters, what the tables show does not depend on who trained which, so the tables
-        may be dealt to the halves anew: an exact null for any statistic, and for the largest over
-        rows and features. Returns the result, and by exposed row its AUC and its corrected p-value
-        (E,).
+        may be dealt to the halves anew: an exact null for the mean over rows and for the largest
+        over rows and features. Returns the result, and the AUC of each exposed row (E,).
         """
         inside = self.inside[:, exposed]
         k, e = inside.shape
@@ -106,10 +106,11 @@ class Shadows:
             dealt = inside[orders[start : start + step]]  # (., K, E)
             sums = np.einsum("pke,kef->pef", dealt, ranks)
             largest.append(np.round((sums * scale).max(axis=2), ROUND))
-            means.append(sums.mean(axis=(1, 2)))
+            means.append(np.round(sums.mean(axis=(1, 2)), ROUND))
         z, mean = np.concatenate(largest), np.concatenate(means) * 4 / k**2
         most = z.max(axis=1)
         p = (most[:, None] >= z[0]).mean(axis=0)
+        both = rankdata(-np.array([most, mean]), method="max", axis=1).min(axis=0)
         auc = 0.5 + (np.einsum("ke,kef->ef", inside, ranks) * 4 / k**2).max(axis=1)
         low, high = np.quantile(mean[1:], [LEVEL / 2, 1 - LEVEL / 2])
         value = 0.5 + float(mean[0])
@@ -121,12 +122,14 @@ class Shadows:
             shadows=k,
             n_exposed=e,
             n_told=int((p <= LEVEL).sum()),
-            mean_auc=Estimate(value, max(0.0, value - high), min(1.0, value - low), "AUC"),
+            mean_auc=Estimate(
+                value, max(0.0, value - float(high)), min(1.0, value - float(low)), "AUC"
+            ),
             max_auc=float(auc[z[0].argmax()]),
-            p_value=float(p.min()),
+            p_value=float((both <= both[0]).mean()),
             detectable=detectable if detectable < 1 else None,
         )
-        return result, auc, p
+        return result, auc
 
 
 def draw_shadows(
@@ -142,8 +145,7 @@ def draw_shadows(
 
     ``tables``: training, held-out and synthetic rows; ``targets`` reads the first two beside any
     third; ``width`` is that of the kernels; ``settings`` are the number of shadow tables and jobs.
-    Halves ignore who is a training row. Features: minus the log distance to the nearest drawn row,
-    and the log density of drawn rows, all of them by as many rows as the smallest table has.
+    Halves ignore who is a training row. All tables are cut to as many rows as the smallest has.
     """
     train, holdout, synthetic = tables
     shadows, n_jobs = settings
@@ -167,7 +169,7 @@ def draw_shadows(
     size = min(len(synthetic), *map(len, drawn))
     rng = np.random.default_rng(child(stream, SHUFFLED))
     features = [
-        _features(targets(table.take(rng.permutation(len(table))[:size])), width)
+        _features(targets(table.take(rng.permutation(len(table))[:size])), width, stream)
         for table in (synthetic, *drawn)
     ]
     return Shadows(inside, np.array(features[1:]), features[0])
@@ -177,15 +179,21 @@ def _drawn(refit: Refit, half: Table, schema: Schema, stream: np.random.SeedSequ
     return conform(refit(half, stream), schema, "shadow")
 
 
-def _features(targets: Targets, width: float) -> np.ndarray:
-    """Return (N, 2): minus the log distance to the nearest synthetic row, and the log density."""
+def _features(targets: Targets, width: float, stream: np.random.SeedSequence) -> np.ndarray:
+    """Return what synthetic rows say of each target (N, 3).
+
+    Minus the log distance to the nearest of them, their log density, and how often they repeat
+    combinations of cells, with the same combinations for all tables.
+    """
+    repeats = combination_scores(targets, np.random.default_rng(child(stream, COMBINED)))
     points, n = targets.values, len(targets)
     synthetic = points.take(slice(n, len(points)))
     near, density = np.empty(n), np.empty(n)
     for rows in blocks(n, len(synthetic)):
         distances = points.take(rows).distances(synthetic)
         near[rows], density[rows] = distances.min(axis=1), kernel(distances, width).mean(axis=1)
-    return np.column_stack([-np.log(near + FLOOR * width), np.log(density + 1 / len(synthetic))])
+    floor = 1 / len(synthetic)
+    return np.column_stack([-np.log(near + FLOOR * width), np.log(density + floor), repeats])
 
 
 def _one_table(train: Table, holdout: Table) -> Table:

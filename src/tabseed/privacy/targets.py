@@ -49,8 +49,10 @@ class Points:
             found = cdist(self.numbers, others.numbers, form)
         else:
             found = np.zeros((len(self), len(others)))
+        differing = np.zeros(found.shape, dtype=np.uint16)  # small numbers are quick to add
         for mine, theirs in zip(self.codes.T, others.codes.T, strict=True):
-            found += mine[:, None] != theirs
+            differing += mine[:, None] != theirs
+        found += differing
         return np.asarray(found if self.absolute else np.sqrt(found, out=found))
 
 
@@ -103,7 +105,7 @@ class Targets:
         numeric = [column for column in columns if column.numeric]
         codes = np.column_stack(
             [np.empty((len(every), 0), int), *(c.cells for c in columns if not c.numeric)]
-        )
+        ).astype(np.int32)
         flags = [np.isnan(column.scaled) * 1.0 for column in numeric]
         flags = [flag for flag in flags if flag.any() and not flag.all()]
         none = np.empty((len(every), 0))
