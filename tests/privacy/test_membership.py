@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from joblib import parallel_config
 from scipy.stats import f as fisher
 
 import tabseed as ts
@@ -162,12 +163,35 @@ def test_shadow_tables_find_a_few_memorised_rows_and_nothing_in_a_fixed_law() ->
     )
     assert memorised.leaks and memorised.shadow.p_value <= 0.025
     assert memorised.shadow.n_told >= 1 and memorised.shadow.max_auc == 1
-    assert "with and without single rows" in memorised.verdict
+    assert "tells single rows: with and without one" in memorised.verdict
     assert max(r.shadow for r in memorised.risks if r.shadow is not None) == 1
     clean = attack(refit=from_a_fixed_law, shadows=16, n_jobs=1)
     assert not clean.leaks and clean.shadow.p_value > 0.025
     assert clean.shadow.mean_auc.low < 0.5 < clean.shadow.mean_auc.high
     assert "shadow" in {a.name for a in clean.attacks}
+
+
+def test_any_number_of_jobs_gives_the_same_answer() -> None:
+    def refit(table: ts.Table, stream: np.random.SeedSequence) -> ts.Table:
+        return ts.Resample(smoothing=1.0, random_state=stream).fit(table).draw(100)
+
+    with parallel_config("threading"):  # processes take seconds to start
+        one, two = (attack(refit=refit, shadows=8, n_jobs=jobs).to_json() for jobs in (1, 2))
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        (lambda t, s: t.take([0, 1]), "refit drew 2 rows"),
+        (lambda t, s: None, "shadow table"),
+        (lambda t, s: pa.table({"x": [1.0]}), "shadow table: column"),
+    ],
+)
+def test_a_refit_that_draws_no_table_is_refused(drawn, message) -> None:
+    with pytest.raises(TabseedError, match=message) as caught:
+        attack(refit=drawn, shadows=8)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_same_seed_gives_the_same_answer_and_leaves_global_randomness_alone() -> None:

@@ -178,8 +178,8 @@ class MembershipResult(Finding):
         if shadow is None or shadow.p_value > LEVEL / 2:
             return ""
         return (
-            f"Fitted with and without single rows, the generator draws other rows: AUC "
-            f"{shadow.mean_auc.text()} in the mean over {counted(shadow.n_exposed, 'exposed row')},"
+            "An attacker who fits the generator anew tells single rows: with and without one it "
+            f"draws other rows, AUC {shadow.mean_auc.text()} in the mean over {counted(shadow.n_exposed, 'exposed row')},"
             f" of which {shadow.n_told} stand out alone (p = {number(shadow.p_value, '.2g')}, all "
             "of them counted)."
         )

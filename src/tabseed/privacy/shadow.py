@@ -18,7 +18,7 @@ from scipy.stats import norm, rankdata
 
 from tabseed._progress import Progress
 from tabseed._random import child
-from tabseed.errors import SchemaError, one_line
+from tabseed.errors import SchemaError, TooFewRowsError, one_line
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.splits import POWER
 from tabseed.metrics.leakage import conform
@@ -26,11 +26,13 @@ from tabseed.privacy.attacks import FLOOR, blocks, combination_scores, kernel
 from tabseed.privacy.null import LEVEL, ROUND
 from tabseed.privacy.targets import Targets
 from tabseed.table import Frame, Table
+from tabseed.table.display import counted
 from tabseed.table.schema import DISCRETE, Schema
 
 Refit = Callable[[Table, np.random.SeedSequence], Frame]
 """Fits the generator anew to a table and draws rows, as many as the user would."""
 HALVES, FITTED, SHUFFLED, COMBINED = range(4)  # random streams
+LEAST_DRAWN = 10
 AT_ONCE = 20_000_000  # numbers held at once
 
 
@@ -176,7 +178,13 @@ def draw_shadows(
 
 
 def _drawn(refit: Refit, half: Table, schema: Schema, stream: np.random.SeedSequence) -> Table:
-    return conform(refit(half, stream), schema, "shadow")
+    drawn = conform(refit(half, stream), schema, "shadow")
+    if len(drawn) < LEAST_DRAWN:
+        raise TooFewRowsError(
+            f"refit drew {counted(len(drawn), 'row')}; it must draw as many as are published, and "
+            f"at least {LEAST_DRAWN}"
+        )
+    return drawn
 
 
 def _features(targets: Targets, width: float, stream: np.random.SeedSequence) -> np.ndarray:
