@@ -111,12 +111,9 @@ def privacy() -> Finding:
 
 ANSWERS = {
     "Evaluation": evaluation,
-<<<<<<< HEAD
     "PrivacyReport": privacy,
     "DisclosureResult": disclosure,
-=======
     "LikenessReport": likeness,
->>>>>>> b5a82e6 (Likeness: columns, pairs, neighbours and whole rows, each beside what chance gives)
     "AugmentationEvaluation": augmentation,
     "HardnessAssessment": hardness,
     "UtilityReport": utility,

@@ -37,11 +37,7 @@ FITTED_BY_LAWS = {name for of in (GENERATORS, SCORERS, BIASES) for _, name in of
 ANSWERS = {
     "AugmentationEvaluation", "Evaluation", "HardnessAssessment", "Measured", "Perturbed", "Study",
     "TuningReport", "UtilityReport", "KSStopped", "Generator", "HardnessScorer", "InductiveBias",
-<<<<<<< HEAD
-    "FineTuned", "MembershipResult", "DisclosureResult", "PrivacyReport",
-=======
-    "FineTuned", "LikenessReport",
->>>>>>> b5a82e6 (Likeness: columns, pairs, neighbours and whole rows, each beside what chance gives)
+    "FineTuned", "MembershipResult", "DisclosureResult", "PrivacyReport", "LikenessReport",
 }  # fmt: skip
 """What functions return, base classes, and what needs a network to be called."""
 

@@ -134,13 +134,10 @@ def settings() -> dict[str, object]:
         "protocol": tabseed.AugmentationProtocol(),
         "tuner": tabseed.Tuner({"family": {"x": tabseed.Float(0.0, 1.0)}}),
         "encoder": tabseed.TableEncoder(),
-<<<<<<< HEAD
         "disclosure": tabseed.AttributeDisclosure(["level"]),
         "membership": tabseed.MembershipInference(),
         "privacy": tabseed.Privacy(["level"]),
-=======
         "likeness": tabseed.Likeness(),
->>>>>>> b5a82e6 (Likeness: columns, pairs, neighbours and whole rows, each beside what chance gives)
     }
 
 

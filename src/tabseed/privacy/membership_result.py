@@ -179,9 +179,9 @@ class MembershipResult(Finding):
             return ""
         return (
             "An attacker who fits the generator anew tells single rows: with and without one it "
-            f"draws other rows, AUC {shadow.mean_auc.text()} in the mean over {counted(shadow.n_exposed, 'exposed row')},"
-            f" of which {shadow.n_told} stand out alone (p = {number(shadow.p_value, '.2g')}, all "
-            "of them counted)."
+            f"draws other rows, AUC {shadow.mean_auc.text()} in the mean over "
+            f"{counted(shadow.n_exposed, 'exposed row')}, of which {shadow.n_told} stand out alone "
+            f"(p = {number(shadow.p_value, '.2g')}, all of them counted)."
         )
 
     def _nothing(self) -> str:
