@@ -13,7 +13,7 @@ import tabseed as ts
 from tabseed.evaluation.likeness_report import DIFFERS, NOT_SHOWN, UNTOLD
 from tabseed.testing.tables import example_table
 
-QUICK = ts.Likeness(judges=False)
+QUICK = ts.Likeness(judges=False, permutations=199)
 
 
 def table(n: int, seed: int, missing: float = 0.0) -> pa.Table:
@@ -181,7 +181,9 @@ def test_judges_join_with_what_real_rows_get() -> None:
     from helpers.evaluating import few_refits
 
     with few_refits():
-        report = ts.Likeness(n_jobs=1).evaluate(table(30, 0), torn(table(30, 2)), table(30, 1))
+        report = ts.Likeness(permutations=199, n_jobs=1).evaluate(
+            table(30, 0), torn(table(30, 2)), table(30, 1)
+        )
     measures = {row["measure"]: row for row in report.rows() if row["family"] == "divergence"}
     assert set(measures) == {"Jensen-Shannon divergence", "chi-square divergence, pooled"}
     assert all(row["real"] is not None and row["p"] is None for row in measures.values())

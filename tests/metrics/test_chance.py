@@ -63,6 +63,18 @@ def test_the_detectable_difference_is_the_critical_one_and_a_reserve() -> None:
     assert pytest.approx(0.8416212) == POWER_Z
 
 
+def test_a_floor_keeps_rare_jumps_from_hiding_the_others() -> None:
+    """What jumps in one of 200 deals is 14 of its standard deviations then, but few of others'."""
+    values = np.random.default_rng(6).normal(size=(2, 200))
+    values[1] = np.arange(200) == 150
+    bare, floored = (Null.of(values, signed=True, floor=floor) for floor in (0.0, 0.5))
+    assert bare.maxima.max() == pytest.approx(199 / 200 / values[1].std())
+    assert bare.maxima.max() > 14
+    assert floored.maxima.max() < 5 and floored.sd[1] == 0.5
+    assert floored.sd[0] == bare.sd[0] and (floored.p == bare.p).all()
+    assert Null.of(np.zeros((1, 20)), signed=True, floor=0.5).sd[0] == 0  # a constant stays one
+
+
 def test_too_few_deals_or_a_constant_show_nothing() -> None:
     values = np.zeros((2, 20))
     values[0] = np.random.default_rng(4).normal(size=20)

@@ -47,6 +47,7 @@ from tabseed.table.schema import Schema
 
 MIN_ROWS = DiscriminatorDivergence.min_rows
 LEAST_DEALS = 139  # one of 140 deals is 5 % / 7 sorts of numbers: fewer could show nothing
+DEALS, DEALT_CELLS = (199, 999), 10_000_000  # by default, and the cells in all of them together
 STEPS = {  # and the share of the time at which each begins, in per cent
     "columns": 0,
     "pairs": 5,
@@ -73,12 +74,13 @@ class Likeness(BaseEstimator):
     ``judges`` divergences (:class:`~tabseed.metrics.DiscriminatorDivergence`,
     :class:`~tabseed.metrics.ChiSquareDivergence`).
 
-    Each number has an interval, what ``permutations`` deals of the pooled rows give, an exact
-    p-value that pays for all numbers looked at, what the training rows get against the same
-    held-out rows, and the smallest difference that such rows would show four times in five. The
-    p-values pay twice: for the numbers of a sort by the largest of them in each deal, and for the
-    sorts by their number (Bonferroni), so that synthetic rows that are new real rows are called
-    different in at most 5 of 100 cases.
+    Each number has an interval, what ``permutations`` deals of the pooled rows give (None: 199 to
+    999, fewer for more cells; more make a finding depend less on the seed), an exact p-value that
+    pays for all numbers looked at, what the training rows get against the same held-out rows, and
+    the smallest difference that such rows would show four times in five. The p-values pay twice:
+    for the numbers of a sort by the largest of them in each deal, and for the sorts by their number
+    (Bonferroni), so that synthetic rows that are new real rows are called different in at most 5
+    of 100 cases.
 
     Cost on one core without judges: 300 + 200 + 10,000 rows of 15 columns some 8 s, 10,000 +
     10,000 rows of 100 columns about 60 s; with them see their own.
@@ -87,7 +89,7 @@ class Likeness(BaseEstimator):
     """
 
     parameters: ClassVar[Parameters] = {
-        "permutations": Whole(LEAST_DEALS),
+        "permutations": or_none(Whole(LEAST_DEALS)),
         "k": Whole(1),
         "judges": FLAG,
         "n_jobs": N_JOBS,
@@ -96,7 +98,7 @@ class Likeness(BaseEstimator):
     def __init__(
         self,
         *,
-        permutations: int = 199,
+        permutations: int | None = None,
         k: int = 5,
         judges: bool = True,
         n_jobs: int | None = None,
@@ -161,6 +163,9 @@ class Likeness(BaseEstimator):
         real, fake, held_out = tables
         k = min(self.k, min(len(judging), len(fake), len(real)) - 1)
         many = self.permutations
+        if many is None:
+            cells = (len(judging) + len(fake)) * len(real.schema)
+            many = int(np.clip(DEALT_CELLS // cells, *DEALS))
         thinned = fake
         if held_out is not None and len(fake) > len(real):
             rng = np.random.default_rng(child(seeds, THINNED))

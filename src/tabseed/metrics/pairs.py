@@ -7,6 +7,7 @@ whole numbers, so that they are exact.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -18,7 +19,7 @@ from tabseed._progress import Progress
 from tabseed._random import child
 from tabseed.estimates.estimate import Better, Estimate
 from tabseed.metrics.base import Metric
-from tabseed.metrics.chance import Family, Null, jackknife, quantile_t
+from tabseed.metrics.chance import POWER_Z, Family, Null, jackknife, quantile_t
 from tabseed.metrics.discriminators import judged_rows
 from tabseed.metrics.leakage import pooled_codes
 from tabseed.metrics.marginal import PERMUTATIONS
@@ -28,13 +29,40 @@ from tabseed.parameters import Parameters, Whole
 from tabseed.table import MISSING, Table
 
 MOST_LEVELS = 12  # of a category: the rarest share the last, so that the tables stay small
+RARE = 5  # rows: a level with fewer to be expected in the smaller table is joined with others
 WORK = 1.5e9  # multiplications for the associations of one table, at most
 LEAST_ROWS = 1_000  # are compared, however many columns there are
+STRONGEST = 0.995  # associations beyond it count as equal: z has no end
 CONSTANT = 0.25  # a sum of squares of whole numbers below it is none but for rounding
 SHUFFLED, LEFT_OUT = 2, 3  # random streams below the metric's own
 SPEARMAN, RATIO, CRAMER = "Spearman correlation", "correlation ratio", "Cramér's V"
 
 Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Changes(Family):
+    """Changes of associations, whose null is one of changes of Fisher's z.
+
+    ``real`` (k,) are those of the real rows; ``below`` (k,), whether one can be below 0.
+    """
+
+    real: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False)
+    below: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False)
+
+    def detectable(self, looks: int) -> np.ndarray:
+        """Return the smallest losses of association found with a power of 80 %.
+
+        Where losing all of it would not be found, the smallest gain instead.
+        """
+        assert self.null is not None
+        sd = self.null.sd
+        z = np.abs(_z(self.real))
+        with np.errstate(invalid="ignore"):  # no deal changes a constant: nothing can show
+            least = np.where(sd > 0, (self.null.critical(looks) + POWER_Z) * sd, np.inf)
+        loss, gain = np.tanh(z) - np.tanh(z - least), np.tanh(z + least) - np.tanh(z)
+        found = np.where(self.below | (least <= z), loss, np.maximum(gain, np.tanh(z)))
+        return np.where(np.isfinite(least), found, np.inf)
 
 
 @dataclass(frozen=True)
@@ -51,7 +79,7 @@ class PairResult:
     measures: tuple[str, ...]
     real: np.ndarray = field(compare=False)
     synthetic: np.ndarray = field(compare=False)
-    changes: Family = field(compare=False)
+    changes: Changes = field(compare=False)
     n_real: int
     n_synthetic: int
 
@@ -93,14 +121,18 @@ class PairDistance(Metric[PairResult]):
     a category: the correlation ratio of these ranks, eta with eta^2 = 1 - (1 - H/(n-1))(n-1)/(n-g)
     for g levels and the statistic H of Kruskal and Wallis (1952); two categories: Cramér's V, bias
     corrected (Bergsma 2013). Both are corrected for what chance gives to many levels and few rows,
-    and cut at 0. Dates and ordinal codes are numbers; of more than 12 levels the rarest share one.
+    and cut at 0. Dates and ordinal codes are numbers. Levels are joined that are so rare that fewer
+    than 5 rows are to be expected in the smaller table, and the rarest of more than 12: what goes
+    with one or two rows is chance, and would hide what stands out elsewhere.
     Rows count where both cells are present; a column that is constant there goes with nothing: 0.
 
     Each pair gets an interval by the jackknife over 20 groups of rows of each table (Student's t;
     no narrower than what shuffled labels give) and, with ``permutations`` (0: none), an exact
-    p-value by shuffled labels, one adjusted for all pairs, and the smallest change that such rows
-    show; see :class:`~tabseed.metrics.chance.Compared`. Shuffling asks for one joint law: a pair
-    may also stand out because its columns have another law each, if that shows in the association.
+    p-value by shuffled labels, one adjusted for all pairs, and the smallest loss of association
+    (where no loss could show, gain) that such rows show; see
+    :class:`~tabseed.metrics.chance.Compared`. Pairs are compared by changes of Fisher's z, in
+    standard deviations over deals, of at least sqrt(1/n + 1/m). Shuffling asks for one joint law: a
+    pair may also stand out because its columns have another law each, if that shows in it.
 
     Rows beyond ``max_rows`` of each table are dropped at random, more where many levels make the
     tables of counts large, but not below 1,000; of the synthetic rows no more than
@@ -148,10 +180,13 @@ class PairDistance(Metric[PairResult]):
         variance, degrees = _variance(design, (first, second), (of_real, of_synthetic), stream)
         error = np.sqrt(variance)
         changes = of_synthetic - of_real
+        if null is not None:  # of an association cut at 0 the jackknife sees no error
+            largest = np.maximum(np.abs(of_real), np.abs(of_synthetic))
+            error[:-1] = np.maximum(error[:-1], null.sd * (1 - largest**2))
         mean = float(np.abs(changes).mean()) if len(changes) else 0.0
         half = quantile_t(degrees) * float(error[-1])
-        error = error[:-1] if null is None else np.maximum(error[:-1], null.sd)
-        wide = quantile_t(degrees) * error
+        wide = quantile_t(degrees) * error[:-1]
+        below = np.array([measure == SPEARMAN for measure in design.measures], dtype=bool)
         low, high = np.maximum(changes - wide, -2.0), np.minimum(changes + wide, 2.0)
         return PairResult(
             Estimate(mean, max(0.0, mean - half), mean + half, self.unit, self.better),
@@ -159,7 +194,7 @@ class PairDistance(Metric[PairResult]):
             design.measures,
             of_real,
             of_synthetic,
-            Family(design.pairs, changes, low, high, error, null),
+            Changes(design.pairs, changes, low, high, error[:-1], null, of_real, below),
             n,
             m,
         )
@@ -174,10 +209,15 @@ class PairDistance(Metric[PairResult]):
         changes = np.empty((len(design.pairs), labels.shape[1]))
         for at, is_real in enumerate(labels.T):
             sides = (np.flatnonzero(side) for side in (~is_real, is_real))
-            changes[:, at] = np.subtract(*(design.associations(rows) for rows in sides))
+            changes[:, at] = np.subtract(*(_z(design.associations(rows)) for rows in sides))
             if progress is not None:
                 progress(at + 1, labels.shape[1], "pairs of columns")
-        return Null.of(changes, signed=True)
+        return Null.of(changes, signed=True, floor=math.sqrt(1 / n + 1 / (design.n_rows - n)))
+
+
+def _z(associations: np.ndarray) -> np.ndarray:
+    """Return Fisher's z, whose standard error is about sqrt(1/n) for weak and strong ones."""
+    return np.asarray(np.arctanh(np.clip(associations, -STRONGEST, STRONGEST)))
 
 
 def _variance(
@@ -233,7 +273,10 @@ class _Design:
             levels, found = np.unique(cells[present], return_inverse=True)
             codes[present, at] = found + starts[-1]
             starts.append(starts[-1] + max(len(levels), 1))
-        hot = [_indicators(np.concatenate(pooled_codes(list(tables), name))) for name in others]
+        least = RARE * n_rows / min(map(len, tables))
+        hot = [
+            _indicators(np.concatenate(pooled_codes(list(tables), name)), least) for name in others
+        ]
         blocks = np.cumsum([0, *(indicators.shape[1] for indicators in hot)])
         return cls(
             np.where(codes == MISSING, starts[-1], codes),
@@ -314,14 +357,23 @@ class _Design:
         return ranks[codes].astype(np.float64), has
 
 
-def _indicators(codes: np.ndarray) -> np.ndarray:
-    """Return the indicators of the commonest levels, the rest as one; all 0 where missing."""
+def _indicators(codes: np.ndarray, least: float) -> np.ndarray:
+    """Return the indicators (N, .) of levels of ``least`` rows or more; all 0 where missing.
+
+    The others count as one, which joins the rarest of those kept if it has too few rows itself.
+    """
     levels, index, counts = np.unique(codes, return_inverse=True, return_counts=True)
     counts[levels == MISSING] = 0  # ranked last of all
     rank = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")
-    kept = min(int((levels != MISSING).sum()), MOST_LEVELS)
-    place = np.where(levels == MISSING, MISSING, np.minimum(rank, kept - 1))[index]
-    return np.asarray(place[:, None] == np.arange(max(kept, 1)), dtype=np.float64)
+    known = int((levels != MISSING).sum())
+    kept = int(np.sum(counts >= least))
+    if kept == known <= MOST_LEVELS or kept == 0:
+        last = max(kept, 1) - 1
+    else:
+        kept = min(kept, MOST_LEVELS - 1)
+        last = kept - (counts[rank >= kept].sum() < least)
+    place = np.where(levels == MISSING, MISSING, np.minimum(rank, last))[index]
+    return np.asarray(place[:, None] == np.arange(last + 1), dtype=np.float64)
 
 
 def _spearman(
