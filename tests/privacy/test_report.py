@@ -15,7 +15,9 @@ from tabseed.metrics.copies import Copies
 from tabseed.privacy import limits
 from tabseed.privacy.disclosed import Attack
 from tabseed.privacy.limits import Limit, all_passed, of_copies, of_disclosure, of_membership
+from tabseed.privacy.membership_result import MembershipResult
 from tabseed.privacy.report import PrivacyReport
+from tabseed.privacy.shadow import ShadowResult
 
 QUICK = ts.MembershipInference(permutations=199)
 
@@ -73,6 +75,20 @@ def test_membership_is_beyond_only_if_proven_and_within_only_if_no_interval_reac
     assert of_membership(surest, 0.99).passed is False
     assert "single training rows are told" in str(of_membership(surest, 0.99))
     assert of_membership(None, 0.6).passed is None
+
+
+def test_shadow_tables_prove_leaks_of_their_own(honest) -> None:
+    def with_shadow(p_value: float, n_told: int) -> MembershipResult:
+        mean = Estimate(0.55, 0.53, 0.57, "AUC")
+        shadow = ShadowResult(32, 20, n_told, mean, max_auc=0.95, p_value=p_value, detectable=0.9)
+        return replace(honest.membership, shadow=shadow)
+
+    assert of_membership(with_shadow(0.001, 1), 0.9).passed is False
+    assert of_membership(with_shadow(0.001, 1), 0.96).passed is True
+    assert of_membership(with_shadow(0.001, 0), 0.9).passed is True  # 0.95 is no proven AUC
+    assert of_membership(with_shadow(0.04, 1), 0.9).passed is True  # nor at 2.5 % here
+    low = of_membership(with_shadow(0.001, 0), 0.54)
+    assert low.passed is False and low.value == 0.55
 
 
 def test_disclosure_is_beyond_only_if_proven_and_within_only_if_all_ends_are(honest) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from tabseed.estimates.shares import wilson
 from tabseed.estimates.words import number
 from tabseed.metrics.copies import Copies
-from tabseed.privacy.disclosed import DisclosureResult
+from tabseed.privacy.disclosed import LEVEL, DisclosureResult
 from tabseed.privacy.membership_result import MembershipResult
 
 MEMBERSHIP, DISCLOSURE, COPIES = "membership", "disclosure", "copies"
@@ -62,21 +62,27 @@ def all_passed(limits: Iterable[Limit]) -> bool | None:
 def of_membership(result: MembershipResult | None, limit: float) -> Limit:
     """Compare the AUC of all attacks, over all rows, with the limit.
 
-    Beyond it: a leak is proven (p of all attacks together at most 5 %), and the attack that shows
-    it has an AUC beyond the limit where it shows it (all rows, the exposed ones, a row of the
-    shadow tables), or tells single rows. Within: the intervals of all attacks end below it.
+    Beyond it: a leak is proven, at 5 % for all attacks together, and the AUC that proves it is
+    beyond the limit: of the strongest attack, over all rows or the exposed ones; of shadow tables,
+    in the mean or of a row told alone. A leak of the rows that an attack is surest of is always
+    beyond. Within: the intervals of all attacks, and of the mean of shadow tables, end below it.
     """
     if result is None:
         return Limit(MEMBERSHIP, limit, None, None, None, None)
-    high = max(attack.auc.high for attack in result.attacks)
-    measured = result.headline.value
-    if result.shadow is not None:
-        measured = max(measured, result.shadow.max_auc if result.shadow.n_told else 0.0)
-    if result.leaks and (result.kind == "first" or measured > limit):
+    shadow, ends = result.shadow, [attack.auc.high for attack in result.attacks]
+    level = LEVEL if shadow is None else LEVEL / 2
+    proven = [result.headline.value] if result.p_labels <= level else []
+    single = bool(proven) and result.kind == "first"
+    if shadow is not None:
+        ends.append(shadow.mean_auc.high)
+        if shadow.p_value <= level:
+            proven += [shadow.mean_auc.value, *([shadow.max_auc] if shadow.n_told else [])]
+    value = max(proven or [result.headline.value])
+    if single or (proven and value > limit):
         passed: bool | None = False
     else:
-        passed = True if high <= limit else None
-    return Limit(MEMBERSHIP, limit, measured, result.at_least, high, passed)
+        passed = True if max(ends) <= limit else None
+    return Limit(MEMBERSHIP, limit, value, result.at_least, max(ends), passed)
 
 
 def of_disclosure(result: DisclosureResult, limit: float) -> Limit:
@@ -89,7 +95,7 @@ def of_disclosure(result: DisclosureResult, limit: float) -> Limit:
     largest, attacks = result.largest, result.attacks
     if largest is None:
         value, count = max((a.right / a.n, (a.right, a.n)) for a in attacks)
-        low, high = wilson(*count, level=1 - 0.05 / len(attacks))
+        low, high = wilson(*count, level=1 - LEVEL / len(attacks))
         return Limit(DISCLOSURE, limit, value, low, high, True if high <= limit else None)
     proven = [a.excess.value for a in attacks if a.disclosed and a.excess is not None]
     value = max(proven or [a.excess.value for a in attacks if a.excess is not None])
