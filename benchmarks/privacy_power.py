@@ -12,9 +12,9 @@ attack at 5 %.
 caught: a generator that leaks. "half": 500 of the 1,000 rows repeat one half of the training rows,
 the others are real rows. "resample", "smote": the package's own. "five": it repeats the five most
 exposed of 300 training rows, 20 times each, beside 900 real rows, with 200, 300, 600 and 900
-held-out rows: by chance five rows that an attack is sure of are all training rows with probability
-0.08, 0.03, 0.004 and 0.001, so with few held-out rows no attack that only the labels judge can
-show it.
+held-out rows: by chance the five rows that an attack is surest of are all training rows with
+probability 0.08, 0.03, 0.004 and 0.001, so with few held-out rows no attack can show by them alone
+that they were known. Beside it stands whether copies are counted beyond chance (count_copies).
 
 shadow: the same generator of five rows, given as ``refit``, with 200 held-out rows; and one that
 draws real rows whatever it learned.
@@ -44,6 +44,7 @@ import tabseed as ts  # noqa: E402
 from experiments.common.data import DATA  # noqa: E402
 from experiments.common.results import Results, Row, read  # noqa: E402
 from tabseed.coding.points import Features  # noqa: E402
+from tabseed.metrics.copies import Copies, count_copies  # noqa: E402
 from tabseed.privacy.membership_result import MembershipResult  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "privacy_power.csv"
@@ -102,8 +103,8 @@ def line(part: str, name: str, kind: str, sizes: tuple[int, int], draw: int) -> 
             "holdout": sizes[1], "draw": draw}  # fmt: skip
 
 
-def answer(result: MembershipResult) -> Row:
-    """Return the p-values, and of each attack the AUC and both p-values."""
+def answer(result: MembershipResult, copies: Copies | None = None) -> Row:
+    """Return the p-values, copies, and of each attack the AUC and both p-values."""
     cells: Row = {
         "p": result.p_value,
         "p labels": result.p_labels,
@@ -113,6 +114,7 @@ def answer(result: MembershipResult) -> Row:
         "auc": result.headline.value,
         "at least": result.at_least,
         "epsilon": result.epsilon.at_least,
+        "copies": "" if copies is None else bool(copies.verdict),
     }
     attacks = [
         f"{a.name}:{a.auc.value:.4f}:{a.p_value:.4f}:{a.p_exposed:.4f}" for a in result.attacks
@@ -138,7 +140,8 @@ def caught(name: str, kind: str, sizes: tuple[int, int], draw: int) -> Row:
     else:
         synthetic = GENERATORS[kind](draw).fit(train).draw(DRAWN)
     result = ts.MembershipInference().evaluate(train, synthetic, holdout, random_state=draw)
-    return line("caught", name, kind, sizes, draw) | answer(result)
+    copies = count_copies(train, synthetic, holdout)
+    return line("caught", name, kind, sizes, draw) | answer(result, copies)
 
 
 def shadow(name: str, kind: str, draw: int) -> Row:
@@ -220,7 +223,12 @@ def summary() -> None:
         groups[group].append(row)
     for group, those in groups.items():
         alarms = sum(float(row["p"]) <= 0.05 for row in those)
-        print(f"{group}: told {alarms} of {len(those)} ({100 * alarms / len(those):.1f} %)")
+        copied = sum(row["copies"] == "True" for row in those)
+        above = sum(float(row["at least"]) > 0.5 for row in those)
+        print(
+            f"{group}: told {alarms} of {len(those)} ({100 * alarms / len(those):.1f} %), copies in "
+            f"{copied}, lower end of the AUC above 0.5 in {above}"
+        )
         found = defaultdict(list)
         for row in those:
             for name, auc, p in attacks_of(row):

@@ -75,6 +75,25 @@ def test_a_generator_that_memorises_half_of_its_rows_is_caught(seed: int) -> Non
     assert all(risk.row % 2 == 0 for risk in result.risks[:10])
 
 
+def test_a_few_memorised_outliers_are_told_beside_many_held_out_rows() -> None:
+    """Four of 60 rows are repeated: by chance the first four are all of the 60 in 1 of 1,500."""
+    rng = np.random.default_rng(15)
+    train, holdout, other = (
+        pa.table(dict(zip("xyz", rng.normal(size=(3, n)), strict=True))) for n in (60, 320, 200)
+    )
+    far = np.argsort(-sum(train[c].to_numpy() ** 2 for c in "xyz"))[:4]
+    synthetic = pa.concat_tables([other, train.take(pa.array(np.repeat(far, 10)))])
+    result = ts.MembershipInference(permutations=1_999).evaluate(train, synthetic, holdout)
+    assert result.leaks and result.first == 3
+    assert {risk.row for risk in result.risks[:4]} == set(far.tolist())
+    assert result.kind == "first" and "of the 3 rows that look most like" in result.verdict
+    fewer = ts.MembershipInference(permutations=1_999).evaluate(
+        train, synthetic, holdout.slice(0, 30)
+    )
+    assert not fewer.leaks  # 4 of 60 rows beside 30 others: chance does that too
+    assert fewer.first > 4 and any("found by its copies" in note for note in fewer.notes)
+
+
 def test_the_likelihood_attack_reaches_its_closed_form() -> None:
     """A normal law fitted by its mean: |x - mean|^2 is (1 -+ 1/n) chi-square for (other) rows.
 

@@ -170,7 +170,8 @@ class MembershipResult(Finding):
         )
         return (
             f"An attacker tells {rows} from others, {by}: AUC {auc.text()}"
-            f"{least if self.at_least > GUESS else ''} (0.5 is guessing)."
+            f"{least if self.at_least > GUESS else ''}. Of a training row and another, that is "
+            f"right in {100 * auc.value:.0f} of 100 cases; guessing is in 50."
         )
 
     def _told_by_shadows(self) -> str:
@@ -198,8 +199,8 @@ class MembershipResult(Finding):
             )
         return (
             f"An attacker gains nothing that these rows can show: {strongest}. {rows.capitalize()} "
-            f"would show an AUC above {number(self.detectable, '.2f')} in 4 of 5 cases (0.5 is "
-            "guessing); a smaller leak cannot be told from none."
+            f"would show an AUC above {number(self.detectable, '.2f')} in 4 of 5 cases (guessing "
+            "has 0.50); a smaller leak cannot be told from none."
         )
 
     @property
