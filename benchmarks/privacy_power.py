@@ -226,8 +226,8 @@ def summary() -> None:
         copied = sum(row["copies"] == "True" for row in those)
         above = sum(float(row["at least"]) > 0.5 for row in those)
         print(
-            f"{group}: told {alarms} of {len(those)} ({100 * alarms / len(those):.1f} %), copies in "
-            f"{copied}, lower end of the AUC above 0.5 in {above}"
+            f"{group}: told {alarms} of {len(those)} ({100 * alarms / len(those):.1f} %), "
+            f"copies in {copied}, lower end of the AUC above 0.5 in {above}"
         )
         found = defaultdict(list)
         for row in those:
