@@ -12,6 +12,7 @@ from scipy.stats import hypergeom
 from tabseed.errors import shortened
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.words import few_rows, listed, number
+from tabseed.evaluation.shapes import Shapes
 from tabseed.metrics import (
     ChiSquareResult,
     Compared,
@@ -69,8 +70,8 @@ class LikenessReport(Finding):
     that judge; the ``..._reference`` compare the training rows with the same held-out rows, and
     are None without a holdout. ``rules`` are those that the training rows keep, counted in the
     rows that judge and in the synthetic ones. ``divergence`` and ``chi_square``, with references,
-    are None without judges. ``looks`` is the number of families of numbers that were looked at:
-    p-values and detectable differences pay for all of them.
+    are None without judges. ``shapes`` is what pictures show. ``looks`` is the number of families
+    of numbers that were looked at: p-values and detectable differences pay for all of them.
     """
 
     title = "Are the synthetic rows like real ones?"
@@ -92,6 +93,7 @@ class LikenessReport(Finding):
     chi_square: ChiSquareResult | None
     chi_square_reference: ChiSquareResult | None
     overlap: Overlap | None
+    shapes: Shapes = field(repr=False, compare=False)
     settings: dict[str, str] = field(compare=False)
     unknown: tuple[str, ...] = ()
 
@@ -375,6 +377,7 @@ class LikenessReport(Finding):
             "means": {name: _headline(found) for name, (found, _) in headlines.items()},
             "means_of_real": {name: _headline(found) for name, (_, found) in headlines.items()},
             "rules": [rule.to_dict() for rule in self.rules],
+            "shapes": self.shapes.to_dict(),
             "overlap": None if self.overlap is None else self.overlap.to_dict(),
             "notes": list(self.notes),
             "settings": dict(self.settings),
