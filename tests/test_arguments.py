@@ -193,7 +193,7 @@ CASES = quick(
     MembershipInference=(
         lambda **k: ts.MembershipInference(permutations=99).evaluate(TRAIN, SYNTHETIC, **k),
         {"holdout": HOLDOUT, "random_state": 0, "refit": None, "likelihood": None,
-         "progress": None},
+         "learn": None, "progress": None},
     ),
     MembershipInference_settings=(
         lambda **k: ts.MembershipInference(**k).evaluate(TRAIN, SYNTHETIC, HOLDOUT),

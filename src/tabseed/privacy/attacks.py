@@ -96,6 +96,11 @@ class Near:
         return _log_ratio(real, synthetic, self.width)
 
     @property
+    def exposure(self) -> np.ndarray:
+        """The mean distance to the nearest targets, (N,): exposed rows lie far from all others."""
+        return np.asarray(self.real.mean(axis=1))
+
+    @property
     def log_density_ratio(self) -> np.ndarray:
         """The log ratio of the density of synthetic rows to that of other targets, (N,)."""
         return np.asarray(

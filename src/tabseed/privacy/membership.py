@@ -5,8 +5,8 @@ Notation: N target rows (n training rows, h held-out ones), M synthetic rows, A 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from scipy.stats import norm
@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from tabseed._progress import Progress, part
 from tabseed._random import RandomState, child, one_thread, seed_sequence, seed_text
-from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
+from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.metrics.leakage import check_leakage, check_unseen, conform, unknown_values
 from tabseed.parameters import (
     FUNCTION,
@@ -25,10 +25,11 @@ from tabseed.parameters import (
     check_parameters,
     checked,
     or_none,
-    shown,
 )
 from tabseed.privacy.attacks import NEEDS, Near, scores
 from tabseed.privacy.bounds import Auc, epsilon_bound, roc, true_positive_rates
+from tabseed.privacy.left_out import Learn, LeftOut, leave_one_out
+from tabseed.privacy.likelihood import Likelihood, known_rows, log_likelihoods
 from tabseed.privacy.membership_result import AttackResult, MembershipResult, RowRisk
 from tabseed.privacy.null import (
     ALL,
@@ -44,14 +45,11 @@ from tabseed.privacy.shadow import Refit, Shadows, draw_shadows
 from tabseed.privacy.targets import Targets, most_synthetic
 from tabseed.table import Frame, Table
 from tabseed.table.display import counted
-from tabseed.table.schema import DISCRETE
 
-Likelihood = Callable[[Table], np.ndarray]
-"""Log density (or log probability) of each row of a table under the fitted generator, (n,)."""
-ROWS, ATTACKS, SHADOWS, PERMUTED, MEASURED = range(5)  # random streams
+ROWS, ATTACKS, SHADOWS, PERMUTED, MEASURED, LEFT_OUT = range(6)  # random streams
 STEPS = ("distances", "ranks", "classifier", "combinations", "labels")
-TOTAL, ATTACKED = 100, 20  # per cent of the time; attacks take so many if there are shadow tables
-LISTED = 20  # training rows that the result lists
+TOTAL, ATTACKED, DRAWN = 100, 20, 70  # per cent of the time, if the generator is fitted anew
+LISTED = 20  # training rows that the result lists, or that are left out one by one
 
 
 class MembershipInference(BaseEstimator):
@@ -121,6 +119,7 @@ class MembershipInference(BaseEstimator):
         random_state=SEED,
         refit=or_none(FUNCTION),
         likelihood=or_none(FUNCTION),
+        learn=or_none(FUNCTION),
         progress=or_none(FUNCTION),
     )
     def evaluate(
@@ -132,6 +131,7 @@ class MembershipInference(BaseEstimator):
         random_state: RandomState = 0,
         refit: Refit | None = None,
         likelihood: Likelihood | None = None,
+        learn: Learn | None = None,
         progress: Progress | None = None,
     ) -> MembershipResult:
         """Attack ``synthetic``, whose generator learned ``train`` and never saw ``holdout``.
@@ -140,7 +140,9 @@ class MembershipInference(BaseEstimator):
         fits the user's own generator anew to a Table and returns as many drawn rows as it would
         publish; it must be random by the seed alone. ``likelihood(table)`` returns the log density
         of each row under the generator that drew ``synthetic``, -inf allowed; it is not asked
-        for rows with categories or gaps that no training row has.
+        for rows with categories or gaps that no training row has, which then take the middle place.
+        ``learn(table, seed_sequence)`` fits the generator anew and returns such a function: the
+        twenty most exposed training rows are then left out of it one by one.
 
         Raises LeakageError where the holdout repeats training rows or the generator has seen it,
         SchemaError, TooFewRowsError below 10 rows of a table, and TabseedError for a parameter out
@@ -156,7 +158,8 @@ class MembershipInference(BaseEstimator):
         def read(table: Table) -> Targets:
             return Targets.of((real, held_out, table), self.max_rows, child(stream, ROWS))
 
-        end = ATTACKED if refit is not None else TOTAL
+        drawn = TOTAL if learn is None else DRAWN
+        end = ATTACKED if refit is not None else drawn
         report = part(progress, 0, end)
         with one_thread():
             targets = read(fake)
@@ -181,13 +184,26 @@ class MembershipInference(BaseEstimator):
                 refit,
                 (2 * (self.shadows // 2), self.n_jobs),
                 child(stream, SHADOWS),
-                part(progress, end, TOTAL),
+                part(progress, end, drawn),
             )
             found["shadow"] = shadows.scores()
+        left_out: tuple[LeftOut, ...] = ()
+        if learn is not None:
+            members = np.flatnonzero(targets.member)
+            far = np.argsort(-near.exposure[members], kind="stable")[:LISTED]
+            left_out = leave_one_out(
+                real,
+                np.sort(targets.row[members[far]]),
+                learn,
+                child(stream, LEFT_OUT),
+                n_jobs=self.n_jobs,
+                progress=part(progress, drawn, TOTAL),
+            )
         report(len(STEPS) - 1, len(STEPS), STEPS[-1])
         found = {name: targets.alike(score) for name, score in found.items()}
         with one_thread():
-            return self._result(targets, near, found, shadows, stream, tables)
+            result = self._result(targets, near, found, shadows, stream, tables)
+        return replace(result, left_out=left_out)
 
     def _result(
         self,
@@ -199,7 +215,7 @@ class MembershipInference(BaseEstimator):
         tables: tuple[Table, Table, Table],
     ) -> MembershipResult:
         real, fake, held_out = tables
-        exposed = most_exposed(near.real.mean(axis=1))
+        exposed = most_exposed(near.exposure)
         first = first_rows(targets.n, targets.h)
         matrix = np.array(list(found.values()))
         rng = np.random.default_rng(child(stream, PERMUTED))
@@ -270,45 +286,19 @@ def _conform(
 def _likelihoods(
     likelihood: Likelihood, tables: tuple[Table, Table], targets: Targets
 ) -> np.ndarray:
-    """Return the log density (N,) of the targets, NaN for rows with values unknown in training."""
+    """Return the log density (N,) of the targets, NaN for rows with values unknown in training.
+
+    Those are held-out rows: a bad score would tell them from training rows though nothing leaked.
+    """
     found = []
     for table in tables:
-        known = _known(table, tables[0])
-        values = np.full(len(table), np.nan)
+        values, known = np.full(len(table), np.nan), known_rows(table, tables[0])
         if known.any():
-            values[known] = _checked(likelihood(table.take(np.flatnonzero(known))), known.sum())
+            rows = np.flatnonzero(known)
+            values[rows] = log_likelihoods(likelihood, table.take(rows))
         found.append(values)
     of_train, of_holdout = (values[targets.row % len(values)] for values in found)
     return np.asarray(np.where(targets.member, of_train, of_holdout))
-
-
-def _known(table: Table, train: Table) -> np.ndarray:
-    """Return which rows (n,) have only categories that training rows have, and gaps where they do.
-
-    A generator may refuse others. Held-out rows alone are concerned: they get no score, not a bad
-    one, which would tell them from training rows although nothing leaked.
-    """
-    known = np.ones(len(table), dtype=bool)
-    for column in table.schema:
-        if column.kind in DISCRETE:
-            known &= np.isin(table.codes(column.name), train.codes(column.name))
-        elif not np.isnan(train.numbers(column.name)).any():
-            known &= ~np.isnan(table.numbers(column.name))
-    return known
-
-
-def _checked(values: Any, n: int) -> np.ndarray:
-    """Return log densities as an array (n,)."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TabseedError(f"likelihood returned {shown(values)}, no array of numbers") from error
-    if array.shape != (n,) or np.isnan(array).any() or (array == np.inf).any():
-        raise TabseedError(
-            f"likelihood must return one number (no NaN, no +inf) for each of {n} rows, got "
-            f"{shown(values)}"
-        )
-    return array
 
 
 def _abstaining(score: np.ndarray) -> np.ndarray:

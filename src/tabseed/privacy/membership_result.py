@@ -10,6 +10,7 @@ from tabseed.estimates.words import few_rows, number
 from tabseed.pages import Finding, Heading, Row
 from tabseed.privacy.attacks import WORDS
 from tabseed.privacy.bounds import EpsilonBound
+from tabseed.privacy.left_out import LeftOut, in_words
 from tabseed.privacy.null import EXPOSED, LEVEL
 from tabseed.privacy.shadow import ShadowResult
 from tabseed.table.display import counted
@@ -90,7 +91,8 @@ class MembershipResult(Finding):
     ``true_positive_rates``: by false-positive rate, the share of training rows that the strongest
     attack tells; without rates that these rows cannot carry. ``roc``: false- and true-positive rate
     of that attack over all rows, and the range of the latter that chance gives. ``risks``: the rows
-    at most risk. ``n_read``: training, held-out and synthetic rows that were read.
+    at most risk. ``left_out``: exposed training rows and what learning them changed, those that
+    gained most first. ``n_read``: training, held-out and synthetic rows that were read.
     """
 
     title = "Can training rows be told from others?"
@@ -116,6 +118,7 @@ class MembershipResult(Finding):
     n_exposed: int
     settings: dict[str, str] = field(compare=False)
     unknown: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def attack(self) -> AttackResult:
@@ -221,6 +224,7 @@ class MembershipResult(Finding):
             *self._rates(),
             self._epsilon(),
             *([] if self.shadow is None else [self._shadows(self.shadow)]),
+            *([in_words(self.left_out)] if self.left_out else []),
             *(
                 f"{used} of {of} {kind} rows were read, drawn at random."
                 for kind, used, of in read
@@ -345,6 +349,7 @@ class MembershipResult(Finding):
             "roc": [list(point) for point in self.roc],
             "epsilon": self.epsilon.to_dict(),
             "shadow": None if self.shadow is None else self.shadow.to_dict(),
+            "left_out": [row.to_dict() for row in self.left_out],
             "risks": [asdict(risk) for risk in self.risks],
             "rows": {
                 "train": self.n_train,

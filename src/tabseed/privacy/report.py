@@ -35,6 +35,7 @@ from tabseed.privacy.disclosure import AttributeDisclosure
 from tabseed.privacy.distances import Distances
 from tabseed.privacy.inference import UNIQUE
 from tabseed.privacy.inference import WORDS as DISCLOSED_BY
+from tabseed.privacy.likelihood import Likelihood
 from tabseed.privacy.limits import (
     Limit,
     all_passed,
@@ -42,7 +43,7 @@ from tabseed.privacy.limits import (
     of_disclosure,
     of_membership,
 )
-from tabseed.privacy.membership import Likelihood, MembershipInference
+from tabseed.privacy.membership import MembershipInference
 from tabseed.privacy.membership_result import MembershipResult
 from tabseed.privacy.shadow import Refit
 from tabseed.privacy.targets import Targets
