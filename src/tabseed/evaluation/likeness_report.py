@@ -234,7 +234,12 @@ class LikenessReport(Finding):
 
     def _used(self) -> Iterator[str]:
         judging = self.n_train if self.n_holdout is None else self.n_holdout
-        for name, result in (("pairs of columns", self.pairs), ("neighbours", self.neighbours)):
+        compared: dict[str, PairResult | CoverageResult | TwoSampleResult] = {
+            "pairs of columns": self.pairs,
+            "neighbours": self.neighbours,
+            "whole rows": self.test,
+        }
+        for name, result in compared.items():
             if result.n_real < judging or result.n_synthetic < self.n_synthetic:
                 yield (
                     f"For {name} {result.n_real:,} of {judging:,} real and "

@@ -135,14 +135,14 @@ class Family:
         ends = zip(self.values.tolist(), self.low.tolist(), self.high.tolist(), strict=True)
         found = [Compared(*numbers) for numbers in ends]
         if self.null is not None:
-            detectable = self.detectable(looks)
+            detectable, chance = self.detectable(looks), self.chance()
             adjusted = self.null.p_adjusted(looks)
             found = [
                 Compared(
                     one.value,
                     one.low,
                     one.high,
-                    float(self.null.mean[j]),
+                    float(chance[j]),
                     float(self.null.p[j]),
                     float(adjusted[j]),
                     float(detectable[j]),
@@ -150,6 +150,11 @@ class Family:
                 for j, one in enumerate(found)
             ]
         return dict(zip(self.names, found, strict=True))
+
+    def chance(self) -> np.ndarray:
+        """Return the means (k,) over all deals."""
+        assert self.null is not None
+        return self.null.mean
 
     def detectable(self, looks: int) -> np.ndarray:
         """Return the smallest differences found with a power of 80 %, infinite if none are.

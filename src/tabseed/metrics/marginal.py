@@ -95,7 +95,7 @@ class MarginalDistance(Metric[MarginalResult]):
     one adjusted for all columns, and the smallest detectable difference; see
     :class:`~tabseed.metrics.chance.Compared`. For a Wasserstein distance that is of a shift.
     Cost: one sort per column, ``n_bootstrap`` + ``permutations`` passes over all cells: for 100
-    columns of 10,000 + 10,000 numbers about 15 s on one core with 200 of each.
+    columns of 10,000 + 10,000 numbers some 12 s on one core with 200 of each.
     """
 
     unit: ClassVar[str] = "share"
