@@ -10,7 +10,7 @@ import pytest
 
 from tabseed.errors import TooFewRowsError
 from tabseed.metrics import Coverage
-from tabseed.metrics.coverage import measures
+from tabseed.metrics.coverage import Neighbours
 
 
 def brute_force(between: np.ndarray, real: list[int], fake: list[int], k: int) -> list[float]:
@@ -33,15 +33,19 @@ def distances(x: np.ndarray) -> np.ndarray:
     return between
 
 
+@pytest.mark.parametrize("length", [4, 8, 21])  # short lists: balls end beyond many of them
 @pytest.mark.parametrize("k", [1, 3])
-def test_the_four_measures_by_brute_force(k: int) -> None:
+def test_the_four_measures_by_brute_force(k: int, length: int) -> None:
     rng = np.random.default_rng(0)
     for _ in range(5):
         x = np.round(rng.normal(size=(22, 2)), 1)  # with ties
         between = distances(x)
         real, fake = np.arange(9), np.arange(9, 22)
         expected = brute_force(between, real.tolist(), fake.tolist(), k)
-        assert measures(between, real, fake, k) == pytest.approx(expected)
+        near = Neighbours.of(between, length)
+        assert near.measures(real, fake, k) == pytest.approx(expected)
+        some = brute_force(between, real.tolist()[1:], fake.tolist()[2:], k)
+        assert near.measures(real[1:], fake[2:], k) == pytest.approx(some)  # as a jackknife asks
 
 
 def test_what_chance_gives_in_closed_form() -> None:
@@ -50,9 +54,9 @@ def test_what_chance_gives_in_closed_form() -> None:
     A row's first k of the other rows are all real with probability (n-1)(n-2)/((N-1)(N-2)), else
     it is covered; density 1 (arXiv 2002.09797, section 3.2).
     """
-    between = distances(np.random.default_rng(1).normal(size=(9, 3)))
+    near = Neighbours.of(distances(np.random.default_rng(1).normal(size=(9, 3))), 8)
     deals = [np.isin(np.arange(9), rows) for rows in combinations(range(9), 4)]
-    found = np.mean([measures(between, np.where(s)[0], np.where(~s)[0], 2) for s in deals], axis=0)
+    found = np.mean([near.measures(np.where(s)[0], np.where(~s)[0], 2) for s in deals], axis=0)
     assert found[2] == pytest.approx(1)
     assert found[3] == pytest.approx(1 - 3 * 2 / (8 * 7))
 

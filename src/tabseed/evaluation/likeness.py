@@ -86,7 +86,7 @@ class Likeness(BaseEstimator):
     of 100 cases.
 
     Cost on one core without judges: 300 + 200 + 10,000 rows of 15 columns 2 s, three times 10,000
-    rows of 100 columns 55 s and 0.5 GiB; of the judges see their own.
+    rows of 100 columns 50 s and 0.5 GiB; of the judges see their own.
 
     References: those of the metrics; Westfall and Young, Resampling-Based Multiple Testing (1993).
     """
