@@ -80,7 +80,7 @@ def test_a_value_that_one_row_alone_brings_is_only_drawn_because_of_it() -> None
     found = leave_one_out(train, np.array([3, 9]), learn, STREAM, progress=silent)
     assert (found[0].row, found[0].gain) == (9, math.inf) and found[1].gain == 0
     assert found[0].to_dict()["gain"] is None
-    assert in_words(found).endswith("row 9 is drawn only because it was learned.")
+    assert in_words(found).endswith("1 can be drawn only because they were, row 9 among them.")
 
 
 def test_membership_leaves_the_most_exposed_rows_out() -> None:

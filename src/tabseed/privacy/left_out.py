@@ -91,7 +91,8 @@ def in_words(left_out: tuple[LeftOut, ...]) -> str:
     if not n:
         return f"{counted}."
     if math.isinf(most.gain):
-        return f"{counted}; row {most.row} is drawn only because it was learned."
+        only = sum(math.isinf(row.gain) for row in left_out)
+        return f"{counted}; {only} can be drawn only because they were, row {most.row} among them."
     return (
         f"{counted}; the most row {most.row}, which is drawn {math.exp(min(most.gain, 700)):.3g} "
         "times as often."

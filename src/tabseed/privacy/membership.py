@@ -30,7 +30,12 @@ from tabseed.privacy.attacks import NEEDS, Near, scores
 from tabseed.privacy.bounds import Auc, epsilon_bound, roc, true_positive_rates
 from tabseed.privacy.left_out import Learn, LeftOut, leave_one_out
 from tabseed.privacy.likelihood import Likelihood, known_rows, log_likelihoods
-from tabseed.privacy.membership_result import AttackResult, MembershipResult, RowRisk
+from tabseed.privacy.membership_result import (
+    AttackResult,
+    MembershipResult,
+    RowRisk,
+    Standing,
+)
 from tabseed.privacy.null import (
     ALL,
     EXPOSED,
@@ -257,7 +262,26 @@ class MembershipInference(BaseEstimator):
             n_exposed=int(exposed.sum()),
             settings={"seed": seed_text(stream), "permutations": str(self.permutations)},
             unknown=tuple(unknown_values({"synthetic": fake, "holdout": held_out})),
+            rows_alone=self._rows_alone(c, null, attacks, targets.member, stream),
         )
+
+    def _rows_alone(
+        self,
+        c: np.ndarray,
+        null: Null,
+        attacks: tuple[AttackResult, ...],
+        member: np.ndarray,
+        stream: np.random.SeedSequence,
+    ) -> Standing | None:
+        """Return the strongest attack that needs synthetic rows alone, None if all do."""
+        kept = [i for i, s in enumerate(null.statistics) if attacks[s.attack].needs == "rows"]
+        if len(kept) == len(null.statistics):
+            return None
+        rng = np.random.default_rng(child(stream, PERMUTED, 1))
+        statistics = tuple(null.statistics[i] for i in kept)
+        alone = permutation_null(c[kept], statistics, member, self.permutations, rng)
+        best = alone.statistics[alone.strongest]
+        return Standing(attacks[best.attack], best.scope, best.kind, alone.p_value)
 
 
 def _conform(

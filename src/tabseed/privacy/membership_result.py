@@ -16,6 +16,11 @@ from tabseed.privacy.shadow import ShadowResult
 from tabseed.table.display import counted
 
 GUESS = 0.5
+ATTACKERS = {  # by what they need
+    "rows": "An attacker",
+    "generator": "An attacker who fits the generator anew",
+    "model": "An attacker who has the model",
+}
 HEADINGS = (
     Heading.text("attack: a training row is given away by", "attack"),
     Heading.number("AUC", "auc"),
@@ -64,6 +69,35 @@ class AttackResult:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """The strongest of some attacks, where and by what it stands out, and the p-value of them all.
+
+    ``scope`` and ``kind`` are those of :class:`MembershipResult`.
+    """
+
+    attack: AttackResult
+    scope: str
+    kind: str
+    p_value: float
+
+    @property
+    def auc(self) -> Estimate:
+        """The AUC of the attack, over the rows where it stands out."""
+        of_exposed = self.scope == EXPOSED and self.attack.exposed is not None
+        return self.attack.exposed if of_exposed else self.attack.auc  # type: ignore[return-value]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready dict."""
+        return {
+            "strongest": self.attack.name,
+            "scope": self.scope,
+            "kind": self.kind,
+            "p_value": self.p_value,
+            "auc": self.auc.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
 class RowRisk:
     """A training row under the strongest attack.
 
@@ -93,6 +127,8 @@ class MembershipResult(Finding):
     of that attack over all rows, and the range of the latter that chance gives. ``risks``: the rows
     at most risk. ``left_out``: exposed training rows and what learning them changed, those that
     gained most first. ``n_read``: training, held-out and synthetic rows that were read.
+    ``rows_alone``: the strongest of the attacks that need neither the generator nor the model, None
+    where there are no others.
     """
 
     title = "Can training rows be told from others?"
@@ -119,6 +155,7 @@ class MembershipResult(Finding):
     settings: dict[str, str] = field(compare=False)
     unknown: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    rows_alone: Standing | None = None
 
     @property
     def attack(self) -> AttackResult:
@@ -147,7 +184,8 @@ class MembershipResult(Finding):
     def verdict(self) -> str:
         """What an attacker gains, or what these rows could have shown."""
         if self.leaks:
-            return " ".join(filter(None, (self._told(), self._told_by_shadows())))
+            parts = (self._told(), self._told_by_shadows(), self._by_rows_alone())
+            return " ".join(filter(None, parts))
         return self._nothing()
 
     @property
@@ -159,12 +197,12 @@ class MembershipResult(Finding):
         if not self._by_labels:
             return ""
         auc, chance = self.headline, f"p = {number(self.p_labels, '.2g')}, all attacks counted"
-        exposed = self.scope == EXPOSED
+        exposed, who = self.scope == EXPOSED, ATTACKERS[self.attack.needs]
         rows = "the most exposed training rows" if exposed else "training rows"
         by = f"by {WORDS[self.strongest]} ({chance})"
         if self.kind == "first":
             return (
-                f"An attacker tells some {'of ' * exposed}{rows} from others, {by}: of the "
+                f"{who} tells some {'of ' * exposed}{rows} from others, {by}: of the "
                 f"{self.first} rows that look most like training rows, more are than chance gives; "
                 f"of all of them the AUC is {auc.text()}."
             )
@@ -172,7 +210,7 @@ class MembershipResult(Finding):
             f", at least {number(self.at_least)} as the strongest of {len(self.attacks)} attacks"
         )
         return (
-            f"An attacker tells {rows} from others, {by}: AUC {auc.text()}"
+            f"{who} tells {rows} from others, {by}: AUC {auc.text()}"
             f"{least if self.at_least > GUESS else ''}. Of a training row and another, that is "
             f"right in {100 * auc.value:.0f} of 100 cases; guessing is in 50."
         )
@@ -186,6 +224,23 @@ class MembershipResult(Finding):
             f"draws other rows, AUC {shadow.mean_auc.text()} in the mean over "
             f"{counted(shadow.n_exposed, 'exposed row')}, of which {shadow.n_told} stand out alone "
             f"(p = {number(shadow.p_value, '.2g')}, all of them counted)."
+        )
+
+    def _by_rows_alone(self) -> str:
+        """Say what an attacker gains who has neither the model nor the generator."""
+        best = self.rows_alone
+        if best is None or (self._by_labels and self.attack.needs == "rows"):
+            return ""
+        chance = f"p = {number(best.p_value, '.2g')}"
+        rows = " of exposed rows" * (best.scope == EXPOSED)
+        if best.p_value > LEVEL:
+            return (
+                f"With synthetic rows alone nothing is shown ({chance}; the strongest attack has "
+                f"an AUC of {number(best.auc.value)}{rows})."
+            )
+        return (
+            f"With synthetic rows alone the strongest attack is by {WORDS[best.attack.name]}: AUC "
+            f"{best.auc.text()}{rows} ({chance})."
         )
 
     def _nothing(self) -> str:
@@ -218,7 +273,6 @@ class MembershipResult(Finding):
         return (
             "The attacker knows the synthetic rows and, as the population, all real rows but the "
             "one under attack: more than most attackers know. No attack sees which rows trained.",
-            *self._by_rows_alone(),
             self._exposed(),
             self._few(),
             *self._rates(),
@@ -232,20 +286,6 @@ class MembershipResult(Finding):
             ),
             *few_rows({"training": self.n_train, "held-out": self.n_holdout}),
             *self.unknown,
-        )
-
-    def _by_rows_alone(self) -> tuple[str, ...]:
-        """Say what an attacker gains who has neither the model nor the generator."""
-        if self.attack.needs == "rows":
-            return ()
-        best = min(
-            (attack for attack in self.attacks if attack.needs == "rows"),
-            key=lambda attack: (attack.p_value, -attack.auc.value),
-        )
-        return (
-            f"The strongest attack needs the {self.attack.needs}. With synthetic rows alone the "
-            f"strongest is by {WORDS[best.name]}: AUC {best.auc.text()} (p = "
-            f"{number(best.p_value, '.2g')}, of this attack alone).",
         )
 
     def _exposed(self) -> str:
@@ -349,6 +389,7 @@ class MembershipResult(Finding):
             "roc": [list(point) for point in self.roc],
             "epsilon": self.epsilon.to_dict(),
             "shadow": None if self.shadow is None else self.shadow.to_dict(),
+            "rows_alone": None if self.rows_alone is None else self.rows_alone.to_dict(),
             "left_out": [row.to_dict() for row in self.left_out],
             "risks": [asdict(risk) for risk in self.risks],
             "rows": {
