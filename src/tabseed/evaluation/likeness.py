@@ -48,7 +48,7 @@ from tabseed.table.schema import Schema
 
 MIN_ROWS = DiscriminatorDivergence.min_rows
 LEAST_DEALS = 139  # one of 140 deals is 5 % / 7 sorts of numbers: fewer could show nothing
-DEALS, DEALT_CELLS = (199, 999), 10_000_000  # by default, and the cells in all of them together
+DEALS, DEALT_CELLS = (199, 999), 50_000_000  # by default, and the cells in all of them together
 STEPS = {  # and the share of the time at which each begins, in per cent
     "columns": 0,
     "pairs": 5,
@@ -85,7 +85,7 @@ class Likeness(BaseEstimator):
     (Bonferroni), so that synthetic rows that are new real rows are called different in at most 5
     of 100 cases.
 
-    Cost on one core without judges: 300 + 200 + 10,000 rows of 15 columns 2 s, three times 10,000
+    Cost on one core without judges: 300 + 200 + 10,000 rows of 15 columns 3 s, three times 10,000
     rows of 100 columns 50 s and 0.5 GiB; of the judges see their own.
 
     References: those of the metrics; Westfall and Young, Resampling-Based Multiple Testing (1993).
