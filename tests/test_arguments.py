@@ -102,6 +102,11 @@ CASES = quick(
     ),
     Resample_sample=(FITTED.sample, {"n": 3, "conditions": None, "random_state": 0}),
     Resample_draw=(FITTED.draw, {"n": 3, "conditions": None, "random_state": 0}),
+    PrivateMarginals_fit=(
+        # without a public schema, so that no value gets as far as OpenDP
+        lambda table, target, public: ts.PrivateMarginals(public=public).fit(table, target=target),
+        {"table": TRAIN, "target": None, "public": None},
+    ),
     Table_from_frame=(ts.Table.from_frame, {"frame": TRAIN, "schema": None, "kinds": None}),
     Table_kinds=(lambda kind: ts.Table.from_frame(TRAIN, kinds={"x": kind}), {"kind": "text"}),
     Table_split=(AS_TABLE.split, {"share": 0.5, "stratify": "y", "random_state": 0}),

@@ -31,6 +31,7 @@ _ROOMS = {
     "generators.neural.stopping": "Training",
     "generators.neural.tvae": "TVAE",
     "generators.neural.vaebgm": "VAEBGM",
+    "generators.private.marginals": "PrivateMarginals",
     "generators.resample": "Resample",
     "generators.smote": "SMOTE",
     "generators.trees.adversarial_forest": "AdversarialForest",

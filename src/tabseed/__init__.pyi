@@ -31,6 +31,7 @@ from tabseed.generators.neural.ctgan import CTGAN as CTGAN
 from tabseed.generators.neural.stopping import Training as Training
 from tabseed.generators.neural.tvae import TVAE as TVAE
 from tabseed.generators.neural.vaebgm import VAEBGM as VAEBGM
+from tabseed.generators.private.marginals import PrivateMarginals as PrivateMarginals
 from tabseed.generators.resample import Resample as Resample
 from tabseed.generators.smote import SMOTE as SMOTE
 from tabseed.generators.trees.adversarial_forest import AdversarialForest as AdversarialForest

@@ -17,7 +17,7 @@ from tabseed.archive import (
 )
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import FileError, MissingDependencyError, one_line, shortened
-from tabseed.generators import GENERATORS
+from tabseed.generators import GENERATORS, PRIVATE
 from tabseed.generators.base import Generator
 from tabseed.inductive_bias import BIASES
 from tabseed.parameters import PATH, check_parameters, checked, shown
@@ -56,7 +56,7 @@ def _rebuilt(path: str | os.PathLike[str], documents: Documents, arrays: Arrays)
     config = documents["config"]
     if config["format"] > FORMAT:
         raise FileError(f"{path}: written by a newer tabseed; update this one")
-    homes = (*GENERATORS.values(), *WRAPPERS)
+    homes = (*GENERATORS.values(), PRIVATE, *WRAPPERS)
     if config["generator"] not in (name for _, name in homes):
         raise FileError(f"{path}: holds an unknown generator, {shown(config['generator'])}")
     plain = {"class": config["generator"], "parameters": config["parameters"]}

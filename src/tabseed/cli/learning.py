@@ -194,3 +194,15 @@ def write(
     write_table(table, path, force=force, for_spreadsheet=for_spreadsheet, plain=plain)
     out.result["output"] = str(path)
     out.say("table", path)
+
+
+def save_model(out: Output, maker: Any, path: Path | None, force: bool) -> None:
+    """Save the generator, if there is a path for it, and print its size and what it holds."""
+    from tabseed.table.files import atomic_write
+
+    if path is None:
+        return
+    with atomic_write(path, force=force) as part:
+        maker.save(part, force=True)
+    out.result |= {"model": str(path), "model_holds": maker.holds.to_dict()}
+    out.say("model", f"{path}: {path.stat().st_size:,} bytes")

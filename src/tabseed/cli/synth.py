@@ -9,7 +9,7 @@ import typer
 
 from tabseed.cli.console import Output, guarded
 from tabseed.cli.judging import HOLDOUT_SHARE, Judging, judge
-from tabseed.cli.learning import draw, learn, make_generator, say_broken_rules, write
+from tabseed.cli.learning import draw, learn, make_generator, save_model, say_broken_rules, write
 from tabseed.cli.options import (
     FILE,
     AsJson,
@@ -32,6 +32,7 @@ from tabseed.cli.options import (
     Teachers,
     Thousands,
 )
+from tabseed.cli.private import Anyway, Delta, DpMethod, Epsilon, Guarantee, PublicSchema
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import FileError, SchemaError
 from tabseed.generators import GENERATORS
@@ -98,6 +99,11 @@ def synth(
     device: Annotated[
         str, typer.Option("--device", metavar="NAME", help="One of auto, cpu, cuda.")
     ] = "auto",
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    dp_method: DpMethod = None,
+    public_schema: PublicSchema = None,
+    anyway: Anyway = False,
     seed: Seed = 0,
     force: Force = False,
     for_spreadsheet: Spreadsheet = False,
@@ -106,10 +112,33 @@ def synth(
 ) -> None:
     """Learn a table and write synthetic rows."""
     from tabseed.coding.labels import target_note
-    from tabseed.table.files import atomic_write, check_outputs, check_spreadsheet, check_writable
+    from tabseed.table.files import check_outputs, check_spreadsheet, check_writable
 
-    check_outputs([output], [model, report], [data, schema, holdout, resume], force)
+    check_outputs([output], [model, report], [data, schema, public_schema, holdout, resume], force)
     check_spreadsheet(output, for_spreadsheet)
+    guarantee = Guarantee(epsilon, delta, dp_method, public_schema, anyway, seed)
+    other = {
+        "generator": generator,
+        "bias": None if bias == "none" else bias,
+        "teacher": teacher,
+        "target": target,
+        "report": report,
+        "holdout": holdout,
+        "holdout-share": holdout_share,
+        "schema": schema,
+        "kind": kind,
+        "resume": resume,
+        "paper": paper,
+        "device": None if device == "auto" else device,
+    }
+    if guarantee.asked(other):
+        return guarantee.release(
+            Output(as_json),
+            Source(data, public_schema, None, sql, encoding, decimal, thousands),
+            rows,
+            {"force": force, "for_spreadsheet": for_spreadsheet, "plain": plain_csv},
+            (output, model),
+        )
     if resume is not None:
         check_writable(resume, force=True)
     judging = Judging(report, holdout, holdout_share)
@@ -136,11 +165,7 @@ def synth(
     write(out, synthetic, output, force, for_spreadsheet, plain_csv)
     if report is None:
         say_broken_rules(out, train, synthetic)
-    if model is not None:
-        with atomic_write(model, force=force) as part:
-            maker.save(part, force=True)
-        out.result |= {"model": str(model), "model_holds": maker.holds.to_dict()}
-        out.say("model", f"{model}: {model.stat().st_size:,} bytes")
+    save_model(out, maker, model, force)
     notes = () if target is None or report is not None else target_note(table.schema, target)
     out.result["notes"] = list(notes)
     for note in notes:

@@ -23,6 +23,9 @@ GENERATORS: dict[str, tuple[str, str]] = {
     "ctgan": ("tabseed.generators.neural.ctgan", "CTGAN"),
 }
 
+# by --epsilon: no seed reaches their noise, so that a fit cannot be repeated as laws ask of others
+PRIVATE = ("tabseed.generators.private.marginals", "PrivateMarginals")
+
 
 def generator_class(name: str) -> type[Generator]:
     """Return the class of that name.
@@ -36,4 +39,4 @@ def generator_class(name: str) -> type[Generator]:
     return cls
 
 
-__all__ = ["GENERATORS", "generator_class"]
+__all__ = ["GENERATORS", "PRIVATE", "generator_class"]

@@ -329,7 +329,7 @@ class Generator(Fitted, BaseEstimator):
         config = {
             "format": FORMAT,
             "generator": type(self).__name__,
-            "parameters": estimator_to_plain(self)["parameters"],
+            "parameters": self._stored_parameters(),
             "target": self.target_,
             "n_rows": self.n_rows_,
             "holds": self.holds.to_dict(),
@@ -342,6 +342,11 @@ class Generator(Fitted, BaseEstimator):
         all_arrays |= {f"encoder.{k}": v for k, v in encoder_arrays.items()}
         documents = {"config": config, "schema": self.schema_.to_dict()}
         write_archive(path, documents, all_arrays, force=force)
+
+    def _stored_parameters(self) -> dict[str, Any]:
+        """Return the parameters in the form that a file stores."""
+        plain: dict[str, Any] = estimator_to_plain(self)["parameters"]
+        return plain
 
     def _fingerprint(self, x: np.ndarray) -> str:
         """Return a hash of settings and data, so that no checkpoint continues with others."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any, Literal, cast, get_args
 
 from tabseed.errors import SchemaError, printable, shortened
@@ -35,6 +37,10 @@ DISCRETE: frozenset[str] = frozenset({"boolean", "categorical", "ordinal"})
 LEFT_OUT: frozenset[str] = frozenset({"id", "text"})
 Category = str | int | float | bool
 
+EPOCH = datetime(1970, 1, 1)
+DAY = len("2020-01-31")
+MOST = 2**53  # of a declared range
+
 FROM_SCHEMA = "read from the schema"  # the reason for a kind that somebody else's schema gives
 
 _SDTYPE_OF = {"continuous": "numerical", "integer": "numerical", "ordinal": "categorical"}
@@ -48,6 +54,12 @@ class Column:
     ``datetime_format`` is the pattern (:mod:`tabseed.table.notation.dates`) of dates kept as text
     or as whole numbers, and ``number_format`` that of numbers kept as text
     (:mod:`tabseed.table.notation.number_formats`).
+
+    ``range`` and ``missing`` are what somebody declares public, for generators that guarantee
+    privacy; nothing finds them in the cells. ``range``: two or more increasing numbers (of dates:
+    texts such as "2020-01-31" or "2020-01-31T08:00:00", UTC), the ends of the numbers that there
+    may be and, between them, points to cut at. ``missing``: whether cells may be; None: not
+    declared.
     """
 
     name: str
@@ -56,6 +68,8 @@ class Column:
     categories: tuple[Category, ...] = ()
     datetime_format: str | None = None
     number_format: str | None = None
+    range: tuple[float | str, ...] = ()
+    missing: bool | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -80,6 +94,31 @@ class Column:
             check_pattern(self.name, self.datetime_format)
         if self.number_format is not None:
             check_number_format(self.name, self.number_format)
+        if not isinstance(self.missing, bool | None):
+            raise SchemaError(f"column {self.name!r}: missing must be true or false")
+        self.range_points()
+
+    def range_points(self) -> tuple[float, ...]:
+        """Return the declared range as the numbers that a Table reads; () if there is none.
+
+        SchemaError for a range that is not one.
+        """
+        if self.range == ():
+            return ()
+        hint = '["2020-01-01", "2020-12-31"]' if self.kind == "datetime" else "[0, 120]"
+        try:
+            if self.kind not in NUMERIC or not isinstance(self.range, tuple):
+                raise ValueError
+            points = [_point(value, self.kind) for value in self.range]
+            if len(points) < 2 or any(a >= b for a, b in pairwise(points)):
+                raise ValueError
+        except (ValueError, TypeError) as error:
+            raise SchemaError(
+                f"column {self.name!r}: range {shown(self.range)} is not two or more increasing "
+                f"{'dates' if self.kind == 'datetime' else 'numbers'} of a numeric column, such as "
+                f"{hint}"
+            ) from error
+        return tuple(points)
 
     @property
     def coded(self) -> bool:
@@ -108,6 +147,10 @@ class Column:
             entry["tabseed"]["categories"] = list(self.categories)
         if self.number_format is not None:
             entry["tabseed"]["number_format"] = self.number_format
+        if self.range:
+            entry["tabseed"]["range"] = list(self.range)
+        if self.missing is not None:
+            entry["tabseed"]["missing"] = self.missing
         return entry
 
     @classmethod
@@ -122,6 +165,9 @@ class Column:
         categories = own.get("categories", entry.get("order", ()))
         if not isinstance(categories, list | tuple):
             raise SchemaError(f"column {name!r}: categories must be a list in the schema")
+        points = own.get("range") or ()
+        if not isinstance(points, list | tuple):
+            raise SchemaError(f"column {name!r}: range must be a list in the schema")
         return cls(
             name=name,
             kind=cast(Kind, kind),
@@ -129,7 +175,25 @@ class Column:
             categories=tuple(categories),
             datetime_format=own.get("datetime_format", entry.get("datetime_format")),
             number_format=own.get("number_format"),
+            range=tuple(points),
+            missing=own.get("missing"),
         )
+
+
+def _point(value: object, kind: str) -> float:
+    """Return a point of a range as a number; ValueError or TypeError if it is none."""
+    if kind == "datetime":
+        if not isinstance(value, str):
+            raise TypeError
+        moment = date.fromisoformat(value) if len(value) == DAY else datetime.fromisoformat(value)
+        if getattr(moment, "tzinfo", None) is not None:
+            raise ValueError
+        return float((datetime(*moment.timetuple()[:6]) - EPOCH) // timedelta(microseconds=1))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    if not abs(value) <= MOST or (kind == "integer" and value != int(value)):
+        raise ValueError
+    return float(value)
 
 
 def check_pattern(name: str, pattern: object) -> None:

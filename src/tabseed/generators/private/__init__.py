@@ -1,0 +1,1 @@
+"""Generators with a guarantee: differential privacy, by the mechanisms of OpenDP."""
