@@ -267,6 +267,22 @@ def test_a_table_of_one_constant_column_shows_nothing() -> None:
     json.dumps(result.to_dict(), allow_nan=False)
 
 
+def test_exposed_rows_of_one_kind_have_no_auc() -> None:
+    """Which of equal rows count as exposed is drawn; here all of them are training rows."""
+    kinds = {"a": "categorical", "b": "categorical"}
+    for seed in (7, 16):
+        rng = np.random.default_rng([16, seed])
+        tables = [pa.table({c: rng.choice(["u", "v"], n) for c in "ab"}) for n in (60, 50, 10)]
+        schema = ts.Table.from_frame(tables[0], kinds=kinds).schema
+        train, synthetic, holdout = (ts.Table.from_frame(t, schema=schema) for t in tables)
+        result = ts.MembershipInference(permutations=99).evaluate(
+            train, synthetic, holdout, random_state=seed
+        )
+        assert not result.leaks and result.attack.exposed is None
+        assert result.scope == "all rows" and result.headline == result.attack.auc
+        json.dumps(result.to_dict(), allow_nan=False)
+
+
 def test_few_rows_cannot_tell() -> None:
     small = example_table(12, 5), example_table(40, 6), example_table(11, 7)
     result = ts.MembershipInference(permutations=999).evaluate(*small)

@@ -235,13 +235,15 @@ class MembershipInference(BaseEstimator):
         names = list(found)
         strongest = attacks[best.attack]
         z = float(norm.isf(null.critical))
-        rows = exposed if best.scope == EXPOSED else np.ones_like(exposed)
+        # exposed rows of one kind have no AUC
+        scope = best.scope if strongest.exposed is not None else ALL
+        rows = exposed if scope == EXPOSED else np.ones_like(exposed)
         measured = np.random.default_rng(child(stream, MEASURED))
         score = found[names[best.attack]]
         return MembershipResult(
             attacks=attacks,
             strongest=strongest.name,
-            scope=best.scope,
+            scope=scope,
             kind=best.kind,
             p_labels=null.p_value,
             at_least=Auc.of(score[rows], targets.member[rows]).limits(z)[0],
