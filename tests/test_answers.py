@@ -40,6 +40,12 @@ def likeness() -> Finding:
     return ts.Likeness(judges=False).evaluate(table(80, 0), table(80, 1), table(60, 2))
 
 
+def comparison() -> Finding:
+    tables = {HOSTILE: table(80, 1), "other": table(60, 3)}
+    with few_refits():
+        return ts.compare(table(80, 0), tables, table(60, 2), n_jobs=1)
+
+
 def augmentation() -> Finding:
     rows = table(120, 0).to_pandas()
     return ts.evaluate_augmentation(
@@ -110,6 +116,7 @@ def privacy() -> Finding:
 
 
 ANSWERS = {
+    "Comparison": comparison,
     "Evaluation": evaluation,
     "PrivacyReport": privacy,
     "DisclosureResult": disclosure,
@@ -125,7 +132,7 @@ ANSWERS = {
 }
 
 
-SLOW = ("UtilityReport", "Evaluation")
+SLOW = ("UtilityReport", "Evaluation", "Comparison")
 
 
 @pytest.fixture(

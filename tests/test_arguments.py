@@ -35,9 +35,10 @@ TREE = DecisionTreeClassifier(max_depth=2)
 FITTED_BY_LAWS = {name for of in (GENERATORS, SCORERS, BIASES) for _, name in of.values()}
 """Classes whose parameters the laws check, with values beyond each end (tests/test_laws.py)."""
 ANSWERS = {
-    "AugmentationEvaluation", "Evaluation", "HardnessAssessment", "Measured", "Perturbed", "Study",
-    "TuningReport", "UtilityReport", "KSStopped", "Generator", "HardnessScorer", "InductiveBias",
-    "FineTuned", "MembershipResult", "DisclosureResult", "PrivacyReport", "LikenessReport",
+    "AugmentationEvaluation", "Comparison", "Evaluation", "HardnessAssessment", "Measured",
+    "Perturbed", "Study", "TuningReport", "UtilityReport", "KSStopped", "Generator",
+    "HardnessScorer", "InductiveBias", "FineTuned", "MembershipResult", "DisclosureResult",
+    "PrivacyReport", "LikenessReport",
 }  # fmt: skip
 """What functions return, base classes, and what needs a network to be called."""
 
@@ -338,6 +339,10 @@ def test_long_evaluations_refuse_wrong_arguments_before_any_work(value) -> None:
     for name in ("schema", "random_state", "n_jobs", "progress"):
         with pytest.raises(TabseedError, match=f"^evaluate: {name}=.* is not"):
             ts.evaluate(**three, **{name: value})
+        with pytest.raises(TabseedError, match=f"^compare: {name}=.* is not"):
+            ts.compare(TRAIN, {"a": SYNTHETIC, "b": SYNTHETIC}, HOLDOUT, **{name: value})
+    with pytest.raises(TabseedError, match=r"^compare: (synthetics|the name)"):
+        ts.compare(TRAIN, value, HOLDOUT)
     for name in ("settings", "random_state", "fidelity"):
         with pytest.raises(TabseedError, match=f"{name}=.* is not"):
             ts.assess_utility(**OF_THREE, **{name: value})
@@ -383,6 +388,7 @@ def test_every_public_function_and_class_has_a_case() -> None:
         | {
             "write_table",
             "write_schema",
+            "compare",
             "evaluate",
             "assess_utility",
         }

@@ -22,6 +22,7 @@ _ROOMS = {
         "NothingLearnedError NotTunedWarning OrthogonalSeedsWarning SchemaError TabseedError "
         "TooFewRowsError"
     ),
+    "evaluation.comparison": "compare Comparison",
     "evaluation.evaluation": "evaluate Evaluation",
     "evaluation.likeness": "Likeness",
     "evaluation.likeness_report": "LikenessReport",

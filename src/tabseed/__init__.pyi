@@ -21,6 +21,8 @@ from tabseed.errors import OrthogonalSeedsWarning as OrthogonalSeedsWarning
 from tabseed.errors import SchemaError as SchemaError
 from tabseed.errors import TabseedError as TabseedError
 from tabseed.errors import TooFewRowsError as TooFewRowsError
+from tabseed.evaluation.comparison import Comparison as Comparison
+from tabseed.evaluation.comparison import compare as compare
 from tabseed.evaluation.evaluation import Evaluation as Evaluation
 from tabseed.evaluation.evaluation import evaluate as evaluate
 from tabseed.evaluation.likeness import Likeness as Likeness

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,12 +66,38 @@ def _finite(value: Any) -> Any:
 
 def interval(parts: list[np.ndarray], floor: float, unit: str) -> Estimate:
     """Return the sum of the means of independent samples (repeats, rows) with its 95 % interval."""
-    repeats = sum(part.mean(axis=1) for part in parts)
-    value = float(np.mean(repeats))
-    pieces = [(part.mean(axis=0).var(ddof=1) / part.shape[1], part.shape[1] - 1) for part in parts]
-    if len(repeats) > 1:
-        pieces.append((float(np.var(repeats, ddof=1)) / len(repeats), len(repeats) - 1))
-    total = sum(v for v, _ in pieces) + floor**2
-    freedom = total**2 / max(sum(v**2 / df for v, df in pieces), 1e-300)
-    half = float(student.ppf(0.975, min(freedom, 1e6))) * math.sqrt(total)
+    value, pieces = sum_of_means(parts)
+    error, freedom = error_of(pieces, floor)
+    half = float(student.ppf(0.975, freedom)) * error
     return Estimate(value, value - half, value + half, unit, "lower")
+
+
+Piece = tuple[float, float]  # a variance and its degrees of freedom
+
+
+def sum_of_means(parts: Sequence[np.ndarray]) -> tuple[float, list[Piece]]:
+    """Return the sum of the means of independent samples (repeats, rows), and its variances.
+
+    These are the variance over the rows of each sample, of rows averaged over repeats, and that of
+    the repeats' sums over their number. All samples have the same repeats.
+    """
+    repeats = sum(part.mean(axis=1) for part in parts)
+    pieces = [
+        (float(part.mean(axis=0).var(ddof=1)) / part.shape[1], part.shape[1] - 1.0)
+        for part in parts
+    ]
+    if len(repeats) > 1:
+        pieces.append((float(np.var(repeats, ddof=1)) / len(repeats), len(repeats) - 1.0))
+    return float(np.mean(repeats)), pieces
+
+
+def error_of(pieces: Sequence[Piece], floor: float = 0.0) -> tuple[float, float]:
+    """Return the standard error of a sum and its degrees of freedom (Welch and Satterthwaite).
+
+    ``floor`` is a standard error that adds to the others and is known.
+    """
+    total = sum(v for v, _ in pieces) + floor**2
+    if total == 0:
+        return 0.0, 1.0
+    freedom = total**2 / max(sum(v**2 / df for v, df in pieces), 1e-300)
+    return math.sqrt(total), min(freedom, 1e6)

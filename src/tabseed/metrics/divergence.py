@@ -15,7 +15,7 @@ rare for any sample, and a lower bound that holds for all laws cannot grow faste
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -188,16 +188,23 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
         for index, name, fold in cross_fit(features, runs, n_jobs=self.n_jobs, progress=progress):
             logits[index][name][fold.scored] = fold.ratio
         n_main = len(runs) - budget.permutations
-        estimates = {
-            view: _view_estimates([logits[i] for i in range(n_main) if runs[i].view == view], n)
+        log_ratios = {
+            view: {
+                name: np.stack([logits[i][name] for i in range(n_main) if runs[i].view == view])
+                for name in DISCRIMINATORS
+            }
             for view in self.views
+        }
+        estimates = {
+            view: {name: estimates_from_log_ratio(r, n) for name, r in by_name.items()}
+            for view, by_name in log_ratios.items()
         }
         null_js = tuple(
             max(_js(log_ratios[name], run.is_real) for name in DISCRIMINATORS)
             for log_ratios, run in zip(logits[n_main:], runs[n_main:], strict=True)
         )
         smallest = smallest_js(np.array(null_js), n, m) if len(null_js) > 1 else None
-        return DivergenceResult(estimates, smallest, null_js, n, m, budget, rules)
+        return DivergenceResult(estimates, smallest, null_js, n, m, budget, rules, log_ratios)
 
 
 # --- estimates ----------------------------------------------------------------------------------
@@ -213,23 +220,38 @@ def _js(r: np.ndarray, is_real: np.ndarray) -> float:
     return float((rows[is_real].mean() + rows[~is_real].mean()) / 2)
 
 
-def estimates_from_log_ratio(r: np.ndarray, n: int) -> dict[str, Estimate]:
-    """Return both divergences from log ratios (repeats, rows), the first n rows real."""
+@dataclass(frozen=True)
+class RowParts:
+    """What each row adds to a divergence: the sum of the means of ``real`` and ``synthetic``.
+
+    Both are (repeats, rows); ``noise`` is the standard error of a single fitted parameter.
+    """
+
+    real: np.ndarray
+    synthetic: np.ndarray
+    noise: float
+    unit: str
+
+
+def row_parts(r: np.ndarray, n: int) -> dict[str, RowParts]:
+    """Return what rows add to both divergences, by log ratios (repeats, rows), first n real."""
     m = r.shape[1] - n
     is_real = np.arange(n + m) < n
     rows = js_rows(r, is_real)
     noise = (1 / n + 1 / m) / 8  # E[JS] in nats from one parameter fitted to noise
-    js = interval([rows[:, :n] / 2, rows[:, n:] / 2], noise / math.log(2), "bits")
     # the terms of synthetic rows also correct, to first order, what r gets wrong on average
     t = np.minimum(r, math.log(max(m / RARE, 1.0)))
-    kl = interval([t[:, :n], -np.expm1(t[:, n:])], 4 * noise, "nats")
-    return {"js": js, "kl": kl}
-
-
-def _view_estimates(repeats: list[dict[str, np.ndarray]], n: int) -> dict[str, dict[str, Estimate]]:
     return {
-        name: estimates_from_log_ratio(np.stack([r[name] for r in repeats]), n)
-        for name in DISCRIMINATORS
+        "js": RowParts(rows[:, :n] / 2, rows[:, n:] / 2, noise / math.log(2), "bits"),
+        "kl": RowParts(t[:, :n], -np.expm1(t[:, n:]), 4 * noise, "nats"),
+    }
+
+
+def estimates_from_log_ratio(r: np.ndarray, n: int) -> dict[str, Estimate]:
+    """Return both divergences from log ratios (repeats, rows), the first n rows real."""
+    return {
+        key: interval([parts.real, parts.synthetic], parts.noise, parts.unit)
+        for key, parts in row_parts(r, n).items()
     }
 
 

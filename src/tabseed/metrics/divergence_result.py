@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from tabseed.estimates.estimate import Estimate
 from tabseed.metrics.rules import Rule
@@ -31,6 +33,8 @@ class DivergenceResult:
     of the divergence, KL one that cannot exceed log(m/10) + 1 for m synthetic rows.
     ``smallest_js``: see :func:`smallest_js`; None without permutations.
     ``rules``: those that the training rows keep and the discriminators were shown.
+    ``log_ratios[view][discriminator]`` (repeats, n + m): each row's log p/q, real rows first, in
+    the order of the rows judged; the estimates follow from them. Not part of :meth:`to_dict`.
     """
 
     estimates: dict[str, dict[str, dict[str, Estimate]]]
@@ -40,6 +44,9 @@ class DivergenceResult:
     n_synthetic: int
     plan: Plan
     rules: tuple[Rule, ...] = ()
+    log_ratios: dict[str, dict[str, np.ndarray]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def by(self, view: str = "plain") -> str:
         """Return the name of the discriminator whose JS is larger."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from tabseed._progress import Progress, silent
 from tabseed._random import child
 from tabseed.coding.labels import target_note
 from tabseed.estimates.estimate import Estimate
-from tabseed.estimates.means import BALANCED, mean_over
+from tabseed.estimates.means import BALANCED, Added, mean_over
 from tabseed.estimates.scores import SCORES, Task, form_of, score_rows
 from tabseed.estimates.words import number, span
 from tabseed.metrics.models import output, train, zoo
@@ -23,7 +23,7 @@ RISKS: dict[Task, str] = {"regression": "squared error", "classification": "shar
 MODELS = ("linear", "forest", "boosting")
 UNCLEAR = 0.1  # a loss or gain of AUC or R2 that cannot be excluded: nothing is known
 MOST_ROWS = 5_000  # that a model learns from
-ROWS, FIT = range(2)  # streams below that of a measurement
+ROWS, FIT, DRAWS = range(3)  # streams below that of a measurement
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,17 @@ class Cost:
     """The cost of learning ``target`` from synthetic rows: the score lost, positive if worse.
 
     The mean over models, in AUC or R2; its interval covers the choice of held-out rows.
-    ``read_as``: how whole numbers of the target were read, if that was a choice.
+    ``read_as``: how whole numbers of the target were read, if that was a choice. ``rows`` (h,):
+    what each held-out row adds, with ``cost`` as its mean; ``redrawn``: the costs of as
+    many rows drawn from the synthetic table with replacement. Neither is in :meth:`to_dict`.
     """
 
     target: str
     cost: Estimate
     models: tuple[str, ...]
     read_as: tuple[str, ...] = ()
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    redrawn: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dict."""
@@ -78,48 +82,105 @@ def cost_of_use(
     Each learns from at most 5,000 rows, drawn at random. Raises SchemaError or TooFewRowsError
     for tables that pose no such problem. Cost: six fits.
     """
+    return costs_of_use(real, [synthetic], holdout, target, stream, progress=progress)[0]
+
+
+def costs_of_use(
+    real: Table,
+    synthetics: Sequence[Table],
+    holdout: Table,
+    target: str,
+    stream: np.random.SeedSequence,
+    *,
+    draws: int = 0,
+    progress: Progress | None = None,
+) -> list[Cost]:
+    """Measure the cost of several tables as :func:`cost_of_use` does, paired by held-out row.
+
+    The models also learn from ``draws`` bootstrap samples of each synthetic table, which show how
+    its cost varies with the rows drawn (:attr:`Cost.redrawn`). Cost: three fits, and 3 (1 +
+    ``draws``) for each table.
+    """
     problem = Problem.of(real, target)
     judged = problem.rows(holdout, "holdout")
     sets = [
-        _at_most(problem.rows(table, name, to_train=True), child(stream, ROWS, index))
-        for index, (table, name) in enumerate(((real, "train"), (synthetic, "synthetic")))
+        _at_most(problem.rows(table, name, to_train=True), child(stream, ROWS, min(index, 1)))
+        for index, (table, name) in enumerate(
+            [(real, "train"), *((table, "synthetic") for table in synthetics)]
+        )
     ]
     models = zoo(problem.task, min(map(len, sets)))
-    outputs: list[np.ndarray] = []
-    for rows in sets:
+    done, total = 0, len(MODELS) * (1 + len(synthetics) * (1 + draws))
+
+    def learn(rows: Labelled) -> list[np.ndarray]:
+        nonlocal done
         x, inputs = points(rows, judged)
+        outputs = []
         for at, name in enumerate(MODELS):
-            (progress or silent)(len(outputs), 2 * len(MODELS), "models")
+            (progress or silent)(done, total, "models")
             # the model decides the stream, not the rows: comparisons are paired
             fitted = train(models[name], x, rows.y, problem, child(stream, FIT, at))
             outputs.append(output(fitted, inputs, problem)[None, None])
-    k = len(MODELS)
-    cost = mean_cost(problem, judged.y, outputs[:k], outputs[k:])
-    return Cost(target, cost, MODELS, target_note(real.schema, target))
+            done += 1
+        return outputs
+
+    by_real = learn(sets[0])
+    note = target_note(real.schema, target)
+    costs = []
+    for rows in sets[1:]:
+        learned = learn(rows)
+        each = cost_rows(problem, judged.y, by_real, learned).values[0, 0]
+        rng = np.random.default_rng(child(stream, DRAWS))
+        samples = [rows.take(rng.integers(0, len(rows), len(rows))) for _ in range(draws)]
+        redrawn = [
+            float(cost_rows(problem, judged.y, by_real, learn(sample)).values.mean())
+            for sample in samples
+        ]
+        cost = mean_cost(problem, judged.y, by_real, learned)
+        costs.append(Cost(target, cost, MODELS, note, each, np.array(redrawn)))
+    return costs
+
+
+@dataclass(frozen=True)
+class CostRows:
+    """What held-out rows add to a cost, (tables, seeds, h), and how their mean is to be read."""
+
+    values: np.ndarray
+    unit: str
+    added: Added
 
 
 def mean_cost(
     problem: Problem, y: np.ndarray, real: Iterable[np.ndarray], synthetic: Iterable[np.ndarray]
 ) -> Estimate:
+    """Return the mean over models of the score lost, with its interval; see :func:`cost_rows`."""
+    rows = cost_rows(problem, y, real, synthetic)
+    return mean_over(rows.values, added=rows.added).estimate(rows.unit)
+
+
+def cost_rows(
+    problem: Problem, y: np.ndarray, real: Iterable[np.ndarray], synthetic: Iterable[np.ndarray]
+) -> CostRows:
     """Return the mean over models of the score lost by training on synthetic rows, paired by row.
 
     ``y`` (h,); for each model its outputs (tables, seeds, h) or (tables, seeds, h, C), by the rows
     that trained it. The score is AUC or R2. If only one class is held out it is the share of wrong
     classes; if the held-out target is constant it is the squared error.
     """
+    real, synthetic = list(real), list(synthetic)
     losses = []
     for pair in zip(real, synthetic, strict=True):
         good, other = (score_rows(problem.task, y, outputs) for outputs in pair)
         if good is not None and other is not None:
             losses.append(good - other)
     if losses:
-        return mean_over(np.mean(losses, axis=0)).estimate(SCORES[problem.task], "lower")
+        return CostRows(np.mean(losses, axis=0), SCORES[problem.task], ())
     good, other = (
         np.mean([loss(problem, y, outputs) for outputs in each], axis=0)
         for each in (real, synthetic)
     )
     added = BALANCED if problem.task == "classification" else ()
-    return mean_over(other - good, added=added).estimate(RISKS[problem.task])
+    return CostRows(other - good, RISKS[problem.task], added)
 
 
 def _at_most(rows: Labelled, stream: np.random.SeedSequence) -> Labelled:

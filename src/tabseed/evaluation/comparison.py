@@ -1,0 +1,492 @@
+"""Judge several synthetic tables by the same held-out rows, and say which is better in what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from tabseed._progress import Progress, part, silent
+from tabseed._random import RandomState, child, seed_sequence
+from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
+from tabseed.estimates.contrast import LEVEL
+from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.words import few_rows, listed, number, span
+from tabseed.evaluation import drawing
+from tabseed.evaluation.differences import (
+    MEASURES,
+    Judged,
+    PairedDifference,
+    copied,
+    likeness,
+    paired_differences,
+)
+from tabseed.metrics import (
+    DiscriminatorDivergence,
+    DivergenceResult,
+    MarginalDistance,
+    Overlap,
+    check_leakage,
+)
+from tabseed.metrics import divergence as judges
+from tabseed.metrics.copies import count_copies
+from tabseed.metrics.divergence import smallest_js
+from tabseed.metrics.leakage import check_unseen, conform, row_keys, unknown_values
+from tabseed.metrics.paired import margin_draws
+from tabseed.metrics.rules import check_rules
+from tabseed.metrics.usefulness import Cost, costs_of_use
+from tabseed.pages import Finding, Heading, Row, versions
+from tabseed.parameters import (
+    FUNCTION,
+    MAPPING,
+    N_JOBS,
+    SEED,
+    InstanceOf,
+    checked,
+    or_none,
+    shown,
+)
+from tabseed.table import Frame, Table
+from tabseed.table.display import counted
+from tabseed.table.schema import Schema
+
+MIN_ROWS = DiscriminatorDivergence.min_rows
+DRAWS = 8  # bootstrap samples of each table, to see how a cost varies with the rows drawn
+JUDGED, MARGINS, COST, ROWS, RESAMPLED = range(5)  # streams below that of a comparison
+REAL = "real training rows"  # the row of what they get
+TOTAL = 100
+COLUMNS_AT, MODELS_AT = 80, 85  # per cent of the time
+HEADINGS = (
+    Heading.text("measure", "measure"),
+    Heading.text("table", "table"),
+    Heading.text("minus", "minus"),
+    Heading.number("value", "value"),
+    Heading.span("95 % interval", "low", "high"),
+    Heading.text("unit", "unit"),
+    Heading.number("p", "p"),
+    Heading.text("better", "better"),
+    Heading.number("would show", "would_show"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Finding):
+    """Several synthetic tables judged by the same held-out rows: the answer of :func:`compare`.
+
+    ``tables`` by name, in the order given; ``differences`` for each measure and pair of them;
+    ``reference``: what the real training rows get by the same judges. ``n_compared`` rows of each
+    table were judged; copies are counted among all. There is no single score: a table may be the
+    best to learn from and copy most.
+    """
+
+    title = "Comparison of synthetic tables"
+    _template = "evaluation/comparison.html"
+
+    tables: dict[str, Judged]
+    differences: tuple[PairedDifference, ...]
+    reference: dict[str, Estimate]
+    n_train: int
+    n_holdout: int
+    n_compared: int
+    columns: tuple[str, ...]
+    left_out: dict[str, str]
+    overlap: Overlap
+    cost_missing: str
+    remarks: tuple[str, ...]
+    settings: dict[str, Any] = field(compare=False)
+
+    @property
+    def verdict(self) -> str:
+        """Copies; which table is nearest to the real rows; which is best to learn from."""
+        copying = {n: t.copies.verdict for n, t in self.tables.items() if t.copies.verdict}
+        parts = [f"{name!r}: {words}" for name, words in copying.items()]
+        parts.append(self.sentence("js"))
+        front = self.unbeaten("js")
+        leading = [name for name in front if name in copying]
+        if leading and len(front) < len(self.tables):
+            parts.append(f"Likeness by copying is no merit ({_quoted(leading)}).")
+        if "cost" in self.reference:
+            parts.append(self.sentence("cost"))
+        return " ".join(parts)
+
+    def between(self, measure: str) -> list[PairedDifference]:
+        """Return the differences in a measure (a key of ``MEASURES``) between all pairs."""
+        return [d for d in self.differences if d.measure == measure]
+
+    def unbeaten(self, measure: str) -> list[str]:
+        """Return the tables than which none is better beyond chance; there is at least one."""
+        beaten = {
+            d.first if d.better == d.second else d.second for d in self.between(measure) if d.better
+        }
+        return [name for name in self.tables if name not in beaten]
+
+    def sentence(self, measure: str) -> str:
+        """Say which table is best in a measure beyond chance, and what cannot be told."""
+        words, pairs, front = MEASURES[measure], self.between(measure), self.unbeaten(measure)
+        if all(d.natural for d in pairs):
+            return "No table has more of them than nature explains."
+        rest = [name for name in self.tables if name not in front]
+        judging = "these rows" if "copies" in measure else f"these {self.n_holdout} held-out rows"
+        if not rest:
+            return (
+                f"Which table is {words.best}, {judging} cannot tell; they would show a difference "
+                f"of {self._would_show(pairs)}."
+            )
+        if len(front) == 1 and all(d.told for d in pairs if front[0] in (d.first, d.second)):
+            return self._won(measure, front[0], rest)
+        beaten = f"Some table is {words.than} {_quoted(rest)}, beyond chance ({words.title})."
+        if len(front) == 1:
+            return f"{beaten} None is so than {front[0]!r}, but that is not told from every other."
+        inner = [d for d in pairs if d.first in front and d.second in front]
+        return (
+            f"{beaten} Which of {_quoted(front)} is {words.best}, {judging} cannot tell; they "
+            f"would show a difference of {self._would_show(inner)}."
+        )
+
+    def _would_show(self, pairs: list[PairedDifference]) -> str:
+        return _amount(max(d.would_show for d in pairs), self.reference[pairs[0].measure].unit)
+
+    def _won(self, measure: str, best: str, rest: list[str]) -> str:
+        """Say that one table is better than all others, and by how much than the next."""
+        words, unit = MEASURES[measure], self.reference[measure].unit
+        rival = min(rest, key=lambda name: self.tables[name].estimates[measure].value)
+        d = next(d for d in self.between(measure) if {d.first, d.second} == {best, rival})
+        low, high = (d.low, d.high) if d.value > 0 else (-d.high, -d.low)
+        return (
+            f"{best!r} is {words.best}, beyond chance: {_amount(abs(d.value), unit)} less than "
+            f"{rival!r} (paired 95 % interval {span(low, high)}; {words.title})."
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was judged, what the intervals cover, rules that tables break, small tables."""
+        more = {name: t.n_rows for name, t in self.tables.items() if t.n_rows > self.n_compared}
+        m, used = self.n_compared, next(iter(self.tables.values())).divergence
+        sizes = (("synthetic", m, used.n_synthetic), ("held-out", self.n_holdout, used.n_real))
+        cut = ", ".join(f"{name!r} has {n}" for name, n in more.items())
+        costs = [t.cost for t in self.tables.values() if t.cost is not None]
+        return (
+            f"{m} rows of each table are judged"
+            + f", drawn at random ({cut}), since judges find more in more rows" * bool(more)
+            + "; copies are counted among all rows.",
+            *(
+                f"The divergences are found by {n} of {of} {kind} rows, drawn at random."
+                for kind, of, n in sizes
+                if n < of
+            ),
+            "Intervals of differences are paired by held-out row. They cover the choice of "
+            "held-out and of synthetic rows, not another training of the generators.",
+            f"A table is called better where p < {LEVEL:g} after Holm's correction for all pairs"
+            + ", in likeness (plain JS) and cost together" * ("cost" in self.reference)
+            + "; in each other measure for its own pairs, so of many such calls one may be chance.",
+            *(
+                f"{name!r}: {rule}."
+                for name, t in self.tables.items()
+                for rule in t.rules
+                if rule.broken
+            ),
+            *(costs[0].read_as if costs else ()),
+            *([self.cost_missing] if self.cost_missing else []),
+            f"{self.overlap}.",
+            *few_rows({"training": self.n_train, "held-out": self.n_holdout}),
+            *self.remarks,
+        )
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """Each measure of each table, then of each pair the difference, ``table`` less ``minus``."""
+        return HEADINGS
+
+    def rows(self) -> list[Row]:
+        """Return for each measure each table's value, what real rows get, and all differences.
+
+        In a difference ``minus`` names the table that is subtracted; ``p`` is adjusted (Holm).
+        """
+        rows: list[Row] = []
+        for key, reference in self.reference.items():
+            values = [(name, table.estimates[key]) for name, table in self.tables.items()]
+            rows += [_row(key, name, None, e, e.unit) for name, e in [*values, (REAL, reference)]]
+            rows += [
+                _row(key, d.first, d.second, d, reference.unit)
+                | {"p": d.p_holm, "better": d.words, "would_show": d.would_show}
+                for d in self.between(key)
+            ]
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything, JSON-ready (no NaN, no infinity)."""
+        return {
+            "verdict": self.verdict,
+            "rows": {
+                "train": self.n_train,
+                "holdout": self.n_holdout,
+                "compared": self.n_compared,
+            },
+            "columns": list(self.columns),
+            "left_out": dict(self.left_out),
+            "overlap": self.overlap.to_dict(),
+            "tables": {name: table.to_dict() for name, table in self.tables.items()},
+            "reference": {key: e.to_dict() for key, e in self.reference.items()},
+            "differences": [asdict(d) | {"better": d.better} for d in self.differences],
+            "notes": list(self.notes),
+            "settings": dict(self.settings),
+        }
+
+    def _page(self) -> dict[str, Any]:
+        rows = self.rows()
+        return {
+            "measures": [
+                (measure, self.reference[key].unit, self.sentence(key), *drawing.compared(of))
+                for key, measure in MEASURES.items()
+                if (of := [row for row in rows if row["measure"] == measure.title])
+            ],
+            "cells": self.cells(rows),
+        }
+
+    def _settings(self) -> dict[str, str]:
+        plan = next(iter(self.tables.values())).divergence.plan
+        options = {"seed": self.settings["random_state"], "target": self.settings["target"]}
+        return {
+            **{name: str(value) for name, value in options.items() if value is not None},
+            "cross-fitting": f"{plan.folds} folds, {plan.repeats} repeats",
+        }
+
+
+def _amount(value: float, unit: str) -> str:
+    return number(value) if unit == "share" else f"{number(value)} {unit}"
+
+
+def _quoted(names: list[str]) -> str:
+    return listed([repr(name) for name in names])
+
+
+def _row(
+    key: str, table: str, minus: str | None, value: Estimate | PairedDifference, unit: str
+) -> Row:
+    return {
+        "measure": MEASURES[key].title,
+        "table": table,
+        "minus": minus,
+        "value": value.value,
+        "low": value.low,
+        "high": value.high,
+        "unit": unit,
+        "p": None,
+        "better": None,
+        "would_show": None,
+    }
+
+
+@checked(
+    synthetics=MAPPING,
+    schema=or_none(InstanceOf(Schema)),
+    random_state=SEED,
+    n_jobs=N_JOBS,
+    progress=or_none(FUNCTION),
+)
+def compare(
+    train: Frame,
+    synthetics: Mapping[str, Frame],
+    holdout: Frame,
+    *,
+    target: str | None = None,
+    schema: Schema | None = None,
+    random_state: RandomState = 0,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare synthetic tables with one another, each judged by the same held-out real rows.
+
+    ``synthetics`` are two or more tables by name, learned from ``train``; ``holdout`` trained
+    nothing. All are frames or Tables. Judges find more in more rows, so each table is judged by
+    equally many rows, as many as the smallest has, drawn at random; all get the same random
+    numbers. Differences have paired intervals (:mod:`tabseed.metrics.paired`). In the verdict one
+    or more of two equal tables is called better in at most 5 % of cases (Holm, over all pairs in
+    likeness and cost); every other measure has a family of its own.
+
+    ``target``, ``schema``, ``random_state``, ``n_jobs`` and ``progress`` are those of
+    :func:`~tabseed.evaluate`, and so are the errors. Also raises TabseedError for fewer than two
+    tables or a name that is not text. Cost: for each table about half of an evaluation, and with a
+    target 27 fits more.
+    """
+    _check_names(synthetics)
+    tables, full = _conform_all(train, synthetics, holdout, schema)
+    if target is not None:
+        target = full[target].name  # an unknown name raises SchemaError, with the nearest one
+    real, fakes, held_out = tables
+    (progress or silent)(0, TOTAL, "comparing rows")
+    overlap = check_leakage(real, held_out)
+    for fake in fakes.values():
+        check_unseen(real, fake, held_out)
+    seeds = seed_sequence(random_state)
+    m = min(map(len, fakes.values()))
+    even = {name: _drawn(fake, m, child(seeds, ROWS)) for name, fake in fakes.items()}
+    alike = _drawn(real, m, child(seeds, ROWS))
+    *results, reference = _divergences(
+        [*even.values(), alike], held_out, real, child(seeds, JUDGED), n_jobs, progress
+    )
+    (progress or silent)(COLUMNS_AT, TOTAL, "columns")
+    margins = [
+        MarginalDistance().evaluate(held_out, t, random_state=child(seeds, MARGINS)).mean
+        for t in (*even.values(), alike)
+    ]
+    models = part(progress, MODELS_AT, TOTAL, TOTAL, "models")
+    costs, missing = _costs(real, list(even.values()), held_out, target, child(seeds, COST), models)
+    resampled = margin_draws(held_out, list(even.values()), child(seeds, RESAMPLED))
+    judged = {}
+    for name, result, margin, cost, draws in zip(
+        even, results, margins[:-1], costs, resampled, strict=True
+    ):
+        copies = count_copies(real, fakes[name], held_out)
+        shares, natural = copied(copies, overlap)
+        judged[name] = Judged(
+            n_rows=len(fakes[name]),
+            estimates=likeness(result, margin) | ({"cost": cost.cost} if cost else {}) | shares,
+            divergence=result,
+            copies=copies,
+            rules=check_rules(result.rules, (real, held_out), fakes[name]),
+            cost=cost,
+            margin_draws=draws,
+        )
+    nothing = {"cost": Estimate(0.0, 0.0, 0.0, costs[0].cost.unit)} if costs[0] else {}
+    (progress or silent)(TOTAL, TOTAL, "done")
+    return Comparison(
+        tables=judged,
+        differences=paired_differences(judged),
+        reference=likeness(reference, margins[-1]) | nothing | natural,
+        n_train=len(real),
+        n_holdout=len(held_out),
+        n_compared=m,
+        columns=tuple(real.schema.names),
+        left_out={c.name: c.reason for c in full.left_out},
+        overlap=overlap,
+        cost_missing=missing,
+        remarks=(*_same(fakes), *unknown_values(fakes | {"holdout": held_out})),
+        settings=_settings(random_state, target),
+    )
+
+
+def _check_names(synthetics: Mapping[str, Frame]) -> None:
+    if len(synthetics) < 2:
+        raise TabseedError(
+            f"compare: synthetics holds {counted(len(synthetics), 'table')}; a comparison needs at "
+            "least two, and evaluate judges one"
+        )
+    for name in synthetics:
+        if not isinstance(name, str) or not name.strip():
+            raise TabseedError(f"compare: the name {shown(name)} of a synthetic table is not text")
+
+
+def _conform_all(
+    train: Frame, synthetics: Mapping[str, Frame], holdout: Frame, schema: Schema | None
+) -> tuple[tuple[Table, dict[str, Table], Table], Schema]:
+    """Return all with the modelled columns of one schema, and the schema in full."""
+    if schema is None:
+        schema = Table.from_frame(train).schema
+    modelled = schema.modelled
+    if not len(modelled):
+        raise SchemaError(
+            "no column to compare: all are ids or free text; set another kind for one"
+        )
+    real = conform(train, modelled, "train")
+    modelled = real.schema  # with the categories that a schema file may omit
+    held_out = conform(holdout, modelled, "holdout")
+    fakes = {
+        name: conform(frame, modelled, f"synthetic {name!r}") for name, frame in synthetics.items()
+    }
+    named = {"train": real, **{f"synthetic {n!r}": t for n, t in fakes.items()}}
+    for name, table in (named | {"holdout": held_out}).items():
+        if len(table) < MIN_ROWS:
+            raise TooFewRowsError(
+                f"the {name} table has {counted(len(table), 'row')}; a comparison needs at least "
+                f"{MIN_ROWS}"
+            )
+    return (real, fakes, held_out), schema
+
+
+def _drawn(table: Table, m: int, stream: np.random.SeedSequence) -> Table:
+    """Return m rows at random in their order, or all if there are no more."""
+    if len(table) <= m:
+        return table
+    return table.take(np.sort(np.random.default_rng(stream).permutation(len(table))[:m]))
+
+
+def _divergences(
+    tables: list[Table],
+    held_out: Table,
+    train: Table,
+    stream: np.random.SeedSequence,
+    n_jobs: int | None,
+    progress: Progress | None,
+) -> list[DivergenceResult]:
+    """Judge all tables by the same random numbers; the last one holds real rows.
+
+    The synthetic tables share the permutations of labels that say what would be missed.
+    """
+    k = len(tables) - 1
+    planned = judges.plan(min(len(held_out), len(tables[0]))).permutations
+    results = [
+        DiscriminatorDivergence(
+            n_jobs=n_jobs, permutations=math.ceil(planned / k) if index < k else 0
+        ).evaluate(
+            held_out,
+            table,
+            train=train,
+            random_state=stream,
+            progress=part(
+                progress,
+                COLUMNS_AT * index // (k + 1),
+                COLUMNS_AT * (index + 1) // (k + 1),
+                TOTAL,
+                f"table {index + 1}" if index < k else "real rows",
+            ),
+        )
+        for index, table in enumerate(tables)
+    ]
+    null_js = np.sort([js for result in results for js in result.null_js])
+    n, m = results[0].n_real, results[0].n_synthetic
+    return [replace(result, smallest_js=smallest_js(null_js, n, m)) for result in results]
+
+
+def _costs(
+    real: Table,
+    fakes: list[Table],
+    held_out: Table,
+    target: str | None,
+    stream: np.random.SeedSequence,
+    progress: Progress,
+) -> tuple[list[Cost] | list[None], str]:
+    """Return each table's cost for a target, or a note on why there is none."""
+    if target is None:
+        return [None] * len(fakes), ""
+    try:
+        return costs_of_use(
+            real, fakes, held_out, target, stream, draws=DRAWS, progress=progress
+        ), ""
+    except TabseedError as error:
+        what = f"The cost of learning {target!r} from synthetic rows is unknown: {error}."
+        return [None] * len(fakes), what
+
+
+def _same(tables: Mapping[str, Table]) -> list[str]:
+    """Say which tables hold the same rows in the same order."""
+    keys = dict(zip(tables, row_keys(list(tables.values())), strict=True))
+    return [
+        f"{a!r} and {b!r} hold the same rows."
+        for a, b in combinations(keys, 2)
+        if np.array_equal(keys[a], keys[b])
+    ]
+
+
+def _settings(random_state: RandomState, target: str | None) -> dict[str, Any]:
+    releases = versions()
+    return {
+        "random_state": random_state if isinstance(random_state, int) else None,
+        "target": target,
+        "python": releases.pop("python"),
+        "versions": releases,
+    }

@@ -1,0 +1,125 @@
+"""Two synthetic tables judged by the same held-out rows: how their numbers differ.
+
+Notation: A and B, two synthetic tables of m rows; n held-out rows that judge both. A measure is
+mean_i a[i] + mean_j s[j], where a[i] is what a held-out row and s[j] what a synthetic row adds.
+The difference is mean_i (a_A[i] - a_B[i]) + mean_j s_A[j] - mean_j s_B[j]: held-out rows are
+paired, so that what both tables share cancels, and synthetic rows are independent samples. Its
+interval covers the choice of held-out and of synthetic rows, but not another fit of a generator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabseed._random import child
+from tabseed.estimates.contrast import Contrast
+from tabseed.estimates.estimate import Piece
+from tabseed.metrics.divergence import RowParts, row_parts
+from tabseed.metrics.divergence_result import DivergenceResult
+from tabseed.metrics.leakage import pooled_codes
+from tabseed.metrics.usefulness import Cost
+from tabseed.table import Table
+from tabseed.table.schema import NUMERIC
+
+CHUNK_CELLS = 1_000_000  # counts of rows in memory at once
+
+
+def divergence_contrast(
+    first: DivergenceResult, second: DivergenceResult, view: str, key: str
+) -> Contrast:
+    """Return the difference of two divergences ("js" or "kl") as the results quote them.
+
+    Both were measured with the same held-out rows, random state and numbers of rows, so the judges
+    of both tables learn from the same real rows in each fold. Variances of rows and repeats and the
+    noise of a fitted parameter enter as in a single interval.
+    """
+    a, b = (_quoted(result, view, key) for result in (first, second))
+    parts = [a.real - b.real, a.synthetic, -b.synthetic]
+    return Contrast.of_means(parts, math.hypot(a.noise, b.noise))
+
+
+def _quoted(result: DivergenceResult, view: str, key: str) -> RowParts:
+    return row_parts(result.log_ratios[view][result.by(view)], result.n_real)[key]
+
+
+def margin_draws(
+    real: Table, synthetics: Sequence[Table], stream: np.random.SeedSequence, n_draws: int = 200
+) -> np.ndarray:
+    """Return the mean distance of single columns of each table (k, n_draws), rows resampled.
+
+    A distance is that of :class:`~tabseed.metrics.MarginalDistance`. Each draw takes the same real
+    rows for all k tables, and rows of each table on their own. Cost: ``n_draws`` passes over all
+    cells.
+    """
+    tables = [real, *synthetics]
+    columns = [_Levels.of(tables, name) for name in real.schema.names]
+    streams = [np.random.default_rng(child(stream, index)) for index in range(len(tables))]
+    step = max(1, CHUNK_CELLS // sum(map(len, tables)))
+    draws = []
+    for start in range(0, n_draws, step):
+        size = min(step, n_draws - start)
+        counts = [_counts(rng, size, len(t)) for rng, t in zip(streams, tables, strict=True)]
+        draws.append(np.mean([column.distances(counts) for column in columns], axis=0))
+    return np.concatenate(draws, axis=1)
+
+
+def _counts(rng: np.random.Generator, size: int, n: int) -> np.ndarray:
+    """Return how often each of n rows is drawn in ``size`` draws of n rows, (size, n)."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """One column of several tables as indices of pooled levels; missing comes first in numbers."""
+
+    codes: list[np.ndarray]
+    n_levels: int
+    ordered: bool
+
+    @classmethod
+    def of(cls, tables: list[Table], name: str) -> _Levels:
+        ordered = tables[0].schema[name].kind in NUMERIC
+        if ordered:
+            cells = np.nan_to_num(np.concatenate([t.numbers(name) for t in tables]), nan=-np.inf)
+        else:
+            cells = np.concatenate(pooled_codes(tables, name))
+        levels, codes = np.unique(cells, return_inverse=True)
+        return cls(np.split(codes, np.cumsum([len(t) for t in tables])[:-1]), len(levels), ordered)
+
+    def distances(self, counts: list[np.ndarray]) -> np.ndarray:
+        """Return the distance of each table from the first, (k, size), by counts of their rows."""
+        real, *others = (self._shares(c, n) for c, n in zip(self.codes, counts, strict=True))
+        gaps = np.stack(others) - real
+        if self.ordered:
+            return np.asarray(np.abs(np.cumsum(gaps, axis=-1)).max(axis=-1))
+        return np.asarray(np.abs(gaps).sum(axis=-1) / 2)
+
+    def _shares(self, codes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        size, n = counts.shape
+        bins = (codes + self.n_levels * np.arange(size)[:, None]).ravel()
+        total = np.bincount(bins, weights=counts.ravel(), minlength=size * self.n_levels)
+        return np.asarray(total.reshape(size, self.n_levels) / n)
+
+
+def margin_contrast(values: tuple[float, float], draws: tuple[np.ndarray, np.ndarray]) -> Contrast:
+    """Return the difference of two mean distances; its error is that of :func:`margin_draws`."""
+    error = float(np.std(draws[0] - draws[1], ddof=1))
+    return Contrast.of(values[0] - values[1], [(error**2, len(draws[0]) - 1.0)])
+
+
+def cost_contrast(first: Cost, second: Cost) -> Contrast:
+    """Return the difference of two costs of use, paired by held-out row.
+
+    How a cost varies with the synthetic rows drawn, independently of the other table's, is the
+    variance of :attr:`Cost.redrawn`, of which there are at least two.
+    """
+    paired = Contrast.of_means([(first.rows - second.rows)[None]])
+    return paired.plus([_of_draws(first.redrawn), _of_draws(second.redrawn)])
+
+
+def _of_draws(costs: np.ndarray) -> Piece:
+    return float(costs.var(ddof=1)), len(costs) - 1.0
