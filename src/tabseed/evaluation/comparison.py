@@ -198,7 +198,7 @@ class Comparison(Finding):
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """Each measure of each table, then of each pair the difference, ``table`` less ``minus``."""
+        """Each measure of each table, then of each pair: the first less the second."""
         return HEADINGS
 
     def rows(self) -> list[Row]:
