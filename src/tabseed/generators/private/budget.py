@@ -17,8 +17,10 @@ from tabseed.errors import not_installed
 
 NETWORKS = (50, 300)
 """Rows per encoded column below which a network with private gradients gives noise, and above
-which its rows are as good as without privacy (six tables; OpenReview Pv3PSfaphM)."""
-TOLERABLE = 0.1  # share of rows that noise may move in an average pair of columns
+which its rows are as good as without privacy (six tables; OpenReview Pv3PSfaphM). Counts reach
+further down: 28 rows each gave MST at epsilon 3 an AUC of 0.81 where real rows gave 0.91
+(``experiments/privacy/results/dp.csv``, Adult), so that noise is asked for beside it."""
+TOLERABLE = 0.5  # share of rows that noise may move in an average pair of columns
 ONE_WAY = 0.5  # of the budget for the table: OpenDP's own share for the counts of single columns
 MEASURED = 0.9  # of the rest: for counts of several columns; the remainder chooses which
 TRIFLE = 1e-12

@@ -54,10 +54,11 @@ class PrivateMarginals(Generator):
 
     :meth:`fit` is (epsilon, delta)-differentially private for adding or removing one row: whoever
     sees the model file, or any number of rows drawn from it, can hardly tell whether a row was in
-    the table. That holds for tables whose columns, with their types and the form of their file,
-    are those of ``public``, and if ``public`` was written without looking at these rows, or holds
-    nothing that they alone tell. All else costs part of the budget, also the number of rows:
-    ``n_rows_`` is a noisy one, ``ledger_`` says what was spent on what.
+    the table. That holds for tables whose cells can be read as ``public`` says, each by itself, if
+    the names of columns and the form of the file (or the kind of frame) are public too, and if
+    ``public`` was written without looking at these rows, or holds nothing that they alone tell.
+    All else costs part of the budget, also the number of rows: ``n_rows_`` is a noisy one,
+    ``ledger_`` says what was spent on what.
 
     ``public``, a :class:`~tabseed.table.schema.Schema`, declares kinds, all ``categories``, the
     ``range`` of each number or date, and whether cells may be ``missing``. A value that it does not
@@ -72,8 +73,8 @@ class PrivateMarginals(Generator):
 
     Before it runs, it spends 2 % of rho on the number of rows and raises TooFewRowsError, with what
     so many can carry, if there are fewer than 50 for each encoded column (a level, a number, a
-    possibly missing cell) and noise is expected to move more than a tenth of the rows in the counts
-    of an average pair of columns; with ``anyway`` it neither asks nor refuses.
+    possibly missing cell) and noise is expected to move more than half of the rows in the counts of
+    an average pair of columns; with ``anyway`` it neither asks nor refuses.
 
     Parameters
     ----------

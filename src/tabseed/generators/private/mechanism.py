@@ -27,7 +27,6 @@ from tabseed.table.frames import FrameKind
 AIM, MST = "aim", "mst"
 METHODS = (AIM, MST)
 COUNT = 0.02  # of the budget: for the number of rows
-MAX_MEGABYTES = 8.0  # of the model that AIM may build: time and memory grow with it
 ROUNDING = 1e-9  # of the budget
 
 
@@ -107,7 +106,6 @@ def _algorithm(dp: Any, plan: Plan, columns: int) -> Any:
     if plan.method == AIM:
         return dp.mbi.AIM(
             queries=plan.degree,
-            max_size=MAX_MEGABYTES,
             oneway_split=ONE_WAY,
             measure_split=MEASURED,
         )

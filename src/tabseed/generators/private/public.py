@@ -22,9 +22,10 @@ from tabseed.coding.cells import DATE_UNITS, KNOTS, Block, category_block
 from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.errors import SchemaError
 from tabseed.table import MISSING, Table
+from tabseed.table.arrow_types import is_text
 from tabseed.table.frames import FILE, FrameKind
 from tabseed.table.notation.dialect import own_metadata
-from tabseed.table.schema import DAY, NUMERIC, Column, Schema
+from tabseed.table.schema import DAY, DISCRETE, NUMERIC, Category, Column, Schema
 
 STEPS = 10_000  # points, at least, of the grid on which real numbers are drawn
 SECOND = 1_000_000  # microseconds
@@ -106,7 +107,7 @@ class PublicColumn:
         """Return the column's coordinates in an encoded row: every value that is declared."""
         missing = self.column.missing is not False
         if self.starts is None:
-            codes = np.append(np.arange(self.size), [MISSING] * missing)
+            codes = np.array([*range(self.size), *[MISSING] * missing])
             ranked = self.column.kind == "ordinal"
             return category_block(self.column.name, start, codes, ranked=ranked)
         first, last = self.starts[:-1], self.starts[1:] - 1
@@ -147,7 +148,9 @@ def public_columns(public: Schema | None, bins: int) -> list[PublicColumn]:
                 f'column {column.name!r}: no public range; put "range": {ends} beside its kind '
                 f'under "tabseed" in the public schema, with ends known without these rows ({HOW})'
             )
-        if column.kind not in NUMERIC and not column.categories:
+        if len({_sort(level) for level in column.categories}) > 1:
+            raise SchemaError(f"column {column.name!r}: its public levels mix texts and numbers")
+        if column.kind in DISCRETE and not column.categories:
             raise SchemaError(
                 f"column {column.name!r}: no public levels; list all that there may be under "
                 f'"categories" in the public schema ({HOW})'
@@ -155,6 +158,10 @@ def public_columns(public: Schema | None, bins: int) -> list[PublicColumn]:
     if not len(public.modelled):
         raise SchemaError("the public schema has no column to model: all are ids or free text")
     return [PublicColumn.of(replace(c, reason=DECLARED), bins) for c in public.modelled]
+
+
+def _sort(level: Category) -> str:
+    return "text" if isinstance(level, str) else "truth" if isinstance(level, bool) else "number"
 
 
 def read_public(table: Table, columns: Sequence[PublicColumn]) -> Table:
@@ -172,8 +179,8 @@ def read_public(table: Table, columns: Sequence[PublicColumn]) -> Table:
                 'read them; declare one in the public schema, such as "datetime_format": "%Y-%m-%d"'
             )
         stored = read.to_arrow()[declared.name].type
-        numbers = all(isinstance(c, int | float) for c in declared.categories)
-        if declared.categories and numbers and pa.types.is_string(stored):
+        numbers = {_sort(level) for level in declared.categories} == {"number"}
+        if numbers and is_text(stored):
             raise SchemaError(
                 f"column {declared.name!r}: its public levels are numbers, and not all its cells "
                 "are; correct the cells, or declare the levels as text"
@@ -182,7 +189,7 @@ def read_public(table: Table, columns: Sequence[PublicColumn]) -> Table:
 
 
 def public_encoder(table: Table, columns: Sequence[PublicColumn]) -> TableEncoder:
-    """Return an encoder of all that is declared; of ``table`` it has the types of the columns."""
+    """Return an encoder of all that is declared; of ``table`` it has the kind of frame."""
     blocks, start = [], 0
     for column in columns:
         blocks.append(column.block(start))
@@ -190,15 +197,25 @@ def public_encoder(table: Table, columns: Sequence[PublicColumn]) -> TableEncode
     encoder = TableEncoder(dependencies=False)
     encoder.schema_ = Schema(tuple(c.column for c in columns))
     encoder.layout_ = Layout(tuple(blocks))
-    encoder.frame_kind_ = _types_only(table.frame_kind, encoder.schema_.names)
+    encoder.frame_kind_ = _declared_types(table.frame_kind, encoder.schema_)
     return encoder
 
 
-def _types_only(kind: FrameKind, names: Sequence[str]) -> FrameKind:
+def _declared_types(kind: FrameKind, public: Schema) -> FrameKind:
     """Return a kind of frame without what frames keep of cells: levels of dtypes, numbers of rows.
 
-    Frames of pandas then have its default dtypes.
+    Whole numbers are 64-bit, as are real ones, also where a frame stored them otherwise because a
+    cell was missing; levels have the type of those declared; dates, and numbers kept as text, are
+    as they were. Frames of pandas have its default dtypes.
     """
-    fields = [pa.field(name, kind.arrow.field(name).type) for name in names]
+    fields = [pa.field(c.name, _type(c, kind.arrow.field(c.name).type)) for c in public]
     arrow = pa.schema(fields, metadata=own_metadata(kind.arrow))
     return FrameKind(FILE if kind.backend == "pandas" else kind.backend, arrow, {}, {})
+
+
+def _type(column: Column, stored: pa.DataType) -> pa.DataType:
+    if column.kind in DISCRETE:
+        return pa.array(list(column.categories)).type
+    if column.kind == "datetime" or is_text(stored):
+        return stored
+    return pa.int64() if column.kind == "integer" else pa.float64()
