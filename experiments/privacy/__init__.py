@@ -1,0 +1,1 @@
+"""Differential privacy: what epsilon costs, by the number of rows."""
