@@ -70,7 +70,7 @@ def main() -> None:
         train, held_out = table[:N], table[N:]
         drawn = ts.SequentialTrees(random_state=0).fit(train).sample(DRAWN)
         start = time.process_time()
-        answer = ts.evaluate(train, drawn, held_out)
+        answer = ts.Likeness().evaluate(train, drawn, held_out)
         js, broken = answer.divergence.js, [kept for kept in answer.rules if kept.broken]
         lines.append(
             {

@@ -17,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 import tabseed as ts
 from helpers.evaluating import few_refits
 from tabseed.errors import FileError, TabseedError, printable
+from tabseed.evidence.verify import check_members
 from tabseed.pages import Finding
 from tabseed.tune import Study, Verdict, likeness_verdict
 
@@ -32,8 +33,20 @@ def table(n: int, seed: int) -> pa.Table:
 
 
 def evaluation() -> Finding:
+    models = {"tree": DecisionTreeClassifier(), "linear": LogisticRegression()}
+    membership = ts.MembershipInference(permutations=99)
+    asked = ts.Questions(
+        usefulness=ts.Usefulness(models=models),
+        privacy=ts.Privacy([HOSTILE], membership=membership),
+    )
+    three = table(80, 0), table(80, 1), table(60, 2)
     with few_refits():  # the figures do not matter here
-        return ts.evaluate(table(80, 0), table(80, 1), table(60, 2), target=HOSTILE, n_jobs=1)
+        return ts.evaluate(*three, target=HOSTILE, questions=asked, n_jobs=1)
+
+
+def verification() -> Finding:
+    manifest = {"files": {HOSTILE: {}}}
+    return ts.Verification(tuple(check_members(manifest, {HOSTILE: "changed"})))
 
 
 def likeness() -> Finding:
@@ -119,6 +132,7 @@ ANSWERS = {
     "Comparison": comparison,
     "Evaluation": evaluation,
     "PrivacyReport": privacy,
+    "Verification": verification,
     "DisclosureResult": disclosure,
     "LikenessReport": likeness,
     "AugmentationEvaluation": augmentation,
@@ -203,7 +217,7 @@ def test_the_page_shows_everything_and_loads_nothing(answer: Finding, tmp_path: 
         assert " ".join(printable(note).split()) in text
     for row in answer.rows()[:20]:  # of many rows a page may show only the first
         assert answer.headings[0].cell(row) in text
-    assert "<script" not in page and not re.search(r"""(src|href)\s*=|url\(|@import""", page)
+    assert "<script" not in page and not re.search(r"""(src|href)\s*=(?!"\#)|url\(|@import""", page)
     assert "<b>=1" not in page and "Settings" in page
     with pytest.raises(FileError, match=r"answer\.html"):
         answer.to_html(path)

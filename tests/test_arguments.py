@@ -38,7 +38,7 @@ ANSWERS = {
     "AugmentationEvaluation", "Comparison", "Evaluation", "HardnessAssessment", "Measured",
     "Perturbed", "Study", "TuningReport", "UtilityReport", "KSStopped", "Generator",
     "HardnessScorer", "InductiveBias", "FineTuned", "MembershipResult", "DisclosureResult",
-    "PrivacyReport", "LikenessReport",
+    "PrivacyReport", "LikenessReport", "Verification",
 }  # fmt: skip
 """What functions return, base classes, and what needs a network to be called."""
 
@@ -231,6 +231,21 @@ CASES = quick(
         ts.Privacy().evaluate,
         {"train": TRAIN, "synthetic": SYNTHETIC, "holdout": None, "random_state": 0,
          "refit": None, "likelihood": None, "holds": None},
+    ),
+    Questions=(
+        ts.Questions,
+        {"likeness": None, "usefulness": None, "privacy": None, "refit": None, "likelihood": None,
+         "holds": None},
+    ),
+    Usefulness=(
+        lambda **k: ts.Usefulness(**k).evaluate(TRAIN, SYNTHETIC, HOLDOUT, "y"),
+        {"models": {"tree": TREE, "stump": DecisionTreeClassifier(max_depth=1)}, "seeds": 1,
+         "max_rows": 50, "n_jobs": None},
+    ),
+    Usefulness_evaluate=(
+        ts.Usefulness(models={"tree": TREE, "stump": DecisionTreeClassifier(max_depth=1)}).evaluate,
+        {"train": TRAIN, "synthetic": SYNTHETIC, "holdout": HOLDOUT, "target": "y",
+         "schema": None, "random_state": 0},
     ),
     assess_hardness=(
         ts.assess_hardness,

@@ -252,7 +252,7 @@ def test_c17_rules_that_rows_break_are_listed() -> None:
     frame["gross"] = (frame.net + frame.tax).round(2)
     train, holdout = frame[:200], frame[200:]
     drawn = ts.SequentialTrees(random_state=0).fit(train).sample(200)
-    answer = ts.evaluate(train, drawn, holdout)
+    answer = ts.Likeness().evaluate(train, drawn, holdout)
     assert answer.divergence.js.value > 0.9
     broken = " ".join(str(kept.rule) for kept in answer.rules if kept.broken)
     assert all(name in broken for name in ("net", "tax", "gross"))

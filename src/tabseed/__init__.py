@@ -26,6 +26,8 @@ _ROOMS = {
     "evaluation.evaluation": "evaluate Evaluation",
     "evaluation.likeness": "Likeness",
     "evaluation.likeness_report": "LikenessReport",
+    "evaluation.questions": "Questions",
+    "evidence.verify": "Verification",
     "generators.base": "Generator",
     "generators.copula": "GaussianCopula",
     "generators.neural.ctgan": "CTGAN",
@@ -77,6 +79,7 @@ _ROOMS = {
     "utility.mix": "Mixing tune_mix",
     "utility.ranking": "ranking_consistency",
     "utility.report": "assess_utility UtilityReport",
+    "utility.usefulness": "Usefulness",
 }
 _HOMES = {name: f"tabseed.{room}" for room, names in _ROOMS.items() for name in names.split()}
 

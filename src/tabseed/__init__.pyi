@@ -27,6 +27,8 @@ from tabseed.evaluation.evaluation import Evaluation as Evaluation
 from tabseed.evaluation.evaluation import evaluate as evaluate
 from tabseed.evaluation.likeness import Likeness as Likeness
 from tabseed.evaluation.likeness_report import LikenessReport as LikenessReport
+from tabseed.evaluation.questions import Questions as Questions
+from tabseed.evidence.verify import Verification as Verification
 from tabseed.generators.base import Generator as Generator
 from tabseed.generators.copula import GaussianCopula as GaussianCopula
 from tabseed.generators.neural.ctgan import CTGAN as CTGAN
@@ -112,5 +114,6 @@ from tabseed.utility.mix import tune_mix as tune_mix
 from tabseed.utility.ranking import ranking_consistency as ranking_consistency
 from tabseed.utility.report import UtilityReport as UtilityReport
 from tabseed.utility.report import assess_utility as assess_utility
+from tabseed.utility.usefulness import Usefulness as Usefulness
 
 __version__: str

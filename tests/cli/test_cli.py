@@ -93,7 +93,10 @@ BAD_LINES = [
     (("synth", "DATA", "-o", "OUT", "--resume", "DIR/none/c"), "there is no directory"),
     (("sample", "DIR/none.tabseed", "-o", "OUT", "--rows", "5"), "no such file"),
     (("sample", "DATA", "-o", "OUT", "--rows", "5"), "not a zip file"),
-    (("evaluate", "DATA", "DATA"), "Missing option '--holdout'"),
+    (("evaluate", "DATA", "DATA", "--max-disclosure", "0.1"), "--max-disclosure needs --sensitive"),
+    (("evaluate", "DATA", "DATA", "--known", "x"), "--known needs --sensitive"),
+    (("evaluate", "DATA", "DATA", "--shadows"), "--shadows needs --model"),
+    (("evaluate", "DATA", "DATA", "--max-auc", "2"), "--max-auc 2 is not"),
     (("evaluate", "DATA", "DATA", "--holdout", "DATA"), "holdout repeats the training rows"),
     (("evaluate", "DATA", "DIR/other.csv", "--holdout", "DATA"), "synthetic table: column 'size'"),
 ]

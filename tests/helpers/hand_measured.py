@@ -9,6 +9,7 @@ from sklearn.datasets import load_diabetes
 import tabseed as ts
 from tabseed.metrics.problem import Problem
 from tabseed.utility.measure import (
+    AUGMENTED,
     REAL,
     REPEATED,
     SAME_SIZE,
@@ -55,7 +56,7 @@ def by_hand(
         y,
         [labels],
         y,
-        {REAL: f, REPEATED: f, SYNTHETIC: g, SAME_SIZE: g},
+        {REAL: f, REPEATED: f, SYNTHETIC: g, SAME_SIZE: g, AUGMENTED: g},
         {REAL: [f_aside[:, None]], SYNTHETIC: [g_aside[:, None]]},
         on_real[None],
         [on_aside],

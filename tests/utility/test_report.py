@@ -49,6 +49,17 @@ def test_any_number_of_jobs_gives_the_same_numbers() -> None:
     assert "synthetic tables" in alone["verdict"]
 
 
+def test_true_rows_beside_real_ones_are_better_than_rows_of_wrong_labels() -> None:
+    """Another sample of one law, or the same with its labels shuffled. One seed."""
+    few, more, holdout = people(30, 1), people(400, 2), people(400, 3)
+    order = np.random.default_rng(4).permutation(400)
+    wrong = relabelled(more, more["köln"].take(pa.array(order)).to_pylist())
+    helps, harms = (quick(few, table, holdout) for table in (more, wrong))
+    assert helps.cost_augmented.high < harms.cost_augmented.low
+    assert 0.01 < harms.cost_augmented.low < harms.cost_augmented.value < harms.cost.value
+    assert any("costs" in note and "as many synthetic ones" in note for note in harms.notes)
+
+
 def test_numbers_are_scored_by_r2() -> None:
     tables = [people(80, seed).drop_columns("<b>x</b>") for seed in (1, 2, 3)]
     models = {"deep": DecisionTreeRegressor(), "stump": DecisionTreeRegressor(max_depth=1)}

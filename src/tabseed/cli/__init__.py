@@ -2,7 +2,7 @@
 
 Results go to standard output (with ``--json``: one JSON document and nothing else), progress and
 errors to standard error. The exit code is 0, or 2 with one line that says what is wrong, where,
-and what to do.
+and what to do, or 3 where a limit is not kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from typing import Annotated
 
 import typer
 
-from tabseed.cli import augment, evaluate, hardness, info, sample, split, synth, tune, utility
+from tabseed.cli import (
+    augment,
+    evaluate,
+    evidence,
+    hardness,
+    info,
+    sample,
+    split,
+    synth,
+    tune,
+    utility,
+)
 from tabseed.cli.console import emit, run
 
 # Plain help and plain errors, which look the same on a terminal, in a pipe and in a log.
@@ -48,6 +59,8 @@ for command in (  # in the order of the help
     synth.synth,
     sample.sample,
     evaluate.evaluate,
+    evidence.evidence,
+    evidence.verify,
     hardness.hardness,
     augment.augment,
     tune.tune,

@@ -1,4 +1,4 @@
-"""The command ``evaluate``: how far are synthetic rows from real ones?"""
+"""The command ``evaluate``: are synthetic rows alike, are they useful, and whose secrets?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabseed.cli.console import Output, guarded
-from tabseed.cli.judging import judge
+from tabseed.cli.judging import Asked, judge
 from tabseed.cli.options import (
     FILE,
     AsJson,
@@ -17,15 +17,20 @@ from tabseed.cli.options import (
     Encoding,
     Force,
     Kinds,
+    Known,
+    MaxAuc,
+    MaxDisclosure,
     Report,
     SchemaFile,
     Seed,
+    Sensitive,
     Source,
     Target,
     Thousands,
     read_like,
 )
 from tabseed.cli.progress import progress_bar
+from tabseed.errors import TabseedError
 
 if TYPE_CHECKING:
     from tabseed.evaluation.comparison import Comparison
@@ -45,10 +50,35 @@ def evaluate(
         ),
     ],
     holdout: Annotated[
-        Path,
-        typer.Option("--holdout", metavar=FILE, help="Real rows not used in training, to judge."),
-    ],
+        Path | None,
+        typer.Option(
+            "--holdout",
+            metavar=FILE,
+            help="Real rows not used in training, to judge (tabseed split); without them much "
+            "cannot be said.",
+        ),
+    ] = None,
     target: Target = None,
+    sensitive: Sensitive = None,
+    known: Known = None,
+    max_auc: MaxAuc = None,
+    max_disclosure: MaxDisclosure = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            metavar=FILE,
+            help="The model file, if an attacker would have it too: attacks then use it.",
+        ),
+    ] = None,
+    shadows: Annotated[
+        bool,
+        typer.Option(
+            "--shadows",
+            help="With --model: learn its generator anew from halves of the rows, to attack the "
+            "most exposed ones. Takes as long as some 40 fits.",
+        ),
+    ] = False,
     schema: SchemaFile = None,
     kind: Kinds = None,
     encoding: Encoding = "utf-8",
@@ -59,28 +89,49 @@ def evaluate(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say how far synthetic rows are from real ones; compare several tables."""
+    """Say whether synthetic rows are alike, whether they are useful, and whose secrets they tell.
+
+    Several tables are compared in likeness and usefulness. Exit code 3 if a limit for privacy is
+    set and not kept.
+    """
     from tabseed.table.files import check_outputs
 
-    check_outputs([], [report], [train, *synthetic, holdout, schema], force)
-    real = Source(train, schema, kind, None, encoding, decimal, thousands).read()
+    check_outputs([], [report], [train, *synthetic, holdout, schema, model], force)
+    asked = Asked(target, sensitive, known, max_auc, max_disclosure)
+    if shadows and model is None:
+        raise TabseedError("--shadows needs --model, whose generator is to be learned anew")
     several = len(synthetic) > 1
+    if several and (asked.of_privacy or model is not None):
+        raise TabseedError(
+            "--sensitive, --known, --max-auc, --max-disclosure and --model are for one synthetic "
+            "table; evaluate each by itself"
+        )
+    if several and holdout is None:
+        raise TabseedError("several synthetic tables are compared by held-out rows: --holdout")
+    real = Source(train, schema, kind, None, encoding, decimal, thousands).read()
     fakes = {
         name: read_like(path, real, f"synthetic {name!r}" if several else "synthetic", encoding)
         for name, path in names_of(synthetic).items()
     }
-    held_out = read_like(holdout, real, "holdout", encoding)
+    held_out = None if holdout is None else read_like(holdout, real, "holdout", encoding)
     out = Output(as_json)
     answer: Evaluation | Comparison
-    if several:
+    if several and held_out is not None:
         answer = _compare(out, real, fakes, held_out, target, seed)
     else:
         (fake,) = fakes.values()
-        answer = judge(out, (real, fake, held_out), target, seed)
+        questions = asked.questions()
+        if model is not None:
+            from tabseed.saved import load
+
+            questions = questions.about(load(model), len(fake), shadows=shadows)
+        answer = judge(out, (real, fake, held_out), target, seed, questions)
     out.say_left_out(answer.left_out)
     if report is not None:
         out.report(answer, report, force)
     out.finish("evaluate")
+    if not several:
+        asked.end(answer)
 
 
 def names_of(paths: Sequence[Path]) -> dict[str, Path]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from tabseed.cli.console import Output
 from tabseed.cli.options import read_like
@@ -14,8 +17,10 @@ from tabseed.errors import TabseedError, TooFewRowsError
 
 if TYPE_CHECKING:
     from tabseed.evaluation.evaluation import Evaluation
+    from tabseed.evaluation.questions import Questions
     from tabseed.table import Table
 
+FAILED = 3  # the exit code of a limit that is not kept
 HOLDOUT_SHARE = 0.2  # share of the rows set aside for --report unless the user gives another
 
 
@@ -69,7 +74,7 @@ class Judging:
 
 def check_enough(sizes: tuple[int, int, int]) -> None:
     """Raise TooFewRowsError before learning if judging would raise it afterwards."""
-    from tabseed.evaluation.evaluation import MIN_ROWS
+    from tabseed.evaluation.likeness import MIN_ROWS
 
     for n, name in zip(
         sizes, ("row{} to learn from", "synthetic row{}", "holdout row{}"), strict=True
@@ -82,15 +87,73 @@ def check_enough(sizes: tuple[int, int, int]) -> None:
             )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks of an evaluation, and the limits that make a command fail."""
+
+    target: str | None = None
+    sensitive: Sequence[str] | None = None
+    known: Sequence[str] | None = None
+    max_auc: float | None = None
+    max_disclosure: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.known and not self.sensitive:
+            raise TabseedError("--known needs --sensitive: what an attacker who knows it wants")
+        if self.max_disclosure is not None and not self.sensitive:
+            raise TabseedError("--max-disclosure needs --sensitive, the columns not to disclose")
+
+    @property
+    def of_privacy(self) -> bool:
+        """Whether anything on privacy is asked."""
+        return any(value is not None for value in self.privacy().values())
+
+    def privacy(self) -> dict[str, Any]:
+        """Return the parameters of the question of privacy, JSON-ready."""
+        return {
+            "sensitive": list(self.sensitive) if self.sensitive else None,
+            "keys": list(self.known) if self.known else None,
+            "max_auc": self.max_auc,
+            "max_disclosure": self.max_disclosure,
+        }
+
+    def questions(self) -> Questions:
+        """Return the questions of the evaluation."""
+        from tabseed.evaluation.questions import Questions
+        from tabseed.privacy.report import Privacy
+
+        return Questions(privacy=Privacy(**self.privacy()))
+
+    def end(self, answer: Any) -> None:
+        """End the command with exit code 3 if a limit is not kept, so that a pipeline stops."""
+        if answer.passed is False:
+            raise typer.Exit(FAILED)
+
+
 def judge(
-    out: Output, tables: tuple[Table, Table, Table], target: str | None, seed: int
+    out: Output,
+    tables: tuple[Table, Table, Table | None],
+    target: str | None,
+    seed: int,
+    questions: Questions | None = None,
 ) -> Evaluation:
     """Evaluate training, synthetic and holdout rows, and print the answer."""
     from tabseed.evaluation.evaluation import evaluate
 
+    asked = Asked().questions() if questions is None else questions
     with progress_bar("judging") as progress:
-        answer = evaluate(*tables, target=target, random_state=seed, n_jobs=-1, progress=progress)
+        answer = evaluate(
+            *tables,
+            target=target,
+            questions=asked,
+            random_state=seed,
+            n_jobs=-1,
+            progress=progress,
+        )
     out.result["evaluation"] = answer.to_dict()
-    out.verdict(answer)
+    for question, text in answer.answers.items():
+        out.say(question, f"{answer.headlines[question]}. {text}")
     out.answer(answer)
+    for note in answer.about_tables:
+        out.say("note", note)
     return answer

@@ -107,6 +107,41 @@ Teachers = Annotated[
 Target = Annotated[
     str | None, typer.Option("--target", metavar=COLUMN, help="The column to predict.")
 ]
+Sensitive = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sensitive",
+        metavar=COLUMN,
+        help="A column that nobody should learn of a person; repeat for several.",
+    ),
+]
+Known = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--known",
+        metavar=COLUMN,
+        help="A column that an attacker knows of a person; repeat for several (if none is named, "
+        "those that tell most of the sensitive ones).",
+    ),
+]
+MaxAuc = Annotated[
+    float | None,
+    typer.Option(
+        "--max-auc",
+        metavar="AUC",
+        help="Fail (exit code 3) if an attacker tells training rows from others better, such as "
+        "0.6; guessing has 0.5.",
+    ),
+]
+MaxDisclosure = Annotated[
+    float | None,
+    typer.Option(
+        "--max-disclosure",
+        metavar="SHARE",
+        help="Fail (exit code 3) if an attacker is right about more of the training rows than of "
+        "other people by this share, such as 0.09.",
+    ),
+]
 Report = Annotated[
     Path | None, typer.Option("--report", metavar=FILE, help="Write the evaluation as HTML here.")
 ]

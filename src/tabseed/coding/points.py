@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from tabseed._random import one_thread
 from tabseed.coding.fitted import Fitted
 from tabseed.errors import SchemaError
 from tabseed.table import Table
@@ -99,3 +100,15 @@ def _numbers(rows: Any) -> np.ndarray:
     if len(bad):
         raise SchemaError(f"row {bad[0, 0] + 1}, column {bad[0, 1]}: the number is infinite")
     return array
+
+
+def principal_coordinates(points: np.ndarray) -> np.ndarray:
+    """Return the first two principal coordinates, (n, 2), with fixed signs; 0 for missing ones."""
+    centred = points - points.mean(axis=0)
+    with one_thread():
+        _, axes = np.linalg.eigh(centred.T @ centred)
+        axes = axes[:, ::-1][:, :2]
+        if len(axes):
+            axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+        coordinates = centred @ axes
+    return np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))

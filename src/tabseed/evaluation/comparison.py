@@ -16,7 +16,7 @@ from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.contrast import LEVEL
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.words import few_rows, listed, number, span
-from tabseed.evaluation import drawing
+from tabseed.evaluation import contrasts
 from tabseed.evaluation.differences import (
     MEASURES,
     Judged,
@@ -240,7 +240,7 @@ class Comparison(Finding):
         rows = self.rows()
         return {
             "measures": [
-                (measure, self.reference[key].unit, self.sentence(key), *drawing.compared(of))
+                (measure, self.reference[key].unit, self.sentence(key), *contrasts.compared(of))
                 for key, measure in MEASURES.items()
                 if (of := [row for row in rows if row["measure"] == measure.title])
             ],

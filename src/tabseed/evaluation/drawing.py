@@ -1,19 +1,25 @@
-"""The pictures on the page of an evaluation."""
+"""The numbers on the page of an evaluation: intervals on axes, judges, attacks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from tabseed.errors import printable, shortened
-from tabseed.estimates.contrast import LEVEL
+from tabseed.estimates.estimate import Estimate
+from tabseed.evaluation.likeness_report import LikenessReport
 from tabseed.metrics import DivergenceResult
+from tabseed.metrics.divergence import VIEWS
 from tabseed.pages import Row
-from tabseed.pages.intervals import Line, Placed, Tick, axis, axis_end, on_one_axis, ticks
+from tabseed.pages.intervals import WIDTH, Line, Tick, axis, axis_end, on_one_axis, ticks
+from tabseed.privacy.membership_result import MembershipResult
+from tabseed.privacy.report import PrivacyReport
+from tabseed.utility.report import UtilityReport
 
-NAME = 30  # characters of the name of a table, beside a picture
 JUDGES = {"trees": "boosted trees", "mlp": "neural network"}
+LISTED = 400  # numbers of likeness on the page; all are in the JSON document
+GUESS = 0.5  # the AUC of guessing
+SIDE = 240.0  # of the curve of an attack
 
 
 @dataclass(frozen=True)
@@ -26,15 +32,41 @@ class Plot:
     real: tuple[float, float, float]
 
 
+def of_page(
+    rows: Sequence[Row],
+    likeness: LikenessReport | None,
+    usefulness: UtilityReport | None,
+    privacy: PrivacyReport | None,
+) -> dict[str, Any]:
+    """Return what the template of the page needs, beside the pictures of rows."""
+    found: dict[str, Any] = {
+        "numbers": [(row, plot(row)) for row in rows if row["real_low"] is not None],
+        "plot_width": WIDTH,
+        "views": VIEWS,
+        "listed": LISTED,
+        "judges": [],
+        "attacks": [],
+        "roc": None,
+        "useful": {},
+    }
+    if likeness is not None and likeness.divergence and likeness.divergence_reference:
+        found["judges"] = judges(likeness.divergence, likeness.divergence_reference)
+    if privacy is not None and privacy.membership is not None:
+        found |= {"attacks": attacks(privacy.membership), "roc": Curve.of(privacy.membership)}
+    if usefulness is not None:
+        found["useful"] = usefulness.pictures()
+    return found
+
+
 def plot(row: Row) -> Plot:
     """Return the positions of both intervals, of synthetic and of real rows, in an answer's row."""
-    start = min(0.0, row["synthetic_low"], row["real_low"])
-    highest = max(row["synthetic_high"], row["real_high"])
+    start = min(0.0, row["low"], row["real_low"])
+    highest = max(row["high"], row["real_high"])
     end = axis_end(max(highest, -0.6 * start))  # keep 0 clear of the end and its label
     at = axis(start, end)
     synthetic, real = (
-        (at(row[f"{name}_low"]), at(row[name]), at(row[f"{name}_high"]))
-        for name in ("synthetic", "real")
+        (at(row[low]), at(row[value]), at(row[high]))
+        for low, value, high in (("low", "value", "high"), ("real_low", "real", "real_high"))
     )
     return Plot(at(0.0), ticks(start, end), synthetic, real)
 
@@ -54,40 +86,32 @@ def judges(result: DivergenceResult, reference: DivergenceResult) -> list[dict[s
     ]
 
 
-def bars_end(distances: Mapping[str, float], reference: Mapping[str, float]) -> float:
-    """Return the value at which the axis of the columns' bars ends."""
-    return axis_end(max((*distances.values(), *reference.values()), default=0.0))
+def attacks(result: MembershipResult) -> list[Any]:
+    """Return the attacks' AUC less that of guessing, on one axis."""
+    return on_one_axis(
+        [
+            Line.of(row["attack"], Estimate(*_above_guessing(row), "AUC - 0.5"))
+            for row in result.rows()
+        ]
+    )
 
 
-def columns(
-    distances: Mapping[str, float], reference: Mapping[str, float], end: float
-) -> list[dict[str, Any]]:
-    """Return the columns by distance, largest first, with their bars in per cent of the axis."""
-    scale = 100 / end
-    return [
-        {
-            "name": name,
-            "synthetic": value,
-            "real": reference[name],
-            "bar": round(scale * value, 1),
-            "mark": round(scale * reference[name], 1),
-        }
-        for name, value in sorted(distances.items(), key=lambda item: (-item[1], item[0]))
-    ]
+def _above_guessing(row: Row) -> tuple[float, float, float]:
+    return row["auc"] - GUESS, row["auc_low"] - GUESS, row["auc_high"] - GUESS
 
 
-def compared(rows: Sequence[Row]) -> tuple[list[Placed], list[Placed]]:
-    """Return the values of a measure and its paired differences, each on one axis.
+@dataclass(frozen=True)
+class Curve:
+    """True- by false-positive rate of an attack, and its range by chance, as paths."""
 
-    ``rows`` are those of the measure in a comparison's answer, what real rows get last among the
-    values. That is in another colour, as is a difference that is not told from 0.
-    """
-    lines: dict[bool, list[Line]] = {True: [], False: []}
-    for row in rows:
-        ends, alone = (row["value"], row["low"], row["high"]), row["minus"] is None
-        name = row["table"] if alone else f"{row['table']} − {row['minus']}"
-        told = alone or row["p"] < LEVEL
-        extra = "" if alone else printable(shortened(row["better"], NAME))
-        lines[alone].append(Line(name, *ends, stands_out=told, extra=extra))
-    *synthetic, real = lines[True]
-    return on_one_axis([*synthetic, replace(real, stands_out=False)]), on_one_axis(lines[False])
+    line: str
+    band: str
+    side: float = SIDE
+
+    @classmethod
+    def of(cls, result: MembershipResult) -> Curve:
+        """Draw the curve of the strongest attack over all rows."""
+        up = [f"{SIDE * f:.1f} {SIDE * (1 - high):.1f}" for f, _, _, high in result.roc]
+        back = [f"{SIDE * f:.1f} {SIDE * (1 - low):.1f}" for f, _, low, _ in reversed(result.roc)]
+        line = [f"{SIDE * f:.1f} {SIDE * (1 - true):.1f}" for f, true, _, _ in result.roc]
+        return cls(f"M{'L'.join(line)}", f"M{'L'.join(up + back)}z")

@@ -14,7 +14,6 @@ from tabseed._progress import Progress, part, silent
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.evaluation.likeness_report import LikenessReport
-from tabseed.evaluation.shapes import shapes_of
 from tabseed.metrics import (
     ChiSquareDivergence,
     Coverage,
@@ -60,9 +59,7 @@ STEPS = {  # and the share of the time at which each begins, in per cent
 }
 TOTAL = 100
 STREAMS = {name: index for index, name in enumerate(STEPS)}
-# random streams after those of the steps
-REFERENCE, THINNED, DRAWN = (len(STEPS) + index for index in range(3))
-JOINTS = 6  # worst pairs whose joint counts are kept for pictures
+REFERENCE, THINNED = len(STEPS), len(STEPS) + 1  # random streams after those of the steps
 
 
 class Likeness(BaseEstimator):
@@ -141,12 +138,8 @@ class Likeness(BaseEstimator):
         found = self._compared(tables, judging, seeds, progress)
         if self.judges:
             found |= self._judged(tables, judging, seeds, progress)
-        changes = found["pairs"].changes
-        worst = [changes.names[at] for at in np.argsort(-changes.null.z, kind="stable")[:JOINTS]]
-        known = {"synthetic": fake} | ({} if held_out is None else {"holdout": held_out})
-        rng = np.random.default_rng(child(seeds, DRAWN))
-        shapes = shapes_of({"train": real, **known}, worst, rng)
         (progress or silent)(TOTAL, TOTAL, "done")
+        known = {"synthetic": fake} | ({} if held_out is None else {"holdout": held_out})
         return LikenessReport(
             n_train=len(real),
             n_synthetic=len(fake),
@@ -154,7 +147,6 @@ class Likeness(BaseEstimator):
             schema=real.schema,
             rules=check_rules(find_rules(real), (judging,), fake),
             overlap=overlap,
-            shapes=shapes,
             unknown=tuple(unknown_values(known)),
             settings=settings_of(self) | {"seed": str(random_state)},
             **found,

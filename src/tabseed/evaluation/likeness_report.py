@@ -12,7 +12,7 @@ from scipy.stats import hypergeom
 from tabseed.errors import shortened
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.words import few_rows, listed, number
-from tabseed.evaluation.shapes import Shapes
+from tabseed.evaluation.judges import divergences, told
 from tabseed.metrics import (
     ChiSquareResult,
     Compared,
@@ -70,8 +70,8 @@ class LikenessReport(Finding):
     that judge; the ``..._reference`` compare the training rows with the same held-out rows, and
     are None without a holdout. ``rules`` are those that the training rows keep, counted in the
     rows that judge and in the synthetic ones. ``divergence`` and ``chi_square``, with references,
-    are None without judges. ``shapes`` is what pictures show. ``looks`` is the number of families
-    of numbers that were looked at: p-values and detectable differences pay for all of them.
+    are None without judges. ``looks`` is the number of families of numbers that were looked at:
+    p-values and detectable differences pay for all of them.
     """
 
     title = "Are the synthetic rows like real ones?"
@@ -93,7 +93,6 @@ class LikenessReport(Finding):
     chi_square: ChiSquareResult | None
     chi_square_reference: ChiSquareResult | None
     overlap: Overlap | None
-    shapes: Shapes = field(repr=False, compare=False)
     settings: dict[str, str] = field(compare=False)
     unknown: tuple[str, ...] = ()
 
@@ -182,7 +181,8 @@ class LikenessReport(Finding):
         """What differs most, or what these rows would have shown."""
         differ = self.differ
         if differ:
-            return f"Synthetic rows differ from {self.judging} in {listed(list(self._found()))}."
+            found = listed(list(self._found()))
+            return f"Synthetic rows differ from {self.judging} in {found}.{told(self.divergence)}"
         reach = " and ".join(
             f"a change of {number(value, '.2f')} in {what}"
             for what, value in (
@@ -227,6 +227,7 @@ class LikenessReport(Finding):
             f"Looked at: {sorts}. If synthetic rows were new real rows, this answer would find a "
             "difference among all of these in at most 5 of 100 cases.",
             *(f"{rule}." for rule in broken),
+            *divergences(self.divergence, self.divergence_reference),
             *self._used(),
             *few_rows(counts),
             *self.unknown,
@@ -382,7 +383,6 @@ class LikenessReport(Finding):
             "means": {name: _headline(found) for name, (found, _) in headlines.items()},
             "means_of_real": {name: _headline(found) for name, (_, found) in headlines.items()},
             "rules": [rule.to_dict() for rule in self.rules],
-            "shapes": self.shapes.to_dict(),
             "overlap": None if self.overlap is None else self.overlap.to_dict(),
             "notes": list(self.notes),
             "settings": dict(self.settings),

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tabseed._random import one_thread
 from tabseed.coding.labels import features_and_labels, target_note, task_of
-from tabseed.coding.points import Features
+from tabseed.coding.points import Features, principal_coordinates
 from tabseed.errors import FormerName, TooFewRowsError, renamed
 from tabseed.estimates.estimate import finite
 from tabseed.estimates.scores import Task
@@ -237,19 +236,7 @@ def assess_hardness(
         standard_error=scorer.standard_errors_,
         rank=rank,
         hint=hints(rows, y, task=task),
-        coordinates=_principal(Features().fit_transform(rows)),
+        coordinates=principal_coordinates(Features().fit_transform(rows)),
         table=table,
         settings=settings_of(scorer),
     )
-
-
-def _principal(points: np.ndarray) -> np.ndarray:
-    """Return the first two principal coordinates, (n, 2), with fixed signs; 0 for missing ones."""
-    centred = points - points.mean(axis=0)
-    with one_thread():
-        _, axes = np.linalg.eigh(centred.T @ centred)
-        axes = axes[:, ::-1][:, :2]
-        if len(axes):
-            axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-        coordinates = centred @ axes
-    return np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 
 from tabseed.coding.labels import features_and_labels, posed, task_of
 from tabseed.coding.points import Features
@@ -116,6 +117,12 @@ class Labelled:
     def take(self, indices: np.ndarray) -> Labelled:
         """Return the rows with these indices."""
         return Labelled(self.features.take(indices), self.y[indices])
+
+    def with_rows(self, rows: Labelled) -> Labelled:
+        """Return these rows, and other rows of the same schema after them."""
+        both = pa.concat_tables([self.features.to_arrow(), rows.features.to_arrow()])
+        features = Table.from_frame(both, schema=self.features.schema)
+        return Labelled(features, np.concatenate([self.y, rows.y]))
 
 
 def named(problem: Problem, predicted: np.ndarray) -> np.ndarray:

@@ -140,6 +140,11 @@ class DisclosureResult(Finding):
         return (max(a for a, _ in ends), max(b for _, b in ends)) if ends else None
 
     @property
+    def leaks(self) -> bool:
+        """Whether training rows are told right more often than other people, beyond chance."""
+        return bool(self.n_holdout) and self.strongest.disclosed
+
+    @property
     def verdict(self) -> str:
         """Whether training rows are told right more often than other people, by what."""
         attack = self.strongest

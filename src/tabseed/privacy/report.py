@@ -98,6 +98,18 @@ class PrivacyReport(Finding):
         return all_passed(self.limits)
 
     @property
+    def leaks(self) -> bool | None:
+        """Whether attacks, or copies, show a leak beyond chance; None if none could be asked."""
+        shown = [
+            None if self.membership is None else self.membership.leaks,
+            None if self.disclosure is None or not self.n_holdout else self.disclosure.leaks,
+            None if self.copies is None else bool(self.copies.verdict),
+            True if self.copied else None,
+        ]
+        asked = [leak for leak in shown if leak is not None]
+        return any(asked) if asked else None
+
+    @property
     def verdict(self) -> str:
         """Whether the limits are kept, then what each attack gains."""
         parts = (

@@ -43,22 +43,23 @@ def _shown_values(table: Table, column: Column, most: int = 3) -> str:
         if np.isnan(numbers).all():
             return ""
         ends = (np.nanmin(numbers), np.nanmax(numbers))
-        low, high = (_shown_number(end, column) for end in ends)
+        low, high = (number_text(end, column) for end in ends)
         return low if low == high else f"{low} to {high}"
     codes = table.codes(column.name)
     counts = np.bincount(codes[codes >= 0], minlength=len(column.categories))
     common = np.argsort(-counts, kind="stable")[:most]
-    levels = ", ".join(_shown_level(column.categories[code]) for code in common)
+    levels = ", ".join(level_text(column.categories[code]) for code in common)
     return levels + (", ..." if len(column.categories) > most else "")
 
 
-def _shown_level(level: Category, most: int = 30) -> str:
+def level_text(level: Category, most: int = 30) -> str:
     """Return a level as text; a code stored as a real number, 3.0, is 3."""
     whole = isinstance(level, float) and level.is_integer()
     return str(int(level) if whole else level)[:most]
 
 
-def _shown_number(number: float, column: Column) -> str:
+def number_text(number: float, column: Column) -> str:
+    """Return a number of a column as text: dates as dates, whole numbers whole."""
     if column.kind == "datetime":
         stamp = str(np.datetime64(int(number), "us").astype("datetime64[s]"))
         if column.datetime_format and compiled(column.datetime_format).is_time:

@@ -143,7 +143,7 @@ def generalization_utility(
     generator.
 
     The name is that of the paper (Xu, Sun and Cheng, arXiv 2305.10015); the intervals are ours.
-    Raises the errors of :func:`~tabseed.utility.measure.measure`. Cost: S (2 D + 2) fits, and D
+    Raises the errors of :func:`~tabseed.utility.measure.measure`. Cost: S (3 D + 2) fits, and D
     fits of a forest unless ``settings.responses`` are given.
     """
     alone = one(model, settings)

@@ -43,11 +43,13 @@ from tabseed.utility.contributions import Contributions
 REAL, SYNTHETIC = "real", "synthetic"
 SAME_SIZE = "synthetic, as many as real"
 REPEATED = "real, repeated"
+AUGMENTED = "real and as many synthetic"
 SOURCES = {
     REAL: "the n real training rows",
     SYNTHETIC: "all synthetic rows except those set aside",
     SAME_SIZE: "n of the synthetic rows",
     REPEATED: "the real rows, repeated to the number of the synthetic ones",
+    AUGMENTED: "the n real training rows and n of the synthetic rows",
 }
 ASIDE, MOST_ASIDE = 0.2, 2_000  # share and most of the synthetic rows that are set aside
 CHOICE, FIT, RESPONSE, REPEAT = range(4)  # streams below that of a measurement
@@ -130,6 +132,8 @@ class Measuring:
 
     def __post_init__(self) -> None:
         check_parameters(self)
+        if self.models is not None and not self.models:
+            raise TabseedError("Measuring: models={} has no model; name one, or leave it out")
         for name, model in (self.models or {}).items():
             check("Measuring", f"models[{name!r}]", model, ESTIMATOR)
 
@@ -157,7 +161,7 @@ def measure(
     If a held-out row has a class that the training rows lack, every model is wrong there; a
     synthetic row of such a class is refused. ``settings`` None: ``Measuring()``. Raises
     LeakageError if the holdout repeats the training rows, SchemaError, TooFewRowsError. The same
-    bytes for any ``n_jobs``. Cost: K S (2 D + 2) fits.
+    bytes for any ``n_jobs``. Cost: K S (3 D + 2) fits.
     """
     settings = given_or_default(settings, Measuring)
     real = table_to_learn(train)
@@ -204,6 +208,7 @@ class _Sets:
     aside: list[Labelled]
     same_size: list[Labelled]
     repeated: Labelled
+    augmented: list[Labelled]
 
     @classmethod
     def of(
@@ -222,7 +227,9 @@ class _Sets:
             aside.append(rows.take(np.sort(order[:k])))
             training.append(rows.take(np.sort(order[k:])))
             same.append(rows.take(np.sort(order[k : k + len(real)])))
-        return cls(real, holdout, training, aside, same, _repeated(real, len(training[0]), stream))
+        repeated = _repeated(real, len(training[0]), stream)
+        both = [real.with_rows(rows) for rows in same]
+        return cls(real, holdout, training, aside, same, repeated, both)
 
     def of_source(self, source: str) -> list[Labelled]:
         """Return the training rows of a source: a set for each table, or one set of real rows."""
@@ -231,6 +238,7 @@ class _Sets:
             REPEATED: [self.repeated],
             SYNTHETIC: self.training,
             SAME_SIZE: self.same_size,
+            AUGMENTED: self.augmented,
         }
         return sets[source]
 

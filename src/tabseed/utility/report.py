@@ -38,10 +38,12 @@ from tabseed.utility.decomposition import (
 )
 from tabseed.utility.gap import UtilityGap, gaps
 from tabseed.utility.measure import (
+    AUGMENTED,
     REAL,
     REPEATED,
     SAME_SIZE,
     SYNTHETIC,
+    Measured,
     Measuring,
     as_list,
     measure,
@@ -61,6 +63,7 @@ TRAINED_ON = {  # keys of a report's rows, and the training rows of the models
     "synthetic": SYNTHETIC,
     "synthetic_same_size": SAME_SIZE,
     "real_repeated": REPEATED,
+    "augmented": AUGMENTED,
 }
 HEADINGS = (
     Heading.text("model", "model"),
@@ -68,6 +71,7 @@ HEADINGS = (
     Heading.number("synthetic", "synthetic", ".4g"),
     Heading.number("as many", "synthetic_same_size", ".4g"),
     Heading.number("repeated", "real_repeated", ".4g"),
+    Heading.number("both", "augmented", ".4g"),
     Heading.number("cost", "cost", "+.4g"),
     Heading.span("95 % interval", "cost_low", "cost_high", "+.4g"),
 )
@@ -89,11 +93,13 @@ class UtilityReport(Finding):
 
     ``cost`` is the cost of training on the synthetic rows in AUC or R2 (``score``), the mean over
     models, positive if synthetic rows are worse; it is in the error rate if only one class was
-    held out. ``gaps``, ``terms`` and ``bounds`` have an entry for each model; ``mean_term`` is for
-    the mean over models. ``fidelity`` is the chi-square divergence of the features. ``several``
-    predicts what averaging over tables gains, and is None for one table. ``n_unknown`` of the
-    held-out rows have a class that the training rows lack. ``target_read_as`` says how whole
-    numbers of the target were read, ``unknown`` which values the training table lacks.
+    held out. ``cost_augmented`` is that of training on the real rows and as many synthetic ones,
+    negative if synthetic rows help beside the real ones. ``gaps``, ``terms`` and ``bounds`` have an
+    entry for each model; ``mean_term`` is for the mean over models. ``fidelity`` is the chi-square
+    divergence of the features. ``several`` predicts what averaging over tables gains, and is None
+    for one table. ``n_unknown`` of the held-out rows have a class that the training rows lack.
+    ``target_read_as`` says how whole numbers of the target were read, ``unknown`` which values the
+    training table lacks.
     """
 
     title = "Can the synthetic rows replace the real ones?"
@@ -103,6 +109,7 @@ class UtilityReport(Finding):
     task: Task
     score: str
     cost: Estimate
+    cost_augmented: Estimate
     gaps: tuple[UtilityGap, ...]
     terms: tuple[Decomposition, ...]
     mean_term: Decomposition
@@ -134,18 +141,25 @@ class UtilityReport(Finding):
         return " ".join(self.sentences)
 
     def _loss(self) -> str:
-        low, high, unit = self.cost.low, self.cost.high, self.cost.unit
+        return self._cost_in_words(self.cost, f"training on the {self._tables}")
+
+    def _augmented(self) -> str:
+        training = "training on the real rows and as many synthetic ones"
+        return self._cost_in_words(self.cost_augmented, training)
+
+    def _cost_in_words(self, cost: Estimate, training: str) -> str:
+        low, high, unit = cost.low, cost.high, cost.unit
         form = form_of(unit)
-        amount = number(abs(self.cost.value), form)
+        amount = number(abs(cost.value), form)
         amount = f"{amount} {unit}" if unit in SCORES.values() else f"{amount} in {unit}"
-        models, training = f"mean of {len(self.gaps)} models", f"training on the {self._tables}"
+        models = f"mean of {len(self.gaps)} models"
         if low > 0:
             interval = f"95 % interval {span(low, high, form)}"
             return f"{training.capitalize()} costs {amount} ({interval}, {models})."
         if high < 0:
             interval = f"95 % interval {span(-high, -low, form)}"
             return f"{training.capitalize()} gains {amount} ({interval}, {models})."
-        direction = "gain" if self.cost.value < 0 else "cost"
+        direction = "gain" if cost.value < 0 else "cost"
         return (
             f"No reliable cost or gain of {training}: on {self.n_holdout} held-out rows a "
             f"{direction} of {amount} "
@@ -173,6 +187,7 @@ class UtilityReport(Finding):
         )
         return (
             *([unknown] if self.n_unknown else []),
+            self._augmented(),
             self.ranking.pairs_in_words(TSTR),
             self._reason(),
             *self.ranking.warnings,
@@ -227,6 +242,7 @@ class UtilityReport(Finding):
             "task": self.task,
             "score": self.score,
             "cost": self.cost.to_dict(),
+            "cost_augmented": self.cost_augmented.to_dict(),
             "rows": {
                 "train": self.n_train,
                 "synthetic": list(self.n_synthetic),
@@ -251,6 +267,10 @@ class UtilityReport(Finding):
         return finite(everything)
 
     def _page(self) -> dict[str, Any]:
+        return self.pictures()
+
+    def pictures(self) -> dict[str, Any]:
+        """Return what the sections of the page need (``utility/sections.html``)."""
         return {
             "costs": drawing.costs(self.rows()),
             "terms": drawing.terms(self.all_terms),
@@ -311,12 +331,8 @@ def assess_utility(
         target=target,
         task=measured.problem.task,
         score=SCORES[measured.problem.task],
-        cost=mean_cost(
-            measured.problem,
-            measured.y,
-            measured.on_holdout[REAL],
-            measured.on_holdout[SYNTHETIC],
-        ),
+        cost=_mean_cost(measured, SYNTHETIC),
+        cost_augmented=_mean_cost(measured, AUGMENTED),
         gaps=gaps(measured),
         terms=decompose(measured),
         mean_term=mean_decomposition(measured),
@@ -332,6 +348,11 @@ def assess_utility(
         target_read_as=target_note(measured.problem.schema, target),
         unknown=tuple(unknown_values(_named(tables, held_out))),
     )
+
+
+def _mean_cost(measured: Measured, source: str) -> Estimate:
+    outputs = measured.on_holdout
+    return mean_cost(measured.problem, measured.y, outputs[REAL], outputs[source])
 
 
 def _named(synthetic: list[Table], holdout: Table) -> dict[str, Table]:

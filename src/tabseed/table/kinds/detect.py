@@ -192,11 +192,16 @@ def _detect_real(name: str, present: pa.ChunkedArray, *, has_missing: bool) -> C
         present = pa.chunked_array([numbers + 0.0])  # -0.0 is 0.0
         code = _detect_code(name, present, numbers, counts=has_missing)
         return code or _few_or_integer(name, present, why)
-    if np.array_equal(numbers, np.round(numbers, 2)) and numbering(name) == "code":  # ICD: 250.83
+    if numbering(name) == "code" and _two_decimals(numbers):  # ICD: 250.83
         code = _detect_code(name, present, numbers, counts=False)
         if code:
             return code
     return Column(name, "continuous", f"real numbers, {len(np.unique(numbers))} distinct")
+
+
+def _two_decimals(numbers: np.ndarray) -> bool:
+    with np.errstate(over="ignore"):  # numbers beyond 1e306 have none
+        return np.array_equal(numbers, np.round(numbers, 2))
 
 
 def _few_or_integer(name: str, present: pa.ChunkedArray, why: str) -> Column:

@@ -1,0 +1,75 @@
+"""What an evaluation asks, and what the attacks on privacy may know of the generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+from sklearn.base import clone
+
+from tabseed.archive import Holds
+from tabseed.evaluation.likeness import Likeness
+from tabseed.parameters import (
+    FUNCTION,
+    InstanceOf,
+    Parameters,
+    check_parameters,
+    or_none,
+)
+from tabseed.privacy.likelihood import Likelihood
+from tabseed.privacy.report import Privacy
+from tabseed.privacy.shadow import Refit
+from tabseed.table import Table
+from tabseed.utility.usefulness import Usefulness
+
+if TYPE_CHECKING:
+    from tabseed.generators.base import Generator
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What an evaluation asks, and how; a part that is None is not asked.
+
+    ``refit`` (table, SeedSequence -> table) learns the user's generator anew and draws,
+    ``likelihood`` (rows -> log densities) knows the fitted generator's law: both make attacks on
+    privacy stronger. ``holds``: what the generator's model file holds.
+    """
+
+    likeness: Likeness | None = field(default_factory=Likeness)
+    usefulness: Usefulness | None = field(default_factory=Usefulness)
+    privacy: Privacy | None = field(default_factory=Privacy)
+    refit: Refit | None = None
+    likelihood: Likelihood | None = None
+    holds: Holds | None = None
+
+    parameters: ClassVar[Parameters] = {
+        "likeness": or_none(InstanceOf(Likeness)),
+        "usefulness": or_none(InstanceOf(Usefulness)),
+        "privacy": or_none(InstanceOf(Privacy)),
+        "refit": or_none(FUNCTION),
+        "likelihood": or_none(FUNCTION),
+        "holds": or_none(InstanceOf(Holds, "what a generator holds, or None")),
+    }
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    def about(self, model: Generator, n_rows: int, *, shadows: bool = False) -> Self:
+        """Return the questions with what is known of a fitted generator that drew ``n_rows``.
+
+        What its file holds, its likelihood if it has an exact one, and, with ``shadows``, how to
+        learn it anew, which takes as many fits as there are shadow tables.
+        """
+        known = getattr(model, "knows_likelihood", hasattr(model, "log_likelihood"))
+
+        def refit(table: Table, stream: np.random.SeedSequence) -> Table:
+            again: Generator = clone(model).set_params(random_state=stream)
+            return again.fit(table, target=model.target_).draw(n_rows)
+
+        return replace(
+            self,
+            likelihood=model.log_likelihood if known else None,
+            holds=model.holds,
+            refit=refit if shadows else None,
+        )
