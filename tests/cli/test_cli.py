@@ -12,7 +12,7 @@ from tabseed.cli.options import OFFERED
 from tabseed.generators import GENERATORS
 from tabseed.table import files as io
 
-COMMANDS = ("info", "split", "synth", "sample", "evaluate")
+COMMANDS = ("info", "split", "synth", "sample", "evaluate", "evidence", "verify")
 
 
 # --- help and version ---------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_without_torch_everything_else_works(data, tmp_path) -> None:
     )
     assert [(ran.code, ran.said) for ran in runs] == [(0, "")] * 4
     text = runs[-1].out
-    assert text.startswith("verdict ") and "Jensen-Shannon divergence, coarse" in text
+    assert text.startswith("Alike? ") and "Jensen-Shannon divergence, coarse" in text
     before = names_in(tmp_path)
     messages = (
         (("--generator", "vaebgm"), "this generator needs PyTorch: pip install torch"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -32,6 +32,7 @@ numbers = arrays(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a table for each example
 @given(numbers, numbers)
 def test_each_number_is_in_the_bin_whose_ends_enclose_it(x: np.ndarray, y: np.ndarray) -> None:
     if np.isnan(x).all():

@@ -73,7 +73,7 @@ def evidence(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the evidence on a synthetic table into one file, for those who decide on its release.
+    """Write the evidence on a synthetic table into one file, for a release.
 
     Exit code 3 if a limit for privacy is set and not kept; the bundle is written all the same.
     """
@@ -113,7 +113,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that a bundle of evidence is as it was written, and that its numbers come again.
+    """Check a bundle of evidence, and compute its numbers again.
 
     Exit code 3 if something is not as it was.
     """
