@@ -121,6 +121,7 @@ def test_missing_patterns_add_up() -> None:
     "column",
     [
         [5.0] * 20,
+        [3e38] * 20,
         [None] * 19 + [1.0],
         ["a"] * 20,
         [1.0, 2.0] * 10,

@@ -89,7 +89,7 @@ def evaluate(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether synthetic rows are alike, useful, and whose secrets they tell.
+    """Say if rows are alike, useful, and whose secrets they tell.
 
     Several tables are compared in likeness and usefulness. Exit code 3 if a limit for privacy is
     set and not kept.

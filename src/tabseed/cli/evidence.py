@@ -73,7 +73,7 @@ def evidence(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the evidence on a synthetic table into one file, for a release.
+    """Write the evidence on a synthetic table into one file.
 
     Exit code 3 if a limit for privacy is set and not kept; the bundle is written all the same.
     """

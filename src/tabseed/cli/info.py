@@ -42,7 +42,7 @@ def info(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what kind each column is, and why; of a model file, what it holds."""
+    """Show what kind each column is and why, or what a model file holds."""
     del seed  # accepted because every command accepts it, but nothing here is random
     from tabseed.archive import is_model_file
     from tabseed.table.describe import describe

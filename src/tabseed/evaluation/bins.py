@@ -88,7 +88,7 @@ def _ends(real: np.ndarray, *, whole: bool, most: int) -> np.ndarray:
     if not high > low:
         low, high = float(real.min()), float(real.max())
     if not high > low:
-        return np.array([low, low + 1.0])
+        return np.array([low, low + max(1.0, 1e-9 * abs(low))])
     n = int(np.clip(np.sqrt(len(real)), 4, most))
     middle = float(np.median(real))
     if not whole and low > 0 and high - middle > SKEWED * (middle - low):
