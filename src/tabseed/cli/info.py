@@ -42,7 +42,7 @@ def info(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what kind each column is and why, or what a model file holds."""
+    """Show the kind of each column and why, or what a model holds."""
     del seed  # accepted because every command accepts it, but nothing here is random
     from tabseed.archive import is_model_file
     from tabseed.table.describe import describe
