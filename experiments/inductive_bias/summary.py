@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.common.markdown import fill, table
 from experiments.common.results import read, shown
-from experiments.inductive_bias import compared
+from experiments.inductive_bias import compared, parts_tables
 from experiments.inductive_bias.criteria import ALL
 from experiments.inductive_bias.honest import RESULTS
 from experiments.inductive_bias.honest_tables import honest
@@ -101,4 +101,4 @@ def _refitted(rows: Rows, whole: Rows) -> float:
 
 if __name__ == "__main__":
     parts = {"CRITERIA": criteria(), "HONEST": honest(), "COST": cost()}
-    fill(Path(__file__).parent / "README.md", parts | compared.parts())
+    fill(Path(__file__).parent / "README.md", parts | parts_tables.parts() | compared.parts())
