@@ -7,7 +7,7 @@ import numpy as np
 from experiments.common.markdown import table
 from experiments.common.results import half_interval, read, shown
 from experiments.inductive_bias.arms import BESIDE, BIASES, CONTROLS, MANY, NONE, TEACHER
-from experiments.inductive_bias.honest import RESULTS, TABLES, THEIRS
+from experiments.inductive_bias.honest import DRAWS, RESULTS, TABLES, THEIRS
 
 Rows = list[dict[str, str]]
 Setting = tuple[str, str]  # coding and table
@@ -17,10 +17,14 @@ TUNED = ("pretrain", "drs", "taught by trees")
 
 
 def settings() -> dict[Setting, Rows]:
-    """Return the lines of each coding and table that has any."""
+    """Return the lines of each coding and table of which every draw of every bias is known."""
     rows = read(RESULTS / "honest.csv")
     by = {s: [r for r in rows if (r["coding"], r["data"]) == s] for s in SETTINGS}
-    return {setting: lines for setting, lines in by.items() if lines}
+    return {setting: lines for setting, lines in by.items() if _complete(lines)}
+
+
+def _complete(rows: Rows) -> bool:
+    return all(sum(r["arm"] == arm for r in rows) == DRAWS for arm in BIASES)
 
 
 def series(rows: Rows, arm: str, column: str) -> dict[str, float]:
