@@ -33,7 +33,8 @@ def test_several_files_are_compared(tab, data, tmp_path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         io.write_table(table(seed=seed), tmp_path / name)
     fakes = tmp_path / "x/fake.csv", tmp_path / "y/fake.csv"
-    line = ("evaluate", data, *fakes, "--holdout", tmp_path / "held.csv")
+    held = tmp_path / "held.csv"
+    line = ("evaluate", data, *fakes, "--holdout", held, "--target", "kind")
     page = tmp_path / "page.html"
     with few_refits():
         ran = tab(*line, "--report", page, "--json")
@@ -42,6 +43,10 @@ def test_several_files_are_compared(tab, data, tmp_path) -> None:
     assert "Comparison of synthetic tables" in page.read_text("utf-8")
     assert list(document["comparison"]["tables"]) == ["x/fake.csv", "y/fake.csv"]
     assert "evaluation" not in document
+    # learning from the real rows costs nothing; two draws of one law cost about the same
+    assert document["comparison"]["reference"]["cost"]["value"] == 0
+    (cost,) = (d for d in document["comparison"]["differences"] if d["measure"] == "cost")
+    assert cost["low"] < 0 < cost["high"] and "to learn the target from" in ran.said
 
 
 def test_a_bad_file_among_several_is_named(tab, data, tmp_path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tabseed.evaluation import comparison
 from tabseed.metrics import divergence
 
 
@@ -17,6 +18,8 @@ def few_refits() -> Iterator[None]:
     """Let evaluations refit their discriminators less often than by default."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(divergence, "plan", lambda _: divergence.Plan(3, 2, 3))
+        patch.setattr(comparison, "HALVES", 2)
+        patch.setattr(comparison, "DRAWS", 2)
         yield
 
 

@@ -45,7 +45,7 @@ def known(seed: int, shared: np.ndarray) -> DivergenceResult:
 def test_a_divergence_contrast_by_hand() -> None:
     hard = np.random.default_rng(0).normal(size=N)
     a, b = known(1, hard), known(2, hard)
-    found = divergence_contrast(a, b, "plain", "js")
+    found = divergence_contrast((a, ()), (b, ()), "plain", "js")
     assert found.value == pytest.approx(a.js.value - b.js.value, abs=1e-15)
 
     def bits(x: DivergenceResult) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +61,22 @@ def test_a_divergence_contrast_by_hand() -> None:
     apart = replace(
         b, log_ratios={"plain": {"trees": known(2, -hard).log_ratios["plain"]["trees"]}}
     )
-    assert found.error < 0.8 * divergence_contrast(a, apart, "plain", "js").error
+    assert found.error < 0.8 * divergence_contrast((a, ()), (apart, ()), "plain", "js").error
+
+
+def test_what_other_rows_give_widens_the_interval() -> None:
+    """Halves whose estimates vary more than the rows say replace the variance of their table."""
+    hard = np.random.default_rng(0).normal(size=N)
+    a, b = known(1, hard), known(2, hard)
+    halves = [result(scale * a.log_ratios["plain"]["trees"]) for scale in (0.1, 0.4, 1.0)]
+    alone = divergence_contrast((a, ()), (b, ()), "plain", "js")
+    wide = divergence_contrast((a, halves), (b, ()), "plain", "js")
+    rows = np.log2(1 + np.exp(a.log_ratios["plain"]["trees"][:, N:])).mean(0) / 2
+    more = np.var([h.js.value for h in halves], ddof=1) - np.var(rows, ddof=1) / M
+    assert more > 0 and wide.value == alone.value
+    assert wide.error**2 == pytest.approx(alone.error**2 + more, rel=1e-9)
+    same = [result(a.log_ratios["plain"]["trees"])] * 3
+    assert divergence_contrast((a, same), (b, same), "plain", "js") == alone
 
 
 def test_a_result_against_itself_differs_by_nothing_but_could_have() -> None:
@@ -69,7 +84,7 @@ def test_a_result_against_itself_differs_by_nothing_but_could_have() -> None:
     real, fake = pa.table(mixed(60, rng)), pa.table(mixed(80, rng))
     once, again = judge(real, fake), judge(real, fake)
     for key in ("js", "kl"):
-        found = divergence_contrast(once, again, "plain", key)
+        found = divergence_contrast((once, ()), (again, ()), "plain", key)
         assert found.value == 0 and found.p == 1 and found.ends[0] < 0 < found.ends[1]
         name = once.by()
         assert (

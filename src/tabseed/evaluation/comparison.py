@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from itertools import combinations
+from dataclasses import asdict, dataclass, field
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -27,16 +26,13 @@ from tabseed.evaluation.differences import (
 )
 from tabseed.metrics import (
     DiscriminatorDivergence,
-    DivergenceResult,
     MarginalDistance,
     Overlap,
     check_leakage,
 )
-from tabseed.metrics import divergence as judges
 from tabseed.metrics.copies import count_copies
-from tabseed.metrics.divergence import smallest_js
 from tabseed.metrics.leakage import check_unseen, conform, row_keys, unknown_values
-from tabseed.metrics.paired import margin_draws
+from tabseed.metrics.paired import half_divergences, judge_alike, margin_draws
 from tabseed.metrics.rules import check_rules
 from tabseed.metrics.usefulness import Cost, costs_of_use
 from tabseed.pages import Finding, Heading, Row, versions
@@ -55,11 +51,12 @@ from tabseed.table.display import counted
 from tabseed.table.schema import Schema
 
 MIN_ROWS = DiscriminatorDivergence.min_rows
+HALVES = 6  # of each table, to see how a divergence varies with the rows drawn
 DRAWS = 8  # bootstrap samples of each table, to see how a cost varies with the rows drawn
-JUDGED, MARGINS, COST, ROWS, RESAMPLED = range(5)  # streams below that of a comparison
+JUDGED, MARGINS, COST, ROWS, RESAMPLED, HALVED = range(6)  # streams below that of a comparison
 REAL = "real training rows"  # the row of what they get
 TOTAL = 100
-COLUMNS_AT, MODELS_AT = 80, 85  # per cent of the time
+HALVES_AT, COLUMNS_AT, MODELS_AT = 45, 80, 85  # per cent of the time
 HEADINGS = (
     Heading.text("measure", "measure"),
     Heading.text("table", "table"),
@@ -310,8 +307,10 @@ def compare(
 
     ``target``, ``schema``, ``random_state``, ``n_jobs`` and ``progress`` are those of
     :func:`~tabseed.evaluate`, and so are the errors. Also raises TabseedError for fewer than two
-    tables or a name that is not text. Cost: for each table about half of an evaluation, and with a
-    target 27 fits more.
+    tables or a name that is not text. Cost: a
+    :class:`~tabseed.metrics.DiscriminatorDivergence` without permutations for each table and for
+    the real training rows, the permutations of one, six divergences of half of each table with
+    one repeat in three folds, and with a target 27 fits for each table.
     """
     _check_names(synthetics)
     tables, full = _conform_all(train, synthetics, holdout, schema)
@@ -326,9 +325,26 @@ def compare(
     m = min(map(len, fakes.values()))
     even = {name: _drawn(fake, m, child(seeds, ROWS)) for name, fake in fakes.items()}
     alike = _drawn(real, m, child(seeds, ROWS))
-    *results, reference = _divergences(
-        [*even.values(), alike], held_out, real, child(seeds, JUDGED), n_jobs, progress
+    *results, reference = judge_alike(
+        held_out,
+        [*even.values(), alike],
+        child(seeds, JUDGED),
+        train=real,
+        n_jobs=n_jobs,
+        progress=part(progress, 0, HALVES_AT, TOTAL, "judges"),
     )
+    halves = [
+        half_divergences(
+            held_out,
+            table,
+            child(seeds, HALVED),
+            train=real,
+            halves=HALVES,
+            n_jobs=n_jobs,
+            progress=part(progress, *ends, TOTAL, "halves"),
+        )
+        for table, ends in zip(even.values(), _steps(HALVES_AT, COLUMNS_AT, len(even)), strict=True)
+    ]
     (progress or silent)(COLUMNS_AT, TOTAL, "columns")
     margins = [
         MarginalDistance().evaluate(held_out, t, random_state=child(seeds, MARGINS)).mean
@@ -338,8 +354,8 @@ def compare(
     costs, missing = _costs(real, list(even.values()), held_out, target, child(seeds, COST), models)
     resampled = margin_draws(held_out, list(even.values()), child(seeds, RESAMPLED))
     judged = {}
-    for name, result, margin, cost, draws in zip(
-        even, results, margins[:-1], costs, resampled, strict=True
+    for name, result, margin, cost, draws, half in zip(
+        even, results, margins[:-1], costs, resampled, halves, strict=True
     ):
         copies = count_copies(real, fakes[name], held_out)
         shares, natural = copied(copies, overlap)
@@ -351,6 +367,7 @@ def compare(
             rules=check_rules(result.rules, (real, held_out), fakes[name]),
             cost=cost,
             margin_draws=draws,
+            halves=tuple(half),
         )
     nothing = {"cost": Estimate(0.0, 0.0, 0.0, costs[0].cost.unit)} if costs[0] else {}
     (progress or silent)(TOTAL, TOTAL, "done")
@@ -398,12 +415,13 @@ def _conform_all(
     fakes = {
         name: conform(frame, modelled, f"synthetic {name!r}") for name, frame in synthetics.items()
     }
-    named = {"train": real, **{f"synthetic {n!r}": t for n, t in fakes.items()}}
-    for name, table in (named | {"holdout": held_out}).items():
-        if len(table) < MIN_ROWS:
+    sizes = [("train", real, MIN_ROWS), ("holdout", held_out, MIN_ROWS)]
+    sizes += [(f"synthetic {name!r}", t, 2 * MIN_ROWS) for name, t in fakes.items()]  # halves count
+    for name, table, least in sizes:
+        if len(table) < least:
             raise TooFewRowsError(
                 f"the {name} table has {counted(len(table), 'row')}; a comparison needs at least "
-                f"{MIN_ROWS}"
+                f"{least}"
             )
     return (real, fakes, held_out), schema
 
@@ -415,41 +433,10 @@ def _drawn(table: Table, m: int, stream: np.random.SeedSequence) -> Table:
     return table.take(np.sort(np.random.default_rng(stream).permutation(len(table))[:m]))
 
 
-def _divergences(
-    tables: list[Table],
-    held_out: Table,
-    train: Table,
-    stream: np.random.SeedSequence,
-    n_jobs: int | None,
-    progress: Progress | None,
-) -> list[DivergenceResult]:
-    """Judge all tables by the same random numbers; the last one holds real rows.
-
-    The synthetic tables share the permutations of labels that say what would be missed.
-    """
-    k = len(tables) - 1
-    planned = judges.plan(min(len(held_out), len(tables[0]))).permutations
-    results = [
-        DiscriminatorDivergence(
-            n_jobs=n_jobs, permutations=math.ceil(planned / k) if index < k else 0
-        ).evaluate(
-            held_out,
-            table,
-            train=train,
-            random_state=stream,
-            progress=part(
-                progress,
-                COLUMNS_AT * index // (k + 1),
-                COLUMNS_AT * (index + 1) // (k + 1),
-                TOTAL,
-                f"table {index + 1}" if index < k else "real rows",
-            ),
-        )
-        for index, table in enumerate(tables)
-    ]
-    null_js = np.sort([js for result in results for js in result.null_js])
-    n, m = results[0].n_real, results[0].n_synthetic
-    return [replace(result, smallest_js=smallest_js(null_js, n, m)) for result in results]
+def _steps(start: int, end: int, n: int) -> list[tuple[int, int]]:
+    """Return the ends of n equal parts of some per cent of the work."""
+    ends = [start + (end - start) * at // n for at in range(n + 1)]
+    return list(pairwise(ends))
 
 
 def _costs(

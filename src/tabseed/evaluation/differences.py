@@ -87,7 +87,8 @@ class Judged:
     """What one synthetic table gets.
 
     ``estimates`` by measure; ``n_rows`` are all its rows, of which ``copies`` are counted;
-    ``margin_draws``: its mean distance of columns where rows are drawn again.
+    ``margin_draws``: its mean distance of columns where rows are drawn again; ``halves``: the
+    divergences of random halves of it.
     """
 
     n_rows: int
@@ -97,6 +98,7 @@ class Judged:
     rules: tuple[Kept, ...]
     cost: Cost | None
     margin_draws: np.ndarray = field(repr=False, compare=False)
+    halves: tuple[DivergenceResult, ...] = field(repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dict."""
@@ -212,7 +214,7 @@ def _unnatural(key: str, copies: Copies) -> bool:
 
 def _contrast(key: str, a: Judged, b: Judged) -> Contrast:
     if key in QUOTED:
-        return divergence_contrast(a.divergence, b.divergence, *QUOTED[key])
+        return divergence_contrast((a.divergence, a.halves), (b.divergence, b.halves), *QUOTED[key])
     if key == "margins":
         values = a.estimates[key].value, b.estimates[key].value
         return margin_contrast(values, (a.margin_draws, b.margin_draws))
