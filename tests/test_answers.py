@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Iterator
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
@@ -146,6 +150,10 @@ ANSWERS = {
 }
 
 
+GRAVE = ("serious", "critical")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
 SLOW = ("UtilityReport", "Evaluation", "Comparison")
 
 
@@ -222,6 +230,43 @@ def test_the_page_shows_everything_and_loads_nothing(answer: Finding, tmp_path: 
     with pytest.raises(FileError, match=r"answer\.html"):
         answer.to_html(path)
     assert answer.to_html(path, force=True) == page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_page_on_a_phone(answer: Finding, browser: Any, tmp_path: Path) -> None:
+    """No error, no request, nothing to scroll sideways, nothing serious for axe-core."""
+    path = tmp_path / "answer.html"
+    answer.to_html(path)
+    for scheme in ("light", "dark"):
+        context = browser.new_context(
+            viewport={"width": 390, "height": 800}, color_scheme=scheme, bypass_csp=False
+        )
+        page = context.new_page()
+        said: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("pageerror", lambda error, said=said: said.append(str(error)))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(path.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert said == [] and asked == [path.as_uri()]
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.title() == f"tabseed: {answer.title}"
+        assert page.locator("h1").count() == 1
+        found = Axe().run(page).response["violations"]
+        grave = [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in GRAVE]
+        assert grave == []
+        context.close()
 
 
 def test_a_notebook_shows_verdict_and_table(answer: Finding) -> None:
