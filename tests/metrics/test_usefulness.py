@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from tabseed.errors import SchemaError
-from tabseed.metrics.usefulness import Cost, cost_of_use
+from tabseed.metrics.usefulness import Cost, costs_of_use
 from tabseed.table import Table
 
 
@@ -24,7 +24,7 @@ def rows(n: int, seed: int, shuffled: bool = False) -> pa.Table:
 def cost(synthetic: pa.Table, target: str) -> Cost:
     real = Table.from_frame(rows(120, 0))
     fake, held = (Table.from_frame(t, schema=real.schema) for t in (synthetic, rows(80, 1)))
-    return cost_of_use(real, fake, held, target, np.random.SeedSequence(0))
+    return costs_of_use(real, [fake], held, target, np.random.SeedSequence(0))[0]
 
 
 @pytest.mark.slow

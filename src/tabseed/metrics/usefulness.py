@@ -68,23 +68,6 @@ class Cost:
         return f"{what} lose or gain nothing reliably {interval}."
 
 
-def cost_of_use(
-    real: Table,
-    synthetic: Table,
-    holdout: Table,
-    target: str,
-    stream: np.random.SeedSequence,
-    *,
-    progress: Progress | None = None,
-) -> Cost:
-    """Measure the cost of predicting ``target`` by a linear model, a forest and boosted trees.
-
-    Each learns from at most 5,000 rows, drawn at random. Raises SchemaError or TooFewRowsError
-    for tables that pose no such problem. Cost: six fits.
-    """
-    return costs_of_use(real, [synthetic], holdout, target, stream, progress=progress)[0]
-
-
 def costs_of_use(
     real: Table,
     synthetics: Sequence[Table],
@@ -95,9 +78,11 @@ def costs_of_use(
     draws: int = 0,
     progress: Progress | None = None,
 ) -> list[Cost]:
-    """Measure the cost of several tables as :func:`cost_of_use` does, paired by held-out row.
+    """Measure the cost of predicting ``target`` for several tables, paired by held-out row.
 
-    The models also learn from ``draws`` bootstrap samples of each synthetic table, which show how
+    A linear model, a forest and boosted trees learn from at most 5,000 rows each, drawn at random.
+    Raises SchemaError or TooFewRowsError for tables that pose no such problem. The models also
+    learn from ``draws`` bootstrap samples of each synthetic table, which show how
     its cost varies with the rows drawn (:attr:`Cost.redrawn`). Cost: three fits, and 3 (1 +
     ``draws``) for each table.
     """
