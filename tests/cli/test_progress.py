@@ -75,5 +75,5 @@ def test_a_terminal_sees_share_and_time_left(tmp_path) -> None:
                 shown += part
     os.close(own)
     assert running.returncode == 0
-    assert re.search(rb"synthetic against holdout.* \d+%", shown)
+    assert re.search(rb"synthetic against real.* \d+%", shown)
     assert re.search(rb"\d:\d\d:\d\d|\d\d:\d\d", shown)
