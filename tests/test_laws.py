@@ -138,6 +138,8 @@ def settings() -> dict[str, object]:
         "membership": tabseed.MembershipInference(),
         "privacy": tabseed.Privacy(["level"]),
         "likeness": tabseed.Likeness(),
+        "usefulness": tabseed.Usefulness(),
+        "questions": tabseed.Questions(),
     }
 
 

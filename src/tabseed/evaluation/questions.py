@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from tabseed.generators.base import Generator
 
 
+# what is asked by default; an evaluation asks copies of them. No limits: whoever has some sets them
+LIKENESS, USEFULNESS = Likeness(), Usefulness()
+PRIVACY = Privacy(max_auc=None, max_disclosure=None)
+
+
 @dataclass(frozen=True)
 class Questions:
     """What an evaluation asks, and how; a part that is None is not asked.
@@ -36,9 +41,9 @@ class Questions:
     privacy stronger. ``holds``: what the generator's model file holds.
     """
 
-    likeness: Likeness | None = field(default_factory=Likeness)
-    usefulness: Usefulness | None = field(default_factory=Usefulness)
-    privacy: Privacy | None = field(default_factory=Privacy)
+    likeness: Likeness | None = LIKENESS
+    usefulness: Usefulness | None = USEFULNESS
+    privacy: Privacy | None = PRIVACY
     refit: Refit | None = None
     likelihood: Likelihood | None = None
     holds: Holds | None = None
