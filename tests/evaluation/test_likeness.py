@@ -217,13 +217,3 @@ def test_bad_input_is_refused_in_one_line(real: tuple[pa.Table, pa.Table]) -> No
         QUICK.evaluate(pa.table({"id": [f"p{i}" for i in range(99)]}), table(60, 2))
     with pytest.raises(ts.TabseedError, match="permutations=100 is not a whole number"):
         ts.Likeness(permutations=100).evaluate(*real)
-
-
-def test_a_sort_may_differ_as_a_whole_without_any_number_that_does(monkeypatch) -> None:
-    """The sort's p-value may lie below 5 % where each number's own, with its ties, does not."""
-    rng = np.random.default_rng(8)
-    halves = [pa.table({"x": rng.normal(size=60), "w": rng.normal(size=60)}) for _ in range(3)]
-    report = ts.Likeness(judges=False).evaluate(*halves)
-    assert all(row["finding"] != "differs" for row in report.rows())
-    monkeypatch.setattr(type(report), "p_values", {"distances": 0.01})
-    assert "columns taken together" in report.verdict

@@ -33,6 +33,17 @@ def test_p_values_by_counting_deals(signed: bool) -> None:
     assert null.p_value == pytest.approx(null.p_adjusted().min())
 
 
+@pytest.mark.parametrize("looks", [1, 2, 5, 7])
+def test_a_family_differs_exactly_where_one_of_its_numbers_does(looks: int) -> None:
+    """To the last bit, at every rank: 5 x 2/200 is 0.05, and 5 x (1 - 198/200) is more."""
+    for size in (140, 200, 1_000):
+        values = np.arange(size, dtype=float)
+        for rank in (0, 1, 6, size // 20 - 1, size // 2):
+            null = Null.of(np.roll(values, rank + 1)[None], signed=False)
+            assert null.p_value == (rank + 1) / size
+            assert null.p_adjusted(looks).min() == min(1.0, looks * null.p_value)
+
+
 def test_adjusted_p_values_are_exact_over_all_deals() -> None:
     """Each deal taken for the true one in turn: at level a at most a of them find anything."""
     values = deals(np.random.default_rng(1).normal(size=(6, 8)), 4)

@@ -96,8 +96,9 @@ class Null:
 
     def p_adjusted(self, looks: int = 1) -> np.ndarray:
         """Return p-values (k,) for the largest of k, times the number of such families."""
-        at = np.searchsorted(np.sort(self.maxima), self.z - TIE)
-        return np.minimum(1.0, looks * (1 - at / len(self.maxima)))
+        below = np.searchsorted(np.sort(self.maxima), self.z - TIE)
+        # counts before shares: 1 - 198/200 is above 2/200, so that a finding at 5 % would be lost
+        return np.minimum(1.0, looks * ((len(self.maxima) - below) / len(self.maxima)))
 
     def critical(self, looks: int = 1) -> float:
         """Return the z above which a statistic is beyond chance; infinite with too few deals."""
