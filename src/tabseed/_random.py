@@ -64,6 +64,13 @@ def generator(random_state: RandomState) -> np.random.Generator:
     return np.random.default_rng(seed_sequence(random_state))
 
 
+def at_most(n: int, most: int, stream: np.random.SeedSequence) -> np.ndarray:
+    """Return the indices of ``most`` of n rows, chosen at random, in order; of all if n <= most."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(stream).permutation(n)[:most])
+
+
 def int_seed(stream: np.random.SeedSequence) -> int:
     """Return a 31-bit seed for libraries that take only integers (scikit-learn)."""
     return int(stream.generate_state(1)[0] >> 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabseed.cli.console import Output, guarded
-from tabseed.cli.judging import Asked, judge
+from tabseed.cli.judging import Asked, judge, stop_if_failed
 from tabseed.cli.options import (
     FILE,
     AsJson,
@@ -27,6 +27,7 @@ from tabseed.cli.options import (
     Source,
     Target,
     Thousands,
+    Train,
     read_like,
 )
 from tabseed.cli.progress import progress_bar
@@ -40,9 +41,7 @@ if TYPE_CHECKING:
 
 @guarded
 def evaluate(
-    train: Annotated[
-        Path, typer.Argument(metavar="TRAIN", help="The rows that the generator learned from.")
-    ],
+    train: Train,
     synthetic: Annotated[
         list[Path],
         typer.Argument(
@@ -76,7 +75,7 @@ def evaluate(
         typer.Option(
             "--shadows",
             help="With --model: learn its generator anew from halves of the rows, to attack the "
-            "most exposed ones. Takes as long as some 40 fits.",
+            "most exposed ones. Takes as long as 32 fits.",
         ),
     ] = False,
     schema: SchemaFile = None,
@@ -97,7 +96,7 @@ def evaluate(
     from tabseed.table.files import check_outputs
 
     check_outputs([], [report], [train, *synthetic, holdout, schema, model], force)
-    asked = Asked(target, sensitive, known, max_auc, max_disclosure)
+    asked = Asked(sensitive, known, max_auc, max_disclosure)
     if shadows and model is None:
         raise TabseedError("--shadows needs --model, whose generator is to be learned anew")
     several = len(synthetic) > 1
@@ -116,6 +115,7 @@ def evaluate(
     held_out = None if holdout is None else read_like(holdout, real, "holdout", encoding)
     out = Output(as_json)
     answer: Evaluation | Comparison
+    passed = None
     if several and held_out is not None:
         answer = _compare(out, real, fakes, held_out, target, seed)
     else:
@@ -126,12 +126,12 @@ def evaluate(
 
             questions = questions.about(load(model), len(fake), shadows=shadows)
         answer = judge(out, (real, fake, held_out), target, seed, questions)
+        passed = answer.passed
     out.say_left_out(answer.left_out)
     if report is not None:
         out.report(answer, report, force)
     out.finish("evaluate")
-    if not several:
-        asked.end(answer)
+    stop_if_failed(passed)
 
 
 def names_of(paths: Sequence[Path]) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabseed.cli.console import Output, guarded
-from tabseed.cli.judging import FAILED, Asked
+from tabseed.cli.judging import Asked, say_answers, stop_if_failed
 from tabseed.cli.options import (
     FILE,
     AsJson,
@@ -25,6 +25,7 @@ from tabseed.cli.options import (
     Source,
     Target,
     Thousands,
+    Train,
     read_like,
 )
 from tabseed.cli.progress import progress_bar
@@ -38,9 +39,7 @@ READING = ("kinds", "encoding", "decimal", "thousands")  # options that are reco
 
 @guarded
 def evidence(
-    train: Annotated[
-        Path, typer.Argument(metavar="TRAIN", help="The rows that the generator learned from.")
-    ],
+    train: Train,
     synthetic: Annotated[
         Path, typer.Argument(metavar="SYNTHETIC", help="The synthetic rows to be released.")
     ],
@@ -81,22 +80,21 @@ def evidence(
     from tabseed.table.files import check_outputs
 
     check_outputs([], [output], [train, synthetic, holdout, model, schema], force)
-    asked = Asked(target, sensitive, known, max_auc, max_disclosure)
+    asked = Asked(sensitive, known, max_auc, max_disclosure)
     files = {"train": train, "synthetic": synthetic, "holdout": holdout, "model": model}
     reading = {"kinds": kind, "encoding": encoding, "decimal": decimal, "thousands": thousands}
     inputs = _inputs({k: v for k, v in files.items() if v is not None}, schema, reading)
-    judged = Judged(asked.target, asked.privacy(), seed)
+    judged = Judged(target, asked.privacy(), seed)
     out = Output(as_json)
     with progress_bar("judging") as progress:
         answer, digest = collect(output, inputs, judged, force=force, progress=progress)
     out.result |= {"bundle": str(output), "sha256": digest, "passed": answer.passed}
     out.result["answers"] = answer.answers
-    for question, text in answer.answers.items():
-        out.say(question, f"{answer.headlines[question]}. {text}")
+    say_answers(out, answer)
     out.say("bundle", output)
     out.say("sha256", digest)
     out.finish("evidence")
-    asked.end(answer)
+    stop_if_failed(answer.passed)
 
 
 @guarded
@@ -127,12 +125,11 @@ def verify(
     out.verdict(answer)
     out.answer(answer)
     out.finish("verify")
-    if not answer.passed:
-        raise typer.Exit(FAILED)
+    stop_if_failed(answer.passed)
 
 
-def _inputs(files: dict[str, Path], schema: Any, reading: dict[str, Any]) -> Inputs:
-    """Read the tables of a bundle; ``schema`` is a path, or a schema that a bundle recorded."""
+def _inputs(files: dict[str, Path], schema: Path | None, reading: dict[str, Any]) -> Inputs:
+    """Read the tables of a bundle."""
     from tabseed.evidence.collect import Inputs
 
     kinds, encoding = reading["kinds"], reading["encoding"]

@@ -89,9 +89,8 @@ def check_enough(sizes: tuple[int, int, int]) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a user asks of an evaluation, and the limits that make a command fail."""
+    """What a user asks of privacy, and the limits that make a command fail."""
 
-    target: str | None = None
     sensitive: Sequence[str] | None = None
     known: Sequence[str] | None = None
     max_auc: float | None = None
@@ -124,10 +123,17 @@ class Asked:
 
         return Questions(privacy=Privacy(**self.privacy()))
 
-    def end(self, answer: Any) -> None:
-        """End the command with exit code 3 if a limit is not kept, so that a pipeline stops."""
-        if answer.passed is False:
-            raise typer.Exit(FAILED)
+
+def stop_if_failed(passed: bool | None) -> None:
+    """End the command with exit code 3 if something is not as it must be, to stop a pipeline."""
+    if passed is False:
+        raise typer.Exit(FAILED)
+
+
+def say_answers(out: Output, answer: Evaluation) -> None:
+    """Print each question with its answer, first in a few words."""
+    for question, text in answer.answers.items():
+        out.say(question, f"{answer.headlines[question]}. {text}")
 
 
 def judge(
@@ -151,8 +157,7 @@ def judge(
             progress=progress,
         )
     out.result["evaluation"] = answer.to_dict()
-    for question, text in answer.answers.items():
-        out.say(question, f"{answer.headlines[question]}. {text}")
+    say_answers(out, answer)
     out.answer(answer)
     for note in answer.about_tables:
         out.say("note", note)

@@ -31,6 +31,9 @@ Data = Annotated[
         help="CSV, TSV, Parquet, Arrow, DuckDB, Excel (file.xlsx#Sheet), SPSS, Stata or SAS file.",
     ),
 ]
+Train = Annotated[
+    Path, typer.Argument(metavar="TRAIN", help="The rows that the generator learned from.")
+]
 Out = Annotated[
     Path, typer.Option("--output", "-o", metavar=FILE, help="Write synthetic rows here.")
 ]

@@ -24,6 +24,7 @@ from tabseed.cli.options import (
     Seed,
     Source,
     Thousands,
+    Train,
     read_like,
 )
 from tabseed.cli.progress import progress_bar
@@ -43,9 +44,7 @@ ROUNDING = 1e-12  # a smaller term is 0
 
 @guarded
 def utility(
-    train: Annotated[
-        Path, typer.Argument(metavar="TRAIN", help="The rows that the generator learned from.")
-    ],
+    train: Train,
     synthetic: Annotated[
         list[Path],
         typer.Argument(

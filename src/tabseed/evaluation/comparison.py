@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tabseed._progress import Progress, part, silent
-from tabseed._random import RandomState, child, seed_sequence
-from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
+from tabseed._random import RandomState, at_most, child, seed_sequence
+from tabseed.errors import TabseedError
 from tabseed.estimates.contrast import LEVEL
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.words import few_rows, listed, number, span
@@ -24,14 +24,14 @@ from tabseed.evaluation.differences import (
     likeness,
     paired_differences,
 )
+from tabseed.evaluation.likeness import MIN_ROWS, check_sizes, conform_all
 from tabseed.metrics import (
-    DiscriminatorDivergence,
     MarginalDistance,
     Overlap,
     check_leakage,
 )
 from tabseed.metrics.copies import count_copies
-from tabseed.metrics.leakage import check_unseen, conform, row_keys, unknown_values
+from tabseed.metrics.leakage import check_unseen, row_keys, unknown_values
 from tabseed.metrics.paired import half_divergences, judge_alike, margin_draws
 from tabseed.metrics.rules import check_rules
 from tabseed.metrics.usefulness import Cost, costs_of_use
@@ -50,7 +50,6 @@ from tabseed.table import Frame, Table
 from tabseed.table.display import counted
 from tabseed.table.schema import Schema
 
-MIN_ROWS = DiscriminatorDivergence.min_rows
 HALVES = 6  # of each table, to see how a divergence varies with the rows drawn
 DRAWS = 8  # bootstrap samples of each table, to see how a cost varies with the rows drawn
 JUDGED, MARGINS, COST, ROWS, RESAMPLED, HALVED = range(6)  # streams below that of a comparison
@@ -313,18 +312,26 @@ def compare(
     one repeat in three folds, and with a target 27 fits for each table.
     """
     _check_names(synthetics)
-    tables, full = _conform_all(train, synthetics, holdout, schema)
+    full = Table.from_frame(train).schema if schema is None else schema
     if target is not None:
         target = full[target].name  # an unknown name raises SchemaError, with the nearest one
-    real, fakes, held_out = tables
+    named = {name: f"synthetic {name!r}" for name in synthetics}
+    others = {"holdout": holdout} | {named[name]: table for name, table in synthetics.items()}
+    tables = conform_all(train, others, full)
+    real, held_out = tables["train"], tables["holdout"]
+    fakes = {name: tables[title] for name, title in named.items()}
+    least = dict.fromkeys(tables, MIN_ROWS) | dict.fromkeys(named.values(), 2 * MIN_ROWS)
+    check_sizes(tables, least, "a comparison")  # halves of the synthetic tables are judged too
     (progress or silent)(0, TOTAL, "comparing rows")
     overlap = check_leakage(real, held_out)
     for fake in fakes.values():
         check_unseen(real, fake, held_out)
     seeds = seed_sequence(random_state)
     m = min(map(len, fakes.values()))
-    even = {name: _drawn(fake, m, child(seeds, ROWS)) for name, fake in fakes.items()}
-    alike = _drawn(real, m, child(seeds, ROWS))
+    *fewer, alike = (
+        table.take(at_most(len(table), m, child(seeds, ROWS))) for table in (*fakes.values(), real)
+    )
+    even = dict(zip(fakes, fewer, strict=True))
     *results, reference = judge_alike(
         held_out,
         [*even.values(), alike],
@@ -396,41 +403,6 @@ def _check_names(synthetics: Mapping[str, Frame]) -> None:
     for name in synthetics:
         if not isinstance(name, str) or not name.strip():
             raise TabseedError(f"compare: the name {shown(name)} of a synthetic table is not text")
-
-
-def _conform_all(
-    train: Frame, synthetics: Mapping[str, Frame], holdout: Frame, schema: Schema | None
-) -> tuple[tuple[Table, dict[str, Table], Table], Schema]:
-    """Return all with the modelled columns of one schema, and the schema in full."""
-    if schema is None:
-        schema = Table.from_frame(train).schema
-    modelled = schema.modelled
-    if not len(modelled):
-        raise SchemaError(
-            "no column to compare: all are ids or free text; set another kind for one"
-        )
-    real = conform(train, modelled, "train")
-    modelled = real.schema  # with the categories that a schema file may omit
-    held_out = conform(holdout, modelled, "holdout")
-    fakes = {
-        name: conform(frame, modelled, f"synthetic {name!r}") for name, frame in synthetics.items()
-    }
-    sizes = [("train", real, MIN_ROWS), ("holdout", held_out, MIN_ROWS)]
-    sizes += [(f"synthetic {name!r}", t, 2 * MIN_ROWS) for name, t in fakes.items()]  # halves count
-    for name, table, least in sizes:
-        if len(table) < least:
-            raise TooFewRowsError(
-                f"the {name} table has {counted(len(table), 'row')}; a comparison needs at least "
-                f"{least}"
-            )
-    return (real, fakes, held_out), schema
-
-
-def _drawn(table: Table, m: int, stream: np.random.SeedSequence) -> Table:
-    """Return m rows at random in their order, or all if there are no more."""
-    if len(table) <= m:
-        return table
-    return table.take(np.sort(np.random.default_rng(stream).permutation(len(table))[:m]))
 
 
 def _steps(start: int, end: int, n: int) -> list[tuple[int, int]]:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sklearn.base import clone
+
 from tabseed._progress import Progress, part, silent
 from tabseed._random import RandomState, child, seed_sequence
 from tabseed.errors import TabseedError
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.words import few_rows
 from tabseed.evaluation import drawing
-from tabseed.evaluation.likeness import conform_all
+from tabseed.evaluation.likeness import conform_three
 from tabseed.evaluation.likeness_report import LikenessReport
 from tabseed.evaluation.pictures import Pictures
 from tabseed.evaluation.questions import Questions
@@ -286,7 +288,7 @@ def evaluate(  # noqa: PLR0913 - three tables, and what a person says of them
         target = full[target].name  # an unknown name raises SchemaError, with the nearest one
     for name in _named(asked.privacy):
         full[name]
-    tables = conform_all(train, synthetic, holdout, full)
+    tables = conform_three(train, synthetic, holdout, full)
     real, fake, held_out = tables
     if held_out is not None:
         check_leakage(real, held_out)
@@ -342,9 +344,9 @@ def _asking(
 
     def configured(estimator: Any) -> Any:
         """Return the estimator, with the jobs of the evaluation if it has any of its own."""
-        own = estimator.get_params(deep=False)
-        jobs = {"n_jobs": n_jobs} if n_jobs is not None and "n_jobs" in own else {}
-        return type(estimator)(**own | jobs)
+        own = clone(estimator)
+        has_jobs = n_jobs is not None and "n_jobs" in own.get_params(deep=False)
+        return own.set_params(n_jobs=n_jobs) if has_jobs else own
 
     asking: dict[str, Ask | str] = dict.fromkeys(PARTS, NOT_ASKED)
     if (likeness := asked.likeness) is not None:

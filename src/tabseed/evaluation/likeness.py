@@ -5,13 +5,14 @@ Notation: n real rows that judge (held-out ones, or the training rows without th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from tabseed._progress import Progress, part, silent
-from tabseed._random import RandomState, child, seed_sequence
+from tabseed._random import RandomState, at_most, child, seed_sequence
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.evaluation.likeness_report import LikenessReport
 from tabseed.metrics import (
@@ -130,7 +131,7 @@ class Likeness(BaseEstimator):
         than 10 rows.
         """
         check_parameters(self)
-        tables = conform_all(train, synthetic, holdout, schema)
+        tables = conform_three(train, synthetic, holdout, schema)
         seeds = seed_sequence(random_state)
         real, fake, held_out = tables
         overlap = None if held_out is None else check_leakage(real, held_out)
@@ -167,9 +168,8 @@ class Likeness(BaseEstimator):
             cells = (len(judging) + len(fake)) * len(real.schema)
             many = int(np.clip(DEALT_CELLS // cells, *DEALS))
         thinned = fake
-        if held_out is not None and len(fake) > len(real):
-            rng = np.random.default_rng(child(seeds, THINNED))
-            thinned = fake.take(np.sort(rng.permutation(len(fake))[: len(real)]))
+        if held_out is not None:
+            thinned = fake.take(at_most(len(fake), len(real), child(seeds, THINNED)))
         metrics: dict[str, tuple[str, Metric[Any], Table]] = {
             "columns": ("margins", MarginalDistance(permutations=many), fake),
             "pairs": ("pairs", PairDistance(permutations=many), fake),
@@ -231,11 +231,12 @@ JUDGED = ("divergence", "divergence_reference", "chi_square", "chi_square_refere
 
 
 def conform_all(
-    train: Frame, synthetic: Frame, holdout: Frame | None, schema: Schema | None
-) -> tuple[Table, Table, Table | None]:
-    """Return all tables with the modelled columns of one schema, that of ``train`` if None.
+    train: Frame, others: Mapping[str, Frame | None], schema: Schema | None
+) -> dict[str, Table]:
+    """Return "train" and the other tables by name, with the modelled columns of one schema.
 
-    SchemaError if there is no column to compare; TooFewRowsError for fewer than 10 rows.
+    The schema None is that of ``train``; tables that are None are left out. SchemaError if there is
+    no column to compare.
     """
     modelled = (Table.from_frame(train).schema if schema is None else schema).modelled
     if not len(modelled):
@@ -243,15 +244,28 @@ def conform_all(
             "no column to compare: all are ids or free text; set another kind for one"
         )
     real = conform(train, modelled, "train")
-    fake = conform(synthetic, real.schema, "synthetic")
-    held_out = None if holdout is None else conform(holdout, real.schema, "holdout")
-    for name, table in (("train", real), ("synthetic", fake), ("holdout", held_out)):
-        if table is not None and len(table) < MIN_ROWS:
+    present = {name: frame for name, frame in others.items() if frame is not None}
+    # the schema of the table, which has the categories that a schema file may omit
+    return {"train": real} | {n: conform(frame, real.schema, n) for n, frame in present.items()}
+
+
+def check_sizes(tables: Mapping[str, Table], least: Mapping[str, int], needing: str) -> None:
+    """Raise TooFewRowsError for a table of fewer rows than ``needing`` needs at least."""
+    for name, table in tables.items():
+        if len(table) < least[name]:
             raise TooFewRowsError(
-                f"the {name} table has {counted(len(table), 'row')}; likeness needs at least "
-                f"{MIN_ROWS}"
+                f"the {name} table has {counted(len(table), 'row')}; {needing} needs at least "
+                f"{least[name]}"
             )
-    return real, fake, held_out
+
+
+def conform_three(
+    train: Frame, synthetic: Frame, holdout: Frame | None, schema: Schema | None
+) -> tuple[Table, Table, Table | None]:
+    """Return the tables of a likeness with one schema; TooFewRowsError for fewer than 10 rows."""
+    tables = conform_all(train, {"synthetic": synthetic, "holdout": holdout}, schema)
+    check_sizes(tables, dict.fromkeys(tables, MIN_ROWS), "likeness")
+    return tables["train"], tables["synthetic"], tables.get("holdout")
 
 
 def _step(progress: Progress | None, name: str) -> Progress:

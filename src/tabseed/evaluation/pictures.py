@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tabseed._random import child
+from tabseed._random import at_most, child
 from tabseed.coding.points import Features, principal_coordinates
 from tabseed.evaluation.bins import Bins, Pair, cut, missing_patterns
 from tabseed.evaluation.likeness_report import LikenessReport
@@ -128,10 +128,7 @@ class Plane:
     @classmethod
     def of(cls, tables: list[Table], stream: np.random.SeedSequence) -> Plane:
         """Draw up to 400 rows of each table, chosen at random; rows farther out lie on the edge."""
-        few = [
-            t.take(np.sort(np.random.default_rng(child(stream, k)).permutation(len(t))[:DOTS]))
-            for k, t in enumerate(tables)
-        ]
+        few = [t.take(at_most(len(t), DOTS, child(stream, k))) for k, t in enumerate(tables)]
         features = Features().fit(tables[0])
         points = [features.transform(t) for t in few]
         places = principal_coordinates(np.concatenate(points))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from sklearn.base import clone
 
 from tabseed._progress import Progress
 from tabseed.errors import FileError
 from tabseed.evaluation.evaluation import Evaluation, evaluate
-from tabseed.evaluation.questions import Questions
+from tabseed.evaluation.questions import PRIVACY, Questions
 from tabseed.evidence.bundle import (
     changed_members,
     file_hash,
@@ -23,13 +25,12 @@ from tabseed.evidence.documents import Provenance, documents
 from tabseed.evidence.verify import Check, Verification, check_inputs, check_members, check_numbers
 from tabseed.generators.base import Generator
 from tabseed.pages import versions
-from tabseed.privacy.report import Privacy
 from tabseed.saved import load
 from tabseed.table import Table
 from tabseed.table.files import read_json
 
 ROLES = ("train", "synthetic", "holdout", "model")
-PRIVACY = ("sensitive", "keys", "max_auc", "max_disclosure")  # options of Privacy that are kept
+RECORDED = ("sensitive", "keys", "max_auc", "max_disclosure")  # of a question on privacy
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class Inputs:
         found = {"train": self.train, "synthetic": self.synthetic, "holdout": self.holdout}
         return {role: table for role, table in found.items() if table is not None}
 
+    def model(self) -> Generator | None:
+        """Return the generator of the model file, if there is one."""
+        return load(self.files["model"]) if "model" in self.files else None
+
     def hashes(self) -> dict[str, tuple[int, str]]:
         """Return bytes and SHA-256 of each file by role."""
         return {role: file_hash(path) for role, path in self.files.items()}
@@ -62,19 +67,23 @@ class Judged:
     """How a bundle judges: the column to predict, the questions on privacy, the seed."""
 
     target: str | None = None
-    privacy: Mapping[str, Any] | None = None
+    privacy: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dict."""
-        return {"target": self.target, "privacy": dict(self.privacy or {}), "seed": self.seed}
+        return {"target": self.target, "privacy": dict(self.privacy), "seed": self.seed}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Judged:
         """Return what :meth:`to_dict` wrote; FileError for anything else."""
         privacy, seed, target = data.get("privacy"), data.get("seed"), data.get("target")
-        sound = isinstance(privacy, dict) and set(privacy) <= set(PRIVACY)
-        if not sound or not isinstance(seed, int) or not isinstance(target, str | None):
+        if (
+            not isinstance(privacy, dict)
+            or not set(privacy) <= set(RECORDED)
+            or not isinstance(seed, int)
+            or not isinstance(target, str | None)
+        ):
             raise FileError("provenance.json: says of itself in another way how it was judged")
         return cls(target, privacy, seed)
 
@@ -93,8 +102,8 @@ def collect(
     :func:`~tabseed.evaluation.evaluation.evaluate`.
     """
     hashes = inputs.hashes()
-    answer = _judge(inputs, judged, progress)
-    model = load(inputs.files["model"]) if "model" in inputs.files else None
+    model = inputs.model()
+    answer = _judge(inputs, model, judged, progress)
     provenance = Provenance(
         files={
             role: {
@@ -115,12 +124,12 @@ def collect(
     return answer, write_bundle(path, members, force=force)
 
 
-def _judge(inputs: Inputs, judged: Judged, progress: Progress | None) -> Evaluation:
-    asked = Questions(
-        privacy=Privacy(**{"max_auc": None, "max_disclosure": None} | dict(judged.privacy or {}))
-    )
-    if "model" in inputs.files:
-        asked = asked.about(load(inputs.files["model"]), len(inputs.synthetic))
+def _judge(
+    inputs: Inputs, model: Generator | None, judged: Judged, progress: Progress | None
+) -> Evaluation:
+    asked = Questions(privacy=clone(PRIVACY).set_params(**judged.privacy))
+    if model is not None:
+        asked = asked.about(model, len(inputs.synthetic))
     return evaluate(
         inputs.train,
         inputs.synthetic,
@@ -181,7 +190,7 @@ def verify(
             {key: provenance["options"].get(key) for key in ("target", "privacy", "seed")}
         )
         before = read_json(members["evaluation.json"])
-        now = _judge(inputs, judged, progress).to_dict()
+        now = _judge(inputs, inputs.model(), judged, progress).to_dict()
         same = provenance["versions"] == versions()
         checks.append(check_numbers(before, now, same_versions=same))
     return Verification(tuple(checks))

@@ -14,7 +14,7 @@ from scipy.special import expit, log_expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from tabseed._progress import Progress
-from tabseed._random import child, int_seed, one_thread
+from tabseed._random import at_most, child, int_seed, one_thread
 from tabseed.metrics.judge_encoder import JudgeInputs
 from tabseed.metrics.judge_network import JudgeNetwork
 
@@ -37,15 +37,9 @@ def judged_rows(
     At most ``max_rows`` real rows; of the synthetic rows ten times as many, but at least 1,000 and
     at most ``max_rows``. More would cost time, while the few real rows limit the precision.
     """
-    real = _at_most(n, max_rows, child(stream, CAP, 0))
+    real = at_most(n, max_rows, child(stream, CAP, 0))
     most = min(max(10 * len(real), 1_000), max_rows)
-    return real, _at_most(m, most, child(stream, CAP, 1))
-
-
-def _at_most(n: int, most: int, stream: np.random.SeedSequence) -> np.ndarray:
-    if n <= most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(stream).permutation(n)[:most])
+    return real, at_most(m, most, child(stream, CAP, 1))
 
 
 @dataclass(frozen=True)

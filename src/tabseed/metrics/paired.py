@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,10 +22,9 @@ from tabseed.estimates.estimate import Piece, sum_of_means
 from tabseed.metrics import divergence
 from tabseed.metrics.divergence import DiscriminatorDivergence, RowParts, row_parts
 from tabseed.metrics.divergence_result import DivergenceResult
-from tabseed.metrics.leakage import pooled_codes
+from tabseed.metrics.marginal import _Column
 from tabseed.metrics.usefulness import Cost
 from tabseed.table import Table
-from tabseed.table.schema import NUMERIC
 
 FOLDS = 3  # of the judges of half a table
 CHUNK_CELLS = 1_000_000  # counts of rows in memory at once
@@ -124,53 +123,25 @@ def margin_draws(
     cells.
     """
     tables = [real, *synthetics]
-    columns = [_Levels.of(tables, name) for name in real.schema.names]
+    columns = [[_Column.of(real, t, name) for name in real.schema.names] for t in synthetics]
     streams = [np.random.default_rng(child(stream, index)) for index in range(len(tables))]
     step = max(1, CHUNK_CELLS // sum(map(len, tables)))
     draws = []
     for start in range(0, n_draws, step):
         size = min(step, n_draws - start)
-        counts = [_counts(rng, size, len(t)) for rng, t in zip(streams, tables, strict=True)]
-        draws.append(np.mean([column.distances(counts) for column in columns], axis=0))
+        left, *others = (_counts(g, size, len(t)) for g, t in zip(streams, tables, strict=True))
+        draws.append(
+            [
+                np.mean([c.norms(*c.shares(left, right))[0] for c in of_table], axis=0)
+                for of_table, right in zip(columns, others, strict=True)
+            ]
+        )
     return np.concatenate(draws, axis=1)
 
 
 def _counts(rng: np.random.Generator, size: int, n: int) -> np.ndarray:
     """Return how often each of n rows is drawn in ``size`` draws of n rows, (size, n)."""
     return rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64)
-
-
-@dataclass(frozen=True)
-class _Levels:
-    """One column of several tables as indices of pooled levels; missing comes first in numbers."""
-
-    codes: list[np.ndarray]
-    n_levels: int
-    ordered: bool
-
-    @classmethod
-    def of(cls, tables: list[Table], name: str) -> _Levels:
-        ordered = tables[0].schema[name].kind in NUMERIC
-        if ordered:
-            cells = np.nan_to_num(np.concatenate([t.numbers(name) for t in tables]), nan=-np.inf)
-        else:
-            cells = np.concatenate(pooled_codes(tables, name))
-        levels, codes = np.unique(cells, return_inverse=True)
-        return cls(np.split(codes, np.cumsum([len(t) for t in tables])[:-1]), len(levels), ordered)
-
-    def distances(self, counts: list[np.ndarray]) -> np.ndarray:
-        """Return the distance of each table from the first, (k, size), by counts of their rows."""
-        real, *others = (self._shares(c, n) for c, n in zip(self.codes, counts, strict=True))
-        gaps = np.stack(others) - real
-        if self.ordered:
-            return np.asarray(np.abs(np.cumsum(gaps, axis=-1)).max(axis=-1))
-        return np.asarray(np.abs(gaps).sum(axis=-1) / 2)
-
-    def _shares(self, codes: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        size, n = counts.shape
-        bins = (codes + self.n_levels * np.arange(size)[:, None]).ravel()
-        total = np.bincount(bins, weights=counts.ravel(), minlength=size * self.n_levels)
-        return np.asarray(total.reshape(size, self.n_levels) / n)
 
 
 def margin_contrast(values: tuple[float, float], draws: tuple[np.ndarray, np.ndarray]) -> Contrast:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tabseed._progress import Progress, silent
-from tabseed._random import child
+from tabseed._random import at_most, child
 from tabseed.coding.labels import target_note
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.means import BALANCED, Added, mean_over
@@ -88,11 +88,11 @@ def costs_of_use(
     """
     problem = Problem.of(real, target)
     judged = problem.rows(holdout, "holdout")
+    learned_from = [problem.rows(real, "train", to_train=True)]
+    learned_from += [problem.rows(table, "synthetic", to_train=True) for table in synthetics]
     sets = [
-        _at_most(problem.rows(table, name, to_train=True), child(stream, ROWS, min(index, 1)))
-        for index, (table, name) in enumerate(
-            [(real, "train"), *((table, "synthetic") for table in synthetics)]
-        )
+        rows.take(at_most(len(rows), MOST_ROWS, child(stream, ROWS, min(index, 1))))
+        for index, rows in enumerate(learned_from)
     ]
     models = zoo(problem.task, min(map(len, sets)))
     done, total = 0, len(MODELS) * (1 + len(synthetics) * (1 + draws))
@@ -166,9 +166,3 @@ def cost_rows(
     )
     added = BALANCED if problem.task == "classification" else ()
     return CostRows(other - good, RISKS[problem.task], added)
-
-
-def _at_most(rows: Labelled, stream: np.random.SeedSequence) -> Labelled:
-    if len(rows) <= MOST_ROWS:
-        return rows
-    return rows.take(np.sort(np.random.default_rng(stream).permutation(len(rows))[:MOST_ROWS]))

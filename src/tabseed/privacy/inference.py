@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from tabseed._random import child, int_seed
+from tabseed._random import at_most, child, int_seed
 from tabseed.privacy.keys import Levels, only_level
 from tabseed.privacy.targets import LEAST_SYNTHETIC, Points, Targets
 from tabseed.table import Table
@@ -91,7 +91,7 @@ class Neighbours:
         """
         most = (max_rows, max_rows, LEAST_SYNTHETIC)
         kept = [
-            _at_most(len(table), limit, child(stream, READ, index))
+            at_most(len(table), limit, child(stream, READ, index))
             for index, (table, limit) in enumerate(zip(known, most, strict=True))
         ]
         train, other, synthetic = (
@@ -116,12 +116,6 @@ class Neighbours:
         limit = np.quantile(self.distance, CLOSEST_SHARE, method="inverted_cdf")
         close = self.distance <= limit + TIE
         return Outcome(NEAREST, np.ones_like(close), right), Outcome(CLOSEST, close, close & right)
-
-
-def _at_most(n: int, most: int, stream: np.random.SeedSequence) -> np.ndarray:
-    if n <= most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(stream).permutation(n)[:most])
 
 
 def _nearest(

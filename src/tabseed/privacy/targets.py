@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from tabseed._random import child
+from tabseed._random import at_most, child
 from tabseed.metrics.judge_encoder import merge_close
 from tabseed.metrics.leakage import pooled_codes, row_keys
 from tabseed.table import MISSING, Table
@@ -91,7 +91,7 @@ class Targets:
         labels stay exchangeable.
         """
         kept = [
-            _at_most(len(table), most, child(stream, CAP, index))
+            at_most(len(table), most, child(stream, CAP, index))
             for index, (table, most) in enumerate(
                 zip(tables, (max_rows, max_rows, most_synthetic(max_rows)), strict=True)
             )
@@ -148,12 +148,6 @@ class Targets:
 def most_synthetic(max_rows: int) -> int:
     """Return how many synthetic rows are read at most."""
     return max(LEAST_SYNTHETIC, SYNTHETIC_PER_TARGET * max_rows)
-
-
-def _at_most(n: int, most: int, stream: np.random.SeedSequence) -> np.ndarray:
-    if n <= most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(stream).permutation(n)[:most])
 
 
 @dataclass(frozen=True)

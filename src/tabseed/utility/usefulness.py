@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.base import BaseEstimator
 
 from tabseed._progress import Progress
-from tabseed._random import RandomState, child, seed_sequence
+from tabseed._random import RandomState, at_most, child, seed_sequence
 from tabseed.metrics import ChiSquareDivergence
 from tabseed.parameters import (
     FUNCTION,
@@ -95,9 +94,7 @@ class Usefulness(BaseEstimator):
         real = Table.from_frame(train, schema=schema)
         fake = Table.from_frame(synthetic, schema=real.schema)
         most = round(self.max_rows / (1 - ASIDE))  # some of the rows are set aside
-        if len(fake) > most:
-            order = np.random.default_rng(child(stream, THINNED)).permutation(len(fake))
-            fake = fake.take(np.sort(order[:most]))
+        fake = fake.take(at_most(len(fake), most, child(stream, THINNED)))
         settings = Measuring(self.models, self.seeds, n_jobs=self.n_jobs, progress=progress)
         fidelity = ChiSquareDivergence(permutations=0, n_jobs=self.n_jobs)
         return assess_utility(
