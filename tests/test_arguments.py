@@ -358,6 +358,19 @@ def test_long_evaluations_refuse_wrong_arguments_before_any_work(value) -> None:
             ts.compare(TRAIN, {"a": SYNTHETIC, "b": SYNTHETIC}, HOLDOUT, **{name: value})
     with pytest.raises(TabseedError, match=r"^compare: (synthetics|the name)"):
         ts.compare(TRAIN, value, HOLDOUT)
+    one_line = r"^[^\n]*$"
+    for wrong in (None, value):
+        for name in ("train", "synthetic") if wrong is None else ("train", "synthetic", "holdout"):
+            with pytest.raises(TabseedError, match=one_line):
+                ts.evaluate(**three | {name: wrong})
+        tables = {"a": SYNTHETIC, "b": SYNTHETIC}
+        for arguments in (
+            (wrong, tables, HOLDOUT),
+            (TRAIN, tables | {"b": wrong}, HOLDOUT),
+            (TRAIN, tables, wrong),
+        ):
+            with pytest.raises(TabseedError, match=one_line):
+                ts.compare(*arguments)
     for name in ("settings", "random_state", "fidelity"):
         with pytest.raises(TabseedError, match=f"{name}=.* is not"):
             ts.assess_utility(**OF_THREE, **{name: value})

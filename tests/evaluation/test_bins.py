@@ -81,6 +81,26 @@ def test_levels_of_few_people_share_a_bin_and_none_is_left_over_alone() -> None:
     assert alone.labels == ("a", "b", "c")
 
 
+def test_a_column_without_a_value_can_be_drawn_alone_and_in_pairs() -> None:
+    kinds = {"gone": "categorical", "k": "categorical"}
+    empty = pa.array([None] * 20, pa.string())
+    both = tables(
+        {"gone": empty, "k": ["a", "b"] * 10}, {"gone": empty, "k": ["a", "b"] * 10}, kinds=kinds
+    )
+    assert "gone" in both[0].schema.modelled.names
+    bins = cut(both, "gone")
+    np.testing.assert_array_equal(bins.shares(), [[0, 1], [0, 1]])
+    assert Margin.of(bins, both[0].schema).missing == (1.0, 1.0)
+    assert Grid.of(Pair.of(both, "gone", "k")).squares == ([], [])
+
+
+def test_levels_that_only_another_table_has_are_named_so() -> None:
+    both = tables({"level": ["a", "b"] * 10}, {"level": ["new", "a"]}, kinds=LEVELS)
+    bins = cut(both, "level")
+    assert bins.labels == ("a", "b", "other levels")
+    np.testing.assert_allclose(bins.shares()[1, :3], [0.5, 0, 0.5])
+
+
 def test_ordered_levels_keep_their_order() -> None:
     grades = np.repeat([3, 1, 2], [30, 10, 20])
     (table,) = tables({"grade": grades, "x": np.linspace(0, 1, 60)}, kinds={"grade": "ordinal"})

@@ -116,7 +116,9 @@ def _cut_levels(column: Column, codes: list[np.ndarray], most: int) -> Bins:
     labels = [level_text(column.categories[code]) for code in shown]
     others = known - len(shown)
     if others or size > known:
-        labels.append(f"{others} other levels" if others != 1 else "another level")
+        labels.append({0: "other levels", 1: "another level"}.get(others, f"{others} other levels"))
+    elif not labels:
+        labels.append("no value")  # drawn as one bin, which stays empty
     return Bins(column.name, tuple(labels), None, tuple(place[c] for c in codes))
 
 

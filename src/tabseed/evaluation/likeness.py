@@ -231,12 +231,11 @@ JUDGED = ("divergence", "divergence_reference", "chi_square", "chi_square_refere
 
 
 def conform_all(
-    train: Frame, others: Mapping[str, Frame | None], schema: Schema | None
+    train: Frame, others: Mapping[str, Frame], schema: Schema | None
 ) -> dict[str, Table]:
     """Return "train" and the other tables by name, with the modelled columns of one schema.
 
-    The schema None is that of ``train``; tables that are None are left out. SchemaError if there is
-    no column to compare.
+    The schema None is that of ``train``. SchemaError if there is no column to compare.
     """
     modelled = (Table.from_frame(train).schema if schema is None else schema).modelled
     if not len(modelled):
@@ -244,9 +243,8 @@ def conform_all(
             "no column to compare: all are ids or free text; set another kind for one"
         )
     real = conform(train, modelled, "train")
-    present = {name: frame for name, frame in others.items() if frame is not None}
     # the schema of the table, which has the categories that a schema file may omit
-    return {"train": real} | {n: conform(frame, real.schema, n) for n, frame in present.items()}
+    return {"train": real} | {n: conform(frame, real.schema, n) for n, frame in others.items()}
 
 
 def check_sizes(tables: Mapping[str, Table], least: Mapping[str, int], needing: str) -> None:
@@ -263,7 +261,8 @@ def conform_three(
     train: Frame, synthetic: Frame, holdout: Frame | None, schema: Schema | None
 ) -> tuple[Table, Table, Table | None]:
     """Return the tables of a likeness with one schema; TooFewRowsError for fewer than 10 rows."""
-    tables = conform_all(train, {"synthetic": synthetic, "holdout": holdout}, schema)
+    others = {"synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
+    tables = conform_all(train, others, schema)
     check_sizes(tables, dict.fromkeys(tables, MIN_ROWS), "likeness")
     return tables["train"], tables["synthetic"], tables.get("holdout")
 
