@@ -13,7 +13,11 @@ from sklearn.tree import DecisionTreeClassifier
 from helpers.evaluating import few_refits, people
 from tabseed.errors import LeakageError, SchemaError, TooFewRowsError
 from tabseed.evaluation.evaluation import Questions, evaluate
+from tabseed.evaluation.likeness import Likeness
+from tabseed.generators.trees.sequential import SequentialTrees
+from tabseed.privacy.membership import MembershipInference
 from tabseed.privacy.report import Privacy
+from tabseed.table import Table
 from tabseed.utility.usefulness import Usefulness
 
 pytestmark = pytest.mark.slow  # each needs a whole evaluation
@@ -177,3 +181,17 @@ def test_errors_name_the_table() -> None:
             evaluate(train, people(40, 1), people(20, 2), questions=Questions(privacy=asked))
     with pytest.raises(LeakageError, match="20 of 20 held-out rows equal a training row"):
         evaluate(train, people(40, 1), train.slice(0, 20))
+
+
+def test_what_is_known_of_the_generator_reaches_the_attacks() -> None:
+    """The twenty most exposed rows are left out of the trees one by one, beside shadow tables."""
+    train = Table.from_frame(people(60, 0))
+    model = SequentialTrees(n_orders=2, random_state=0).fit(train)
+    privacy = Privacy(membership=MembershipInference(permutations=99, shadows=8))
+    asked = Questions(likeness=Likeness(judges=False), usefulness=None, privacy=privacy)
+    known = asked.about(model, 60, shadows=True)
+    report = evaluate(train, model.draw(60), people(40, 1), questions=known).privacy.membership
+    assert {"likelihood", "shadow"} <= {attack.name for attack in report.attacks}
+    assert len(report.left_out) == 20
+    plain = asked.about(model, 60)
+    assert plain.learn is None and plain.refit is None and plain.likelihood is not None

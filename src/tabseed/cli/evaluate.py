@@ -75,7 +75,7 @@ def evaluate(
         typer.Option(
             "--shadows",
             help="With --model: learn its generator anew from halves of the rows, to attack the "
-            "most exposed ones. Takes as long as 32 fits.",
+            "most exposed ones, and without each of those. Takes as long as 53 fits.",
         ),
     ] = False,
     schema: SchemaFile = None,

@@ -365,6 +365,7 @@ def _asking(
             random_state=stream,
             refit=asked.refit,
             likelihood=asked.likelihood,
+            learn=asked.learn,
             holds=asked.holds,
             progress=step,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -17,6 +17,7 @@ from tabseed.parameters import (
     check_parameters,
     or_none,
 )
+from tabseed.privacy.left_out import Learn
 from tabseed.privacy.likelihood import Likelihood
 from tabseed.privacy.report import Privacy
 from tabseed.privacy.shadow import Refit
@@ -38,7 +39,8 @@ class Questions:
 
     ``refit`` (table, SeedSequence -> table) learns the user's generator anew and draws,
     ``likelihood`` (rows -> log densities) knows the fitted generator's law: both make attacks on
-    privacy stronger. ``holds``: what the generator's model file holds.
+    privacy stronger. ``learn`` (table, SeedSequence -> such a likelihood) learns the generator anew
+    without exposed rows, one by one. ``holds``: what the generator's model file holds.
     """
 
     likeness: Likeness | None = LIKENESS
@@ -46,6 +48,7 @@ class Questions:
     privacy: Privacy | None = PRIVACY
     refit: Refit | None = None
     likelihood: Likelihood | None = None
+    learn: Learn | None = None
     holds: Holds | None = None
 
     parameters: ClassVar[Parameters] = {
@@ -54,6 +57,7 @@ class Questions:
         "privacy": or_none(InstanceOf(Privacy)),
         "refit": or_none(FUNCTION),
         "likelihood": or_none(FUNCTION),
+        "learn": or_none(FUNCTION),
         "holds": or_none(InstanceOf(Holds, "what a generator holds, or None")),
     }
 
@@ -64,17 +68,27 @@ class Questions:
         """Return the questions with what is known of a fitted generator that drew ``n_rows``.
 
         What its file holds, its likelihood if it has an exact one, and, with ``shadows``, how to
-        learn it anew, which takes as many fits as there are shadow tables.
+        learn it anew, which takes as many fits as there are shadow tables, and with a likelihood
+        one more for each exposed row that is left out.
         """
         known = getattr(model, "knows_likelihood", hasattr(model, "log_likelihood"))
 
+        def again(table: Table, stream: np.random.SeedSequence) -> Any:
+            fresh: Generator = clone(model).set_params(random_state=stream)
+            return fresh.fit(table, target=model.target_)
+
         def refit(table: Table, stream: np.random.SeedSequence) -> Table:
-            again: Generator = clone(model).set_params(random_state=stream)
-            return again.fit(table, target=model.target_).draw(n_rows)
+            drawn: Table = again(table, stream).draw(n_rows)
+            return drawn
+
+        def learn(table: Table, stream: np.random.SeedSequence) -> Likelihood:
+            likelihood: Likelihood = again(table, stream).log_likelihood
+            return likelihood
 
         return replace(
             self,
             likelihood=model.log_likelihood if known else None,
+            learn=learn if shadows and known else None,
             holds=model.holds,
             refit=refit if shadows else None,
         )

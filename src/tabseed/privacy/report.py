@@ -35,6 +35,7 @@ from tabseed.privacy.disclosure import AttributeDisclosure
 from tabseed.privacy.distances import Distances
 from tabseed.privacy.inference import UNIQUE
 from tabseed.privacy.inference import WORDS as DISCLOSED_BY
+from tabseed.privacy.left_out import Learn
 from tabseed.privacy.likelihood import Likelihood
 from tabseed.privacy.limits import (
     Limit,
@@ -276,10 +277,11 @@ class Privacy(BaseEstimator):
         random_state=SEED,
         refit=or_none(FUNCTION),
         likelihood=or_none(FUNCTION),
+        learn=or_none(FUNCTION),
         holds=or_none(InstanceOf(Holds, "what a generator holds, or None")),
         progress=or_none(FUNCTION),
     )
-    def evaluate(
+    def evaluate(  # noqa: PLR0913 - three tables, and what an attacker knows of the generator
         self,
         train: Frame,
         synthetic: Frame,
@@ -288,15 +290,16 @@ class Privacy(BaseEstimator):
         random_state: RandomState = 0,
         refit: Refit | None = None,
         likelihood: Likelihood | None = None,
+        learn: Learn | None = None,
         holds: Holds | None = None,
         progress: Progress | None = None,
     ) -> PrivacyReport:
         """Attack ``synthetic``, whose generator learned ``train`` and never saw ``holdout``.
 
-        All are frames or Tables; the schema is that of ``train``. ``refit`` and ``likelihood``:
-        see :meth:`MembershipInference.evaluate`. ``holds``: the generator's, for the report.
-        Without ``holdout`` only disclosure is asked, and not compared. Errors and cost: those of
-        the parts.
+        All are frames or Tables; the schema is that of ``train``. ``refit``, ``likelihood`` and
+        ``learn``: see :meth:`MembershipInference.evaluate`. ``holds``: the generator's, for the
+        report. Without ``holdout`` only disclosure is asked, and not compared. Errors and cost:
+        those of the parts.
         """
         check_parameters(self)
         stream = seed_sequence(random_state)
@@ -313,6 +316,7 @@ class Privacy(BaseEstimator):
                 random_state=child(stream, ATTACKED),
                 refit=refit,
                 likelihood=likelihood,
+                learn=learn,
                 progress=part(progress, 0, SHARE, TOTAL, "membership"),
             )
         if self.sensitive is not None:
