@@ -6,6 +6,7 @@ import contextlib
 import html
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -199,6 +200,30 @@ def test_hostile_names_stay_text_in_report_and_table(tab, hostile, tmp_path) -> 
     assert first.startswith("<b>=1+1</b>,'=cmd(),")
     levels = set(io.read_table(out)["level"].to_pylist())
     assert levels == {HOSTILE_LEVEL, "'=1+1", "\x1b[2J"}
+
+
+def test_a_page_names_the_command_that_makes_it_again(tab, data, tmp_path, monkeypatch) -> None:
+    """It runs where the files lie, and does not tell in which folders of whom they lay."""
+    asked = ("hardness", data, "--target", "kind", "-o", tmp_path / "a b.csv")
+    page = tmp_path / "page.html"
+    assert tab(*asked, "--report", page, "--json", f"--schema={kept(tab, data)}").code == 0
+    text = page.read_text("utf-8")
+    assert str(tmp_path) not in text
+    command = html.unescape(text.split("<dt>made by</dt><dd>")[1].split("</dd>")[0])
+    assert command == (
+        "tabseed hardness data.csv --target kind -o 'a b.csv' --report page.html --schema=s.json"
+    )
+    monkeypatch.chdir(tmp_path)
+    page.unlink()
+    (tmp_path / "a b.csv").unlink()
+    assert tab(*shlex.split(command)[1:]).code == 0
+    assert page.read_text("utf-8") == text
+
+
+def kept(tab, data: Path) -> Path:
+    """Return a file of the schema of a table."""
+    assert tab("info", data, "--save-schema", data.parent / "s.json").code == 0
+    return data.parent / "s.json"
 
 
 def test_an_internal_error_is_one_line_with_its_location(tab, data, monkeypatch) -> None:

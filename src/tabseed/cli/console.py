@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -26,8 +28,12 @@ UsageError: Any = typer.BadParameter.__base__  # click's; newer versions of type
 WHOLE_FIRST, WHOLE = 36, 12
 
 
+_COMMAND: ContextVar[str | None] = ContextVar("command", default=None)
+
+
 def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; a usage error prints one line."""
+    _COMMAND.set(_again(arguments))
     try:
         code = app(arguments, prog_name="tabseed", standalone_mode=False)
     except UsageError as error:
@@ -36,6 +42,22 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
         emit(printable(f"error: {message}; see {command} --help"), sys.stderr)
         return 2
     return code if isinstance(code, int) else 0
+
+
+def _again(arguments: Sequence[str]) -> str:
+    """Return the command that makes the same answer, for a page that may be sent to others.
+
+    Folders that begin at the root tell of the machine and its user: only the file names stay.
+    """
+    kept = []
+    for argument in arguments:
+        if argument in ("--force", "--json"):
+            continue
+        option, equal, value = (
+            argument.rpartition("=") if argument[:2] == "--" else ("", "", argument)
+        )
+        kept.append(f"{option}{equal}{Path(value).name if os.path.isabs(value) else value}")
+    return shlex.join(["tabseed", *kept])
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -144,7 +166,7 @@ class Output:
 
     def report(self, answer: Finding, path: Path, force: bool) -> None:
         """Write the page of an answer and print its path."""
-        answer.to_html(path, force=force)
+        answer.to_html(path, force=force, command=_COMMAND.get())
         self.result["report"] = str(path)
         self.say("report", path)
 

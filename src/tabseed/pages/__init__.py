@@ -122,16 +122,22 @@ class Finding(ABC):
         return text
 
     @final
-    def to_html(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
+    def to_html(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        force: bool = False,
+        command: str | None = None,
+    ) -> str:
         """Return the answer as one self-contained page; write it to ``path`` if one is named.
 
-        The same answer gives the same text: wall-clock time is left out. Raises FileError if the
-        file exists already, unless ``force``.
+        ``command``: what makes it again, for its foot. The same answer gives the same text:
+        wall-clock time is left out. Raises FileError if the file exists already, unless ``force``.
         """
+        settings = {} if command is None else {"made by": command}
+        settings |= self._settings() | versions()
         template = environment().get_template(self._template)
-        page = template.render(
-            answer=self, settings=self._settings() | versions(), title=self.title, **self._page()
-        )
+        page = template.render(answer=self, settings=settings, title=self.title, **self._page())
         if path is not None:
             write_text(page, path, force=force)
         return page
