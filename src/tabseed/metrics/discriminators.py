@@ -26,6 +26,7 @@ FIT_SECONDS, ROW_SECONDS = 0.03, 1e-5  # rough cost of one fit
 WORKER_SECONDS = 3.0  # for less work starting workers costs more than it gains
 MANY_ROWS = 2_000  # to fit: from here on trees are freer, and two networks learn slowly
 MAX_EPOCHS, PATIENCE = 60, 5  # of the network; so many epochs without gain end the training
+BINS = 255  # of numbers, as many as the trees take at most
 CAP = 2  # random stream below the metric's own
 
 
@@ -125,12 +126,34 @@ def _weights(is_real: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(is_real, 0.5 / is_real.mean(), 0.5 / (1 - is_real.mean())))
 
 
+def binned(x: np.ndarray, fit: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return x (n, d) with numbers of many values as places among BINS bins of equal weight.
+
+    ``weights`` are those of the rows ``fit``, by which bins are cut; NaN stays. The bins are those
+    that scikit-learn's trees would take, whose release 1.9 seeks each cut of each column by itself:
+    of 4,000 + 4,000 rows of 60 numbers that took two thirds of the judge's time.
+    """
+    out = x.copy()
+    for column in range(x.shape[1]):
+        known = np.flatnonzero(~np.isnan(x[fit, column]))
+        known = known[np.argsort(x[fit[known], column], kind="stable")]
+        values = x[fit[known], column]
+        if np.count_nonzero(np.diff(values)) < BINS:
+            continue
+        mass = np.cumsum(weights[known])
+        ends = values[np.searchsorted(mass, np.linspace(0, mass[-1], BINS + 1)[1:-1])]
+        cells = x[:, column]
+        out[:, column] = np.where(np.isnan(cells), np.nan, np.searchsorted(ends, cells))
+    return out
+
+
 def _tree_scores(
     features: JudgeInputs, is_real: np.ndarray, parts: tuple[np.ndarray, ...], seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Boost trees until calibration rows gain no more; return logits of these and scored rows."""
     fit, held_out, scored = parts
-    x = features.trees
+    weights = _weights(is_real[fit])
+    x = binned(features.trees, fit, weights)
     large = len(fit) >= MANY_ROWS  # then freer trees, and more of them, see more
     model = HistGradientBoostingClassifier(
         learning_rate=0.1,
@@ -146,7 +169,7 @@ def _tree_scores(
     model.fit(
         x[fit],
         is_real[fit],
-        sample_weight=_weights(is_real[fit]),
+        sample_weight=weights,
         X_val=x[held_out],
         y_val=is_real[held_out],
         sample_weight_val=_weights(is_real[held_out]),
