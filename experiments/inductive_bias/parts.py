@@ -6,7 +6,7 @@
 * ``maml``: the order of its gradient, and 10, 20 or 40 tasks, on quality: too few tasks are the
   paper's own explanation of why it failed.
 * ``models``: biases of TVAE and of CTGAN.
-* ``auto``: the bias that ``AutoBias`` chooses, with the JS of rows drawn with it.
+* ``auto``: the bias that ``AutoBias`` chooses by each of its criteria, and the JS of its rows.
 
 As in ``honest``, all arms of a draw learn the same rows, and 4,000 other rows judge.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -52,6 +52,7 @@ MODELS: dict[str, Callable[[], NeuralGenerator]] = {
     "ctgan": lambda: ts.CTGAN(n_seeds=SEEDS["ctgan"]),
 }
 MODELLED = (NONE, "small-init", "continued", "pretrain", "drs", "mixture", "taught by trees")
+CRITERIA = ("divergence", "likelihood")
 METHODS = tuple(
     (order, tasks) for order in ("first", "second", "reptile") for tasks in (10, 20, 40)
 )
@@ -152,11 +153,11 @@ def maml(coding: str, name: str, order: str, tasks: int, draw: int) -> Row:
 # --- the choice ---------------------------------------------------------------------------------
 
 
-def auto(coding: str, name: str, draw: int) -> Row:
+def auto(coding: str, name: str, criterion: Literal["likelihood", "divergence"], draw: int) -> Row:
     """Return what AutoBias chooses, the gains that it saw, and the figures of its rows."""
     warnings.simplefilter("ignore", ts.OrthogonalSeedsWarning)
     rows, bench = start(coding, name, draw)
-    bias = ts.AutoBias()
+    bias = ts.AutoBias(criterion=criterion)
     began = time.perf_counter()
     model, used = learn(bias, bench)
     seconds = round(time.perf_counter() - began, 2)
@@ -191,8 +192,8 @@ PARTS: dict[str, tuple[Callable[..., Row], tuple[str, ...], list[Job]]] = {
     ),
     "auto": (
         auto,
-        ("coding", "data", "draw"),
-        [("raw", t, d) for t in TABLES for d in range(DRAWS)],
+        ("coding", "data", "criterion", "draw"),
+        [("raw", t, c, d) for t in TABLES for d in range(DRAWS) for c in CRITERIA],
     ),
     "models": (
         models,

@@ -103,7 +103,8 @@ def maml() -> str:
 def auto() -> str:
     """Return what AutoBias chose, and its JS beside what it chose from, on the same draws."""
     lines = []
-    for (coding, name), own in _by(read(RESULTS / "auto.csv"), "coding", "data").items():
+    groups = _by(read(RESULTS / "auto.csv"), "coding", "data", "criterion")
+    for (coding, name, criterion), own in groups.items():
         of_arms = settings().get((coding, name), [])
         chosen = ", ".join(f"{c} {len(r)}" for (c,), r in _by(own, "chosen").items())
         best, among = [], {a: series(of_arms, a, "plain") for a in CANDIDATES}
@@ -111,8 +112,15 @@ def auto() -> str:
             values = [v[r["draw"]] for v in among.values() if r["draw"] in v]
             best += [float(r["plain"]) - min(values)] if values else []
         over = [_over_none(own, coding, name), shown(best) if best else ""]
-        lines.append([f"{name}, {coding}", chosen, _mean(own, "plain"), *over])
-    head = ["", "chosen", "plain JS", "gain over none", "JS above the best candidate's"]
+        lines.append([f"{name}, {coding}", criterion, chosen, _mean(own, "plain"), *over])
+    head = [
+        "",
+        "criterion",
+        "chosen",
+        "plain JS",
+        "gain over none",
+        "JS above the best candidate's",
+    ]
     return f"The choice of `AutoBias`:\n\n{table(head, lines)}" if lines else ""
 
 
