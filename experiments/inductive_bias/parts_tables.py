@@ -14,8 +14,9 @@ from experiments.inductive_bias.honest import RESULTS
 from experiments.inductive_bias.honest_tables import Rows, differences, gain, series, settings
 from experiments.inductive_bias.parts import METHODS, TEACHERS
 
-# what AutoBias compares, by the names of the arms
-CANDIDATES = (NONE, "average", "pretrain", "maml", "drs", "small-init", "mixture")
+# what AutoBias compares, by the names of the arms, and what it compared before
+CANDIDATES = (NONE, "mixture", "taught by trees", "mixture taught by trees")
+BEFORE = (NONE, "average", "pretrain", "maml", "drs", "small-init", "mixture")
 
 
 def _by(rows: Rows, *columns: str) -> dict[tuple[str, ...], Rows]:
@@ -147,7 +148,12 @@ def likelihood() -> str:
     }
     by = settings()
     lines = []
-    for label, among in (("AutoBias's candidates", CANDIDATES), ("all arms", tuple(BIASES))):
+    sets = (
+        ("AutoBias's candidates", CANDIDATES),
+        ("its candidates before", BEFORE),
+        ("all arms", tuple(BIASES)),
+    )
+    for label, among in sets:
         for rule, choose in rules.items():
             each = [_regrets(rows, among, choose) for rows in by.values()]
             lines.append([label, rule, *(shown(v) if v else "" for v in each)])

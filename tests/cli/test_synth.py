@@ -94,7 +94,8 @@ def test_averaging_unrelated_seeds_gives_a_note_not_a_warning(tab, line) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize(("level", "used"), [(0.5, "SeedMixture"), (1e-300, None)])
 def test_auto_says_what_it_compared_and_what_it_uses(biased, monkeypatch, level, used) -> None:
-    monkeypatch.setattr("tabseed.inductive_bias.auto.CANDIDATES", ("small-init", "mixture"))
+    few = (lambda n: tabseed.SmallInit(n), lambda n: tabseed.SeedMixture(n_seeds=n))
+    monkeypatch.setattr("tabseed.inductive_bias.auto.CANDIDATES", few)
     monkeypatch.setattr("tabseed.inductive_bias.auto.LEVEL", level)
     ran, *_ = biased("auto")
     assert ran.code == 0

@@ -122,6 +122,18 @@ def test_candidates_of_one_class_are_told_apart(candidates: list[InductiveBias])
     assert bias.gains_.any(axis=0).all()  # and none is mistaken for no bias
 
 
+def test_what_is_compared_by_default_is_named_with_its_teacher() -> None:
+    bias = ts.AutoBias(n_seeds=4)
+    bias.gains_, bias.chosen_ = np.zeros((20, 3)), None
+    assert [line.split(":")[0] for line in bias.summary()[1:4]] == [
+        "SeedMixture",
+        "Pretraining taught by SequentialTrees",
+        "SeedMixture of Pretraining taught by SequentialTrees",
+    ]
+    seeds = [b.n_seeds for b in bias._candidates()]
+    assert seeds == [4, 4, 4] and bias._candidates()[2].bias.n_seeds == 4
+
+
 def test_choice_errs_as_rarely_as_stated() -> None:
     """No true gain, 2,000 times: a bias is chosen in at most 5 %, within 4 standard errors.
 

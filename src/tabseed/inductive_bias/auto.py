@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, get_args
 
@@ -15,9 +15,10 @@ from tabseed.archive import Arrays
 from tabseed.errors import NothingLearnedError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.generators.base import Aids
-from tabseed.inductive_bias import bias_class
+from tabseed.generators.trees.sequential import SequentialTrees
 from tabseed.inductive_bias.base import CHOICE, Bench, InductiveBias, Plan, Stacked, learn
-from tabseed.inductive_bias.weights import StageOne
+from tabseed.inductive_bias.pretraining import Pretraining
+from tabseed.inductive_bias.weights import SeedMixture, StageOne
 from tabseed.metrics.discriminators import DISCRIMINATORS, Run, cross_fit
 from tabseed.metrics.divergence import js_rows
 from tabseed.metrics.judge_encoder import JudgeEncoder
@@ -26,10 +27,17 @@ from tabseed.table import Table
 
 LEVEL = 0.05  # chance that a bias is chosen although none helps
 ORDER, SCORE, JUDGED = 0, 1, 2  # streams of the choice
-CANDIDATES = ("average", "pretrain", "maml", "drs", "small-init", "mixture")
 DRAWN = 10  # rows drawn for each row held out, for the criterion "divergence"
 FOLDS, REPEATS = 5, 2  # of its discriminators
 Criterion = Literal["likelihood", "divergence"]
+# by the number of seeds. Averaging, MAML and search among the seeds are not among them: in seven
+# settings none was better than no bias, and likelihood takes what averaging does to King for a
+# gain (experiments/inductive_bias)
+CANDIDATES: tuple[Callable[[int], InductiveBias], ...] = (
+    lambda n: SeedMixture(n_seeds=n),
+    lambda n: Pretraining(n_seeds=n, teacher=SequentialTrees()),
+    lambda n: SeedMixture(Pretraining(n_seeds=n, teacher=SequentialTrees()), n_seeds=n),
+)
 UNITS = {"likelihood": "nats a row", "divergence": "bits of JS"}
 
 
@@ -46,7 +54,10 @@ class AutoBias(InductiveBias):
     n_seeds : int
         Number of seeds of each candidate if ``candidates`` is None.
     candidates : sequence of InductiveBias, or None
-        None: averaging, pre-training, MAML, domain randomisation, small initial weights, mixture.
+        None: a mixture of seeds, pre-training on rows of sequential trees, and a mixture of seeds
+        that were pre-trained so. On 31 draws of 300 rows (seven settings) the one of largest
+        held-out likelihood had a JS within 0.011 of the best of all biases on average, and gained
+        0.009 to 0.102 over none.
     folds : int
     criterion : "likelihood" or "divergence"
         "likelihood": the log-likelihood of the rows held out under the law that rows are drawn
@@ -87,7 +98,7 @@ class AutoBias(InductiveBias):
     def _candidates(self) -> list[InductiveBias]:
         if self.candidates is not None:
             return [clone(bias) for bias in self.candidates]
-        return [bias_class(name)(n_seeds=self.n_seeds) for name in CANDIDATES]
+        return [make(self.n_seeds) for make in CANDIDATES]
 
     def plan(self) -> Plan:
         """Return the plan: all candidates in each fold, then the one chosen, as yet unknown."""
@@ -213,7 +224,7 @@ class AutoBias(InductiveBias):
     def summary(self) -> list[str]:
         """Return lines of text: what was compared, which bias was chosen, and why."""
         mean, low = self._bounds()
-        names = [type(bias).__name__ for bias in self._candidates()]
+        names = [_name_of(bias) for bias in self._candidates()]
         lines = [
             f"{name}: {m:+.3f} {UNITS[self.criterion]} (reliably at least {b:+.3f})"
             if np.isfinite(m)
@@ -249,3 +260,11 @@ def _js_parts(
         total[fold.scored] += fold.ratio
     rows = js_rows(total / (len(DISCRIMINATORS) * REPEATS), is_real)
     return rows[:n], rows[n:]
+
+
+def _name_of(bias: InductiveBias) -> str:
+    """Return a bias as text: its class, the bias inside it, and who teaches."""
+    inner, teacher = getattr(bias, "bias", None), getattr(bias, "teacher", None)
+    of = "" if inner is None else f" of {_name_of(inner)}"
+    taught = "" if teacher is None else f" taught by {type(teacher).__name__}"
+    return f"{type(bias).__name__}{of}{taught}"
