@@ -204,6 +204,8 @@ PARTS: dict[str, tuple[Callable[..., Row], tuple[str, ...], list[Job]]] = {
 
 
 def run(name: str, processes: int = 2) -> None:
-    """Run what is missing of a part."""
+    """Run what is missing of a part, one draw after the other."""
     figures, keys, jobs = PARTS[name]
-    run_jobs(Results(RESULTS / f"{name}.csv", keys), jobs, figures, processes=processes)
+    results, at = Results(RESULTS / f"{name}.csv", keys), keys.index("draw")
+    for draw in range(DRAWS):
+        run_jobs(results, [job for job in jobs if job[at] == draw], figures, processes=processes)
