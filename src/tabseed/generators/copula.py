@@ -14,20 +14,23 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import poisson
 
-from tabseed._random import RandomState
+from tabseed._random import RandomState, generator, one_thread
 from tabseed.archive import OF_COLUMNS, Arrays, Holds, stored
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
 from tabseed.generators.base import Aids, Generator
+from tabseed.generators.orthants import log_probability, normal_within
 from tabseed.parameters import SEED, Parameters, Real
 from tabseed.space import Float
+from tabseed.table import Frame, Table
 from tabseed.table.display import counted
 
 CENTRES = 128  # kernels of a margin, centred at equally spaced quantiles
 HEAPED = 1e-3  # probability, given its neighbours, below which a count is a point mass
 MIN_COUNT = 3  # rows of a level that gets an axis, at least
 MAX_AXES = 250  # axes that the levels of all columns together may use
+CUTS = 2**12  # parts of a margin that are asked which cell they draw
 MAX_ROWS = 20_000  # rows that R is learned from: a standard error of 0.007 at most
 MAX_COST = 6e8  # n p^2 of one sweep: above it R is learned from fewer rows, at least 300
 BURN_IN, SWEEPS = 5, 18  # sweeps over the axes: before moments are averaged, and in total
@@ -73,14 +76,7 @@ class Margin:
         bounds, both are their middle.
         """
         n = len(cell)
-        low = np.full((self.n_axes, n), -np.inf)
-        high = np.full((self.n_axes, n), np.inf)
-        left = np.ones(n, bool)  # rows that the earlier axes did not split off
-        for k, threshold in enumerate(ndtri(self.share)):
-            here = cell == self.split[k]
-            high[k, left & here] = threshold
-            low[k, left & ~here] = threshold
-            left &= ~here
+        low, high, left = self._of_split(cell)
         if len(self.values):
             below = self.cdf(value[left] - block.step / 2, left=True)
             upto = self.cdf(value[left] + block.step / 2)
@@ -89,6 +85,55 @@ class Margin:
             low[-1, left] = ndtri(np.where(narrow, middle, below))
             high[-1, left] = ndtri(np.where(narrow, middle, upto))
         return low, high
+
+    def _of_split(self, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return low and high, (axes, n), as the split cells bound them, and which rows (n,) are
+        in none of these cells.
+        """
+        low = np.full((self.n_axes, len(cell)), -np.inf)
+        high = np.full((self.n_axes, len(cell)), np.inf)
+        left = np.ones(len(cell), bool)  # rows that the earlier axes did not split off
+        for k, threshold in enumerate(ndtri(self.share)):
+            here = cell == self.split[k]
+            high[k, left & here] = threshold
+            low[k, left & ~here] = threshold
+            left &= ~here
+        return low, high, left
+
+    def pieces(self, block: Block, cell: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return low and high of each axis, (n, m) each: where its score draws the cells (n,).
+
+        A cell of numbers may be several intervals of scores, m at most; others are empty.
+        """
+        lows, highs, left = self._of_split(cell)
+        low, high = [row[:, None] for row in lows], [row[:, None] for row in highs]
+        if len(self.values):
+            owner, start, end = self._cut(block)
+            order = np.argsort(owner, kind="stable")
+            first = np.searchsorted(owner[order], cell)
+            count = np.searchsorted(owner[order], cell, side="right") - first
+            at = np.arange(max(1, count.max(initial=1)))
+            own = order[(first[:, None] + at).clip(max=len(order) - 1)]
+            there = at < np.where(left, count, 1)[:, None]
+            low[-1] = np.where(left[:, None], start[own], -np.inf)
+            high[-1] = np.where(there, np.where(left[:, None], end[own], np.inf), low[-1])
+        return low, high
+
+    def _cut(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the cells that the scores of numbers draw, in order, and the ends of each part.
+
+        The ends are exact where a cell's end is one of the grid or of the knots, and known to
+        1 / CUTS of probability where a share of the numbers is moved onto a coarser grid.
+        """
+        ends = np.concatenate([block.atoms, block.knots[:, 0]])
+        known = [self.cdf(ends + half) for half in (-block.step / 2, 0, block.step / 2)]
+        left = self.cdf(ends, left=True)
+        u = np.unique(np.concatenate([self.levels, *known, left, np.linspace(0, 1, CUTS + 1)]))
+        middle = np.interp((u[1:] + u[:-1]) / 2, self.levels, self.values)
+        cell = block.cell_of(block.snap(middle))
+        new = np.flatnonzero(np.append(True, np.diff(cell) != 0))
+        score = ndtri(u)
+        return cell[new], score[new], score[np.append(new[1:], len(u) - 1)]
 
     def draw(self, block: Block, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the values (n,), NaN where missing, of scores z (axes, n)."""
@@ -259,16 +304,6 @@ def latent_correlation(
     return r
 
 
-def normal_within(a: np.ndarray, b: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Return standard normal numbers within [a, b] by inversion of u, exact in both tails."""
-    upper = a > 0  # mirrored, because Phi keeps its digits only in the lower tail
-    a, b = np.where(upper, -b, a), np.where(upper, -a, b)
-    bottom = ndtr(a)
-    x = ndtri(bottom + u * (ndtr(b) - bottom))
-    x = np.where(np.isfinite(x), x, b).clip(a, b)
-    return np.where(upper, -x, x)
-
-
 class GaussianCopula(Generator):
     """Each column keeps its own law; a normal law of latent axes joins the columns.
 
@@ -363,6 +398,32 @@ class GaussianCopula(Generator):
                 values[j] = margin.draw(block, z[at : at + margin.n_axes], rng)
                 at += margin.n_axes
         return layout.from_free(values, rng)
+
+    def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
+        """Return the estimated log-probability of each row's cells (n,), in nats.
+
+        The law is the one that rows are drawn from; a number's cell is its interval
+        (:class:`~tabseed.coding.encode.Layout`), so models that share an encoder can be compared.
+        The estimate is a lower bound in expectation
+        (:func:`~tabseed.generators.orthants.log_probability`); -inf for rows of probability 0.
+        SchemaError for values that the encoder does not know.
+        """
+        layout = self.encoder_.layout_
+        x = self.encoder_.transform(Table.from_frame(table))
+        cells = [c for b, c in zip(layout.blocks, layout.cells(x), strict=True) if b.parent < 0]
+        low: list[np.ndarray] = []
+        high: list[np.ndarray] = []
+        logs = np.zeros(len(x))
+        for block, margin, cell in zip(layout.free, self.margins_, cells, strict=True):
+            lows, highs = margin.pieces(block, cell)
+            low, high = low + lows, high + highs
+            share = np.ones(block.n_cells)  # of a cell, given what the axes decide
+            if len(margin.rest):
+                share[margin.rest] = margin.rest_share
+            logs += np.log(share[cell])
+        with one_thread():
+            chance = log_probability(low, high, self.correlation_, generator(random_state))
+        return logs + (chance if low else 0.0)
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         arrays = {"correlation": self.correlation_}
