@@ -208,6 +208,11 @@ class KSStopped(Generator):
         """The seeds of the generator, a SeedEnsemble with W instead of validation losses."""
         return self.generator_.ensemble_
 
+    @property
+    def knows_likelihood(self) -> bool:
+        """Whether the generator within has a likelihood."""
+        return self.generator.knows_likelihood
+
     def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
         """Estimate the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
         return np.asarray(self.generator_.log_likelihood(table, random_state=random_state))

@@ -71,7 +71,7 @@ class Questions:
         learn it anew, which takes as many fits as there are shadow tables, and with a likelihood
         one more for each exposed row that is left out.
         """
-        known = getattr(model, "knows_likelihood", hasattr(model, "log_likelihood"))
+        exact: Any = model if model.knows_likelihood else None  # not every class has the method
 
         def again(table: Table, stream: np.random.SeedSequence) -> Any:
             fresh: Generator = clone(model).set_params(random_state=stream)
@@ -87,8 +87,8 @@ class Questions:
 
         return replace(
             self,
-            likelihood=model.log_likelihood if known else None,
-            learn=learn if shadows and known else None,
+            likelihood=None if exact is None else exact.log_likelihood,
+            learn=None if exact is None or not shadows else learn,
             holds=model.holds,
             refit=refit if shadows else None,
         )

@@ -93,6 +93,11 @@ class Generator(Fitted, BaseEstimator):
         if "parameters" in vars(cls) and "search_space" not in vars(cls):
             cls.search_space = searched(cls.parameters)
 
+    @property
+    def knows_likelihood(self) -> bool:
+        """Whether a ``log_likelihood(table)`` says how probable rows are under the fitted law."""
+        return hasattr(type(self), "log_likelihood")
+
     random_state: RandomState
     schema_: Schema
     encoder_: TableEncoder

@@ -117,6 +117,11 @@ class FineTuned(Generator):
         """
         return self.ensemble_.curves if self.bias_.plan().last == "tune" else []
 
+    @property
+    def knows_likelihood(self) -> bool:
+        """Whether the generator within has a likelihood."""
+        return self.generator.knows_likelihood
+
     def log_likelihood(self, table: Frame, *, random_state: RandomState = 0) -> np.ndarray:
         """Return the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
         return self.generator_.log_likelihood(table, random_state=random_state)

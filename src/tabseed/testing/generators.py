@@ -11,7 +11,7 @@ import pyarrow as pa
 from sklearn.base import clone
 
 from tabseed.archive import UNDECLARED, Arrays, read_archive
-from tabseed.errors import TooFewRowsError
+from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.generators.base import Generator
 from tabseed.metrics import DiscriminatorDivergence
 from tabseed.saved import load
@@ -215,6 +215,33 @@ def check_conditions_are_met(generator: Generator) -> None:
     assert set(synthetic["level"].to_pylist()) <= {"low", None}
     assert all(day.year >= 1654 for day in synthetic["born <b>"].to_pylist())
     assert len(model.sample(0, conditions={"level": "low"})) == 0
+
+
+def check_likelihood_is_that_of_drawn_rows(generator: Generator) -> None:
+    """Rows that it draws are likelier under it than their columns torn apart, by their entropy.
+
+    A generator that does not know the likelihood of rows says so in one line.
+    """
+    model = clone(generator).set_params(random_state=0).fit(example_table())
+    drawn = model.draw(400, random_state=1)
+    ask = getattr(model, "log_likelihood", None)
+    if not model.knows_likelihood:
+        if ask is not None:
+            try:
+                ask(drawn)
+            except TabseedError as error:
+                assert "likelihood" in str(error)
+            else:
+                raise AssertionError("a likelihood that it does not know")
+        return
+    assert ask is not None
+    rng = np.random.default_rng(0)
+    frame = drawn.to_frame("pyarrow")
+    torn = pa.table({n: frame[n].take(pa.array(rng.permutation(400))) for n in frame.column_names})
+    own, other = (ask(rows) for rows in (drawn, Table.from_frame(torn, schema=drawn.schema)))
+    assert own.shape == other.shape == (400,)
+    assert np.isfinite(own).all(), "rows that it drew are impossible under it"
+    assert own.mean() > other.mean() + 0.5, f"{own.mean():.2f} and, torn apart, {other.mean():.2f}"
 
 
 def check_better_than_torn_columns(generator: Generator) -> None:
