@@ -58,6 +58,7 @@ def test_a_union_is_the_sum_of_its_boxes() -> None:
 def test_empty_boxes_have_probability_zero() -> None:
     low, high = boxes(5, 2)
     high[1] = low[1]
+    low[1, :2] = high[1, :2] = [[-np.inf], [np.inf]]
     found = log_probability(low, high, R, np.random.default_rng(0))
     assert (found == -np.inf).all()
 

@@ -55,7 +55,8 @@ def log_probability(
             with np.errstate(divide="ignore", invalid="ignore"):
                 logs[rows] += np.log(upto[..., -1])
                 within = np.where(mass > 0, (target - (last - mass)) / mass, 0.5)
-            noise[k] = normal_within(a, b, within.clip(0, 1))
+            # rows that are impossible so far go on anywhere: their product is 0 already
+            noise[k] = np.where(mass > 0, normal_within(a, b, within.clip(0, 1)), 0.0)
     return np.asarray(logsumexp(logs, axis=1) - np.log(n_draws))
 
 
