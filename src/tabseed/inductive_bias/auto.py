@@ -55,9 +55,10 @@ class AutoBias(InductiveBias):
         Number of seeds of each candidate if ``candidates`` is None.
     candidates : sequence of InductiveBias, or None
         None: a mixture of seeds, pre-training on rows of sequential trees, and a mixture of seeds
-        that were pre-trained so. In six settings of five draws of 300 rows the one of largest
+        that were pre-trained so. In eight settings of five draws of 300 rows the one of largest
         held-out likelihood had a JS within 0.011 of the best of these and the paper's four, on
-        average over draws, and gained 0.009 to 0.102 over none; these were chosen on those draws.
+        average over draws, and gained 0.009 to 0.132 over none; these were chosen on the draws of
+        six of them.
     folds : int
     criterion : "likelihood" or "divergence"
         "likelihood": the log-likelihood of the rows held out under the law that rows are drawn
