@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.stats import multivariate_normal, norm
 
 from tabseed.generators.orthants import log_probability, normal_mass
@@ -53,6 +54,14 @@ def test_a_union_is_the_sum_of_its_boxes() -> None:
         )
         total += np.exp(log_probability(a, b, R, np.random.default_rng(0), n_draws=4_096))
     np.testing.assert_allclose(np.exp(union), total, rtol=5e-3, atol=1e-5)
+
+
+def test_blocks_of_rows_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory bounds how many rows are asked at once: here three."""
+    low, high = boxes(20, 3)
+    whole = log_probability(low, high, R, np.random.default_rng(0))
+    monkeypatch.setattr("tabseed.generators.orthants.MOST", 3 * 12 * 128)
+    np.testing.assert_array_equal(log_probability(low, high, R, np.random.default_rng(0)), whole)
 
 
 def test_empty_boxes_have_probability_zero() -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.special import logsumexp, ndtr, ndtri
 from scipy.stats.qmc import Sobol
 
-MOST = 20_000_000  # numbers of one block of rows: p times M for each row
+MOST = 20_000_000  # numbers of one block of rows: M times p and all that m intervals take
+PER_INTERVAL = 8  # arrays of (rows, M, m) at once
 
 
 def log_probability(
@@ -37,7 +38,8 @@ def log_probability(
     points = Sobol(max(1, p), scramble=False).random(n_draws).T + rng.random((max(1, p), 1))
     points = (points % 1).clip(1e-12, 1 - 1e-12)
     root = np.linalg.cholesky(correlation)
-    size = max(1, MOST // (max(1, p) * n_draws))
+    widest = max((side.shape[1] for side in low), default=0)
+    size = max(1, MOST // ((p + PER_INTERVAL * widest + 1) * n_draws))
     logs = np.zeros((n, n_draws))
     for start in range(0, n, size):
         rows = slice(start, start + size)
