@@ -327,7 +327,7 @@ def mixed(n: int, seed: int) -> pa.Table:
 def test_likelihood_is_the_share_of_drawn_rows() -> None:
     """Cells of two columns at a time: the shares of 40,000 drawn rows, within 5 standard errors.
 
-    A false alarm has a probability below 1e-4 (some 200 cells).
+    A false alarm has a probability below 1e-3 (426 cells).
     """
     table, n = mixed(400, 0), 40_000
     for names in (["age", "place"], ["hours", "visits"], ["visits", "place"], ["age", "hours"]):

@@ -75,6 +75,10 @@ class Layout:
             cells.append(np.where(some, cell, -1))
         return cells
 
+    def free_cells(self, x: np.ndarray) -> list[np.ndarray]:
+        """Return the cell of each row in the free blocks, one array (n,) per block."""
+        return [c for b, c in zip(self.blocks, self.cells(x), strict=True) if b.parent < 0]
+
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Return normal scores of the free ordered columns, (n, number of them)."""
         columns = [b.score(self.values(b, x)) for b in self.free if b.ordered]

@@ -356,7 +356,7 @@ class GaussianCopula(Generator):
     ) -> None:
         del aids
         rng = np.random.default_rng(stream)
-        cells = [c for b, c in zip(layout.blocks, layout.cells(x), strict=True) if b.parent < 0]
+        cells = layout.free_cells(x)
         self.margins_ = self._margins(x, cells)
         axes = [margin.n_axes for margin in self.margins_]
         n = int(min(len(x), MAX_ROWS, max(300, MAX_COST / max(1, sum(axes)) ** 2)))
@@ -410,7 +410,7 @@ class GaussianCopula(Generator):
         """
         layout = self.encoder_.layout_
         x = self.encoder_.transform(Table.from_frame(table))
-        cells = [c for b, c in zip(layout.blocks, layout.cells(x), strict=True) if b.parent < 0]
+        cells = layout.free_cells(x)
         low: list[np.ndarray] = []
         high: list[np.ndarray] = []
         logs = np.zeros(len(x))
