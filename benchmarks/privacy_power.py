@@ -2,8 +2,9 @@
 
 ``TABSEED_DATA=... python -m benchmarks.privacy_power [null] [caught] [shadow] [trees] [summary]``
 writes ``results/privacy_power.csv``, a line for each run, and prints the summary. An interrupted
-run goes on where it stopped; ``--draws N`` does only the first N of each. Roughly, on one core: 25
-minutes for ``null``, 30 for ``caught``, 60 for ``shadow`` and 5 for ``trees``.
+run goes on where it stopped; ``--draws N`` does only the first N of each. Roughly, on one core: 12
+minutes for ``null``, 12 for ``caught`` (the file has 25 of its 50 draws), 6 for ``shadow`` and 6
+for ``trees``.
 
 null: synthetic rows are 1,000 other real rows, so nothing leaks. 400 draws of 57 + 40, 150 + 100
 and 300 + 200 training and held-out rows, half of each table. Alarms of the verdict and of each
