@@ -168,6 +168,8 @@ def stored(
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> bytes:
     """Unpack one member, unless it states or turns out to be larger than ``limit``."""
+    if name not in archive.namelist():
+        raise ValueError(f"it has no {name}")
     info = archive.getinfo(name)
     with archive.open(info) as member:
         data = b"" if info.file_size > limit else member.read(limit + 1)

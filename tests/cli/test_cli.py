@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import zipfile
 
 import pytest
 
@@ -96,7 +98,13 @@ BAD_LINES = [
     (("evaluate", "DATA", "DATA", "--max-disclosure", "0.1"), "--max-disclosure needs --sensitive"),
     (("evaluate", "DATA", "DATA", "--known", "x"), "--known needs --sensitive"),
     (("evaluate", "DATA", "DATA", "--shadows"), "--shadows needs --model"),
-    (("evaluate", "DATA", "DATA", "--max-auc", "2"), "--max-auc 2 is not"),
+    (("evaluate", "DATA", "DATA", "--max-auc", "2"), "--max-auc 2 is not a number from 0.5 to 1"),
+    (("evaluate", "DATA", "DATA", *["--sensitive", "kind", "--known", "kind"]), "as a key and as"),
+    (("evaluate", "DATA", "DATA", "--sensitive", "job"), "it has 'size', 'n', 'kind'"),
+    (("info", "DIR/broken.tabseed"), "broken.tabseed: not a sound"),
+    (("synth", "DATA", "-o", "OUT", "--kind", "kind=text", "--target", "kind"), "cannot be the"),
+    (("verify", "DATA", "--files", "DATA"), "there is no such folder"),
+    (("verify", "DIR/empty.zip"), "it has no manifest.json"),
     (("evaluate", "DATA", "DATA", "--holdout", "DATA"), "holdout repeats the training rows"),
     (("evaluate", "DATA", "DIR/other.csv", "--holdout", "DATA"), "synthetic table: column 'size'"),
 ]
@@ -105,6 +113,8 @@ BAD_LINES = [
 @pytest.mark.parametrize(("line", "message"), BAD_LINES, ids=lambda v: str(v)[:60])
 def test_bad_lines_are_refused(tab, data, tmp_path, line, message) -> None:
     (tmp_path / "other.csv").write_text("weight\n1.5\n2.5\n")
+    (tmp_path / "broken.tabseed").write_bytes(b"PK")
+    zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
     (tmp_path / "other.json").write_text('{"columns": {"weight": {"sdtype": "numerical"}}}')
     before = names_in(tmp_path)
     paths = {"DATA": str(data), "DIR": str(tmp_path), "OUT": str(tmp_path / "out.csv")}
@@ -112,6 +122,20 @@ def test_bad_lines_are_refused(tab, data, tmp_path, line, message) -> None:
         line = tuple(word.replace(name, path) for word in line)
     refused(tab(*line), message)
     assert names_in(tmp_path) == before
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_a_full_disk_is_one_line(data) -> None:
+    ran = spawn(
+        program=f"""
+import subprocess, sys
+command = [sys.executable, "-m", "tabseed", "info", {str(data)!r}]
+with open("/dev/full", "w") as full:
+    done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+print(done.returncode, done.stderr, end="")
+"""
+    )
+    assert ran.out == "2 error: cannot print: No space left on device\n"
 
 
 # --- light imports and absent packages ----------------------------------------------------------

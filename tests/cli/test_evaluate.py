@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import tabseed as ts
 from helpers.command import refused, table
 from helpers.evaluating import few_refits
 from tabseed.cli.evaluate import names_of
@@ -56,3 +58,34 @@ def test_a_bad_file_among_several_is_named(tab, data, tmp_path) -> None:
     refused(ran, "synthetic 'b.csv' table: column 'size'")
     ran = tab("evaluate", data, tmp_path / "a.csv", tmp_path / "c.csv", "--holdout", data)
     refused(ran, "c.csv: no such file")
+
+
+def test_a_model_that_did_not_learn_these_rows_is_refused_before_anything_is_judged(
+    tab, data, tmp_path
+) -> None:
+    """Its attacks would mean nothing, and a limit of privacy would go unanswered with exit 0."""
+    fewer, other = tmp_path / "fewer.tabseed", tmp_path / "other.tabseed"
+    ts.GaussianCopula().fit(table(30)).save(fewer)
+    ts.GaussianCopula().fit(table().drop_columns(["n"])).save(other)
+    held = tmp_path / "held.csv"
+    io.write_table(table(seed=1), held)
+    line = ("evaluate", data, data, "--holdout", held, "--max-auc", "0.6", "--model")
+    refused(tab(*line, fewer), "learned 30 rows and the training table has 40")
+    refused(tab(*line, other), "column 'n' it never saw")
+    bundle = tmp_path / "b.zip"
+    line = ("evidence", data, data, "--holdout", held, "-o", bundle, "--model")
+    refused(tab(*line, fewer), "learned 30 rows")
+    assert not bundle.exists()
+
+
+def test_held_out_rows_that_repeat_training_rows_by_nature_are_counted(data, tmp_path) -> None:
+    """Every row twice: a new row repeats a training one in most cases, so nothing is refused."""
+    twice = ts.Table.from_frame(table(30)).take(np.repeat(np.arange(30), 2))
+    order = np.random.default_rng(0).permutation(60)
+    train, held = twice.take(order[:40]), twice.take(order[40:])
+    asked = ts.Questions(likeness=ts.Likeness(judges=False), usefulness=None, privacy=None)
+    answer = ts.evaluate(train, table(40, seed=5), held, questions=asked)
+    (note,) = (n for n in answer.about_tables if "equal a training row" in n)
+    assert note.startswith(f"{answer.repeated.n_equal} of 20 held-out rows")
+    fresh = ts.evaluate(table(40), table(40, seed=5), table(40, seed=6), questions=asked)
+    assert not any("equal a training row" in n for n in fresh.about_tables)

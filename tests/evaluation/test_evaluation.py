@@ -189,9 +189,9 @@ def test_what_is_known_of_the_generator_reaches_the_attacks() -> None:
     model = SequentialTrees(n_orders=2, random_state=0).fit(train)
     privacy = Privacy(membership=MembershipInference(permutations=99, shadows=8))
     asked = Questions(likeness=Likeness(judges=False), usefulness=None, privacy=privacy)
-    known = asked.about(model, 60, shadows=True)
+    known = asked.about(model, train, 60, shadows=True)
     report = evaluate(train, model.draw(60), people(40, 1), questions=known).privacy.membership
     assert {"likelihood", "shadow"} <= {attack.name for attack in report.attacks}
     assert len(report.left_out) == 20
-    plain = asked.about(model, 60)
+    plain = asked.about(model, train, 60)
     assert plain.learn is None and plain.refit is None and plain.likelihood is not None

@@ -54,6 +54,13 @@ def made(tmp_path_factory) -> tuple[Path, Inputs]:
 
 
 @pytest.mark.slow
+def test_the_same_files_give_the_same_bytes(made, tmp_path) -> None:
+    path, inputs = made
+    _, digest = collect(tmp_path / "b.zip", inputs, Judged(privacy={"sensitive": [HOSTILE]}))
+    assert digest == file_hash(path)[1]
+
+
+@pytest.mark.slow
 def test_a_bundle_is_complete_and_its_numbers_come_again(made) -> None:
     path, inputs = made
     manifest, members = read_bundle(path)

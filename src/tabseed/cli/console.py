@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from tabseed.errors import ParameterError, TabseedError, one_line, printable
+from tabseed.errors import FileError, ParameterError, TabseedError, one_line, printable
 
 if TYPE_CHECKING:
     from tabseed.pages import Finding, Row
@@ -89,7 +89,8 @@ def _of_option(error: ParameterError, options: Mapping[str, Any]) -> str:
     if value is None or options.get(error.name) is not value:
         return str(error)
     given = f"{value:g}" if isinstance(value, float) else one_line(value)
-    return f"--{error.name.replace('_', '-')} {given} is not {error.allowed}"
+    allowed = error.allowed.removesuffix(", or None")  # which is how Python leaves it out
+    return f"--{error.name.replace('_', '-')} {given} is not {allowed}"
 
 
 def _location(error: Exception) -> str:
@@ -111,6 +112,9 @@ def emit(text: str, stream: Any) -> None:
         print(text, file=stream, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError as error:  # a full disk; what is still in the buffer is dropped
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise FileError(f"cannot print: {error.strerror or error}") from error
 
 
 @dataclass

@@ -124,7 +124,7 @@ def evaluate(
         if model is not None:
             from tabseed.saved import load
 
-            questions = questions.about(load(model), len(fake), shadows=shadows)
+            questions = questions.about(load(model), real, len(fake), shadows=shadows)
         answer = judge(out, (real, fake, held_out), target, seed, questions)
         passed = answer.passed
     out.say_left_out(answer.left_out)

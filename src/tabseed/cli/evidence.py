@@ -29,7 +29,7 @@ from tabseed.cli.options import (
     read_like,
 )
 from tabseed.cli.progress import progress_bar
-from tabseed.errors import TabseedError
+from tabseed.errors import FileError, TabseedError
 
 if TYPE_CHECKING:
     from tabseed.evidence.collect import Inputs
@@ -117,6 +117,8 @@ def verify(
     """
     from tabseed.evidence.collect import verify as verified
 
+    if folder is not None and not folder.is_dir():
+        raise FileError(f"--files {folder}: there is no such folder")
     out = Output(as_json)
     inputs = None if folder is None else _recorded_inputs(bundle, folder)
     with progress_bar("judging") as progress:

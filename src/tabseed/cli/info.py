@@ -51,7 +51,7 @@ def info(
 
     if save_schema is not None:
         check_outputs([], [save_schema], [data, schema], force)
-    if is_model_file(data):
+    if is_model_file(data) or data.suffix == ".tabseed":
         options = {"schema": schema, "kind": kind, "sql": sql, "save-schema": save_schema}
         options |= {"decimal": decimal, "thousands": thousands}
         _refuse(data, [name for name, value in options.items() if value is not None])

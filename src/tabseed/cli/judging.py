@@ -28,11 +28,13 @@ def split_rows(
     table: Table, share: float, seed: int, stratify: str | None = None
 ) -> tuple[Table, Table]:
     """Split a table into two at random; TooFewRowsError if a part would be empty."""
+    from tabseed.table.display import counted
+
     first, second = table.split(share, stratify=stratify, random_state=stream_for(Use.SPLIT, seed))
     if not len(first) or not len(second):
         raise TooFewRowsError(
-            f"{len(table)} rows cannot be split {share:g} to {1 - share:g}: one part would be "
-            "empty; give another share or more rows"
+            f"{counted(len(table), 'row')} cannot be split {share:g} to {1 - share:g}: one part "
+            "would be empty; give another share or more rows"
         )
     return first, second
 
@@ -133,7 +135,8 @@ def stop_if_failed(passed: bool | None) -> None:
 def say_answers(out: Output, answer: Evaluation) -> None:
     """Print each question with its answer, first in a few words."""
     for question, text in answer.answers.items():
-        out.say(question, f"{answer.headlines[question]}. {text}")
+        head = answer.headlines[question]
+        out.say(question, text if text.startswith(head) else f"{head}. {text}")
 
 
 def judge(

@@ -149,7 +149,7 @@ def synth(
     if not len(table.schema.modelled):
         raise SchemaError(f"{data}: every column is an id or free text; set kinds with --kind")
     if target is not None:
-        table.schema[target]  # raises for an unknown name, and suggests a similar one
+        table.schema.to_predict(target)  # raises for an unknown name, and suggests a similar one
     if resume is not None and bias == "none" and not maker.watchable:
         raise FileError(
             f"--resume: {type(maker).__name__} learns in one go and keeps no state; leave it out"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ from sklearn.base import clone
 
 from tabseed._progress import Progress, part, silent
 from tabseed._random import RandomState, child, seed_sequence
-from tabseed.errors import TabseedError
+from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.words import few_rows
 from tabseed.evaluation import drawing
@@ -20,7 +19,7 @@ from tabseed.evaluation.likeness_report import LikenessReport
 from tabseed.evaluation.pictures import Pictures
 from tabseed.evaluation.questions import Questions
 from tabseed.metrics import check_leakage
-from tabseed.metrics.leakage import check_unseen, unknown_values
+from tabseed.metrics.leakage import Overlap, check_unseen, unknown_values
 from tabseed.pages import Finding, Heading, Row, versions
 from tabseed.parameters import (
     FUNCTION,
@@ -32,7 +31,7 @@ from tabseed.parameters import (
     given_or_default,
     or_none,
 )
-from tabseed.privacy.report import Privacy, PrivacyReport
+from tabseed.privacy.report import PrivacyReport
 from tabseed.table import Frame, Table
 from tabseed.table.schema import Schema
 from tabseed.utility.report import UtilityReport
@@ -49,6 +48,7 @@ NO_HOLDOUT = (
 NO_TARGET = "no column to predict was named (target)"
 NOT_ASKED = "it was not asked"
 UNANSWERED = "Not answered"
+REPEAT = 0.1  # share of held-out rows that equal training rows, from which on it is said
 DIFFER = {True: "They differ", False: "No difference shown", None: "Cannot be told"}
 LEAK = {True: "Training rows leak", False: "No leak shown", None: "Cannot be told"}
 DIVERGENCES = (
@@ -91,6 +91,7 @@ class Evaluation(Finding):
     empty: tuple[tuple[str, str], ...]
     settings: dict[str, Any] = field(compare=False)
     unknown: tuple[str, ...] = ()
+    repeated: Overlap | None = None
 
     @property
     def parts(self) -> dict[str, Finding | None]:
@@ -101,7 +102,7 @@ class Evaluation(Finding):
     def answers(self) -> dict[str, str]:
         """Each question with its answer in a few sentences, or why there is none."""
         return {
-            question: f"Not answered: {self.missing[name]}." if answer is None else answer.verdict
+            question: f"{UNANSWERED}: {self.missing[name]}." if answer is None else answer.verdict
             for (name, question), answer in zip(ASKED.items(), self.parts.values(), strict=True)
         }
 
@@ -140,7 +141,11 @@ class Evaluation(Finding):
         empty = (
             f"Column {column!r} has no value in the {table} table." for column, table in self.empty
         )
-        return (*few_rows(counts), *empty, *self.unknown)
+        same = self.repeated
+        repeat = (
+            (f"{same}.",) if same is not None and same.n_equal > REPEAT * same.n_holdout else ()
+        )
+        return (*few_rows(counts), *repeat, *empty, *self.unknown)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -281,17 +286,19 @@ def evaluate(  # noqa: PLR0913 - three tables, and what a person says of them
     Raises LeakageError, SchemaError, or TooFewRowsError if a table has fewer than 10 rows. Cost:
     that of :class:`Likeness`, :class:`Usefulness` and :class:`Privacy`.
     """
-    began = time.perf_counter()
     asked = given_or_default(questions, Questions)
     full = Table.from_frame(train).schema if schema is None else schema
     if target is not None:
-        target = full[target].name  # an unknown name raises SchemaError, with the nearest one
-    for name in _named(asked.privacy):
-        full[name]
+        target = full.to_predict(
+            target
+        ).name  # an unknown name raises SchemaError, with the nearest one
+    if asked.privacy is not None:
+        asked.privacy.check_columns(full.modelled)
     tables = conform_three(train, synthetic, holdout, full)
     real, fake, held_out = tables
+    overlap = None
     if held_out is not None:
-        check_leakage(real, held_out)
+        overlap = check_leakage(real, held_out)
         check_unseen(real, fake, held_out)
     seeds = seed_sequence(random_state)
     found: dict[str, Any] = {}
@@ -303,7 +310,7 @@ def evaluate(  # noqa: PLR0913 - three tables, and what a person says of them
         try:
             found[name] = None if isinstance(ask, str) else ask(child(seeds, STREAMS[name]), step)
         except TabseedError as error:
-            if name == LIKENESS:
+            if name == LIKENESS or (name == PRIVACY and not isinstance(error, TooFewRowsError)):
                 raise
             found[name], ask = None, str(error)
         if isinstance(ask, str):
@@ -319,15 +326,11 @@ def evaluate(  # noqa: PLR0913 - three tables, and what a person says of them
         missing=missing,
         pictures=Pictures.of(tables, found[LIKENESS], child(seeds, STREAMS["pictures"])),
         empty=_empty(others),
-        settings=_settings(random_state, target, time.perf_counter() - began),
+        settings=_settings(random_state, target),
         unknown=tuple(unknown_values(others)),
+        repeated=overlap,
         **found,
     )
-
-
-def _named(privacy: Privacy | None) -> list[str]:
-    """Return the columns that the question of privacy names."""
-    return [] if privacy is None else [*(privacy.sensitive or ()), *(privacy.keys or ())]
 
 
 Ask = Callable[[Any, Progress], Finding]
@@ -383,13 +386,12 @@ def _empty(tables: dict[str, Table]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _settings(random_state: RandomState, target: str | None, seconds: float) -> dict[str, Any]:
+def _settings(random_state: RandomState, target: str | None) -> dict[str, Any]:
     seed = random_state if isinstance(random_state, int) else None
     releases = versions()
     return {
         "random_state": seed,
         "target": target,
-        "seconds": round(seconds, 3),
         "python": releases.pop("python"),
         "versions": releases,
     }

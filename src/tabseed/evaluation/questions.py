@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from tabseed.archive import Holds
+from tabseed.errors import SchemaError
 from tabseed.evaluation.likeness import Likeness
 from tabseed.parameters import (
     FUNCTION,
@@ -22,6 +23,7 @@ from tabseed.privacy.likelihood import Likelihood
 from tabseed.privacy.report import Privacy
 from tabseed.privacy.shadow import Refit
 from tabseed.table import Table
+from tabseed.table.display import counted
 from tabseed.utility.usefulness import Usefulness
 
 if TYPE_CHECKING:
@@ -64,13 +66,16 @@ class Questions:
     def __post_init__(self) -> None:
         check_parameters(self)
 
-    def about(self, model: Generator, n_rows: int, *, shadows: bool = False) -> Self:
+    def about(self, model: Generator, train: Table, n_rows: int, *, shadows: bool = False) -> Self:
         """Return the questions with what is known of a fitted generator that drew ``n_rows``.
+
+        SchemaError if it did not learn the columns of ``train``, or another number of rows.
 
         What its file holds, its likelihood if it has an exact one, and, with ``shadows``, how to
         learn it anew, which takes as many fits as there are shadow tables, and with a likelihood
         one more for each exposed row that is left out.
         """
+        _check_learned(model, train)
         exact: Any = model if model.knows_likelihood else None  # not every class has the method
 
         def again(table: Table, stream: np.random.SeedSequence) -> Any:
@@ -91,4 +96,19 @@ class Questions:
             learn=None if exact is None or not shadows else learn,
             holds=model.holds,
             refit=refit if shadows else None,
+        )
+
+
+def _check_learned(model: Generator, train: Table) -> None:
+    """Raise SchemaError if the model cannot have learned these rows: attacks would mean nothing."""
+    learned, names = set(model.schema_.modelled.names), set(train.schema.modelled.names)
+    if learned != names:
+        odd = min(learned ^ names, key=lambda name: (name not in learned, name))
+        where = "the training table lacks" if odd in learned else "it never saw"
+        raise SchemaError(f"the model learned another table: column {odd!r} {where}")
+    if model.counts_rows and model.n_rows_ != len(train):
+        raise SchemaError(
+            f"the model learned {counted(model.n_rows_, 'row')} and the training table has "
+            f"{len(train)}: attacks would take some for what they are not; name the rows that the "
+            "model learned (tabseed split makes files of them)"
         )

@@ -73,6 +73,8 @@ def read_bundle(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Members]:
             if len(entries) > MAX_MEMBERS:
                 raise FileError(f"{path}: {len(entries)} members, more than a bundle has")
             members = {entry.filename: _member(archive, entry, path) for entry in entries}
+        if MANIFEST not in members:
+            raise ValueError(f"it has no {MANIFEST}")
         manifest = read_json(members.pop(MANIFEST))
         known = isinstance(manifest, dict) and isinstance(manifest.get("files"), dict)
         if not known or not isinstance(manifest.get("format"), int):

@@ -129,7 +129,7 @@ def _judge(
 ) -> Evaluation:
     asked = Questions(privacy=clone(PRIVACY).set_params(**judged.privacy))
     if model is not None:
-        asked = asked.about(model, len(inputs.synthetic))
+        asked = asked.about(model, inputs.train, len(inputs.synthetic))
     return evaluate(
         inputs.train,
         inputs.synthetic,

@@ -85,6 +85,8 @@ class Generator(Fitted, BaseEstimator):
     gets what its ``parameters`` declare as ``search``."""
     holds: ClassVar[Holds] = UNDECLARED
     """What a model file holds of the rows that were learned: whoever gets the file gets this."""
+    counts_rows: ClassVar[bool] = True
+    """Whether ``n_rows_`` is the number of rows that it learned, not one with noise."""
     watchable: ClassVar[bool] = False
     """Whether a watch can see its rows as it learns."""
 
@@ -139,7 +141,7 @@ class Generator(Fitted, BaseEstimator):
         table = table_to_learn(table)
         if target is not None:
             # an unknown name raises, with the nearest one; pandas has labels that are no text
-            target = table.schema[target].name
+            target = table.schema.to_predict(target).name
         self._check_enough(len(table))
         if watch is not None and not self.watchable:
             raise TabseedError(f"{type(self).__name__} trains no network whose rows can be watched")

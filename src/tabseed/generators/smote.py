@@ -151,8 +151,11 @@ class SMOTE(Generator):
         """Return a few lines that say what was learned."""
         n_rows = len(self.rows_)  # before anything else: it says if the generator is not fitted
         within = "" if len(self._classes) == 1 else f" in each of {len(self._classes)} classes"
+        fewest = min(self.n_neighbors, max(1, min(map(len, self._classes)) - 1))
+        most = min(self.n_neighbors, max(1, max(map(len, self._classes)) - 1))
+        k = f"{most}" if fewest == most else f"{fewest} to {most}"
         return [
-            f"rows between {n_rows} training rows and their {self.n_neighbors} nearest{within}",
+            f"rows between {n_rows} training rows and their {k} nearest{within}",
             *super().summary(),
         ]
 

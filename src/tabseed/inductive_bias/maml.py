@@ -40,6 +40,7 @@ from tabseed.parameters import (
     check_parameters,
     or_none,
 )
+from tabseed.table.display import counted
 
 TASK_ROWS, META = 30, 31  # streams of a bias
 Order = Literal["first", "second", "reptile"]
@@ -297,7 +298,7 @@ class MAML(InductiveBias):
         best = int(self.losses_[:, 1].argmin())
         n_tasks = self.n_seeds if self.teachers is None else len(self.teachers)
         return [
-            f"MAML ({self.order}): loss after adaptation to {n_tasks} tasks from "
+            f"MAML ({self.order}): loss after adaptation to {counted(n_tasks, 'task')} from "
             f"{self.losses_[0, 1]:.3f} to {self.losses_[best, 1]:.3f} nats a row in "
             f"{self.losses_[best, 0]:.0f} meta-steps"
         ]

@@ -61,7 +61,8 @@ def _refuse_strange(table: Table, column: Column) -> None:
 
 
 def _first(values: Sequence[Any], most: int = 3) -> str:
-    shown = ", ".join(repr(shortened(value, MAX_CELL)) for value in values[:most])
+    short = (v if len(v) <= MAX_CELL else shortened(v, MAX_CELL) for v in map(str, values[:most]))
+    shown = ", ".join(map(repr, short))  # with the spaces at their ends, which may be the matter
     return shown + ", ..." * (len(values) > most)
 
 

@@ -8,7 +8,7 @@ counts as real and -1/m where not. A sign is made of numbers of each row f (N, .
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -47,6 +47,8 @@ class Sign:
     values: np.ndarray
     names: tuple[str, ...]
     parts: np.ndarray
+    nearer: bool = False
+    """Of "near": whether synthetic rows lie nearer than real ones."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ class Pooled:
         to_reference[np.flatnonzero(self.own >= 0), self.own[self.own >= 0]] = np.inf
         yield from _linear("usual", self._usual(to_reference), self.names, w)
         nearest = np.sort(to_reference, axis=1)[:, :NEAREST].mean(axis=1)
-        yield from _linear("near", _ranks(nearest)[:, None], (), w)
+        place = _ranks(nearest)
+        for sign in _linear("near", place[:, None], (), w):
+            yield replace(sign, nearer=bool(place @ w[:, 0] > 0))
         yield from self._leaves(w, rng)
         yield from _neighbours(cdist(self.inputs.mlp, self.inputs.mlp), w)
 

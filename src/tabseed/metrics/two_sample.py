@@ -35,6 +35,7 @@ WORDS = {
     "leaves": "which values go together",
     "neighbours": "nearest neighbours, which come from the same table too often",
 }
+NEARLY = 0.5  # of the farthest sign: nearness to the training rows explains it
 APART = "how far the rows lie from all others"  # of "near", without training rows
 
 
@@ -150,7 +151,7 @@ class TwoSampleTest(Metric[TwoSampleResult]):
                 signs.append(sign)
                 if progress is not None:
                     progress(len(signs), len(WORDS), "test")
-            columns, columns_by = _columns(signs, pooled, labels)
+            columns, columns_by = _columns(signs, pooled, labels, train is not None)
         strength = combined(signs, labels.shape[1])
         return TwoSampleResult(
             p_value=p_value(strength),
@@ -212,19 +213,34 @@ def _by_kind(signs: list[Sign]) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
+def _followed(signs: list[Sign]) -> bool:
+    """Return whether rows differ because they lie too near the training rows.
+
+    Then their values also go together too much as in these rows, which is not the reason.
+    """
+    z = _by_kind(signs)
+    return any(s.nearer for s in signs) and z["near"] >= NEARLY * z.get("usual", np.inf)
+
+
 def _farthest(signs: list[Sign], *, has_train: bool) -> str:
     """Return the sign farthest from its mean over shuffled labels, in words."""
     if not signs:
         return "nothing: no column varies"
-    farthest = max(signs, key=lambda sign: standardised(sign.values)[0])
+    loudest = next(iter(_by_kind(signs)))
+    if loudest == "usual" and has_train and _followed(signs):
+        loudest = "near"
+    of_kind = [sign for sign in signs if sign.kind == loudest]
+    farthest = max(of_kind, key=lambda sign: standardised(sign.values)[0])
     if farthest.kind == "near" and not has_train:
         return APART
     name = farthest.names[int(farthest.parts[:, 0].argmax())] if farthest.names else ""
     return _words(farthest.kind, name)
 
 
-def _columns(signs: list[Sign], pooled: Pooled, labels: np.ndarray) -> tuple[tuple[str, ...], str]:
-    """Return the columns where the true labels stand out most, and in what."""
+def _columns(
+    signs: list[Sign], pooled: Pooled, labels: np.ndarray, has_train: bool
+) -> tuple[tuple[str, ...], str]:
+    """Return the columns where the true labels stand out most, and in what; none if all do."""
     named = [sign for sign in signs if sign.names]
     if not named:
         return (), ""
@@ -238,6 +254,8 @@ def _columns(signs: list[Sign], pooled: Pooled, labels: np.ndarray) -> tuple[tup
         if alone.parts[:, 0].max() > of_shuffled:  # the simplest of the reasons that hold
             name = alone.names[int(alone.parts[:, 0].argmax())]
             return (name,), _words("alone", name)
+    if most.kind == "usual" and has_train and _followed(signs):
+        return (), ""
     other = pooled.partner(name, labels) if most.kind == "usual" else None
     if other is None:
         return (name,), _words(most.kind, name)

@@ -198,10 +198,11 @@ class AttributeDisclosure(BaseEstimator):
             check_leakage(real, other)
         return real, other, fake
 
-    def _columns(
-        self, schema: Schema, tables: tuple[Table, Table, Table]
-    ) -> tuple[list[Levels], tuple[str, ...], tuple[str, ...]]:
-        """Return the sensitive columns, the names of the keys, and of all columns known."""
+    def check_columns(self, schema: Schema) -> tuple[tuple[str, ...], ...]:
+        """Return the names of the sensitive columns, of the keys, and of all columns known.
+
+        SchemaError for names that the schema lacks, or that do not go together.
+        """
         names = tuple(schema[name].name for name in self.sensitive)
         known = tuple(
             name for name in (schema.names if self.keys is None else self.keys) if name not in names
@@ -217,6 +218,13 @@ class AttributeDisclosure(BaseEstimator):
         for name in self.cuts or {}:
             if schema[name].kind not in NUMERIC:
                 raise SchemaError(f"cuts: column {name!r} holds no numbers")
+        return names, keys, known
+
+    def _columns(
+        self, schema: Schema, tables: tuple[Table, Table, Table]
+    ) -> tuple[list[Levels], tuple[str, ...], tuple[str, ...]]:
+        """Return the sensitive columns, the names of the keys, and of all columns known."""
+        names, keys, known = self.check_columns(schema)
         sensitive = [self._levels(tables, name) for name in names]
         if self.keys is None and len(keys) > self.max_keys:
             keys = self._most_telling(tables, keys, sensitive)

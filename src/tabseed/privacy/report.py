@@ -49,6 +49,7 @@ from tabseed.privacy.membership_result import MembershipResult
 from tabseed.privacy.shadow import Refit
 from tabseed.privacy.targets import Targets
 from tabseed.table import Frame, Table
+from tabseed.table.schema import Schema
 
 MAX_AUC, MAX_DISCLOSURE = 0.6, 0.09
 MAX_ROWS = 2_000  # whose distances are measured
@@ -352,6 +353,12 @@ class Privacy(BaseEstimator):
                 "max_disclosure": str(self.max_disclosure),
             },
         )
+
+    def check_columns(self, schema: Schema) -> None:
+        """Raise SchemaError for columns that are named and not in ``schema``, or not together."""
+        if self.sensitive is not None:
+            asked = AttributeDisclosure(self.sensitive, self.keys, bins=self.bins, cuts=self.cuts)
+            asked.check_columns(schema)
 
     def _limits(
         self,

@@ -37,6 +37,7 @@ DISCRETE: frozenset[str] = frozenset({"boolean", "categorical", "ordinal"})
 LEFT_OUT: frozenset[str] = frozenset({"id", "text"})
 Category = str | int | float | bool
 
+SOME = 6  # names that a message lists
 EPOCH = datetime(1970, 1, 1)
 DAY = len("2020-01-31")
 MOST = 2**53  # of a declared range
@@ -285,8 +286,25 @@ class Schema:
         if name not in self._index:
             near = self._near(name)
             hint = f"; did you mean {near!r}?" if near is not None else ""
-            raise SchemaError(f"no column {name!r} in the table{hint}")
+            raise SchemaError(f"no column {name!r} in the table{hint or self._some()}")
         return self.columns[self._index[name]]
+
+    def to_predict(self, label: Hashable) -> Column:
+        """Return the column of that name; SchemaError also if it is left out of what is learned."""
+        column = self[label]
+        if column.kind in LEFT_OUT:
+            raise SchemaError(
+                f"column {column.name!r} cannot be the target, it is left out "
+                f"({column.reason.removesuffix(': left out')}); set another kind"
+            )
+        return column
+
+    def _some(self) -> str:
+        """Return the first names, for a message that says which there are."""
+        if not self.columns:
+            return ", which has none"
+        some = ", ".join(repr(shortened(name, MAX_NAME)) for name in self.names[:SOME])
+        return f"; it has {some}" + ", ..." * (len(self.names) > SOME)
 
     def _near(self, name: str) -> str | None:
         """Return the most similar name, None if none is: case and marks between words count little.

@@ -34,6 +34,7 @@ from tabseed.generators.neural.paper import PaperNetwork, PaperVAEBGM
 from tabseed.generators.neural.stopping import Training
 from tabseed.parameters import FLAG, SEED, TEXT, InstanceOf, Parameters, Real, Whole, or_none
 from tabseed.space import Choice, Float, Int
+from tabseed.table.display import counted
 
 CODES = 10_000  # rows encoded at once
 OWN_CODES, PRIOR_CODES = 50, 4_000  # codes for a likelihood: of each row, and shared by all rows
@@ -447,5 +448,6 @@ class VAEBGM(NeuralGenerator):
         counts = sorted({int((m.weights > 0.01).sum()) for m in self.mixtures_})
         size = self.mixtures_[0].means.shape[1]
         count = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        mixture = f"mixture of {count} Gaussians on {size} latent dimensions"
+        gaussians = "Gaussian" if count == "1" else "Gaussians"
+        mixture = f"mixture of {count} {gaussians} on {counted(size, 'latent dimension')}"
         return [*super().summary()[:1], mixture, *super().summary()[1:]]

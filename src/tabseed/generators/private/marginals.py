@@ -93,6 +93,7 @@ class PrivateMarginals(Generator):
     Sheldon, MST, arXiv 2108.04978; both as in OpenDP 0.16.
     """
 
+    counts_rows: ClassVar[bool] = False  # their number is released with noise
     holds: ClassVar[Holds] = Holds(
         False, "the public schema and noisy counts, released with the privacy that it states"
     )

@@ -390,9 +390,10 @@ def read_texts(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
         ways = _ways(values, form.affixes, form.words - {"point"})  # the usual mark
         ways = ways if len(ways) == 1 else _ways(values, form.affixes, form.words)
         how = f"{_either(column, ways)}, which {_does(ways)}, or " if ways else ""
+        how = f"set {how}" if how else "or set "
         raise SchemaError(
             f"column {column.name!r}, row {rows[0] + 1}: {cell!r} is not a number; correct it, "
-            f"set {how}another kind"
+            f"{how}another kind"
         )
     if column.number_format is None and infer(plain.unique().drop_null())[1]:
         row = first_rows(pc.match_substring(values, "."), 1)[0]
