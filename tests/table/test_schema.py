@@ -189,5 +189,5 @@ def test_names_of_other_case_and_marks_are_suggested(asked, near) -> None:
     schema = Schema(tuple(Column(name, "integer") for name in names))
     with pytest.raises(SchemaError) as error:
         schema[asked]
-    hint = "" if near is None else f"; did you mean {near!r}?"
-    assert str(error.value) == f"no column {asked!r} in the table{hint}"
+    hint = "; it has '#', 'g'," if near is None else f"; did you mean {near!r}?"
+    assert str(error.value).startswith(f"no column {asked!r} in the table{hint}")
