@@ -5,8 +5,7 @@
 ``measure`` writes ``results/judge_curve.csv``: the JS in bits of both judges at 250, 500 and 1,000
 rows of each table, the fewer being the first of the more, for tables that the authors of arXiv
 2407.03080 generated (four arms of four data sets) and for real rows, in both views. Resumable,
-about 15 minutes on one idle core (the file has 26 of the 32 lines of arms and draws: draw 1 lacks
-Adult, draw 0 two arms of Intrusion). ``foretell`` fits curves to these lines, takes the JS at 9,500
+about 6 minutes of one core. ``foretell`` fits curves to these lines, takes the JS at 9,500
 rows from ``experiments/main_job/results/coding.csv`` (same tables, same judge), and writes to
 ``results/judge_curve_foretold.csv`` how often the interval of each family of curves holds that JS.
 """

@@ -158,7 +158,9 @@ def test_names_are_unique_and_similar_ones_are_suggested() -> None:
     schema = Schema((Column("Alter", "integer"), Column("Größe", "continuous")))
     with pytest.raises(SchemaError, match=r"no column 'Grösse' in the table; did you mean 'Größe'"):
         schema["Grösse"]
-    with pytest.raises(SchemaError, match=r"no column 'zzz' in the table; it has 'Alter', 'Größe'$"):
+    with pytest.raises(
+        SchemaError, match=r"no column 'zzz' in the table; it has 'Alter', 'Größe'$"
+    ):
         schema["zzz"]
 
 
