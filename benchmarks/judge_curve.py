@@ -6,7 +6,8 @@
 rows of each table, the fewer being the first of the more, for tables that the authors of arXiv
 2407.03080 generated (four arms of four data sets) and for real rows, in both views. Resumable,
 about 6 minutes of one core. ``foretell`` fits curves to these lines, takes the JS at 9,500
-rows from ``experiments/main_job/results/coding.csv`` (same tables, same judge), and writes to
+rows from ``experiments/main_job/results/coding.csv`` (same tables; its network
+was trained on other batches), and writes to
 ``results/judge_curve_foretold.csv`` how often the interval of each family of curves holds that JS.
 """
 

@@ -78,8 +78,8 @@ class JudgeCurve(Metric[JudgeCurveResult]):
     The interval is wide, but holds: from 1,000 rows of tables that the authors of arXiv 2407.03080
     generated (four data sets), it held the JS at 9,500 rows in 122 of 128 cases, in the plain view
     in 60 of 64 (benchmarks/judge_curve.py). The two families of curves alone held it in 58 and 80.
-    The mean width was 0.23 to 0.45 bits, where the lower end at 1,000 rows alone leaves 0.35 to
-    0.68. Where N rows show no difference it goes from 0 to 0.8 and says next to nothing.
+    The mean width was 0.28 to 0.48 bits, where the lower end at 1,000 rows alone leaves 0.40 to
+    0.70. Where N rows show no difference it goes from 0 to 0.8 and says next to nothing.
 
     Raises ParameterError if ``rows`` is below N or above 10 N. Cost: 1.75 times that of one
     comparison of N rows without permutations, and 0.1 s for the curves.
