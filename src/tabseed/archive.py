@@ -166,11 +166,15 @@ def stored(
     return value
 
 
-def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> bytes:
-    """Unpack one member, unless it states or turns out to be larger than ``limit``."""
+def _info(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     if name not in archive.namelist():
         raise ValueError(f"it has no {name}")
-    info = archive.getinfo(name)
+    return archive.getinfo(name)
+
+
+def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> bytes:
+    """Unpack one member, unless it states or turns out to be larger than ``limit``."""
+    info = _info(archive, name)
     with archive.open(info) as member:
         data = b"" if info.file_size > limit else member.read(limit + 1)
     if info.file_size > limit or len(data) > limit:
@@ -180,7 +184,7 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> byte
 
 def _check_header(archive: zipfile.ZipFile, path: Path) -> None:
     """Raise ValueError unless the weights are as large as their header says: before unpacking."""
-    info = archive.getinfo(WEIGHTS)
+    info = _info(archive, WEIGHTS)
     with archive.open(info) as member:
         length = int.from_bytes(member.read(8), "little")
         if length > MAX_DOCUMENT_BYTES:

@@ -101,6 +101,10 @@ BAD_LINES = [
     (("evaluate", "DATA", "DATA", "--max-auc", "2"), "--max-auc 2 is not a number from 0.5 to 1"),
     (("evaluate", "DATA", "DATA", *["--sensitive", "kind", "--known", "kind"]), "as a key and as"),
     (("evaluate", "DATA", "DATA", "--sensitive", "job"), "it has 'size', 'n', 'kind'"),
+    (
+        ("evaluate", "DATA", "DATA", "--kind", "kind=text", "--sensitive", "kind"),
+        "column 'kind' is left out",
+    ),
     (("info", "DIR/broken.tabseed"), "broken.tabseed: not a sound"),
     (("synth", "DATA", "-o", "OUT", "--kind", "kind=text", "--target", "kind"), "cannot be the"),
     (("verify", "DATA", "--files", "DATA"), "there is no such folder"),

@@ -72,6 +72,9 @@ def test_a_model_that_did_not_learn_these_rows_is_refused_before_anything_is_jud
     line = ("evaluate", data, data, "--holdout", held, "--max-auc", "0.6", "--model")
     refused(tab(*line, fewer), "learned 30 rows and the training table has 40")
     refused(tab(*line, other), "column 'n' it never saw")
+    ts.GaussianCopula().fit(table()).save(tmp_path / "all.tabseed")
+    ran = tab(*line, tmp_path / "all.tabseed", "--kind", "n=text")
+    refused(ran, "column 'n' is left out of the training table")
     bundle = tmp_path / "b.zip"
     line = ("evidence", data, data, "--holdout", held, "-o", bundle, "--model")
     refused(tab(*line, fewer), "learned 30 rows")

@@ -27,12 +27,7 @@ MAX_CLASSES = 20  # whole numbers of more values are for regression, unless the 
 
 def task_of(schema: Schema, target: str) -> Task:
     """Return the task of predicting a column: classification, or regression of numbers."""
-    kind = schema[target].kind
-    if kind in DISCRETE:
-        return "classification"
-    if kind in NUMERIC:
-        return "regression"
-    raise SchemaError(f"column {target!r} is {kind}, not a label; set another kind")
+    return "classification" if schema.to_predict(target).kind in DISCRETE else "regression"
 
 
 def posed(table: Table, target: str, models: Iterable[Any]) -> Table:

@@ -314,7 +314,7 @@ def compare(
     _check_names(synthetics)
     full = Table.from_frame(train).schema if schema is None else schema
     if target is not None:
-        target = full[target].name  # an unknown name raises SchemaError, with the nearest one
+        target = full.to_predict(target).name  # an unknown name raises, with the nearest one
     named = {name: f"synthetic {name!r}" for name in synthetics}
     others = {"holdout": holdout} | {named[name]: table for name, table in synthetics.items()}
     tables = conform_all(train, others, full)

@@ -293,7 +293,7 @@ def evaluate(  # noqa: PLR0913 - three tables, and what a person says of them
             target
         ).name  # an unknown name raises SchemaError, with the nearest one
     if asked.privacy is not None:
-        asked.privacy.check_columns(full.modelled)
+        asked.privacy.check_columns(full)
     tables = conform_three(train, synthetic, holdout, full)
     real, fake, held_out = tables
     overlap = None

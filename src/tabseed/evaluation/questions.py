@@ -105,6 +105,8 @@ def _check_learned(model: Generator, train: Table) -> None:
     if learned != names:
         odd = min(learned ^ names, key=lambda name: (name not in learned, name))
         where = "the training table lacks" if odd in learned else "it never saw"
+        if odd in train.schema.names and odd in learned:
+            where = "is left out of the training table; set its kind as it was then (--kind)"
         raise SchemaError(f"the model learned another table: column {odd!r} {where}")
     if model.counts_rows and model.n_rows_ != len(train):
         raise SchemaError(

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from tabseed._progress import Progress, part
 from tabseed._random import RandomState, child, one_thread, seed_sequence, seed_text
 from tabseed.archive import Holds
+from tabseed.errors import SchemaError
 from tabseed.estimates.estimate import Estimate, finite
 from tabseed.estimates.words import listed
 from tabseed.metrics.copies import Copies, copied, count_copies
@@ -321,9 +322,7 @@ class Privacy(BaseEstimator):
                 progress=part(progress, 0, SHARE, TOTAL, "membership"),
             )
         if self.sensitive is not None:
-            disclosure = AttributeDisclosure(
-                self.sensitive, self.keys, bins=self.bins, cuts=self.cuts
-            ).evaluate(
+            disclosure = self._disclosure().evaluate(
                 real,
                 fake,
                 held_out,
@@ -355,10 +354,19 @@ class Privacy(BaseEstimator):
         )
 
     def check_columns(self, schema: Schema) -> None:
-        """Raise SchemaError for columns that are named and not in ``schema``, or not together."""
+        """Raise SchemaError for named columns that a table lacks or leaves out, or not together."""
+        for name in (*(self.sensitive or ()), *(self.keys or ())):
+            if (column := schema[name]) in schema.left_out:
+                raise SchemaError(
+                    f"column {column.name!r} is left out "
+                    f"({column.reason.removesuffix(': left out')}), so nothing is told of it; set "
+                    "another kind"
+                )
         if self.sensitive is not None:
-            asked = AttributeDisclosure(self.sensitive, self.keys, bins=self.bins, cuts=self.cuts)
-            asked.check_columns(schema)
+            self._disclosure().check_columns(schema.modelled)
+
+    def _disclosure(self) -> AttributeDisclosure:
+        return AttributeDisclosure(self.sensitive or (), self.keys, bins=self.bins, cuts=self.cuts)
 
     def _limits(
         self,

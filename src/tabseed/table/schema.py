@@ -294,8 +294,9 @@ class Schema:
         column = self[label]
         if column.kind in LEFT_OUT:
             raise SchemaError(
-                f"column {column.name!r} cannot be the target, it is left out "
-                f"({column.reason.removesuffix(': left out')}); set another kind"
+                f"column {column.name!r} is {column.kind}, not a label: it is left out "
+                f"({column.reason.removesuffix(': left out')}) and cannot be the target; set "
+                "another kind"
             )
         return column
 
