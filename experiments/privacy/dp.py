@@ -2,7 +2,7 @@
 
 ``TABSEED_DATA=... python -m experiments.privacy.dp [table ...] [n=300] [epsilon=3] [method=aim]``
 writes ``results/dp.csv``, a line for each cell, and prints it; arguments take part of the cells. An
-interrupted run goes on where it stopped; ``summary`` prints the table. Needs
+interrupted run goes on where it stopped; ``summary`` fills README.md. Needs
 ``pip install "tabseed[private]"``.
 
 Of each draw, n rows train and 2,000 others judge; ``PrivateMarginals`` draws 2,000 rows from what
@@ -35,7 +35,8 @@ from sklearn.metrics import roc_auc_score  # noqa: E402
 
 import tabseed as ts  # noqa: E402
 from experiments.common.data import DATA  # noqa: E402
-from experiments.common.results import Results, Row, read, shown  # noqa: E402
+from experiments.common.markdown import fill, table  # noqa: E402
+from experiments.common.results import Results, Row, read  # noqa: E402
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "dp.csv"
@@ -84,7 +85,7 @@ def cell(name: str, n: int, epsilon: float | str, method: str, draw: int) -> Row
     return {
         "table": name,
         "n": n,
-        "epsilon": epsilon,
+        "epsilon": str(epsilon),
         "method": method,
         "draw": draw,
         "js": js.value,
@@ -99,27 +100,47 @@ def cell(name: str, n: int, epsilon: float | str, method: str, draw: int) -> Row
     }
 
 
-def summary() -> None:
-    """Print JS and TSTR by table, method, epsilon and number of rows."""
+def summary() -> str:
+    """Return JS and TSTR by table, method, epsilon and number of rows."""
     lines = read(RESULTS)
+    shown_lines = []
     for name, method, epsilon in product(TARGETS, (*METHODS, "trees"), (*EPSILONS, "none")):
-        for n in SIZES:
-            key = {"table": name, "n": str(n), "epsilon": str(epsilon), "method": method}
-            some = [line for line in lines if all(line[k] == v for k, v in key.items())]
-            if some:
-                js, tstr, trtr = (
-                    shown([float(line[column]) for line in some])
-                    for column in ("js", "tstr", "trtr")
-                )
-                print(
-                    f"{name:13} {method:6} epsilon {epsilon:5} n {n:6} JS {js} TSTR {tstr} ({trtr})"
-                )
+        own = {"table": name, "epsilon": str(epsilon), "method": method}
+        cells = [
+            _cell([r for r in lines if all(r[k] == v for k, v in {**own, "n": str(n)}.items())])
+            for n in SIZES
+        ]
+        if any(cells):
+            shown_lines.append([name, method, str(epsilon), *cells])
+    head = ["table", "method", "epsilon", *(f"{n:,} rows" for n in SIZES)]
+    real = "AUC of boosted trees that learn the real rows: " + "; ".join(
+        f"{name} "
+        + ", ".join(
+            f"{mean([r for r in lines if (r['table'], r['n']) == (name, str(n))], 'trtr'):.2f}"
+            for n in SIZES
+        )
+        for name in TARGETS
+    )
+    return f"{table(head, shown_lines)}\n\n{real}."
+
+
+def _cell(lines: list[dict[str, str]]) -> str:
+    """Return JS and TSTR of one cell, as text."""
+    if not lines:
+        return ""
+    few = f" ({len(lines)})" if len(lines) > 1 else ""
+    return f"{mean(lines, 'js'):.2f}, {mean(lines, 'tstr'):.2f}{few}"
+
+
+def mean(lines: list[dict[str, str]], column: str) -> float:
+    """Return the mean of a column."""
+    return float(np.mean([float(line[column]) for line in lines]))
 
 
 def main(arguments: list[str]) -> None:
     """Run the cells that the arguments name and that are not there yet."""
     if "summary" in arguments:
-        return summary()
+        return fill(HERE / "README.md", {"COST": summary()})
     chosen = dict(argument.split("=") for argument in arguments if "=" in argument)
     tables = [a for a in arguments if "=" not in a] or list(TARGETS)
     RESULTS.parent.mkdir(exist_ok=True)
@@ -130,7 +151,7 @@ def main(arguments: list[str]) -> None:
         wanted = all(str(key[k]) == v for k, v in chosen.items())
         if wanted and not results.has(**key):
             results.add(cell(name, n, epsilon, method, draw))
-    return None
+    return fill(HERE / "README.md", {"COST": summary()})
 
 
 if __name__ == "__main__":
