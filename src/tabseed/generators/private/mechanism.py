@@ -28,6 +28,8 @@ AIM, MST = "aim", "mst"
 METHODS = (AIM, MST)
 COUNT = 0.02  # of the budget: for the number of rows
 ROUNDING = 1e-9  # of the budget
+ROUNDS = 2  # of AIM for each column, each some 10 s for 20 columns; the paper has 16
+MEGABYTES = 2.0  # that AIM's model may take: larger ones are fitted slowly, in hours
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,9 @@ def _algorithm(dp: Any, plan: Plan, columns: int) -> Any:
             queries=plan.degree,
             oneway_split=ONE_WAY,
             measure_split=MEASURED,
+            rounds=ROUNDS * columns,
+            max_size=MEGABYTES,
         )
-
     parts = Parts(columns - 1)
     return dp.mbi.MST(num_selections=parts, oneway_split=ONE_WAY, measure_split=MEASURED)
 
