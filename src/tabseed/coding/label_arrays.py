@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tabseed.coding.values import is_missing, plain, spelled_alike
 from tabseed.errors import SchemaError
 from tabseed.parameters import shown
+from tabseed.table.values import is_missing, plain, spelled_alike
 
 MAX_COMPARED = 1_000  # levels of a side, beyond which they are not compared by spelling
 SHOWN_LEVELS = 5

@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout, TableEncoder
-from tabseed.coding.values import is_missing, levels_named, near, plain
 from tabseed.errors import SchemaError
 from tabseed.parameters import shown
 from tabseed.table import MISSING, Table
@@ -25,6 +24,7 @@ from tabseed.table.arrow_types import plain_type
 from tabseed.table.columns import read_numbers
 from tabseed.table.moments import span_of
 from tabseed.table.schema import NUMERIC, Column, Schema
+from tabseed.table.values import is_missing, levels_named, near, plain
 
 Condition = Any
 """What a column is to be: a value; None, NaN, ``pandas.NA`` or NaT for missing; a tuple

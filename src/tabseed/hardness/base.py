@@ -14,7 +14,6 @@ from sklearn.base import BaseEstimator
 from tabseed._random import RandomState, child, generator, seed_sequence
 from tabseed.coding.labels import code_labels
 from tabseed.coding.points import Features
-from tabseed.coding.values import plain
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.estimates.scores import Task
@@ -29,6 +28,7 @@ from tabseed.parameters import (
     shown,
 )
 from tabseed.table import table_to_learn
+from tabseed.table.values import plain
 
 FOLDS, SCORE = range(2)  # child streams of the stream of a scorer
 PAIR = Pair("a pair (X, y) of rows and labels")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabseed.coding.values import is_missing, levels_named, near, plain, spelled_alike
+from tabseed.table.values import is_missing, levels_named, near, plain, spelled_alike
 
 MISSING = [None, math.nan, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT")]
 MISSING += [Decimal("NaN"), Decimal("sNaN")]

@@ -1,0 +1,1 @@
+"""What always holds in a table: rules as text, checked on rows, kept by generators."""
