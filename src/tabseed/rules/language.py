@@ -62,7 +62,7 @@ _TOKEN = re.compile(
     |(?P<mark><->|->|<=|>=|!=|==|[-+*/%^(),<>=])""",
     re.VERBOSE,
 )
-Found = TypeVar("Found", bound=Statement)
+Found = TypeVar("Found")
 
 
 def parse_rule(text: str) -> Statement:
@@ -73,6 +73,12 @@ def parse_rule(text: str) -> Statement:
 def parse_condition(text: str) -> Condition:
     """Return the tree of a condition, such as "sex = female and age >= 60"; SchemaError if none."""
     return _Reader(text, "condition").whole(_Reader.condition)
+
+
+def parse_value(text: str) -> Value:
+    """Return the tree of a value, such as "above + basement"; SchemaError if it is none."""
+    reader = _Reader(text, "value")
+    return reader.as_value(reader.whole(_Reader.sum))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ missing; "not", "and", "or" keep to that (Kleene's three values). Dates are days
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,7 +44,23 @@ MOST_DECIMALS = 6  # of a column that is rounded
 ROUNDING = 0.505  # of a column's last decimal: how far rounding moves a number, at most
 RELATIVE = 1e-9  # difference of numbers that are calculated to be equal
 MOMENT = 1e-8  # days: about a millisecond
+MISSING_CELL = -math.inf
 SHOWN = 3  # rows that a message shows
+
+
+class Rows(Protocol):
+    """What rules look at: a Table, or columns by name before they are one."""
+
+    def numbers(self, name: str) -> np.ndarray:
+        """Return a numeric column (n,); dates in microseconds since 1970."""
+
+    def codes(self, name: str) -> np.ndarray:
+        """Return a discrete column (n,)."""
+
+    def values(self, name: str) -> list[Any]:
+        """Return any column as Python values; of ids and free text there is nothing else."""
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -134,7 +152,7 @@ class Meaning:
             return column
         raise self.refused(f"column {column.name!r} is {column.kind}, so it has no numbers")
 
-    def numbers(self, value: Value, table: Table) -> np.ndarray:
+    def numbers(self, value: Value, table: Rows) -> np.ndarray:
         """Return a value in each row (n,), NaN where a cell is missing, or where it has none."""
         if isinstance(value, Number | Moment):
             return np.full(len(table), value.days)
@@ -149,7 +167,7 @@ class Meaning:
             found = _calculated(value.sign, left, right)
         return np.where(np.isfinite(found), found, np.nan)
 
-    def grain(self, value: Value, table: Table) -> float:
+    def grain(self, value: Value, table: Rows) -> float:
         """Return the last decimal's unit of a column, as its cells show it; 0 for other values."""
         column = self.column(value)
         if column is None or column.kind == "datetime":
@@ -158,7 +176,7 @@ class Meaning:
 
     # -- conditions
 
-    def truth(self, condition: Condition, table: Table) -> Truth:
+    def truth(self, condition: Condition, table: Rows) -> Truth:
         """Return where a condition holds."""
         if isinstance(condition, Not):
             return ~self.truth(condition.of, table)
@@ -177,7 +195,7 @@ class Meaning:
         pairs = zip(condition.values, condition.signs, condition.values[1:], strict=False)
         return reduce(Truth.__and__, [self.compared(*pair, table) for pair in pairs])
 
-    def compared(self, left: Value, sign: str, right: Value, table: Table) -> Truth:
+    def compared(self, left: Value, sign: str, right: Value, table: Rows) -> Truth:
         """Return where a comparison of two values holds."""
         if self.of_levels(left, right):
             return self.levels_compared(left, sign, right, table)
@@ -206,7 +224,7 @@ class Meaning:
             return True
         return isinstance(other, Word) and self.column(other) is None
 
-    def levels_compared(self, left: Value, sign: str, right: Value, table: Table) -> Truth:
+    def levels_compared(self, left: Value, sign: str, right: Value, table: Rows) -> Truth:
         """Return where a comparison of a column of levels holds."""
         column = self.column(left)
         assert column is not None
@@ -260,16 +278,19 @@ class Meaning:
             for word in words(statement):
                 self.known_column(word)  # raises, with the nearest name
             raise self.refused("it names no column")
+        unique = isinstance(statement, Group) and statement.sort == "unique"
+        for name in self.columns(statement):
+            column = self.schema[name]
+            if column.kind in LEFT_OUT and not unique:
+                raise self.refused(f"column {name!r} is {column.kind}, which is left out")
         if not isinstance(statement, Group):
             self.evaluate(statement, table.take([]))
             return
         for column in map(self.known_column, statement.columns):
-            if column.kind in LEFT_OUT and statement.sort != "unique":
-                raise self.refused(f"column {column.name!r} is {column.kind}, which is left out")
             if statement.sort == "one of":
                 _hot_code(column, self)
 
-    def evaluate(self, statement: Condition | Implication, table: Table) -> np.ndarray:
+    def evaluate(self, statement: Condition | Implication, table: Rows) -> np.ndarray:
         """Return (n,) 1 where a row breaks a statement, 0 where it keeps it, NaN where neither."""
         if isinstance(statement, Implication):
             first, second = self.truth(statement.first, table), self.truth(statement.second, table)
@@ -299,36 +320,36 @@ class Rule:
     def __str__(self) -> str:
         return str(self.statement)
 
-    def broken(self, table: Table, seen: Table | None = None) -> np.ndarray:
+    def broken(self, table: Rows, seen: Rows | None = None) -> np.ndarray:
         """Return (n,) 1 where a row breaks the rule, 0 where it keeps it, NaN where neither.
 
-        ``seen``: the table whose combinations are allowed; None: this one's own.
+        ``seen``: rows whose combinations are allowed (None: all), and whose keys no row may have.
         """
         if not isinstance(self.statement, Group):
             return self.meaning.evaluate(self.statement, table)
         if self.statement.sort == "one of":
             return self._not_one(table)
-        keys = self._keys(table)
-        if self.statement.sort == "unique":
-            first = np.zeros(len(keys), dtype=bool)
-            first[np.unique(keys, return_index=True)[1]] = True
-            return np.where(first, 0.0, 1.0)
-        if seen is None:
+        if self.statement.sort == "combinations" and seen is None:
             return np.zeros(len(table))
-        return (~np.isin(keys, self._keys(seen))).astype(float)
+        rows = [self._rows(table)] + ([] if seen is None else [self._rows(seen)])
+        keys = np.unique(np.concatenate(rows), axis=0, return_inverse=True)[1].reshape(-1)
+        own, others = keys[: len(table)], keys[len(table) :]
+        if self.statement.sort == "combinations":
+            return (~np.isin(own, others)).astype(float)
+        first = np.zeros(len(own), dtype=bool)
+        first[np.unique(own, return_index=True)[1]] = True
+        return np.where(first & ~np.isin(own, others), 0.0, 1.0)
 
-    def _keys(self, table: Table) -> np.ndarray:
-        """Return a text for each row (n,) that is the same for the same cells of the columns."""
-        cells = [table.values(name) for name in self.columns]
-        return np.array([repr(row) for row in zip(*cells, strict=True)], dtype=object).astype(str)
+    def _rows(self, table: Rows) -> np.ndarray:
+        """Return the cells of the columns side by side (n, columns), each cell as a number."""
+        return np.column_stack([_cells(table, self.meaning.schema[n]) for n in self.columns])
 
-    def _not_one(self, table: Table) -> np.ndarray:
+    def _not_one(self, table: Rows) -> np.ndarray:
         hot = np.zeros(len(table), dtype=np.int64)
         known = np.ones(len(table), dtype=bool)
         for name in self.columns:
             column = self.meaning.schema[name]
-            cells = table.cells(name)
-            hot += cells == _hot_code(column, self.meaning)
+            hot += _cells(table, column) == _hot_code(column, self.meaning)
             known &= ~_missing(table, column)
         return np.where(known, (hot != 1).astype(float), np.nan)
 
@@ -399,11 +420,21 @@ def _compare(sign: str, x: np.ndarray, y: np.ndarray, close: np.ndarray) -> np.n
     return ((x < y) if less else (x > y)) & ~equal | (equal & (sign in ("<=", ">=")))
 
 
-def _missing(table: Table, column: Column) -> np.ndarray:
-    if column.kind in LEFT_OUT:
-        return np.array([value is None for value in table.values(column.name)], dtype=bool)
-    cells = table.cells(column.name)
-    return np.asarray(np.isnan(cells) if column.kind in NUMERIC else cells == MISSING)
+def _missing(table: Rows, column: Column) -> np.ndarray:
+    return np.asarray(_cells(table, column) == MISSING_CELL)
+
+
+def _cells(table: Rows, column: Column) -> np.ndarray:
+    """Return a column as float64 (n,), in which missing cells are equal to each other."""
+    if column.kind in NUMERIC:
+        numbers = table.numbers(column.name)
+        return np.where(np.isnan(numbers), MISSING_CELL, numbers)
+    if column.kind in DISCRETE:
+        codes = table.codes(column.name)
+        return np.where(codes == MISSING, MISSING_CELL, codes)
+    values = table.values(column.name)
+    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    return np.array([MISSING_CELL if v is None else places[v] for v in values])
 
 
 def _hot_code(column: Column, meaning: Meaning) -> int:

@@ -1,4 +1,4 @@
-"""The tree of a rule or condition, which :mod:`~tabseed.rules.language` reads; ``str`` writes it."""
+"""The tree of a rule or condition: :mod:`~tabseed.rules.language` reads it, ``str`` writes it."""
 
 from __future__ import annotations
 

@@ -249,9 +249,14 @@ def _bare(name: str) -> str:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table in order. Immutable; :meth:`with_column` returns a changed copy."""
+    """The columns of a table in order, and the rules that its rows keep.
+
+    ``rules`` are texts such as "living = above + basement" (:mod:`tabseed.rules.language`).
+    Immutable; :meth:`with_column` and :meth:`with_rules` return a changed copy.
+    """
 
     columns: tuple[Column, ...]
+    rules: tuple[str, ...] = ()
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -268,6 +273,8 @@ class Schema:
                 )
             index[column.name] = i
         object.__setattr__(self, "_index", index)
+        if not isinstance(self.rules, tuple) or not all(isinstance(r, str) for r in self.rules):
+            raise SchemaError(f"rules are a tuple of texts, got {shown(self.rules)}")
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -340,7 +347,7 @@ class Schema:
     @property
     def modelled(self) -> Schema:
         """The columns that generators learn: all but ids and free text."""
-        return Schema(tuple(c for c in self.columns if c.kind not in LEFT_OUT))
+        return Schema(tuple(c for c in self.columns if c.kind not in LEFT_OUT), self.rules)
 
     @property
     def left_out(self) -> list[Column]:
@@ -358,7 +365,12 @@ class Schema:
             if not isinstance(column, Column):
                 raise SchemaError(f"{printable(repr(column))} is not a Column")
             new[self._index[self[column.name].name]] = column
-        return Schema(tuple(new))
+        return Schema(tuple(new), self.rules)
+
+    def with_rules(self, rules: Iterable[str]) -> Schema:
+        """Return a copy with these rules beside those that it has."""
+        rules = [rules] if isinstance(rules, str) else rules
+        return Schema(self.columns, tuple(dict.fromkeys((*self.rules, *rules))))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dict with SDV's keys (metadata spec SINGLE_TABLE_V1)."""
@@ -369,6 +381,8 @@ class Schema:
         ids = [c.name for c in self.columns if c.kind == "id"]
         if len(ids) == 1:
             result["primary_key"] = ids[0]
+        if self.rules:
+            result["tabseed"] = {"rules": list(self.rules)}
         return result
 
     @classmethod
@@ -387,7 +401,13 @@ class Schema:
         for name, entry in columns.items():
             if not isinstance(entry, Mapping):
                 raise SchemaError(f"column {name!r}: its entry in the schema must be an object")
-        schema = cls(tuple(Column.from_dict(str(n), entry) for n, entry in columns.items()))
+        own = data.get("tabseed", {})
+        rules = own.get("rules", []) if isinstance(own, Mapping) else None
+        if not isinstance(rules, list):
+            raise SchemaError("the rules of the schema must be a list of texts, under 'tabseed'")
+        schema = cls(
+            tuple(Column.from_dict(str(n), entry) for n, entry in columns.items()), tuple(rules)
+        )
         keys = data.get("primary_key") or []
         for key in [keys] if isinstance(keys, str) else keys:
             if key not in schema.names:

@@ -116,7 +116,8 @@ class Table:
             whole = cls(arrow, Schema(()), frame_kind)
         names = frozenset(arrow.column_names)
         # what no generator learns is in no synthetic table either
-        schema = Schema(tuple(c for c in schema if c.kind not in LEFT_OUT or c.name in names))
+        kept = tuple(c for c in schema if c.kind not in LEFT_OUT or c.name in names)
+        schema = Schema(kept, schema.rules)
         for name, text in (kinds or {}).items():
             schema = schema.with_column(_with_kind(schema[name], arrow, text))
         for column in schema:
