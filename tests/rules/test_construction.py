@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -190,3 +191,21 @@ def test_a_circle_of_rules_is_checked_instead() -> None:
     built = Construction.of(rules, table, table.schema)
     assert len(built.steps) == 2 and len(built.checked) == 1
     assert all(column.kind in NUMERIC for column in built.inner)
+
+
+def test_steps_are_stored_and_read_again() -> None:
+    built, _ = construction(*BUILT, *CHECKED)
+    state = json.loads(json.dumps(built.to_state(), allow_nan=False))
+    again = Construction.from_state(state, built.schema)
+    assert again.steps == built.steps and again.present == built.present
+    inner = torn(built.reduce(TABLE).arrays, 5)
+    for name, cells in built.restore(inner).arrays.items():
+        np.testing.assert_array_equal(again.restore(inner).arrays[name], cells)
+
+
+def test_combinations_that_share_a_column_are_learned_together() -> None:
+    built, rules = construction("(city, zone)", "(zone, sex)")
+    assert [step.makes for step in built.steps] == [("city", "zone", "sex")]
+    drawn = built.restore(torn(built.reduce(TABLE).arrays, 6))
+    seen = columns_of(TABLE, TABLE.schema.modelled)
+    assert not any((rule.broken(drawn, seen) == 1).any() for rule in rules)

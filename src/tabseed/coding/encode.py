@@ -21,6 +21,7 @@ from math import log
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 from scipy.special import gammaln, logsumexp
 from sklearn.base import BaseEstimator
 
@@ -30,9 +31,12 @@ from tabseed.coding.levels import pick
 from tabseed.coding.stored import block_from, check_parents
 from tabseed.errors import SchemaError, TooFewRowsError
 from tabseed.parameters import FLAG, Parameters, Whole, check_parameters, or_none
+from tabseed.rules.columns import Columns, columns_of
+from tabseed.rules.construction import Construction
+from tabseed.rules.meaning import check_kept, read_rules
 from tabseed.table import MISSING, Table
 from tabseed.table.frames import FrameKind
-from tabseed.table.schema import NUMERIC, Schema
+from tabseed.table.schema import DISCRETE, NUMERIC, Column, Schema
 
 MAX_WIDTH = 4_000  # intervals of all numeric columns together
 MAX_PAIR_COST = 2e9  # rows x columns^2; larger tables are not searched for dependent columns
@@ -175,7 +179,10 @@ class TableEncoder(Fitted, BaseEstimator):
     Attributes
     ----------
     layout_ : Layout
-    schema_ : Schema of the columns encoded
+    table_schema_ : Schema of the tables that are encoded and decoded
+    schema_ : Schema of the columns encoded: the same, unless the table's rules (``schema.rules``)
+        let some be learned in place of others
+    construction_ : Construction, how rules are kept
     dependencies_ : list of (column, determined by column)
 
     Of values not in the training rows, a number outside their range is encoded as it is, in the
@@ -199,10 +206,16 @@ class TableEncoder(Fitted, BaseEstimator):
 
     layout_: Layout
     schema_: Schema
+    table_schema_: Schema
+    construction_: Construction
+    made_: dict[str, Block]  # of columns that rules make: what their cells may be
     frame_kind_: FrameKind
 
     def fit(self, table: Table) -> Self:
-        """Learn cells, grids and dependencies from the rows of ``table``."""
+        """Learn cells, grids and dependencies from the rows of ``table``.
+
+        SchemaError for a rule of its schema that a row breaks.
+        """
         check_parameters(self)
         table = Table.from_frame(table)
         if not table.n_rows:
@@ -213,26 +226,30 @@ class TableEncoder(Fitted, BaseEstimator):
                 "no column is left to model: all are ids or free text "
                 f"({', '.join(repr(c.name) for c in table.schema)})"
             )
+        rules = read_rules(table.schema.rules, table)
+        check_kept(rules, table, "training table")
+        self.construction_ = Construction.of(rules, table, schema)
+        inner = self.construction_.reduce(table)
         n_intervals = self.max_intervals or int(np.clip(round(table.n_rows**0.5), 5, 32))
-        n_numeric = sum(c.kind in NUMERIC for c in schema)
+        n_numeric = sum(c.kind in NUMERIC for c in inner.schema)
         if self.max_intervals is None and n_numeric:
             n_intervals = max(4, min(n_intervals, MAX_WIDTH // n_numeric))
         blocks, start = [], 0
-        for column in schema:
-            if column.kind in NUMERIC:
-                values, dates = table.numbers(column.name), column.kind == "datetime"
-                block = number_block(column.name, start, values, n_intervals, dates=dates)
-            else:
-                codes, ranked = table.codes(column.name), column.kind == "ordinal"
-                numbers = np.array(column.categories, float) if column.coded else None
-                block = category_block(column.name, start, codes, ranked=ranked, numbers=numbers)
-            blocks.append(block)
-            start += 1 + block.n_cells
-        self.schema_, self.frame_kind_ = schema, table.frame_kind
-        self.layout_ = Layout(tuple(blocks))
+        for column in inner.schema:
+            blocks.append(_block(column, start, inner, n_intervals))
+            start += 1 + blocks[-1].n_cells
+        rows = columns_of(table, schema)
+        self.made_ = {n: _block(schema[n], 0, rows, n_intervals) for n in self._made()}
+        self.table_schema_, self.schema_ = schema, inner.schema
+        self.frame_kind_, self.layout_ = table.frame_kind, Layout(tuple(blocks))
         if self.dependencies:
             self.layout_ = Layout(_with_parents(self.layout_, self.transform(table)))
         return self
+
+    def _made(self) -> list[str]:
+        """Return the columns of the table that rules make or change."""
+        made = {name for step in self.construction_.steps for name in step.makes}
+        return [column.name for column in self.construction_.schema if column.name in made]
 
     @property
     def dependencies_(self) -> list[tuple[str, str]]:
@@ -242,13 +259,19 @@ class TableEncoder(Fitted, BaseEstimator):
 
     def transform(self, table: Table) -> np.ndarray:
         """Encode rows as (n, w) float64."""
-        table = Table.from_frame(table, self.schema_)  # so that codes mean the same as in training
+        # so that codes mean the same as in training
+        table = Table.from_frame(table, self.table_schema_)
+        inner = self.construction_.reduce(table)
         values, cells = [], []
         for block in self.layout_.blocks:
+            own = block.name in inner.own
             if block.numeric:
-                value = table.numbers(block.name)
-            else:
+                value = inner.numbers(block.name)
+            elif own:
                 value = _category_codes(table, block)
+            else:
+                codes = inner.codes(block.name)
+                value = np.where(codes == MISSING, np.nan, codes)
             cell, missing = block.cell_of(value), np.isnan(value)
             why = "missing, but no cell of this column was missing in training"
             self._refuse(table, block, (cell < 0) & missing, why)
@@ -260,7 +283,7 @@ class TableEncoder(Fitted, BaseEstimator):
     def _refuse(self, table: Table, block: Block, bad: np.ndarray, why: str) -> None:
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
-            value = table.values(block.name)[row]
+            value = table.values(block.name)[row] if block.name in table.schema else None
             subject = "the cell" if value is None else repr(value)
             raise SchemaError(f"column {block.name!r}, row {row + 1}: {subject} is {why}")
 
@@ -273,18 +296,64 @@ class TableEncoder(Fitted, BaseEstimator):
 
     def _table(self, values: Sequence[np.ndarray]) -> Table:
         """Return the Table of the values (n,) of all blocks, NaN where missing."""
+        rows = self._rows(values)
+        return Table.from_columns(self.table_schema_, self.frame_kind_, rows.arrays)
+
+    def _rows(self, values: Sequence[np.ndarray]) -> Columns:
+        return self.construction_.restore(self._inner(values))
+
+    def _inner(self, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         columns = {}
         for block, value in zip(self.layout_.blocks, values, strict=True):
             if not block.numeric:
                 value = np.nan_to_num(value, nan=MISSING).astype(np.int64)
             columns[block.name] = value
-        return Table.from_columns(self.schema_, self.frame_kind_, columns)
+        return columns
+
+    def learned(self, table: Table) -> Table:
+        """Return the columns that are learned of a table, as one: the same, if no rule makes any."""
+        if not self.construction_.steps:
+            return table.select(self.schema_) if table.schema != self.schema_ else table
+        inner = self.construction_.reduce(Table.from_frame(table, self.table_schema_))
+        return Table.from_columns(self.schema_, self.learned_kind, inner.arrays)
+
+    def learned_rows(self, x: np.ndarray) -> Table:
+        """Return encoded rows as a Table of the columns that are learned."""
+        values = [self.layout_.values(block, x) for block in self.layout_.blocks]
+        return Table.from_columns(self.schema_, self.learned_kind, self._inner(values))
+
+    @property
+    def learned_kind(self) -> FrameKind:
+        """The kind of frame of the learned columns: those of the table have their own types."""
+        arrow = self.frame_kind_.arrow
+        own = set(self.table_schema_.names).difference(self.made_)
+        fields = [arrow.field(c.name) if c.name in own else _field(c) for c in self.schema_]
+        return replace(self.frame_kind_, arrow=pa.schema(fields, metadata=arrow.metadata))
+
+    def block(self, name: str) -> Block:
+        """Return what the cells of a column of the table may be."""
+        if name in self.made_:
+            return self.made_[name]
+        return next(block for block in self.layout_.blocks if block.name == name)
+
+    @property
+    def sure(self) -> bool:
+        """Whether all that is drawn keeps the rules, so that :meth:`keep` keeps all rows."""
+        return not (self.construction_.checked or self.construction_.present)
+
+    def keep(self, x: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Return which encoded rows x (n, w) keep the rules, beside rows (m, w) ``seen`` before."""
+        rows, others = (
+            self._rows([self.layout_.values(block, one) for block in self.layout_.blocks])
+            for one in (x, seen)
+        )
+        return self.construction_.keep(rows, others)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the fitted encoder as a JSON-ready dict and named arrays."""
         plain: list[dict[str, Any]] = []
         arrays: dict[str, np.ndarray] = {}
-        for j, block in enumerate(self.layout_.blocks):
+        for j, block in enumerate((*self.layout_.blocks, *self.made_.values())):
             entry = {}
             for f in fields(block):
                 value = getattr(block, f.name)
@@ -298,6 +367,8 @@ class TableEncoder(Fitted, BaseEstimator):
             "blocks": plain,
             "frame": self.frame_kind_.to_dict(),
         }
+        if self.construction_.steps or self.construction_.checked:
+            state["rules"] = self.construction_.to_state()
         return state, arrays
 
     @classmethod
@@ -311,21 +382,49 @@ class TableEncoder(Fitted, BaseEstimator):
         """
         encoder = cls(**state["parameters"])
         check_parameters(encoder)
-        encoder.schema_ = schema.modelled
-        if len(state["blocks"]) != len(encoder.schema_):
+        encoder.table_schema_ = schema.modelled
+        rules = state.get("rules", {"steps": [], "checked": [], "present": []})
+        encoder.construction_ = Construction.from_state(rules, encoder.table_schema_)
+        encoder.schema_ = encoder.construction_.inner
+        made = [encoder.table_schema_[name] for name in encoder._made()]
+        columns = (*encoder.schema_, *made)
+        if len(state["blocks"]) != len(columns):
             raise SchemaError("the encoder's columns are not those of the schema")
         blocks: list[Block] = []
         start = 0
-        for j, (entry, column) in enumerate(zip(state["blocks"], encoder.schema_, strict=True)):
+        for j, (entry, column) in enumerate(zip(state["blocks"], columns, strict=True)):
             prefix = f"block{j}."
             own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            start = 0 if j >= len(encoder.schema_) else start
             blocks.append(block_from(entry, own, column, start))
             start += 1 + blocks[-1].n_cells
-        check_parents(blocks)
-        encoder.layout_ = Layout(tuple(blocks))
+        learned, others = blocks[: len(encoder.schema_)], blocks[len(encoder.schema_) :]
+        check_parents(learned)
+        encoder.layout_ = Layout(tuple(learned))
+        encoder.made_ = {block.name: block for block in others}
         encoder.frame_kind_ = FrameKind.from_dict(state["frame"])
-        encoder._table(_extremes(blocks)).to_frame()
+        table = encoder._table(_extremes(learned))
+        table.to_frame()
+        checked = read_rules(map(str, rules["checked"]), table)
+        encoder.construction_ = replace(encoder.construction_, checked=checked)
         return encoder
+
+
+def _field(column: Column) -> pa.Field:
+    """Return the type of a column that stands in no table."""
+    if column.kind in DISCRETE:
+        return pa.field(column.name, pa.array(list(column.categories)).type)
+    return pa.field(column.name, pa.timestamp("us") if column.kind == "datetime" else pa.float64())
+
+
+def _block(column: Column, start: int, rows: Columns, n_intervals: int) -> Block:
+    """Return the block of a column, learned from its cells."""
+    if column.kind in NUMERIC:
+        values, dates = rows.numbers(column.name), column.kind == "datetime"
+        return number_block(column.name, start, values, n_intervals, dates=dates)
+    codes, ranked = rows.codes(column.name), column.kind == "ordinal"
+    numbers = np.array(column.categories, float) if column.coded else None
+    return category_block(column.name, start, codes, ranked=ranked, numbers=numbers)
 
 
 def _extremes(blocks: Sequence[Block]) -> list[np.ndarray]:

@@ -149,7 +149,7 @@ class Generator(Fitted, BaseEstimator):
             encoder = TableEncoder().fit(table)
         x = encoder.transform(table)
         # the codes are those of the encoder's categories
-        self.schema_ = table.schema.with_columns(encoder.schema_)
+        self.schema_ = table.schema.with_columns(encoder.table_schema_)
         self.target_, self.n_rows_ = target, len(table)
         self.encoder_ = encoder
         self._stream = seed_sequence(self.random_state)
@@ -217,22 +217,21 @@ class Generator(Fitted, BaseEstimator):
 
     def _draw(self, n: int, conditions: Conditions, rng: np.random.Generator) -> Table:
         encoder = self.encoder_
-        if not len(conditions) or n == 0:
+        if (not len(conditions) and encoder.sure) or n == 0:
             return encoder.inverse_transform(self._encoded(n, rng))
-        matches: list[np.ndarray] = []
-        missing, n_drawn = n, 0
-        while missing > 0:
-            size = int(np.clip(2 * missing, 1_000, BLOCK_ROWS))
-            x = self._sample_near(size, conditions, rng)
-            matches.append(x[conditions.hold(encoder.inverse_transform(x))][:missing])
-            missing -= len(matches[-1])
+        found = np.empty((0, encoder.layout_.width))
+        n_drawn = 0
+        while len(found) < n:
+            size = int(np.clip(2 * (n - len(found)), 1_000, BLOCK_ROWS))
+            x = self._sample_near(size, conditions, rng) if len(conditions) else self._sample(size, rng)
             n_drawn += size
-            if n_drawn > MAX_REJECTED * (n - missing + 10):
-                raise SchemaError(
-                    f"only {n - missing} of {n_drawn} drawn rows meet {conditions}; the model "
-                    f"knows too few such rows: {conditions.hint}"
-                )
-        return encoder.inverse_transform(np.concatenate(matches))
+            x = x[conditions.hold(encoder.inverse_transform(x))]
+            if not encoder.sure:
+                x = x[encoder.keep(x, found)]
+            found = np.concatenate([found, x[: n - len(found)]])
+            if len(found) < n and n_drawn > MAX_REJECTED * (len(found) + 10):
+                raise SchemaError(_too_few(len(found), n_drawn, conditions, encoder))
+        return encoder.inverse_transform(found)
 
     def _encoded(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw encoded rows (n, w), in blocks."""
@@ -363,6 +362,21 @@ class Generator(Fitted, BaseEstimator):
         digest = hashlib.sha256(text.encode())
         digest.update(np.ascontiguousarray(x).tobytes())
         return digest.hexdigest()
+
+
+def _too_few(n: int, drawn: int, conditions: Conditions, encoder: TableEncoder) -> str:
+    """Say that too few drawn rows meet the conditions, or keep the rules."""
+    rules = ", ".join(map(str, encoder.construction_.checked))
+    if not len(conditions):
+        return (
+            f"only {n} of {drawn} drawn rows keep {rules}; leave a rule out, or give more rows to "
+            "learn from"
+        )
+    keeping = f" and keep {rules}" if rules else ""
+    return (
+        f"only {n} of {drawn} drawn rows meet {conditions}{keeping}; the model knows too few such "
+        f"rows: {conditions.hint}"
+    )
 
 
 def _check_room(n: int, width: int) -> None:

@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from tabseed.coding.cells import Block
-from tabseed.coding.encode import Layout, TableEncoder
+from tabseed.coding.encode import TableEncoder
 from tabseed.errors import SchemaError
 from tabseed.parameters import shown
+from tabseed.rules.meaning import Rows
 from tabseed.table import MISSING, Table
 from tabseed.table.arrow_types import plain_type
 from tabseed.table.columns import read_numbers
@@ -49,7 +50,7 @@ class Event:
     def __str__(self) -> str:
         return f"{self.column.name!r} = {shown(self.asked)}"
 
-    def holds(self, table: Table) -> np.ndarray:
+    def holds(self, table: Rows) -> np.ndarray:
         """Return which rows meet the condition, (n,) bool."""
         if self.column.kind not in NUMERIC:
             codes = table.codes(self.column.name)
@@ -101,7 +102,7 @@ class Conditions:
         SchemaError, in one line that names the column, for a condition that the column cannot have
         and for one that no row of the encoder can meet.
         """
-        names = encoder.schema_.names
+        names = encoder.table_schema_.names
         events = []
         for key, asked in conditions.items():
             column = schema[key]  # an unknown name raises, with the nearest one
@@ -110,14 +111,14 @@ class Conditions:
                     f"no condition on column {column.name!r}, which is not modelled: "
                     f"{column.reason or column.kind}"
                 )
-            column, block = encoder.schema_[column.name], _block(encoder.layout_, column.name)
+            column, block = encoder.table_schema_[column.name], encoder.block(column.name)
             stored = plain_type(encoder.frame_kind_.arrow.field(column.name).type)
             if pa.types.is_dictionary(stored):
                 stored = stored.value_type
             event = _Reader(column, stored, block).read(asked)
             _check_possible(event, block)
             events.append(event)
-        return cls(tuple(events), _allowed(encoder.layout_, events))
+        return cls(tuple(events), _allowed(encoder, events))
 
     def __len__(self) -> int:
         return len(self.events)
@@ -309,10 +310,6 @@ def _open(end: Any, side: int) -> bool:
 # --- what rows can be ---------------------------------------------------------------------------
 
 
-def _block(layout: Layout, name: str) -> Block:
-    return next(block for block in layout.blocks if block.name == name)
-
-
 def _reach(block: Block) -> tuple[float, float]:
     """Return the smallest and the largest number of a block; NaN if it has none."""
     values = np.concatenate([block.atoms, block.knots.ravel()])
@@ -365,14 +362,20 @@ def _dates_known(low: float, high: float) -> str:
     return f"{first} to {last} (UTC)"
 
 
-def _allowed(layout: Layout, events: list[Event]) -> dict[int, np.ndarray]:
-    """Return the cells that the events leave to the blocks that no other one determines."""
-    names = [block.name for block in layout.blocks]
+def _allowed(encoder: TableEncoder, events: list[Event]) -> dict[int, np.ndarray]:
+    """Return the cells that the events leave to the blocks that no other one determines.
+
+    Nothing is said of columns that rules compute: their rows are drawn, and drawn again.
+    """
+    blocks = encoder.layout_.blocks
+    names = [block.name for block in blocks]
     allowed, asked = dict[int, np.ndarray](), dict[int, list[Event]]()
     for event in events:
-        j = names.index(event.column.name)
-        block = layout.blocks[j]
-        cells = event.cells(block)
+        found = _cells_of(encoder, event)
+        if found is None:
+            continue
+        j, cells = names.index(found[0].name), found[1]
+        block = blocks[j]
         if block.parent_cells is not None:
             j, cells = block.parent, cells[block.parent_cells]
         allowed[j] = cells & allowed.get(j, np.ones(len(cells), dtype=bool))
@@ -383,3 +386,20 @@ def _allowed(layout: Layout, events: list[Event]) -> dict[int, np.ndarray]:
                 f"{names[j]!r} determines the other columns"
             )
     return allowed
+
+
+def _cells_of(encoder: TableEncoder, event: Event) -> tuple[Block, np.ndarray] | None:
+    """Return a block that is drawn, and its cells (K,) bool that an event leaves; None: any."""
+    name = event.column.name
+    if name not in encoder.made_:
+        block = encoder.block(name)
+        return block, event.cells(block)
+    for joint, combinations in encoder.construction_.combined(name):
+        block = encoder.block(joint)
+        codes = np.flatnonzero(event.holds(combinations))
+        possible = np.zeros(block.n_cells, dtype=bool)
+        possible[: len(block.atoms)] = np.isin(block.atoms, codes)
+        if len(block.group):
+            possible[len(block.atoms)] = np.isin(block.group, codes).any()
+        return block, possible
+    return None

@@ -16,11 +16,15 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns by name before they are a Table: numbers (NaN missing) or codes, (n,) each."""
+    """Columns by name before they are a Table: numbers (NaN missing) or codes, (n,) each.
+
+    ``own``: the columns that are as they stand in a table.
+    """
 
     schema: Schema
     arrays: Arrays
     n: int
+    own: frozenset[str] = frozenset()
 
     def numbers(self, name: str) -> np.ndarray:
         """Return a numeric column, or the numbers of a coded one."""

@@ -9,7 +9,7 @@ can build in is checked, and rows that break it are drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ import numpy as np
 from tabseed.rules.columns import Columns, columns_of
 from tabseed.rules.meaning import Meaning, Rows, Rule
 from tabseed.rules.plan import Plan
-from tabseed.rules.steps import Step
+from tabseed.rules.steps import Combined, Step, step_from
 from tabseed.table.schema import Column, Schema
 
 
@@ -27,8 +27,8 @@ class Construction:
     """The steps of a table's rules, in the order in which rows are restored."""
 
     schema: Schema
-    steps: tuple[Step, ...]
-    checked: tuple[Rule, ...]
+    steps: tuple[Step, ...] = ()
+    checked: tuple[Rule, ...] = ()
     """Rules that no step keeps: rows are checked and drawn again."""
     present: tuple[str, ...] = ()
     """Columns made by steps in which no cell was missing."""
@@ -67,10 +67,11 @@ class Construction:
     def reduce(self, table: Rows) -> Columns:
         """Return what is learned of rows."""
         rows, inner = columns_of(table, self.schema), self.inner
-        arrays = dict(rows.arrays)
+        found: dict[str, np.ndarray] = {}
         for step in self.steps:
-            arrays |= step.reduce(rows, self.meaning)
-        return Columns(inner, {name: arrays[name] for name in inner.names}, rows.n)
+            found |= step.reduce(rows, self.meaning)
+        arrays = {name: found.get(name, rows.arrays.get(name)) for name in inner.names}
+        return Columns(inner, arrays, rows.n, frozenset(inner.names).difference(found))
 
     def restore(self, inner: Mapping[str, np.ndarray]) -> Columns:
         """Return the columns of the table from what was learned and drawn."""
@@ -80,15 +81,52 @@ class Construction:
             step.restore(rows, self.meaning)
         return Columns(self.schema, {name: rows.arrays[name] for name in self.schema.names}, n)
 
-    def keep(self, rows: Columns) -> np.ndarray:
-        """Return which rows (n,) keep what no step could build in."""
+    def combined(self, name: str) -> Iterator[tuple[str, Columns]]:
+        """Yield the column learned of combinations with a column of the table, and these.
+
+        Nothing if another step changes the column's cells afterwards.
+        """
+        if any(name in step.makes and not step.base for step in self.steps):
+            return
+        for step in self.steps:
+            if isinstance(step, Combined) and name in step.columns:
+                codes = np.arange(len(step.cells))
+                rows = Columns(self.schema, {step.joint.name: codes}, len(codes))
+                step.restore(rows, self.meaning)
+                yield step.joint.name, rows
+
+    def keep(self, rows: Columns, seen: Columns | None = None) -> np.ndarray:
+        """Return which rows (n,) keep what no step could build in, beside rows ``seen`` before."""
         kept = np.ones(rows.n, dtype=bool)
         for name in self.present:
             kept &= ~rows.missing(name)
         for rule in self.checked:
-            kept &= rule.broken(rows) != 1
+            kept &= rule.broken(rows, seen) != 1
         return kept
 
-    def to_state(self) -> list[dict[str, Any]]:
-        """Return the steps, JSON-ready."""
-        return [step.to_dict() for step in self.steps]
+    def to_state(self) -> dict[str, Any]:
+        """Return what was learned, JSON-ready."""
+        return {
+            "steps": [step.to_dict() for step in self.steps],
+            "checked": [str(rule) for rule in self.checked],
+            "present": list(self.present),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], schema: Schema) -> Self:
+        """Rebuild it from what :meth:`to_state` returned; without ``checked``, which need a table.
+
+        Raises ValueError, SchemaError or what Python raises for wrong types and keys.
+        """
+        steps = tuple(step_from(entry) for entry in state["steps"])
+        present = tuple(schema[str(name)].name for name in state["present"])
+        built = cls(schema, steps, (), present)
+        known = set(built.inner.names)
+        for step in steps:
+            for name in (*step.makes, *step.needs(built.meaning)):
+                schema[name]
+            for name in step.needs(built.meaning):
+                if name not in known:
+                    raise ValueError(f"a step needs {name!r} before it is made")
+            known |= set(step.makes)
+        return built

@@ -90,7 +90,7 @@ class Meaning:
 
     def refused(self, why: str) -> SchemaError:
         """Return the error for a tree that says nothing about tables of the schema."""
-        return SchemaError(f"{self.what}: {why}")
+        return SchemaError(f"{self.what}: {why}" if self.what else why)
 
     # -- words
 

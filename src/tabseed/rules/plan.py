@@ -96,10 +96,28 @@ class Plan:
         return self.add(Slack.of(rule, bounds, self.rows, self.meaning, taken), before)
 
     def combined(self, text: str, part: Group) -> bool:
-        """Learn the combinations of columns as one column."""
+        """Learn the combinations of columns as one column, with those that share a column."""
         names = [self.meaning.known_column(word).name for word in part.columns]
-        step = Combined.of(text, names, self.rows, self.taken)
-        return len(step.cells) <= MOST_COMBINATIONS and self.add(step)
+        shared = [
+            s for s in self.steps if isinstance(s, Combined) and set(s.columns) & set(names)
+        ]
+        names = list(dict.fromkeys([*(n for s in shared for n in s.columns), *names]))
+        rule = "; ".join([*(s.rule for s in shared), text])
+        before, self.steps = self.steps, [s for s in self.steps if s not in shared]
+        step = Combined.of(rule, names, self.rows, self.taken)
+        if len(step.cells) > MOST_COMBINATIONS:
+            raise self.meaning.refused(
+                f"rule {text!r}: the rows have {len(step.cells)} combinations, more than "
+                f"{MOST_COMBINATIONS}, so they say little; leave the rule out"
+            )
+        if self.add(step):
+            return True
+        self.steps = before
+        if part.sort == "one of":
+            return False  # which can be checked row by row
+        raise self.meaning.refused(
+            f"rule {text!r}: another rule makes one of its columns already; leave one of them out"
+        )
 
     def implied(self, text: str, part: Implication) -> bool:
         """Force cells where the first condition holds; both ways only for missing cells."""

@@ -6,13 +6,14 @@ Notation: n rows.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from tabseed.rules.columns import Arrays, Columns, side_by_side
+from tabseed.rules.language import parse_condition, parse_value
 from tabseed.rules.meaning import MICROSECONDS, Meaning, Rows, grain_of
 from tabseed.rules.solve import Solved
 from tabseed.rules.tree import Condition, Value
@@ -55,18 +56,29 @@ class Step(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the step, JSON-ready."""
-        entry: dict[str, Any] = {"sort": self.sort}
-        for name, value in vars(self).items():
-            if isinstance(value, Column):
-                value = {"name": value.name, **value.to_dict()}
-            elif isinstance(value, np.ndarray):
-                value = np.where(np.isnan(value), None, value).tolist()
-            elif isinstance(value, tuple):
-                value = [v if isinstance(v, str | int | float) else str(v) for v in value]
-            elif value is not None and not isinstance(value, str | int | float | bool):
-                value = str(value)
-            entry[name] = value
-        return entry
+        entry = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {"sort": self.sort, **entry}
+
+
+def step_from(entry: Mapping[str, Any]) -> Step:
+    """Rebuild a step from what :meth:`Step.to_dict` returned.
+
+    Raises ValueError, SchemaError or what Python raises for wrong types and keys.
+    """
+    step = STEPS[str(entry["sort"])]
+    return step(**{f.name: _READERS[str(f.type)](entry[f.name]) for f in fields(step)})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Column):
+        return {"name": value.name, **value.to_dict()}
+    if isinstance(value, np.ndarray):
+        return [[None if cell != cell else cell for cell in row] for row in value.tolist()]
+    if isinstance(value, tuple):
+        return [str(one) for one in value]
+    if isinstance(value, float):
+        return None if value != value else value
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def _part(name: str, what: str, taken: set[str]) -> str:
@@ -386,6 +398,46 @@ class Snapped(Step):
         steps = np.round((table.arrays[self.column] - self.offset) / self.step)
         found = np.clip(self.offset + steps * self.step, self.low, self.high)
         table.arrays[self.column] = _rounded(found, _decimal(self.step, self.offset))
+
+
+STEPS: dict[str, type[Step]] = {
+    one.sort: one for one in (Computed, Slack, Combined, Forced, Masked, Snapped)
+}
+
+
+def _text(entry: Any) -> str:
+    if not isinstance(entry, str):
+        raise TypeError(f"{entry!r} is no text")
+    return entry
+
+
+def _column(entry: Any) -> Column:
+    return Column.from_dict(_text(entry["name"]), entry)
+
+
+def _number(entry: Any) -> float:
+    return float("nan") if entry is None else float(entry)
+
+
+def _cells(entry: Any) -> np.ndarray:
+    cells = np.array([[_number(cell) for cell in row] for row in entry], dtype=float)
+    if cells.ndim != 2 or not len(cells):
+        raise ValueError("a step has no combinations")
+    return cells
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {  # by the type of a field
+    "str": _text,
+    "int": int,
+    "float": _number,
+    "Column": _column,
+    "Column | None": lambda entry: None if entry is None else _column(entry),
+    "Value": lambda entry: parse_value(_text(entry)),
+    "Condition": lambda entry: parse_condition(_text(entry)),
+    "tuple[str, ...]": lambda entry: tuple(map(_text, entry)),
+    "tuple[Value, ...]": lambda entry: tuple(parse_value(_text(one)) for one in entry),
+    "np.ndarray": _cells,
+}
 
 
 def in_unit(target: Column, value: Value, table: Rows, meaning: Meaning) -> np.ndarray:

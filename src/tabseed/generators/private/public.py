@@ -21,6 +21,7 @@ import pyarrow as pa
 from tabseed.coding.cells import DATE_UNITS, KNOTS, Block, category_block
 from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.errors import SchemaError
+from tabseed.rules.construction import Construction
 from tabseed.table import MISSING, Table
 from tabseed.table.arrow_types import is_text
 from tabseed.table.frames import FILE, FrameKind
@@ -195,7 +196,8 @@ def public_encoder(table: Table, columns: Sequence[PublicColumn]) -> TableEncode
         blocks.append(column.block(start))
         start += 1 + blocks[-1].n_cells
     encoder = TableEncoder(dependencies=False)
-    encoder.schema_ = Schema(tuple(c.column for c in columns))
+    encoder.schema_ = encoder.table_schema_ = Schema(tuple(c.column for c in columns))
+    encoder.construction_, encoder.made_ = Construction(encoder.schema_), {}
     encoder.layout_ = Layout(tuple(blocks))
     encoder.frame_kind_ = _declared_types(table.frame_kind, encoder.schema_)
     return encoder

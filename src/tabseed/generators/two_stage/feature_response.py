@@ -45,6 +45,7 @@ from tabseed.parameters import (
     Whole,
     or_none,
 )
+from tabseed.rules.construction import Construction
 from tabseed.space import Choice
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.schema import Schema
@@ -193,15 +194,16 @@ class FeatureResponse(Generator):
             self.target_ = names[-1]
         elif self.target_ not in names:
             column = self.schema_[self.target_]
-            raise SchemaError(
-                f"column {column.name!r} is {column.kind}, not a label; set another kind"
-            )
+            why = f"is {column.kind}, not a label; set another kind"
+            if column.name in self.encoder_.table_schema_:
+                why = "follows from other columns by a rule, so there is nothing to learn"
+            raise SchemaError(f"column {column.name!r} {why}")
         self.rows_ = layout.columns(x)
         self.features_ = self._inner()
         if self.features_ is not None:
             encoder = self.features_.encoder_
             self.features_.set_params(random_state=child(stream, FEATURES)).fit(
-                self.encoder_.inverse_transform(x).select(encoder.schema_),
+                self.encoder_.learned_rows(x).select(encoder.schema_),
                 encoder=encoder,
                 progress=aids.progress,
                 checkpoint=None if aids.checkpoint is None else aids.checkpoint.path,
@@ -245,7 +247,7 @@ class FeatureResponse(Generator):
         categories = self.encoder_.schema_[block.name].categories
         self.classes_ = [None if k == MISSING else categories[k] for k in codes]
         self.task_ = "regression" if block.numeric else "classification"
-        rows = self.encoder_.inverse_transform(layout.from_values(list(self.rows_.T)))
+        rows = self.encoder_.learned_rows(layout.from_values(list(self.rows_.T)))
         if self.features_ is not None:
             self.points_ = Features().fit(rows.select(self.features_.schema_))
         points = self._points(rows)
@@ -329,6 +331,8 @@ class FeatureResponse(Generator):
             return self.law_.mean(points)
 
     def _points_of(self, table: Frame) -> np.ndarray:
+        if self.encoder_.construction_.steps:  # what is learned of all columns together
+            return self._points(self.encoder_.learned(table))
         schema = None if self.features_ is None else self.features_.schema_
         return self._points(Table.from_frame(table, schema=schema))
 
@@ -386,8 +390,9 @@ def encoder_of(encoder: TableEncoder, indices: list[int]) -> TableEncoder:
         blocks.append(replace(block, start=start, parent=parent))
         start += 1 + block.n_cells
     part.layout_ = Layout(tuple(blocks))
-    part.schema_ = Schema(tuple(encoder.schema_[b.name] for b in blocks))
-    part.frame_kind_ = encoder.frame_kind_
+    part.schema_ = part.table_schema_ = Schema(tuple(encoder.schema_[b.name] for b in blocks))
+    part.construction_, part.made_ = Construction(part.schema_), {}
+    part.frame_kind_ = encoder.learned_kind
     return part
 
 
