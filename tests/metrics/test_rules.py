@@ -12,8 +12,9 @@ import pytest
 
 from helpers.divergence import judge
 from tabseed.metrics.judge_encoder import JudgeEncoder
-from tabseed.metrics.rule_search import find_rules
-from tabseed.metrics.rules import Evidence, Order, check_rules
+from tabseed.metrics.rules import check_rules
+from tabseed.rules.patterns import Evidence, Order
+from tabseed.rules.search import find_rules
 from tabseed.table import Table
 
 N = 200
@@ -91,17 +92,17 @@ def percent(rng: np.random.Generator, n: int = N) -> Columns:
 
 KINDS: dict[str, tuple[Callable[..., Columns], str]] = {
     "sum": (bill, "gross = net + tax"),
-    "quotient with a square": (body, "bmi = weight / height^2"),
-    "in centimetres": (body_cm, "bmi = 10000 x weight / height^2"),
-    "line": (heat, "f = 1.8 x c + 32"),
+    "quotient with a square": (body, "bmi = weight / height ^ 2"),
+    "in centimetres": (body_cm, "bmi = 10000 * weight / height ^ 2"),
+    "line": (heat, "f = 1.8 * c + 32"),
     "total": (score, "total = item0 + item1 + item2 + item3 + item4"),
     "order": (order, "dia <= sys"),
-    "duration": (stay, "days = out - in in days"),
-    "age": (age, "age = seen - born in years"),
-    "missing": (lab, "value is missing exactly where taken is missing"),
-    "weighted sum": (pressure, "mean = 0.333333 x top + 0.666667 x low"),
-    "percent": (percent, "part = 0.01 x whole x percent"),
-    "product": (cost, "total = price x count"),
+    "duration": (stay, "days = out - \"in\""),
+    "age": (age, "age = (seen - born) / 365.25"),
+    "missing": (lab, "value missing <-> taken missing"),
+    "weighted sum": (pressure, "mean = 0.3333333333 * top + 0.6666666667 * low"),
+    "percent": (percent, "part = 0.01 * whole * percent"),
+    "product": (cost, "total = price * count"),
 }
 
 

@@ -156,8 +156,8 @@ def draw(out: Output, maker: Any, n: int, stream: np.random.SeedSequence) -> Tab
 
 def say_broken_rules(out: Output, train: Table, synthetic: Table) -> None:
     """Print the rules that the training rows keep and more synthetic rows than chance break."""
-    from tabseed.metrics.rule_search import find_rules
     from tabseed.metrics.rules import check_rules
+    from tabseed.rules.search import find_rules
 
     real = train.select(synthetic.schema)
     broken = [k for k in check_rules(find_rules(real), (real,), synthetic) if k.broken]

@@ -34,6 +34,7 @@ from tabseed.parameters import FLAG, Parameters, Whole, check_parameters, or_non
 from tabseed.rules.columns import Columns, columns_of
 from tabseed.rules.construction import Construction
 from tabseed.rules.meaning import check_kept, read_rules
+from tabseed.rules.search import find_identities
 from tabseed.table import MISSING, Table
 from tabseed.table.frames import FrameKind
 from tabseed.table.schema import DISCRETE, NUMERIC, Column, Schema
@@ -175,6 +176,9 @@ class TableEncoder(Fitted, BaseEstimator):
         Whether to look for columns that another column determines (education by
         education-num): they then follow it in every generated row. A dependency is accepted only
         if chance would show it with probability below 1e-6; see ``dependencies_``.
+    identities : bool
+        Whether to look for equations that all rows keep (gross = net + tax): the column that one
+        gives is then computed in every generated row; see ``construction_``.
 
     Attributes
     ----------
@@ -198,11 +202,18 @@ class TableEncoder(Fitted, BaseEstimator):
     {'x': [1.5, None, 2.5], 'y': ['a', 'b', 'a']}
     """
 
-    parameters: ClassVar[Parameters] = {"max_intervals": or_none(Whole(1)), "dependencies": FLAG}
+    parameters: ClassVar[Parameters] = {
+        "max_intervals": or_none(Whole(1)),
+        "dependencies": FLAG,
+        "identities": FLAG,
+    }
 
-    def __init__(self, max_intervals: int | None = None, dependencies: bool = True) -> None:
+    def __init__(
+        self, max_intervals: int | None = None, dependencies: bool = True, identities: bool = True
+    ) -> None:
         self.max_intervals = max_intervals
         self.dependencies = dependencies
+        self.identities = identities
 
     layout_: Layout
     schema_: Schema
@@ -228,7 +239,8 @@ class TableEncoder(Fitted, BaseEstimator):
             )
         rules = read_rules(table.schema.rules, table)
         check_kept(rules, table, "training table")
-        self.construction_ = Construction.of(rules, table, schema)
+        found = find_identities(table.select(schema)) if self.identities else ()
+        self.construction_ = Construction.of(rules, table, schema, found)
         inner = self.construction_.reduce(table)
         n_intervals = self.max_intervals or int(np.clip(round(table.n_rows**0.5), 5, 32))
         n_numeric = sum(c.kind in NUMERIC for c in inner.schema)
@@ -311,7 +323,7 @@ class TableEncoder(Fitted, BaseEstimator):
         return columns
 
     def learned(self, table: Table) -> Table:
-        """Return the columns that are learned of a table, as one: the same, if no rule makes any."""
+        """Return the columns that are learned of a table as one; itself, if no rule makes any."""
         if not self.construction_.steps:
             return table.select(self.schema_) if table.schema != self.schema_ else table
         inner = self.construction_.reduce(Table.from_frame(table, self.table_schema_))

@@ -27,7 +27,6 @@ from tabseed.metrics import (
 )
 from tabseed.metrics.divergence import with_limit_of
 from tabseed.metrics.leakage import conform, unknown_values
-from tabseed.metrics.rule_search import find_rules
 from tabseed.metrics.rules import check_rules
 from tabseed.pages import settings_of
 from tabseed.parameters import (
@@ -42,6 +41,7 @@ from tabseed.parameters import (
     checked,
     or_none,
 )
+from tabseed.rules.search import find_rules
 from tabseed.table import Frame, Table
 from tabseed.table.display import counted
 from tabseed.table.schema import Schema

@@ -223,7 +223,8 @@ class Generator(Fitted, BaseEstimator):
         n_drawn = 0
         while len(found) < n:
             size = int(np.clip(2 * (n - len(found)), 1_000, BLOCK_ROWS))
-            x = self._sample_near(size, conditions, rng) if len(conditions) else self._sample(size, rng)
+            near = bool(len(conditions))
+            x = self._sample_near(size, conditions, rng) if near else self._sample(size, rng)
             n_drawn += size
             x = x[conditions.hold(encoder.inverse_transform(x))]
             if not encoder.sure:
@@ -301,7 +302,8 @@ class Generator(Fitted, BaseEstimator):
         """Return a few lines that say what was learned, and what a model file holds of it."""
         pairs = self.encoder_.dependencies_
         lines = [f"{name!r} follows {leader!r} in every row" for name, leader in pairs]
-        return [*lines, str(self.holds)]
+        rules = [f"every row keeps the rule {rule}" for rule in self.encoder_.construction_.kept]
+        return [*lines, *rules, str(self.holds)]
 
     # -- in a notebook
 

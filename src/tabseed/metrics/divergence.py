@@ -31,8 +31,8 @@ from tabseed.metrics.discriminators import DISCRIMINATORS, Run, cross_fit, judge
 from tabseed.metrics.divergence_result import DivergenceResult, Plan
 from tabseed.metrics.judge_encoder import JudgeEncoder
 from tabseed.metrics.paper_judge import REPEATS, PaperJudge
-from tabseed.metrics.rule_search import find_rules
 from tabseed.parameters import FLAG, N_JOBS, Each, OneOf, Parameters, Whole, or_none
+from tabseed.rules.search import find_rules
 from tabseed.table import Table
 
 VIEWS = {
@@ -77,7 +77,7 @@ class DiscriminatorDivergence(Metric[DivergenceResult]):
     its lower end bounds the divergence: with 500 rows of each of nine laws the KL lay above it in
     90 of 90 repeats, and between both ends in 37 (benchmarks/divergence_oracle.py).
 
-    Where ``train`` is passed, the rules that its rows keep (:mod:`tabseed.metrics.rules`: sums,
+    Where ``train`` is passed, the rules that its rows keep (:mod:`tabseed.rules.patterns`: sums,
     products, orders, cells missing together) are features too: whether, and by how much, each row
     breaks them. Rows that judge nothing chose them, so labels stay exchangeable under "no
     difference".

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tabseed.estimates.estimate import Estimate
-from tabseed.metrics.rules import Rule
+from tabseed.rules.patterns import Pattern
 
 KL_PER_JS = 4 * math.log(2)  # nats for each bit, for laws that differ little
 
@@ -43,7 +43,7 @@ class DivergenceResult:
     n_real: int
     n_synthetic: int
     plan: Plan
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Pattern, ...] = ()
     log_ratios: dict[str, dict[str, np.ndarray]] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from tabseed.metrics.leakage import pooled_codes
-from tabseed.metrics.rules import Equation, Rule
+from tabseed.rules.patterns import Equation, Pattern
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import NUMERIC
 
@@ -46,7 +46,7 @@ class JudgeEncoder:
     by how much, since no judge learns to subtract columns from few rows.
     """
 
-    def __init__(self, *, coarse: bool = False, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, *, coarse: bool = False, rules: Sequence[Pattern] = ()) -> None:
         self.coarse = coarse
         self.rules = rules
 
@@ -77,7 +77,7 @@ class JudgeEncoder:
         return JudgeInputs(np.column_stack(trees), np.array(categorical), dense)
 
     def _of_rule(
-        self, rule: Rule, tables: list[Table]
+        self, rule: Pattern, tables: list[Table]
     ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Yield what a rule says of each row, for trees and for networks."""
         broken = np.concatenate([rule.broken(t, coarse=self.coarse) for t in tables])

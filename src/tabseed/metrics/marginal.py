@@ -21,9 +21,9 @@ from tabseed.estimates.means import SHARE, mean_over
 from tabseed.metrics.base import Metric
 from tabseed.metrics.chance import Family, Null
 from tabseed.metrics.leakage import pooled_codes
-from tabseed.metrics.rules import values_of
 from tabseed.metrics.two_sample import label_vectors
 from tabseed.parameters import AnyOf, OneOf, Parameters, Whole
+from tabseed.rules.patterns import values_of
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import NUMERIC
 

@@ -23,9 +23,9 @@ from tabseed.metrics.chance import POWER_Z, Family, Null, jackknife, quantile_t
 from tabseed.metrics.discriminators import judged_rows
 from tabseed.metrics.leakage import pooled_codes
 from tabseed.metrics.marginal import PERMUTATIONS
-from tabseed.metrics.rules import has_values
 from tabseed.metrics.two_sample import label_vectors
 from tabseed.parameters import Parameters, Whole
+from tabseed.rules.patterns import has_values
 from tabseed.table import MISSING, Table
 
 MOST_LEVELS = 12  # of a category: the rarest share the last, so that the tables stay small

@@ -18,7 +18,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from tabseed.metrics.judge_encoder import JudgeEncoder, JudgeInputs, merge_close
 from tabseed.metrics.leakage import pooled_codes
-from tabseed.metrics.rules import Rule
+from tabseed.rules.patterns import Pattern
 from tabseed.table import Table
 from tabseed.table.schema import NUMERIC
 
@@ -70,14 +70,14 @@ class Pooled:
     inputs: JudgeInputs
     repeats: np.ndarray
     broken: np.ndarray
-    rules: tuple[Rule, ...]
+    rules: tuple[Pattern, ...]
 
     @classmethod
     def of(
         cls,
         tables: tuple[Table, Table],
         train: Table | None,
-        rules: Sequence[Rule],
+        rules: Sequence[Pattern],
         most: int,
         rng: np.random.Generator,
     ) -> tuple[Pooled, np.ndarray]:

@@ -16,9 +16,9 @@ from tabseed.errors import shortened
 from tabseed.estimates.estimate import Better, Estimate
 from tabseed.metrics.base import Metric
 from tabseed.metrics.discriminators import judged_rows
-from tabseed.metrics.rule_search import find_rules
 from tabseed.metrics.signs import Pooled, Sign, soft_max, standardised
 from tabseed.parameters import Parameters, Whole
+from tabseed.rules.search import find_rules
 from tabseed.table import Table
 from tabseed.table.display import MAX_NAME
 

@@ -34,17 +34,34 @@ class Construction:
     """Columns made by steps in which no cell was missing."""
 
     @classmethod
-    def of(cls, rules: Sequence[Rule], table: Rows, schema: Schema) -> Self:
-        """Find steps for rules that all rows of ``table`` keep."""
+    def of(
+        cls,
+        rules: Sequence[Rule],
+        table: Rows,
+        schema: Schema,
+        identities: Sequence[Rule] = (),
+    ) -> Self:
+        """Find steps for rules that all rows of ``table`` keep.
+
+        ``identities``: rules that were found, not declared; kept where a step can build them in.
+        """
         meaning = Meaning(schema, "")
         rows = columns_of(table, schema)
         plan = Plan(rows, meaning)
         checked = [rule for rule in rules if not plan.take(rule)]
+        for rule in identities:
+            plan.take(rule)
         names = set(schema.names)
         kept = tuple(rule for rule in checked if names.issuperset(rule.columns))
         made = dict.fromkeys(name for step in plan.steps for name in step.makes)
         present = tuple(name for name in made if not rows.missing(name).any())
         return cls(schema, tuple(plan.ordered()), kept, present)
+
+    @property
+    def kept(self) -> list[str]:
+        """The rules that are kept, as text."""
+        texts = [text for step in self.steps for text in step.rule.split("; ")]
+        return list(dict.fromkeys([*texts, *map(str, self.checked)]))
 
     @property
     def meaning(self) -> Meaning:

@@ -12,8 +12,9 @@ from itertools import combinations
 import numpy as np
 from scipy.special import gammaln
 
-from tabseed.metrics.rule_equations import FALSE_ALARM, LEAST_ROWS, Values, equations
-from tabseed.metrics.rules import Evidence, Order, Rule, Together, Where
+from tabseed.rules.equations import FALSE_ALARM, LEAST_ROWS, Values, equations
+from tabseed.rules.meaning import Rule, breaking, read_rules
+from tabseed.rules.patterns import Equation, Evidence, Order, Pattern, Together, Where
 from tabseed.table import MISSING, Table
 from tabseed.table.schema import NUMERIC
 
@@ -24,7 +25,7 @@ CHECKED = 2_000  # rows to check with
 
 
 @np.errstate(all="ignore")  # what overflows, or divides by almost nothing, keeps no rule
-def find_rules(table: Table) -> tuple[Rule, ...]:
+def find_rules(table: Table) -> tuple[Pattern, ...]:
     """Return the rules that the rows of a table keep: equations, orders, states of cells.
 
     Kinds: equal, proportional and shifted columns; durations between dates; sums and differences,
@@ -54,6 +55,16 @@ def find_rules(table: Table) -> tuple[Rule, ...]:
         for rules in (_shortest(list(_orders(values))), _together(part))
     )
     return (*equal[:MOST_OF_A_KIND], *orders, *together)
+
+
+def find_identities(table: Table) -> tuple[Rule, ...]:
+    """Return the equations that every row of a table keeps exactly, as rules.
+
+    Cost: that of :func:`find_rules` without states of cells.
+    """
+    texts = [str(pattern.statement) for pattern in find_rules(table) if isinstance(pattern, Equation)]
+    rules = read_rules(texts, table)
+    return tuple(rule for rule in rules if not breaking([rule], table))
 
 
 def _orders(values: Values) -> Iterator[Order]:

@@ -15,9 +15,8 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import binom
 
-from tabseed.metrics.rules import (
+from tabseed.rules.patterns import (
     ALIKE,
-    UNITS,
     Equation,
     Evidence,
     Product,
@@ -25,6 +24,7 @@ from tabseed.metrics.rules import (
     has_values,
     values_of,
 )
+from tabseed.rules.tree import UNITS
 from tabseed.table import Table
 
 MOST_PAIRS, MOST_TRIPLES, MOST_DATES = 200, 80, 8  # columns searched
