@@ -22,6 +22,7 @@ from tabseed.cli.options import (
     Thousands,
 )
 from tabseed.cli.progress import progress_bar
+from tabseed.cli.rules import say_found
 from tabseed.errors import FileError
 
 
@@ -34,6 +35,10 @@ def info(
         Path | None,
         typer.Option("--save-schema", metavar=FILE, help="Write the kinds as JSON, as SDV does."),
     ] = None,
+    rules: Annotated[
+        bool,
+        typer.Option("--rules", help="Also find what holds in every row, and chance would not show."),
+    ] = False,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
     decimal: Decimal = None,
@@ -53,7 +58,7 @@ def info(
         check_outputs([], [save_schema], [data, schema], force)
     if is_model_file(data) or data.suffix == ".tabseed":
         options = {"schema": schema, "kind": kind, "sql": sql, "save-schema": save_schema}
-        options |= {"decimal": decimal, "thousands": thousands}
+        options |= {"decimal": decimal, "thousands": thousands, "rules": rules or None}
         _refuse(data, [name for name, value in options.items() if value is not None])
         _info_of_model(data, as_json)
         return
@@ -75,6 +80,8 @@ def info(
             for c in columns
         ],
     )
+    if rules:
+        say_found(out, table)
     if save_schema is not None:
         write_schema(table.schema, save_schema, force=force)
         out.result["schema"] = str(save_schema)

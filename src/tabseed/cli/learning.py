@@ -167,7 +167,7 @@ def say_broken_rules(out: Output, train: Table, synthetic: Table) -> None:
     if len(broken) > MOST_RULES:
         out.say("", f"and {len(broken) - MOST_RULES} more rules; --report lists them")
     if broken:
-        out.say("", "no generator keeps such rules yet: leave out what can be computed afterwards")
+        out.say("", "to keep them: --rule, or --rules found")
 
 
 def make_scorer(method: str, options: dict[str, Any], **settings: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabseed.cli.console import emit
+from tabseed.cli.rules import NO_RULES, Declared
 from tabseed.errors import SchemaError, printable
 from tabseed.hardness import SCORERS
 from tabseed.inductive_bias import BIASES
@@ -89,6 +90,26 @@ SchemaFile = Annotated[
     Path | None,
     typer.Option("--schema", metavar=FILE, help="Kinds of the columns, from info --save-schema."),
 ]
+RuleTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule",
+        metavar="RULE",
+        help="What holds in every row, such as 'living = above + basement' or 'sex = male -> "
+        "pregnant = no'; repeat for several. Generators keep it.",
+    ),
+]
+RulesFile = Annotated[
+    str | None,
+    typer.Option(
+        "--rules",
+        metavar=FILE,
+        help="A file of rules, one a line; or found: all rules that info --rules finds.",
+    ),
+]
+DropBreaking = Annotated[
+    bool, typer.Option("--drop-breaking", help="Leave out the rows that break a rule, and say so.")
+]
 Bias = Annotated[
     str,
     typer.Option(
@@ -165,6 +186,7 @@ class Source:
     encoding: str = "utf-8"
     decimal: str | None = None
     thousands: str | None = None
+    rules: Declared = NO_RULES
 
     def read(self) -> Table:
         """Read the table; SchemaError, with the file's name, if it does not fit."""
@@ -198,7 +220,7 @@ class Source:
             line = f"left out   column {name!r}: {reason.removesuffix(': left out')}"
             emit(printable(line), sys.stderr)
         try:
-            table = Table.from_frame(frame, schema=schema, kinds=kinds).of_file()
+            table = self.rules.of(Table.from_frame(frame, schema=schema, kinds=kinds).of_file())
             for column in schema or ():  # another table may have reals there, not this one
                 if column.kind == "integer":
                     check_whole(column, table.numbers(column.name))

@@ -16,6 +16,7 @@ from tabseed.cli.options import (
     Bias,
     Data,
     Decimal,
+    DropBreaking,
     Encoding,
     Force,
     Kinds,
@@ -23,6 +24,8 @@ from tabseed.cli.options import (
     Out,
     PlainCsv,
     Report,
+    RulesFile,
+    RuleTexts,
     SchemaFile,
     Seed,
     Source,
@@ -33,6 +36,7 @@ from tabseed.cli.options import (
     Thousands,
 )
 from tabseed.cli.private import Anyway, Delta, DpMethod, Epsilon, Guarantee, PublicSchema
+from tabseed.cli.rules import Declared
 from tabseed.cli.streams import Use, stream_for
 from tabseed.errors import FileError, SchemaError
 from tabseed.generators import GENERATORS
@@ -84,6 +88,9 @@ def synth(
     encoding: Encoding = "utf-8",
     decimal: Decimal = None,
     thousands: Thousands = None,
+    rule: RuleTexts = None,
+    rules: RulesFile = None,
+    drop_breaking: DropBreaking = False,
     paper: Annotated[
         bool, typer.Option("--paper", help="Learn with the settings of the authors of the method.")
     ] = False,
@@ -128,6 +135,9 @@ def synth(
         "schema": schema,
         "kind": kind,
         "resume": resume,
+        "rule": rule,
+        "rules": rules,
+        "drop-breaking": drop_breaking,
         "paper": paper,
         "device": None if device == "auto" else device,
     }
@@ -142,7 +152,8 @@ def synth(
     if resume is not None:
         check_writable(resume, force=True)
     judging = Judging(report, holdout, holdout_share)
-    table = Source(data, schema, kind, sql, encoding, decimal, thousands).read()
+    declared = Declared(rule or (), rules, drop_breaking)
+    table = Source(data, schema, kind, sql, encoding, decimal, thousands, declared).read()
     options = {"device": None if device == "auto" else device, "paper": paper or None}
     # last, because it may import PyTorch
     maker = make_generator(generator, options, bias, seed, teacher or ())

@@ -65,6 +65,11 @@ class Evidence:
     kept: int
     by_chance: float
 
+    @property
+    def certain(self) -> bool:
+        """Whether no row breaks it."""
+        return self.kept == self.rows
+
 
 @dataclass(frozen=True)
 class Pattern(ABC):

@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 
 from tabseed._random import RandomState, generator
 from tabseed.errors import LeftOutWarning, SchemaError, printable, shortened
-from tabseed.parameters import MAPPING, InstanceOf, OneOf, Real, check, checked, or_none, shown
+from tabseed.parameters import (
+    MAPPING,
+    InstanceOf,
+    Names,
+    OneOf,
+    Real,
+    check,
+    checked,
+    or_none,
+    shown,
+)
 from tabseed.table.arrow_types import plain_type
 from tabseed.table.columns import (
     UNSEEN,
@@ -89,12 +99,15 @@ class Table:
         return Table, (self._arrow, self.schema, self.frame_kind)
 
     @classmethod
-    @checked(schema=or_none(InstanceOf(Schema)), kinds=or_none(MAPPING))
+    @checked(
+        schema=or_none(InstanceOf(Schema)), kinds=or_none(MAPPING), rules=or_none(Names())
+    )
     def from_frame(
         cls,
         frame: Frame,
         schema: Schema | None = None,
         kinds: Mapping[Any, str] | None = None,
+        rules: Sequence[str] | None = None,
     ) -> Table:
         """Make a table from a pandas, polars or pyarrow frame; return a Table as it is.
 
@@ -102,10 +115,11 @@ class Table:
         date pattern or a format of numbers (:mod:`tabseed.table.notation`) may follow
         (``{"seen": "datetime:%d/%m/%Y", "share": "continuous:percent"}``). With ``schema`` the
         frame must have its columns, but for ids and free text; further columns are ignored.
-        SchemaError, with column and row, for cells that do not fit their column's kind.
+        ``rules`` say what always holds, such as "living = above + basement"
+        (:mod:`tabseed.rules.language`): generators that learn the table keep them. SchemaError, with column and row, for cells that do not fit their column's kind.
         """
         if isinstance(frame, Table):
-            if not kinds and schema in (None, frame.schema):
+            if not kinds and not rules and schema in (None, frame.schema):
                 return frame
             whole, schema = frame, schema or frame.schema
             arrow = whole._arrow
@@ -118,6 +132,7 @@ class Table:
         # what no generator learns is in no synthetic table either
         kept = tuple(c for c in schema if c.kind not in LEFT_OUT or c.name in names)
         schema = Schema(kept, schema.rules)
+        schema = schema.with_rules(rules or ())
         for name, text in (kinds or {}).items():
             schema = schema.with_column(_with_kind(schema[name], arrow, text))
         for column in schema:

@@ -1,0 +1,109 @@
+"""Rules on the command line: declared, found, and the rows that break them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabseed.cli.console import Output, emit
+from tabseed.errors import FileError, SchemaError, printable
+
+if TYPE_CHECKING:
+    from tabseed.table import Table
+
+FOUND = "found"  # the value of --rules that takes what is found
+MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a user says of all rows, and whether rows that break it are left out."""
+
+    texts: Sequence[str] = ()
+    file: str | None = None
+    drop: bool = False
+
+    def of(self, table: Table) -> Table:
+        """Return the table with its rules, without rows that break them if these are dropped."""
+        from tabseed.rules.meaning import check_kept, read_rules
+        from tabseed.rules.search import find_rules
+
+        texts = [*self.texts]
+        if self.file == FOUND:
+            found = find_rules(table.select(table.schema.modelled))
+            texts += [str(p.statement) for p in found if p.evidence and p.evidence.certain]
+        elif self.file is not None:
+            texts += _read(Path(self.file))
+        table = table.from_frame(table, rules=texts)
+        if self.drop and not table.schema.rules:
+            raise SchemaError("--drop-breaking needs rules: --rule or --rules")
+        rules = read_rules(table.schema.rules, table)
+        if self.drop:
+            return _without_breaking(table, rules)
+        try:
+            check_kept(rules, table, "table")
+        except SchemaError as error:
+            raise SchemaError(f"{error}; --drop-breaking leaves such rows out") from error
+        return table
+
+
+NO_RULES = Declared()
+
+
+def _read(path: Path) -> list[str]:
+    """Return the rules of a file, a line each; lines that begin with # are comments."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise FileError(f"{path}: more than {MOST_BYTES} bytes; a file of rules is smaller")
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(f"{path}: not a readable file of rules: {error}") from error
+    texts = [line.strip() for line in lines]
+    return [text for text in texts if text and not text.startswith("#")]
+
+
+def _without_breaking(table: Table, rules: Sequence[object]) -> Table:
+    import numpy as np
+
+    from tabseed.rules.meaning import breaking
+    from tabseed.table.display import counted
+
+    broken = breaking(rules, table)  # type: ignore[arg-type]
+    for rule, rows in broken.items():
+        line = f"left out   {counted(len(rows), 'row')} that break {rule}"
+        emit(printable(line), sys.stderr)
+    out = np.unique(np.concatenate([*broken.values(), np.empty(0, dtype=np.int64)]))
+    if len(out) == len(table):
+        raise SchemaError("every row breaks a rule, so none is left")
+    return table.take(np.setdiff1d(np.arange(len(table)), out))
+
+
+def say_found(out: Output, table: Table) -> None:
+    """Print the rules that the rows keep, and those that all but a few keep."""
+    from tabseed.rules.search import find_rules
+
+    found = find_rules(table.select(table.schema.modelled))
+    lines = []
+    for pattern in found:
+        evidence = pattern.evidence
+        if evidence is None:
+            continue
+        text = str(pattern.statement)
+        broken = evidence.rows - evidence.kept
+        lines.append(
+            {"rule": text, "rows": evidence.rows, "broken": broken, "by_chance": evidence.by_chance}
+        )
+    out.result["rules"] = lines
+    if not lines:
+        out.say("rules", "none that chance would not show")
+        return
+    out.rows(
+        ("rule", "rows", "broken", "by chance"),
+        [
+            [str(line["rule"]), str(line["rows"]), str(line["broken"]), f"{line['by_chance']:.1%}"]
+            for line in lines
+        ],
+    )
