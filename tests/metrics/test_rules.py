@@ -97,7 +97,7 @@ KINDS: dict[str, tuple[Callable[..., Columns], str]] = {
     "line": (heat, "f = 1.8 * c + 32"),
     "total": (score, "total = item0 + item1 + item2 + item3 + item4"),
     "order": (order, "dia <= sys"),
-    "duration": (stay, "days = out - \"in\""),
+    "duration": (stay, 'days = out - "in"'),
     "age": (age, "age = (seen - born) / 365.25"),
     "missing": (lab, "value missing <-> taken missing"),
     "weighted sum": (pressure, "mean = 0.3333333333 * top + 0.6666666667 * low"),

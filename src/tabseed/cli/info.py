@@ -37,7 +37,7 @@ def info(
     ] = None,
     rules: Annotated[
         bool,
-        typer.Option("--rules", help="Also find what holds in every row, and chance would not show."),
+        typer.Option("--rules", help="Find what all rows keep and chance would not show."),
     ] = False,
     sql: Sql = None,
     encoding: Encoding = "utf-8",
@@ -58,7 +58,7 @@ def info(
         check_outputs([], [save_schema], [data, schema], force)
     if is_model_file(data) or data.suffix == ".tabseed":
         options = {"schema": schema, "kind": kind, "sql": sql, "save-schema": save_schema}
-        options |= {"decimal": decimal, "thousands": thousands, "rules": rules or None}
+        options |= {"decimal": decimal, "thousands": thousands, "rules": "yes" if rules else None}
         _refuse(data, [name for name, value in options.items() if value is not None])
         _info_of_model(data, as_json)
         return

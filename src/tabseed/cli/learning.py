@@ -19,6 +19,7 @@ from tabseed.hardness import scorer_class
 if TYPE_CHECKING:
     import numpy as np
 
+    from tabseed.cli.wanted import Wanted
     from tabseed.table import Table
 
 
@@ -142,15 +143,15 @@ def _orthogonality() -> Iterator[list[str]]:
         yield notes
 
 
-def draw(out: Output, maker: Any, n: int, stream: np.random.SeedSequence) -> Table:
+def draw(out: Output, maker: Any, wanted: Wanted, stream: np.random.SeedSequence) -> Table:
     """Draw rows and print how many, and how long it took."""
     from tabseed.table.display import counted
 
     start = time.perf_counter()
     with progress_bar("drawing"):
-        rows: Table = maker.draw(n, random_state=stream)
-    out.result["rows"] = n
-    out.say("drew", f"{counted(n, 'row')}, {time.perf_counter() - start:.1f} s")
+        rows = wanted.draw(maker, stream)
+    out.result["rows"] = len(rows)
+    out.say("drew", f"{counted(len(rows), 'row')}, {time.perf_counter() - start:.1f} s")
     return rows
 
 

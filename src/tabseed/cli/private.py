@@ -18,6 +18,7 @@ from tabseed.cli.learning import draw, save_model, write
 from tabseed.cli.options import FILE, Source
 from tabseed.cli.progress import progress_bar
 from tabseed.cli.streams import Use, stream_for
+from tabseed.cli.wanted import Wanted
 from tabseed.errors import FileError
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Guarantee:
         for line in summary:
             out.say("private" if line == summary[0] else "", line)
         n = rows or max(1, maker.n_rows_)
-        synthetic = draw(out, maker, n, stream_for(Use.SYNTH, self.seed))
+        synthetic = draw(out, maker, Wanted(n), stream_for(Use.SYNTH, self.seed))
         write(out, synthetic, files[0], **how)
         save_model(out, maker, files[1], how["force"])
         out.say("note", "no seed reaches the noise: the same command gives other rows")

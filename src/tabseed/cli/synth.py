@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,8 +38,12 @@ from tabseed.cli.options import (
 from tabseed.cli.private import Anyway, Delta, DpMethod, Epsilon, Guarantee, PublicSchema
 from tabseed.cli.rules import Declared
 from tabseed.cli.streams import Use, stream_for
+from tabseed.cli.wanted import KnownFile, Wanted, read_margins
 from tabseed.errors import FileError, SchemaError
 from tabseed.generators import GENERATORS
+
+if TYPE_CHECKING:
+    from tabseed.table import Table
 
 
 @guarded
@@ -91,6 +95,7 @@ def synth(
     rule: RuleTexts = None,
     rules: RulesFile = None,
     drop_breaking: DropBreaking = False,
+    known: KnownFile = None,
     paper: Annotated[
         bool, typer.Option("--paper", help="Learn with the settings of the authors of the method.")
     ] = False,
@@ -121,7 +126,8 @@ def synth(
     from tabseed.coding.labels import target_note
     from tabseed.table.files import check_outputs, check_spreadsheet, check_writable
 
-    check_outputs([output], [model, report], [data, schema, public_schema, holdout, resume], force)
+    inputs = [data, schema, public_schema, holdout, resume, known]
+    check_outputs([output], [model, report], inputs, force)
     check_spreadsheet(output, for_spreadsheet)
     guarantee = Guarantee(epsilon, delta, dp_method, public_schema, anyway, seed)
     other = {
@@ -138,6 +144,7 @@ def synth(
         "rule": rule,
         "rules": rules,
         "drop-breaking": drop_breaking,
+        "known": known,
         "paper": paper,
         "device": None if device == "auto" else device,
     }
@@ -154,17 +161,11 @@ def synth(
     judging = Judging(report, holdout, holdout_share)
     declared = Declared(rule or (), rules, drop_breaking)
     table = Source(data, schema, kind, sql, encoding, decimal, thousands, declared).read()
+    margins = None if known is None else read_margins(known)
     options = {"device": None if device == "auto" else device, "paper": paper or None}
     # last, because it may import PyTorch
     maker = make_generator(generator, options, bias, seed, teacher or ())
-    if not len(table.schema.modelled):
-        raise SchemaError(f"{data}: every column is an id or free text; set kinds with --kind")
-    if target is not None:
-        table.schema.to_predict(target)  # raises for an unknown name, and suggests a similar one
-    if resume is not None and bias == "none" and not maker.watchable:
-        raise FileError(
-            f"--resume: {type(maker).__name__} learns in one go and keeps no state; leave it out"
-        )
+    _check_learnable(data, table, target, maker, resume if bias == "none" else None)
     out = Output(as_json, {"bias": bias, "teachers": list(teacher or ())})
     out.say_read(data, table)
     out.say_left_out({c.name: c.reason for c in table.schema.left_out})
@@ -172,7 +173,8 @@ def synth(
         out.say("", "to keep one with its cells as they are: --kind NAME=categorical")
     train, held_out = judging.set_aside(out, table, rows or len(table), encoding, seed)
     learn(out, maker, train, target, resume)
-    synthetic = draw(out, maker, rows or len(table), stream_for(Use.SYNTH, seed))
+    n = rows or len(table)
+    synthetic = draw(out, maker, Wanted(n, known=margins), stream_for(Use.SYNTH, seed))
     write(out, synthetic, output, force, for_spreadsheet, plain_csv)
     if report is None:
         say_broken_rules(out, train, synthetic)
@@ -185,3 +187,17 @@ def synth(
         answer = judge(out, (train, synthetic, held_out), target, seed)
         out.report(answer, report, force)
     out.finish("synth")
+
+
+def _check_learnable(
+    data: Path, table: Table, target: str | None, maker: Any, resume: Path | None
+) -> None:
+    """Raise, before learning, what would fail in it; ``resume`` None: not asked for."""
+    if not len(table.schema.modelled):
+        raise SchemaError(f"{data}: every column is an id or free text; set kinds with --kind")
+    if target is not None:
+        table.schema.to_predict(target)  # raises for an unknown name, and suggests a similar one
+    if resume is not None and not maker.watchable:
+        raise FileError(
+            f"--resume: {type(maker).__name__} learns in one go and keeps no state; leave it out"
+        )

@@ -29,11 +29,22 @@ from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.coding.fitted import Fitted
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError, shortened
 from tabseed.generators.conditions import Condition, Conditions
+from tabseed.generators.margins import (
+    Functions,
+    Known,
+    chosen,
+    conflict,
+    effective,
+    far_away,
+    read_known,
+)
 from tabseed.parameters import (
     FLAG,
     FUNCTION,
     MAPPING,
     PATH,
+    TEXT,
+    AnyOf,
     Having,
     Parameters,
     Whole,
@@ -53,10 +64,13 @@ Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a 
 
 FIT, SAMPLE = 0, 1  # streams below that of a generator
 MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
+POOLED, MOST_POOLED = 10, 500  # rows drawn for each row with known margins, at first and at most
+POOL = 5_000, 200_000  # but at least, and at first at most
 BLOCK_ROWS = 20_000  # rows drawn at once
 ROOM = 16 * 2**30  # bytes of memory, where the system does not tell them
 MAX_LINES, MAX_LINE = 12, 200  # of the summary in a notebook: lines, and characters of each
 MAPPING_OR_NONE = or_none(MAPPING)
+CONDITIONS = or_none(AnyOf((MAPPING, TEXT)))
 
 
 @dataclass(frozen=True)
@@ -164,7 +178,8 @@ class Generator(Fitted, BaseEstimator):
         self,
         n: int,
         *,
-        conditions: Mapping[Any, Condition] | None = None,
+        conditions: Mapping[Any, Condition] | str | None = None,
+        known: Known | None = None,
         random_state: RandomState = None,
         as_frame: str | None = None,
     ) -> Any:
@@ -177,14 +192,15 @@ class Generator(Fitted, BaseEstimator):
         :meth:`draw`.
         """
         check(type(self).__name__, "as_frame", as_frame, AS_FRAME)
-        table = self.draw(n, conditions=conditions, random_state=random_state)
+        table = self.draw(n, conditions=conditions, known=known, random_state=random_state)
         return table.to_frame(as_frame)
 
     def draw(
         self,
         n: int,
         *,
-        conditions: Mapping[Any, Condition] | None = None,
+        conditions: Mapping[Any, Condition] | str | None = None,
+        known: Known | None = None,
         random_state: RandomState = None,
     ) -> Table:
         """Draw n rows as a Table, without converting them to another kind of frame.
@@ -194,7 +210,13 @@ class Generator(Fitted, BaseEstimator):
         open end; a list, set or array of which any value may be. A date is a ``datetime``, a
         ``date``, ``np.datetime64`` or text, in ISO 8601 or as the column writes it; a day without
         a time is the whole day, and a time without a zone is in the column's zone. A level may
-        be spelled otherwise (1 for "1") where no other level is meant.
+        be spelled otherwise (1 for "1") where no other level is meant. Conditions may also be
+        text in the language of rules: "sex = female and (age >= 60 or smoker = yes)".
+
+        ``known`` holds margins known from elsewhere, which the rows then have
+        (:mod:`~tabseed.generators.margins`): ``{"sex": {"female": 0.51}, "age": {"mean": 43.2,
+        "sd": 17}, "age >= 65 and smoker = yes": (0.03, 0.004)}``, where a pair is a number and its
+        standard error. SchemaError names what cannot hold together.
 
         Rows that do not meet the conditions are drawn again, so the law is the model's own given
         them; SchemaError if fewer than one drawn row in 200 meets them (some generators, such as
@@ -208,12 +230,33 @@ class Generator(Fitted, BaseEstimator):
         where = type(self).__name__
         check(where, "n", n, Whole(0))
         _check_room(int(n), encoder.layout_.width)
-        check(where, "conditions", conditions, MAPPING_OR_NONE)
+        check(where, "conditions", conditions, CONDITIONS)
+        check(where, "known", known, MAPPING_OR_NONE)
         stream = child(self._stream, SAMPLE) if random_state is None else random_state
         rng = np.random.default_rng(seed_sequence(stream))
         with one_thread():
             given = Conditions.read(conditions or {}, self.schema_, encoder)
+            if known:
+                return self._with_margins(n, known, given, rng)
             return self._draw(n, given, rng)
+
+    def _with_margins(
+        self, n: int, known: Known, conditions: Conditions, rng: np.random.Generator
+    ) -> Table:
+        """Draw rows in which what is known holds, by weights of more rows."""
+        size = int(np.clip(POOLED * n, *POOL))
+        pool = self._draw(size, conditions, rng)
+        facts = read_known(known, pool)
+        while True:
+            functions = Functions.of(facts, pool)
+            weights = functions.weights(self.n_rows_)
+            if weights is None:
+                raise SchemaError(f"known: {conflict(facts, functions)}")
+            if weights.max() * n <= 1:  # no row is needed twice
+                return pool.take(chosen(weights, functions.f, n, rng))
+            if len(pool) >= max(MOST_POOLED * n, POOL[1]):
+                raise SchemaError(f"known: {far_away(effective(weights), n, len(pool))}")
+            pool = self._draw(4 * len(pool), conditions, rng)
 
     def _draw(self, n: int, conditions: Conditions, rng: np.random.Generator) -> Table:
         encoder = self.encoder_

@@ -6,9 +6,10 @@ Notation: n rows, K cells of a column, r ranges of numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 from numbers import Real
 from typing import Any, Self
 
@@ -19,7 +20,10 @@ from tabseed.coding.cells import Block
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import SchemaError
 from tabseed.parameters import shown
-from tabseed.rules.meaning import Rows
+from tabseed.rules.language import parse_condition
+from tabseed.rules.meaning import MIRRORED, Meaning, Rows
+from tabseed.rules.tree import Among, Comparison, Joined, Moment, Number, State, Value, Word
+from tabseed.rules.tree import Condition as Tree
 from tabseed.table import MISSING, Table
 from tabseed.table.arrow_types import plain_type
 from tabseed.table.columns import read_numbers
@@ -56,7 +60,7 @@ class Event:
             codes = table.codes(self.column.name)
             return np.asarray(np.isin(codes, self.codes) | (self.missing & (codes == MISSING)))
         numbers = table.numbers(self.column.name)
-        meets = np.isnan(numbers) & self.missing
+        meets = np.asarray(np.isnan(numbers) & self.missing)
         for low, high in self.ranges:
             meets |= (numbers >= low) & (numbers <= high)
         return meets
@@ -85,26 +89,87 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Where:
+    """A condition in the language of rules on the columns that a generator draws."""
+
+    condition: Tree
+    meaning: Meaning
+
+    @classmethod
+    def read(cls, text: str, encoder: TableEncoder) -> Self:
+        """Return what a text says; SchemaError, in one line, for one that says nothing."""
+        condition = parse_condition(text)
+        meaning = Meaning(encoder.table_schema_, f"condition {shown(text)}")
+        nothing = encoder.inverse_transform(np.empty((0, encoder.layout_.width)))
+        meaning.check(condition, nothing)
+        return cls(condition, meaning)
+
+    def simple(self) -> Iterator[tuple[str, Condition]]:
+        """Yield columns, each with what all rows must have there; other parts are left out."""
+        whole = self.condition
+        joined = isinstance(whole, Joined) and whole.word == "and"
+        for part in whole.parts if isinstance(whole, Joined) and joined else (whole,):
+            if isinstance(part, State) and part.missing:
+                yield self.meaning.known_column(part.column).name, None
+            elif isinstance(part, Among):
+                column = self.meaning.column(part.value)
+                choices = [self._constant(choice) for choice in part.choices]
+                if column is not None and None not in choices:
+                    yield column.name, choices
+            elif isinstance(part, Comparison):
+                for pair, sign in zip(pairwise(part.values), part.signs, strict=True):
+                    yield from self._compared(*pair, sign)
+
+    def _compared(self, left: Value, right: Value, sign: str) -> Iterator[tuple[str, Condition]]:
+        for side, other, way in ((left, right, sign), (right, left, MIRRORED[sign])):
+            column, value = self.meaning.column(side), self._constant(other)
+            if column is None or value is None or way == "!=":
+                continue
+            if way == "=":
+                yield column.name, value
+            elif column.kind in NUMERIC or column.coded:
+                yield column.name, (None, value) if way in ("<", "<=") else (value, None)
+
+    def _constant(self, value: Value) -> Any:
+        """Return a number, a date or a level as conditions take it; None for anything else."""
+        if isinstance(value, Number):
+            return None if value.unit else _whole(value.value)
+        if isinstance(value, Moment):
+            return value.text
+        level = isinstance(value, Word) and self.meaning.column(value) is None
+        return value.text if isinstance(value, Word) and level else None
+
+
+@dataclass(frozen=True)
 class Conditions:
     """The conditions on all columns, of which every drawn row meets each."""
 
     events: tuple[Event, ...]
+    where: Where | None
+    """A condition in the language of rules, of which events say only a part."""
     allowed: dict[int, np.ndarray]
     """By the index of a block that no other one determines: its cells, (K,) bool, from which rows
     that meet the conditions can come, also those on columns that it determines."""
 
     @classmethod
     def read(
-        cls, conditions: Mapping[Any, Condition], schema: Schema, encoder: TableEncoder
+        cls, conditions: Mapping[Any, Condition] | str, schema: Schema, encoder: TableEncoder
     ) -> Self:
-        """Read conditions by column; ``schema`` also has the columns that the encoder leaves out.
+        """Read conditions by column, or as text such as "sex = female and age >= 60".
+
+        ``schema`` also has the columns that the encoder leaves out.
 
         SchemaError, in one line that names the column, for a condition that the column cannot have
         and for one that no row of the encoder can meet.
         """
+        if isinstance(conditions, str):
+            where = Where.read(conditions, encoder)
+            asked_for: list[tuple[Any, Condition]] = list(where.simple())
+        else:
+            where, asked_for = None, list(conditions.items())
         names = encoder.table_schema_.names
         events = []
-        for key, asked in conditions.items():
+        for key, asked in asked_for:
             column = schema[key]  # an unknown name raises, with the nearest one
             if column.name not in names:
                 raise SchemaError(
@@ -118,13 +183,13 @@ class Conditions:
             event = _Reader(column, stored, block).read(asked)
             _check_possible(event, block)
             events.append(event)
-        return cls(tuple(events), _allowed(encoder, events))
+        return cls(tuple(events), where, _allowed(encoder, events))
 
     def __len__(self) -> int:
-        return len(self.events)
+        return len(self.events) + (self.where is not None)
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.events))
+        return ", ".join(map(str, self.events)) if self.where is None else str(self.where.condition)
 
     @property
     def hint(self) -> str:
@@ -137,7 +202,13 @@ class Conditions:
         meets = np.ones(len(table), dtype=bool)
         for event in self.events:
             meets &= event.holds(table)
+        if self.where is not None:
+            meets &= self.where.meaning.truth(self.where.condition, table).holds
         return meets
+
+
+def _whole(value: float) -> int | float:
+    return int(value) if value == int(value) else value
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Construction:
         found: dict[str, np.ndarray] = {}
         for step in self.steps:
             found |= step.reduce(rows, self.meaning)
-        arrays = {name: found.get(name, rows.arrays.get(name)) for name in inner.names}
+        arrays = {n: found[n] if n in found else rows.arrays[n] for n in inner.names}
         return Columns(inner, arrays, rows.n, frozenset(inner.names).difference(found))
 
     def restore(self, inner: Mapping[str, np.ndarray]) -> Columns:

@@ -7,7 +7,8 @@ missing; "not", "and", "or" keep to that (Kleene's three values). Dates are days
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol
@@ -382,6 +383,13 @@ def words(part: Statement | Value) -> Iterator[Word]:
             yield from words(one)
 
 
+OPERATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "^": operator.pow,
+}
 MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
@@ -395,16 +403,8 @@ def grain_of(numbers: np.ndarray) -> float:
 
 
 def _calculated(sign: str, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    if sign == "+":
-        return left + right
-    if sign == "-":
-        return left - right
-    if sign == "*":
-        return left * right
-    if sign == "/":
-        return left / right
-    if sign == "^":
-        return np.asarray(left**right)
+    if sign != "%":
+        return np.asarray(OPERATIONS[sign](left, right))
     steps = left / right
     whole = np.round(steps)
     near_whole = np.abs(steps - whole) <= RELATIVE * np.maximum(np.abs(steps), 1)
@@ -413,11 +413,11 @@ def _calculated(sign: str, left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def _compare(sign: str, x: np.ndarray, y: np.ndarray, close: np.ndarray) -> np.ndarray:
     """Return where x and y compare so, (n,) bool; what is as near as ``close`` is equal."""
-    equal = np.abs(x - y) <= close
+    equal = np.asarray(np.abs(x - y) <= close)
     if sign in ("=", "!="):
         return equal if sign == "=" else ~equal
-    less = sign in ("<", "<=")
-    return ((x < y) if less else (x > y)) & ~equal | (equal & (sign in ("<=", ">=")))
+    beyond = np.asarray((x < y) if sign in ("<", "<=") else (x > y)) & ~equal
+    return beyond | equal if sign in ("<=", ">=") else beyond
 
 
 def _missing(table: Rows, column: Column) -> np.ndarray:

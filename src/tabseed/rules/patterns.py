@@ -327,6 +327,6 @@ def _renamed(part: Any) -> Any:
         return replace(part, text=shortened(part.text, MAX_NAME))
     if isinstance(part, tuple):
         return tuple(map(_renamed, part))
-    if is_dataclass(part):
+    if is_dataclass(part) and not isinstance(part, type):
         return replace(part, **{f.name: _renamed(getattr(part, f.name)) for f in fields(part)})
     return part

@@ -98,9 +98,7 @@ class Plan:
     def combined(self, text: str, part: Group) -> bool:
         """Learn the combinations of columns as one column, with those that share a column."""
         names = [self.meaning.known_column(word).name for word in part.columns]
-        shared = [
-            s for s in self.steps if isinstance(s, Combined) and set(s.columns) & set(names)
-        ]
+        shared = [s for s in self.steps if isinstance(s, Combined) and set(s.columns) & set(names)]
         names = list(dict.fromkeys([*(n for s in shared for n in s.columns), *names]))
         rule = "; ".join([*(s.rule for s in shared), text])
         before, self.steps = self.steps, [s for s in self.steps if s not in shared]
@@ -126,7 +124,7 @@ class Plan:
                 isinstance(state, State) and self.masked(text, condition, state)
                 for condition, state in ((part.first, part.second), (part.second, part.first))
             )
-        consequences = part.second.parts if _all_of(part.second) else (part.second,)
+        consequences = _all_of(part.second)
         cells = [self.cell(one) for one in consequences]
         return all([
             cell is not None and self.add(Forced(text, part.first, *cell)) for cell in cells
@@ -219,5 +217,7 @@ def _parts(statement: Statement) -> Iterator[Statement]:
         yield statement
 
 
-def _all_of(condition: Condition) -> bool:
-    return isinstance(condition, Joined) and condition.word == "and"
+def _all_of(condition: Condition) -> tuple[Condition, ...]:
+    """Return the conditions that must all hold for one to hold."""
+    joined = isinstance(condition, Joined) and condition.word == "and"
+    return condition.parts if isinstance(condition, Joined) and joined else (condition,)

@@ -62,7 +62,8 @@ def find_identities(table: Table) -> tuple[Rule, ...]:
 
     Cost: that of :func:`find_rules` without states of cells.
     """
-    texts = [str(pattern.statement) for pattern in find_rules(table) if isinstance(pattern, Equation)]
+    equations = (found for found in find_rules(table) if isinstance(found, Equation))
+    texts = [str(equation.statement) for equation in equations]
     rules = read_rules(texts, table)
     return tuple(rule for rule in rules if not breaking([rule], table))
 

@@ -99,9 +99,7 @@ class Table:
         return Table, (self._arrow, self.schema, self.frame_kind)
 
     @classmethod
-    @checked(
-        schema=or_none(InstanceOf(Schema)), kinds=or_none(MAPPING), rules=or_none(Names())
-    )
+    @checked(schema=or_none(InstanceOf(Schema)), kinds=or_none(MAPPING), rules=or_none(Names()))
     def from_frame(
         cls,
         frame: Frame,
@@ -116,7 +114,8 @@ class Table:
         (``{"seen": "datetime:%d/%m/%Y", "share": "continuous:percent"}``). With ``schema`` the
         frame must have its columns, but for ids and free text; further columns are ignored.
         ``rules`` say what always holds, such as "living = above + basement"
-        (:mod:`tabseed.rules.language`): generators that learn the table keep them. SchemaError, with column and row, for cells that do not fit their column's kind.
+        (:mod:`tabseed.rules.language`): generators that learn the table keep them. SchemaError,
+        with column and row, for cells that do not fit their column's kind.
         """
         if isinstance(frame, Table):
             if not kinds and not rules and schema in (None, frame.schema):

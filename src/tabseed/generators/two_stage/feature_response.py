@@ -332,7 +332,7 @@ class FeatureResponse(Generator):
 
     def _points_of(self, table: Frame) -> np.ndarray:
         if self.encoder_.construction_.steps:  # what is learned of all columns together
-            return self._points(self.encoder_.learned(table))
+            return self._points(self.encoder_.learned(Table.from_frame(table)))
         schema = None if self.features_ is None else self.features_.schema_
         return self._points(Table.from_frame(table, schema=schema))
 
