@@ -202,14 +202,31 @@ def test_same_seed_same_bytes_in_any_process_with_any_threads(data, tmp_path, ge
 
 def test_broken_rules_are_said_at_once(tab, tmp_path) -> None:
     rng = np.random.default_rng(0)
+    low = rng.normal(80, 10, 120).round()
+    rows = zip(low, low + rng.gamma(2, 10, 120).round(), strict=True)
+    lines = "\n".join(",".join(map(str, row)) for row in rows)
+    (tmp_path / "t.csv").write_text(f"low,high\n{lines}\n")
+    line = ("synth", tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--json", "--force")
+    ran = tab(*line, "--generator", "copula")
+    (broken,) = ran.document["broken_rules"]
+    assert set(broken["columns"]) == {"low", "high"} and broken["share"] > 0
+    assert "holds in all 120 real rows" in ran.err
+    for rule in (("--rule", "low <= high"), ("--rules", "found")):
+        assert not tab(*line, "--generator", "copula", *rule).document["broken_rules"]
+
+
+def test_a_sum_that_all_rows_keep_is_computed(tab, tmp_path) -> None:
+    rng = np.random.default_rng(0)
     net, tax = rng.lognormal(4, 0.5, 120).round(2), rng.lognormal(2, 0.5, 120).round(2)
     rows = zip(net, tax, (net + tax).round(2), strict=True)
     lines = "\n".join(",".join(map(str, row)) for row in rows)
     (tmp_path / "t.csv").write_text(f"net,tax,gross\n{lines}\n")
     ran = tab("synth", tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--json")
-    (broken,) = ran.document["broken_rules"]
-    assert set(broken["columns"]) == {"net", "tax", "gross"} and broken["share"] > 0.5
-    assert "holds in all 120 real rows" in ran.err
+    assert not ran.document["broken_rules"]
+    assert "every row keeps the rule gross = net + tax" in ran.document["learned"]
+    drawn = io.read_table(tmp_path / "o.csv")
+    gross, net, tax = (drawn[name].to_numpy() for name in ("gross", "net", "tax"))
+    np.testing.assert_allclose(gross, net + tax, atol=1e-9)
 
 
 def test_resume_is_for_trainings(tab, data, tmp_path) -> None:

@@ -37,9 +37,11 @@ class Declared:
             texts += [str(p.statement) for p in found if p.evidence and p.evidence.certain]
         elif self.file is not None:
             texts += _read(Path(self.file))
+        if not texts and not table.schema.rules:
+            if self.drop:
+                raise SchemaError("--drop-breaking needs rules: --rule or --rules")
+            return table
         table = table.from_frame(table, rules=texts)
-        if self.drop and not table.schema.rules:
-            raise SchemaError("--drop-breaking needs rules: --rule or --rules")
         rules = read_rules(table.schema.rules, table)
         if self.drop:
             return _without_breaking(table, rules)

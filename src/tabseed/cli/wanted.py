@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from tabseed._random import child
 from tabseed.cli.options import FILE
 from tabseed.errors import FileError, SchemaError, TabseedError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tabseed.table import Table
 
 MOST_BYTES = 1_000_000
@@ -64,9 +64,15 @@ class Wanted:
 
     def draw(self, maker: Any, stream: np.random.SeedSequence) -> Table:
         """Draw the rows from a fitted generator."""
+        import numpy as np
+        import pyarrow as pa
+
+        from tabseed._random import child
+        from tabseed.table import Table as Rows
+
         groups = self._groups(maker)
         if groups is None:
-            table: Table = maker.draw(
+            table: Rows = maker.draw(
                 self.rows, conditions=self.where, known=self.known, random_state=stream
             )
             return table
@@ -77,10 +83,6 @@ class Wanted:
             parts.append(
                 maker.draw(n, conditions=both, known=self.known, random_state=own).to_arrow()
             )
-        import pyarrow as pa
-
-        from tabseed.table import Table as Rows
-
         encoder = maker.encoder_
         rows = Rows(pa.concat_tables(parts), encoder.table_schema_, encoder.frame_kind_)
         order = np.random.default_rng(child(stream, ORDER)).permutation(len(rows))

@@ -222,10 +222,11 @@ class TableEncoder(Fitted, BaseEstimator):
     made_: dict[str, Block]  # of columns that rules make: what their cells may be
     frame_kind_: FrameKind
 
-    def fit(self, table: Table) -> Self:
+    def fit(self, table: Table, *, apart: str | None = None) -> Self:
         """Learn cells, grids and dependencies from the rows of ``table``.
 
-        SchemaError for a rule of its schema that a row breaks.
+        Equations that are found, and nobody declared, are not kept if they name the column
+        ``apart``. SchemaError for a rule of its schema that a row breaks.
         """
         check_parameters(self)
         table = Table.from_frame(table)
@@ -239,7 +240,9 @@ class TableEncoder(Fitted, BaseEstimator):
             )
         rules = read_rules(table.schema.rules, table)
         check_kept(rules, table, "training table")
+        rows = columns_of(table, schema)  # which the table then remembers
         found = find_identities(table.select(schema)) if self.identities else ()
+        found = tuple(rule for rule in found if apart not in rule.columns)
         self.construction_ = Construction.of(rules, table, schema, found)
         inner = self.construction_.reduce(table)
         n_intervals = self.max_intervals or int(np.clip(round(table.n_rows**0.5), 5, 32))
@@ -250,7 +253,6 @@ class TableEncoder(Fitted, BaseEstimator):
         for column in inner.schema:
             blocks.append(_block(column, start, inner, n_intervals))
             start += 1 + blocks[-1].n_cells
-        rows = columns_of(table, schema)
         self.made_ = {n: _block(schema[n], 0, rows, n_intervals) for n in self._made()}
         self.table_schema_, self.schema_ = schema, inner.schema
         self.frame_kind_, self.layout_ = table.frame_kind, Layout(tuple(blocks))

@@ -160,7 +160,7 @@ class Generator(Fitted, BaseEstimator):
         if watch is not None and not self.watchable:
             raise TabseedError(f"{type(self).__name__} trains no network whose rows can be watched")
         if encoder is None:
-            encoder = TableEncoder().fit(table)
+            encoder = self._encoder(table, target)
         x = encoder.transform(table)
         # the codes are those of the encoder's categories
         self.schema_ = table.schema.with_columns(encoder.table_schema_)
@@ -308,6 +308,11 @@ class Generator(Fitted, BaseEstimator):
         self.target_, self.n_rows_ = other.target_, n_rows
 
     # -- what a subclass implements
+
+    def _encoder(self, table: Table, target: str | None) -> TableEncoder:
+        """Return the encoder of a table."""
+        del target
+        return TableEncoder().fit(table)
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids

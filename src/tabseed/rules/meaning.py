@@ -417,7 +417,7 @@ def _compare(sign: str, x: np.ndarray, y: np.ndarray, close: np.ndarray) -> np.n
     if sign in ("=", "!="):
         return equal if sign == "=" else ~equal
     beyond = np.asarray((x < y) if sign in ("<", "<=") else (x > y)) & ~equal
-    return beyond | equal if sign in ("<=", ">=") else beyond
+    return np.asarray(beyond | equal) if sign in ("<=", ">=") else beyond
 
 
 def _missing(table: Rows, column: Column) -> np.ndarray:

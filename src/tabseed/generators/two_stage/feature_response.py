@@ -185,6 +185,10 @@ class FeatureResponse(Generator):
             table = posed(whole, whole.schema[target].name, [self.response])
         return super().fit(table, target=target, **options)
 
+    def _encoder(self, table: Table, target: str | None) -> TableEncoder:
+        """Return the encoder of a table; the target follows features by its law alone."""
+        return TableEncoder().fit(table, apart=target)
+
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
