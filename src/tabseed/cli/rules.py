@@ -85,7 +85,7 @@ def _without_breaking(table: Table, rules: Sequence[object]) -> Table:
 
 def say_found(out: Output, table: Table) -> None:
     """Print the rules that the rows keep, and those that all but a few keep."""
-    from tabseed.rules.search import find_rules
+    from tabseed.rules.search import find_rules, find_slips
 
     found = find_rules(table.select(table.schema.modelled))
     lines = []
@@ -99,13 +99,21 @@ def say_found(out: Output, table: Table) -> None:
             {"rule": text, "rows": evidence.rows, "broken": broken, "by_chance": evidence.by_chance}
         )
     out.result["rules"] = lines
+    slips = find_slips(table.select(table.schema.modelled))
+    out.result["slips"] = [
+        {"rule": str(slip.pattern.statement), "rows": [row + 1 for row in slip.rows]}
+        for slip in slips
+    ]
     if not lines:
         out.say("rules", "none that chance would not show")
-        return
-    out.rows(
-        ("rule", "rows", "broken", "by chance"),
-        [
-            [str(line["rule"]), str(line["rows"]), str(line["broken"]), f"{line['by_chance']:.1%}"]
-            for line in lines
-        ],
-    )
+    else:
+        out.rows(
+            ("rule", "rows", "broken", "by chance"),
+            [
+                [str(line["rule"]), str(line["rows"]), str(line["broken"])]
+                + [f"{line['by_chance']:.1%}"]
+                for line in lines
+            ],
+        )
+    for slip in slips:
+        out.say("slip?", slip)

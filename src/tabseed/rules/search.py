@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from scipy.special import gammaln
+from scipy.stats import binom, hypergeom
 
 from tabseed.rules.equations import FALSE_ALARM, LEAST_ROWS, Values, equations
 from tabseed.rules.meaning import Rule, breaking, read_rules
@@ -22,6 +24,8 @@ MOST_STATES = 400  # states of cells (missing, zero, levels) compared with each 
 MOST_OF_A_KIND = 20  # rules: equations, orders, states
 MOST_LEVELS = 40  # of a column whose levels are states
 CHECKED = 2_000  # rows to check with
+MOST_BROKEN = 3  # rows that break a pattern which all others keep
+LEAST_STATE = 8  # rows in a state, and not in it, for three exceptions to be few
 
 
 @np.errstate(all="ignore")  # what overflows, or divides by almost nothing, keeps no rule
@@ -42,8 +46,7 @@ def find_rules(table: Table) -> tuple[Pattern, ...]:
     """
     if len(table) < LEAST_ROWS:
         return ()
-    rows = np.unique(np.linspace(0, len(table) - 1, min(len(table), CHECKED)).round().astype(int))
-    part = table.take(rows)
+    part = table.take(_checked(table))
     values = Values.of(part)
     equal = list(equations(values))
     bound = {frozenset(pair) for rule in equal for pair in combinations(rule.columns, 2)}
@@ -68,8 +71,55 @@ def find_identities(table: Table) -> tuple[Rule, ...]:
     return tuple(rule for rule in rules if not breaking([rule], table))
 
 
-def _orders(values: Values) -> Iterator[Order]:
-    """Yield believed rules lower <= upper, of two numbers or of two dates."""
+@dataclass(frozen=True)
+class Slip:
+    """A pattern that all rows but a few keep, and the indices of these: errors in cells, perhaps."""
+
+    pattern: Pattern
+    rows: tuple[int, ...]
+
+    def __str__(self) -> str:
+        rows = ", ".join(str(row + 1) for row in self.rows)
+        return f"{self.pattern.text}, but for row{'s' if len(self.rows) > 1 else ''} {rows}"
+
+
+@np.errstate(all="ignore")
+def find_slips(table: Table) -> tuple[Slip, ...]:
+    """Return the patterns that all rows but one to three keep, the most probable slips first.
+
+    A pattern that shuffled rows would keep so often with probability above 1e-6 / (number of
+    patterns tried) is none. Cost: that of :func:`find_rules`.
+    """
+    if len(table) < LEAST_ROWS:
+        return ()
+    part = table.take(_checked(table))
+    values = Values.of(part)
+    equal = list(equations(values))
+    bound = {frozenset(pair) for rule in equal for pair in combinations(rule.columns, 2)}
+    candidates = [rule for rule in equal if rule.evidence and not rule.evidence.certain]
+    others = [*_orders(values, MOST_BROKEN), *_nearly_together(part)]
+    found = []
+    for pattern in [
+        *candidates,
+        *(rule for rule in others if frozenset(rule.columns) not in bound),
+    ]:
+        rows = np.flatnonzero(pattern.broken(table) == 1)
+        if 1 <= len(rows) <= MOST_BROKEN:
+            found.append(Slip(pattern, tuple(rows.tolist())))
+    return tuple(sorted(found, key=lambda slip: len(slip.rows))[:MOST_OF_A_KIND])
+
+
+def _checked(table: Table) -> np.ndarray:
+    """Return the rows that are read: at most CHECKED, evenly spaced."""
+    n = min(len(table), CHECKED)
+    return np.unique(np.linspace(0, len(table) - 1, n).round().astype(int))
+
+
+def _orders(values: Values, most_broken: int = 0) -> Iterator[Order]:
+    """Yield believed rules lower <= upper, of two numbers or of two dates.
+
+    With ``most_broken`` those that some rows break, so many at most.
+    """
     tries = max(len(values.names), 2) ** 2
     ends = np.nanmin(values.x, axis=0), np.nanmax(values.x, axis=0)
     for first, second in combinations(range(len(values.names)), 2):
@@ -80,14 +130,14 @@ def _orders(values: Values) -> Iterator[Order]:
                 continue  # nothing could break it, or everything does
             below = values.x[:, low] <= values.x[:, high]
             both = ~np.isnan(values.x[:, low]) & ~np.isnan(values.x[:, high])
-            n = int(both.sum())
-            if n < LEAST_ROWS or not below[both].all():
+            n, broken = int(both.sum()), int((both & ~below).sum())
+            if n < LEAST_ROWS or broken > most_broken or (most_broken and not broken):
                 continue
             lower, upper = np.sort(values.x[both, low]), np.sort(values.x[both, high])
             # the share of all pairs of a lower and an upper value that keep the order
             chance = float(np.searchsorted(lower, upper, side="right").mean()) / n
-            if n * math.log(max(chance, 1e-300)) <= math.log(FALSE_ALARM / tries):
-                yield Order(Evidence(n, n, chance), values.names[low], values.names[high])
+            if binom.logcdf(broken, n, 1 - chance) <= math.log(FALSE_ALARM / tries):
+                yield Order(Evidence(n, n - broken, chance), values.names[low], values.names[high])
                 break
 
 
@@ -131,6 +181,28 @@ def _together(table: Table) -> Iterator[Together]:
                 opposite = bool(masks[first][0] != masks[other][0])
                 evidence = Evidence(n, n, float(math.exp(log_chance / n)))
                 yield Together(evidence, states[first], states[other], opposite)
+
+
+def _nearly_together(table: Table) -> Iterator[Together]:
+    """Yield pairs of states that occur in the same rows but for a few, or in all but those."""
+    n = len(table)
+    kept = [(s, m) for s, m in _states(table) if LEAST_STATE <= m.sum() <= n - LEAST_STATE]
+    if len(kept) < 2:
+        return
+    masks = np.array([mask for _, mask in kept], dtype=float)
+    sizes, tries = masks.sum(axis=1), len(kept) ** 2
+    both = masks @ masks.T
+    apart = sizes[:, None] + sizes - 2 * both  # rows in which only one of them holds
+    for opposite, off in ((False, apart), (True, n - apart)):
+        for i, j in np.argwhere(np.triu((off >= 1) & (off <= MOST_BROKEN), 1)).tolist():
+            (one, _), (other, _) = kept[i], kept[j]
+            size = n - sizes[j] if opposite else sizes[j]
+            common = sizes[i] - both[i, j] if opposite else both[i, j]
+            # rows dealt at random share so many or more
+            chance = float(hypergeom.logsf(common - 1, n, int(sizes[i]), int(size)))
+            if one.column != other.column and chance <= math.log(FALSE_ALARM / tries):
+                evidence = Evidence(n, n - int(off[i, j]), float(math.exp(chance / n)))
+                yield Together(evidence, one, other, opposite)
 
 
 def _states(table: Table) -> Iterator[tuple[Where, np.ndarray]]:
