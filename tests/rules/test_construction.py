@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -14,83 +13,12 @@ from tabseed.rules.columns import columns_of
 from tabseed.rules.construction import Construction
 from tabseed.rules.meaning import check_kept, read_rules
 from tabseed.table.schema import NUMERIC
+from tabseed.testing.tables import BUILT, CHECKED, RULED_KINDS, ruled_table
 
 N = 80
 
 
-def stays() -> ts.Table:
-    """Hospital stays of 80 people, with gaps, in which many rules hold."""
-    rng = np.random.default_rng(7)
-    admitted = [datetime(2020, 1, 1) + timedelta(days=int(d)) for d in rng.integers(0, 700, N)]
-    nights = rng.integers(0, 30, N)
-    discharged = [a + timedelta(days=int(d)) for a, d in zip(admitted, nights, strict=True)]
-    dead = rng.random(N) < 0.3
-    died = [d if is_dead else None for d, is_dead in zip(discharged, dead, strict=True)]
-    sex = np.where(rng.random(N) < 0.5, "male", "female")
-    pregnant = np.where((sex == "female") & (rng.random(N) < 0.4), "yes", "no")
-    weight = np.round(rng.normal(75, 15, N), 1)
-    height = np.round(rng.normal(1.7, 0.1, N), 2)
-    weight[:9] = np.nan
-    bmi = np.round(weight / height**2, 1)
-    bmi[[0, 1]] = [24.5, 31.0]  # known where the weight is not
-    bmi[20:23] = np.nan
-    low = rng.integers(60, 90, N).astype(float)
-    high = low + rng.integers(10, 70, N)
-    low[30:34], high[32:36] = np.nan, np.nan
-    city = rng.choice(["Bonn", "Köln", "Essen"], N)
-    zone = np.array([{"Bonn": "a", "Köln": "b", "Essen": "a"}[c] for c in city])
-    hot = rng.integers(0, 3, N)
-    drug = rng.random(N) < 0.5
-    return ts.Table.from_frame(
-        pa.table(
-            {
-                "admitted": pa.array(admitted, pa.timestamp("us")),
-                "discharged": pa.array(discharged, pa.timestamp("us")),
-                "nights": nights,
-                "status": np.where(dead, "dead", "alive"),
-                "died": pa.array(died, pa.timestamp("us")),
-                "sex": sex,
-                "pregnant": pregnant,
-                "weight": pa.array(weight, from_pandas=True),
-                "height": height,
-                "bmi": pa.array(bmi, from_pandas=True),
-                "low": pa.array(low, from_pandas=True),
-                "high": pa.array(high, from_pandas=True),
-                "city": city,
-                "zone": zone,
-                "dose": pa.array([round(0.5 * k, 1) if d else None for k, d in
-                                  zip(rng.integers(1, 9, N), drug, strict=True)]),
-                "unit": pa.array(["mg" if d else None for d in drug]),
-                "red": (hot == 0).astype(int),
-                "green": (hot == 1).astype(int),
-                "blue": (hot == 2).astype(int),
-            }
-        ),
-        kinds={
-            "sex": "categorical", "zone": "categorical", "nights": "integer", "low": "continuous",
-            "high": "continuous", "dose": "continuous", "red": "integer", "green": "boolean",
-            "blue": "categorical",
-        },
-    )  # fmt: skip
-
-
-BUILT = (
-    "discharged = admitted + nights * 1 days",
-    "status = alive <-> died missing",
-    "sex = male -> pregnant = no",
-    "bmi = weight / height ^ 2",
-    "low < high",
-    "(city, zone)",
-    "dose % 0.5 = 0",
-    "dose missing <-> unit missing",
-    "one of (red, green, blue)",
-)
-CHECKED = (
-    "0 <= nights <= 30",
-    "died >= admitted or status = alive",
-    "pregnant = yes -> height > 0",
-)
-TABLE = stays()
+TABLE = ts.Table.from_frame(ruled_table(N), kinds=RULED_KINDS)
 
 
 def construction(*texts: str) -> tuple[Construction, tuple]:

@@ -42,7 +42,7 @@ def planted(kind: str, seed: int) -> tuple[pa.Table, str]:
         "order": ({"a": base, "b": base + other}, "a <= b"),
         "zero": ({"a": np.where(base > 50, 0, base), "b": np.where(base > 50, 0, other + 1)},
                  "a = 0 <-> b = 0"),
-        "missing": ({"a": np.where(base > 50, np.nan, base), "b": np.where(base > 50, np.nan, other)},
+        "missing": (dict(zip("ab", np.where(base > 50, np.nan, [base, other]), strict=True)),
                     "a missing <-> b missing"),
         "days": ({"a": np.datetime64("2020-01-01") + (days := rng.integers(0, 400, N)),
                   "b": np.datetime64("2020-01-01") + days + (stay := rng.integers(0, 60, N)),

@@ -110,8 +110,12 @@ def say_found(out: Output, table: Table) -> None:
         out.rows(
             ("rule", "rows", "broken", "by chance"),
             [
-                [str(line["rule"]), str(line["rows"]), str(line["broken"])]
-                + [f"{line['by_chance']:.1%}"]
+                [
+                    str(line["rule"]),
+                    str(line["rows"]),
+                    str(line["broken"]),
+                    f"{line['by_chance']:.1%}",
+                ]
                 for line in lines
             ],
         )

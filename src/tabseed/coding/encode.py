@@ -419,7 +419,8 @@ class TableEncoder(Fitted, BaseEstimator):
         encoder.frame_kind_ = FrameKind.from_dict(state["frame"])
         table = encoder._table(_extremes(learned))
         table.to_frame()
-        checked = read_rules(map(str, rules["checked"]), table)
+        grains = {str(name): float(grain) for name, grain in rules.get("grains", {}).items()}
+        checked = read_rules(map(str, rules["checked"]), table, grains)
         encoder.construction_ = replace(encoder.construction_, checked=checked)
         return encoder
 

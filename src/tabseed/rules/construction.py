@@ -127,6 +127,7 @@ class Construction:
             "steps": [step.to_dict() for step in self.steps],
             "checked": [str(rule) for rule in self.checked],
             "present": list(self.present),
+            "grains": {n: g for rule in self.checked for n, g in rule.meaning.grains.items()},
         }
 
     @classmethod

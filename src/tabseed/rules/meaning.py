@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, Protocol
 
@@ -52,6 +52,10 @@ SHOWN = 3  # rows that a message shows
 class Rows(Protocol):
     """What rules look at: a Table, or columns by name before they are one."""
 
+    @property
+    def schema(self) -> Schema:
+        """The columns."""
+
     def numbers(self, name: str) -> np.ndarray:
         """Return a numeric column (n,); dates in microseconds since 1970."""
 
@@ -84,10 +88,14 @@ class Truth:
 
 @dataclass(frozen=True)
 class Meaning:
-    """Evaluates trees on tables of a schema; ``what`` begins each message."""
+    """Evaluates trees on tables of a schema; ``what`` begins each message.
+
+    ``grains``: the unit of the last decimal of columns in real rows; of others the cells show it.
+    """
 
     schema: Schema
     what: str
+    grains: Mapping[str, float] = field(default_factory=dict, compare=False, hash=False)
 
     def refused(self, why: str) -> SchemaError:
         """Return the error for a tree that says nothing about tables of the schema."""
@@ -169,11 +177,12 @@ class Meaning:
         return np.where(np.isfinite(found), found, np.nan)
 
     def grain(self, value: Value, table: Rows) -> float:
-        """Return the last decimal's unit of a column, as its cells show it; 0 for other values."""
+        """Return the last decimal's unit of a column; 0 for other values."""
         column = self.column(value)
         if column is None or column.kind == "datetime":
             return 0.0
-        return grain_of(table.numbers(column.name))
+        known = self.grains.get(column.name)
+        return grain_of(table.numbers(column.name)) if known is None else known
 
     # -- conditions
 
@@ -448,10 +457,12 @@ def _hot_code(column: Column, meaning: Meaning) -> int:
     raise meaning.refused(f"column {column.name!r} has no level 1 or true, so it cannot be hot")
 
 
-def read_rules(texts: Iterable[str], table: Table) -> tuple[Rule, ...]:
+def read_rules(
+    texts: Iterable[str], table: Table, grains: Mapping[str, float] | None = None
+) -> tuple[Rule, ...]:
     """Return rules about such tables; SchemaError, in one line, for text that says nothing of it.
 
-    A rule that is given twice counts once.
+    A rule that is given twice counts once. ``grains`` None: those of ``table``, of real rows.
     """
     if isinstance(texts, str):
         raise SchemaError(f"rules are a list of texts, not one: [{shown(texts)}]")
@@ -460,8 +471,16 @@ def read_rules(texts: Iterable[str], table: Table) -> tuple[Rule, ...]:
         statement = parse_rule(text)
         meaning = Meaning(table.schema, f"rule {shown(str(statement))}")
         meaning.check(statement, table)
-        found.setdefault(str(statement), Rule(statement, meaning))
+        own = grains_of(meaning.columns(statement), table) if grains is None else grains
+        found.setdefault(str(statement), Rule(statement, replace(meaning, grains=own)))
     return tuple(found.values())
+
+
+def grains_of(names: Iterable[str], table: Rows) -> dict[str, float]:
+    """Return :func:`grain_of` the columns of numbers among these."""
+    schema = table.schema
+    numbers = [n for n in names if schema[n].kind in ("continuous", "integer") or schema[n].coded]
+    return {name: grain_of(table.numbers(name)) for name in numbers}
 
 
 def rows_where(text: str, table: Table) -> np.ndarray:

@@ -73,7 +73,7 @@ def find_identities(table: Table) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True)
 class Slip:
-    """A pattern that all rows but a few keep, and the indices of these: errors in cells, perhaps."""
+    """A pattern that all rows but a few keep, and the indices of these: wrong cells, perhaps."""
 
     pattern: Pattern
     rows: tuple[int, ...]

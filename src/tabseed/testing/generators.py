@@ -14,10 +14,21 @@ from tabseed.archive import UNDECLARED, Arrays, read_archive
 from tabseed.errors import TabseedError, TooFewRowsError
 from tabseed.generators.base import Generator
 from tabseed.metrics import DiscriminatorDivergence
+from tabseed.rules.meaning import read_rules
 from tabseed.saved import load
 from tabseed.table import Table
 from tabseed.table.schema import DISCRETE
-from tabseed.testing.tables import N_ROWS, example_table, frames, gappy_table, odd_tables
+from tabseed.testing.tables import (
+    BUILT,
+    CHECKED,
+    N_ROWS,
+    RULED_KINDS,
+    example_table,
+    frames,
+    gappy_table,
+    odd_tables,
+    ruled_table,
+)
 
 
 def check_same_kind_of_frame_comes_back(generator: Generator) -> None:
@@ -215,6 +226,30 @@ def check_conditions_are_met(generator: Generator) -> None:
     assert set(synthetic["level"].to_pylist()) <= {"low", None}
     assert all(day.year >= 1654 for day in synthetic["born <b>"].to_pylist())
     assert len(model.sample(0, conditions={"level": "low"})) == 0
+
+
+def check_rules_are_kept(generator: Generator) -> None:
+    """Rules of every kind hold in 10,000 rows, under conditions, and after save and load."""
+    frame, rules = ruled_table(), (*BUILT, *CHECKED)
+    real = Table.from_frame(frame, kinds=RULED_KINDS, rules=rules)
+    model = clone(generator).set_params(random_state=0).fit(real)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model.tabseed")
+        loaded = load(Path(folder) / "model.tabseed")
+    drawn = [
+        loaded.draw(10_000, random_state=1),
+        model.draw(50, conditions={"sex": "male", "bmi": (18, 32)}, random_state=2),
+        model.draw(50, conditions="status = dead and nights >= 5", random_state=3),
+    ]
+    assert drawn[0].take(range(20)).to_arrow().equals(
+        model.draw(10_000, random_state=1).take(range(20)).to_arrow()
+    ), "a loaded model draws other rows"
+    for rows in drawn:
+        for rule in read_rules(rules, real):
+            broken = int((rule.broken(rows, real) == 1).sum())
+            assert not broken, f"{broken} of {len(rows)} rows break {rule}"
+    assert set(drawn[1].values("sex")) == {"male"} and len(drawn[1]) == 50
+    assert set(drawn[2].values("status")) == {"dead"} and min(drawn[2].values("nights")) >= 5
 
 
 def check_likelihood_is_that_of_drawn_rows(generator: Generator) -> None:

@@ -33,6 +33,77 @@ def example_table(n: int = N_ROWS, seed: int = 0) -> pa.Table:
         }
     )
 
+# rules of ruled_table that steps keep, and rules that are checked
+BUILT = (
+    "discharged = admitted + nights * 1 days",
+    "status = alive <-> died missing",
+    "sex = male -> pregnant = no",
+    "bmi = weight / height ^ 2",
+    "low < high",
+    "(city, zone)",
+    "dose % 0.5 = 0",
+    "dose missing <-> unit missing",
+    "one of (red, green, blue)",
+)
+CHECKED = (
+    "0 <= nights <= 30",
+    "died >= admitted or status = alive",
+    "pregnant = yes -> height > 0",
+)
+RULED_KINDS = {
+    "sex": "categorical",
+    "zone": "categorical",
+    "nights": "integer",
+    "low": "continuous",
+    "high": "continuous",
+    "dose": "continuous",
+    "red": "integer",
+    "green": "boolean",
+    "blue": "categorical",
+}
+
+
+def ruled_table(n: int = 80, seed: int = 7) -> pa.Table:
+    """Return stays in a hospital, with missing cells, in which BUILT and CHECKED hold."""
+    rng = np.random.default_rng([2_026, seed])
+    admitted = np.datetime64("2020-01-01", "us") + rng.integers(0, 700, n).astype("timedelta64[D]")
+    nights = rng.integers(0, 30, n)
+    discharged = admitted + nights.astype("timedelta64[D]")
+    dead = rng.random(n) < 0.3
+    female = rng.random(n) < 0.5
+    weight = np.round(rng.normal(75, 15, n), 1)
+    height = np.round(rng.normal(1.7, 0.1, n), 2)
+    weight[: n // 9] = np.nan
+    bmi = np.round(weight / height**2, 1)
+    bmi[:2] = [24.5, 31.0]  # known where the weight is not
+    bmi[n // 4 : n // 4 + 3] = np.nan
+    low = rng.integers(60, 90, n).astype(float)
+    high = low + rng.integers(10, 70, n)
+    low[n // 3 : n // 3 + 4], high[n // 3 + 2 : n // 3 + 6] = np.nan, np.nan
+    city, hot, drug = rng.integers(0, 3, n), rng.integers(0, 3, n), rng.random(n) < 0.5
+    columns: dict[str, Any] = {
+        "admitted": admitted,
+        "discharged": discharged,
+        "nights": nights,
+        "status": np.where(dead, "dead", "alive"),
+        "died": pa.array(discharged, mask=~dead),
+        "sex": np.where(female, "female", "male"),
+        "pregnant": np.where(female & (rng.random(n) < 0.4), "yes", "no"),
+        "weight": pa.array(weight, from_pandas=True),
+        "height": height,
+        "bmi": pa.array(bmi, from_pandas=True),
+        "low": pa.array(low, from_pandas=True),
+        "high": pa.array(high, from_pandas=True),
+        "city": np.array(["Bonn", "Köln", "Essen"])[city],
+        "zone": np.array(["a", "b", "a"])[city],
+        "dose": pa.array(0.5 * rng.integers(1, 9, n), mask=~drug),
+        "unit": pa.array(["mg" if given else None for given in drug]),
+        "red": (hot == 0).astype(int),
+        "green": (hot == 1).astype(int),
+        "blue": (hot == 2).astype(int),
+    }
+    return pa.table(columns)
+
 
 def gappy_table(n: int = 150, seed: int = 0) -> pa.Table:
     """Return numbers and dates with codes far from all others, one outlier, and two clusters.

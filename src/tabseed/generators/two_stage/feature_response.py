@@ -195,7 +195,11 @@ class FeatureResponse(Generator):
         names = self.encoder_.schema_.names
         self.named_ = self.target_ is not None
         if self.target_ is None:
-            self.target_ = names[-1]
+            made = self.encoder_.made_
+            own = [n for n in names if n in self.encoder_.table_schema_ and n not in made]
+            if not own:
+                raise SchemaError("rules make every column, so there is no response to learn")
+            self.target_ = own[-1]
         elif self.target_ not in names:
             column = self.schema_[self.target_]
             why = f"is {column.kind}, not a label; set another kind"
