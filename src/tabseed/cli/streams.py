@@ -20,6 +20,7 @@ class Use(IntEnum):
     JUDGE_AUGMENTATION = 1005
     TUNE = 1006
     UTILITY = 1007
+    IDS = 1008
 
 
 def stream_for(use: Use, seed: int) -> np.random.SeedSequence:

@@ -96,6 +96,10 @@ def synth(
     rules: RulesFile = None,
     drop_breaking: DropBreaking = False,
     known: KnownFile = None,
+    ids: Annotated[
+        bool,
+        typer.Option("--ids", help="Make new ids for columns that are ids, of the same form."),
+    ] = False,
     paper: Annotated[
         bool, typer.Option("--paper", help="Learn with the settings of the authors of the method.")
     ] = False,
@@ -145,6 +149,7 @@ def synth(
         "rules": rules,
         "drop-breaking": drop_breaking,
         "known": known,
+        "ids": ids,
         "paper": paper,
         "device": None if device == "auto" else device,
     }
@@ -175,7 +180,8 @@ def synth(
     learn(out, maker, train, target, resume)
     n = rows or len(table)
     synthetic = draw(out, maker, Wanted(n, known=margins), stream_for(Use.SYNTH, seed))
-    write(out, synthetic, output, force, for_spreadsheet, plain_csv)
+    released = _with_ids(out, synthetic, table, seed) if ids else synthetic
+    write(out, released, output, force, for_spreadsheet, plain_csv)
     if report is None:
         say_broken_rules(out, train, synthetic)
     save_model(out, maker, model, force)
@@ -187,6 +193,17 @@ def synth(
         answer = judge(out, (train, synthetic, held_out), target, seed)
         out.report(answer, report, force)
     out.finish("synth")
+
+
+def _with_ids(out: Output, synthetic: Table, real: Table, seed: int) -> Table:
+    """Return the rows with new ids, and print how many columns these are."""
+    from tabseed.table.fresh_ids import with_fresh_ids
+
+    names = [column.name for column in real.schema.left_out if column.kind == "id"]
+    if not names:
+        raise SchemaError("--ids: no column is an id; set one with --kind NAME=id, or leave it out")
+    out.say("ids", f"new ones for {', '.join(map(repr, names))}")
+    return with_fresh_ids(synthetic, real, random_state=stream_for(Use.IDS, seed))
 
 
 def _check_learnable(

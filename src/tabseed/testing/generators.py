@@ -241,8 +241,11 @@ def check_rules_are_kept(generator: Generator) -> None:
         model.draw(50, conditions={"sex": "male", "bmi": (18, 32)}, random_state=2),
         model.draw(50, conditions="status = dead and nights >= 5", random_state=3),
     ]
-    assert drawn[0].take(range(20)).to_arrow().equals(
-        model.draw(10_000, random_state=1).take(range(20)).to_arrow()
+    assert (
+        drawn[0]
+        .take(range(20))
+        .to_arrow()
+        .equals(model.draw(10_000, random_state=1).take(range(20)).to_arrow())
     ), "a loaded model draws other rows"
     for rows in drawn:
         for rule in read_rules(rules, real):

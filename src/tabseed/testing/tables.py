@@ -33,6 +33,7 @@ def example_table(n: int = N_ROWS, seed: int = 0) -> pa.Table:
         }
     )
 
+
 # rules of ruled_table that steps keep, and rules that are checked
 BUILT = (
     "discharged = admitted + nights * 1 days",
