@@ -157,11 +157,10 @@ def draw(out: Output, maker: Any, wanted: Wanted, stream: np.random.SeedSequence
 
 def say_broken_rules(out: Output, train: Table, synthetic: Table) -> None:
     """Print the rules that the training rows keep and more synthetic rows than chance break."""
-    from tabseed.metrics.rules import check_rules
-    from tabseed.rules.search import find_rules
+    from tabseed.metrics.rules import check_rules, rules_of
 
     real = train.select(synthetic.schema)
-    broken = [k for k in check_rules(find_rules(real), (real,), synthetic) if k.broken]
+    broken = [k for k in check_rules(rules_of(real), (real,), synthetic) if k.broken]
     out.result["broken_rules"] = [kept.to_dict() for kept in broken]
     for kept in broken[:MOST_RULES]:
         out.say("broken", f"{kept}")

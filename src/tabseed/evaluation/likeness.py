@@ -27,7 +27,7 @@ from tabseed.metrics import (
 )
 from tabseed.metrics.divergence import with_limit_of
 from tabseed.metrics.leakage import conform, unknown_values
-from tabseed.metrics.rules import check_rules
+from tabseed.metrics.rules import check_rules, rules_of
 from tabseed.pages import settings_of
 from tabseed.parameters import (
     FLAG,
@@ -41,7 +41,6 @@ from tabseed.parameters import (
     checked,
     or_none,
 )
-from tabseed.rules.search import find_rules
 from tabseed.table import Frame, Table
 from tabseed.table.display import counted
 from tabseed.table.schema import Schema
@@ -146,7 +145,7 @@ class Likeness(BaseEstimator):
             n_synthetic=len(fake),
             n_holdout=None if held_out is None else len(held_out),
             schema=real.schema,
-            rules=check_rules(find_rules(real), (judging,), fake),
+            rules=check_rules(rules_of(real), (judging,), fake),
             overlap=overlap,
             unknown=tuple(unknown_values(known)),
             settings=settings_of(self) | {"seed": str(random_state)},

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.stats import hypergeom
 
-from tabseed.rules.patterns import Pattern
+from tabseed.rules.meaning import Rule, read_rules
+from tabseed.rules.search import find_rules
+from tabseed.rules.tree import Group
 from tabseed.table import Table
 
 FALSE_ALARM = 0.05  # at most, of any rule that is called broken
@@ -46,9 +48,60 @@ class Kept:
         return f"{self.rule} holds in {real} real rows; {n} of {m} synthetic rows break it"
 
 
+class Stated(Protocol):
+    """A statement about rows: a pattern that was found, or a rule that somebody declared."""
+
+    @property
+    def text(self) -> str:
+        """The statement as people write it."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+
+    def broken(self, table: Table) -> np.ndarray:
+        """Return (n,) 1 where a row breaks it, 0 where it keeps it, NaN where neither."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A rule of the schema; ``seen`` are the rows whose combinations are allowed."""
+
+    rule: Rule
+    seen: Table
+
+    @property
+    def text(self) -> str:
+        """The rule as people write it."""
+        return str(self.rule)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return self.rule.columns
+
+    def broken(self, table: Table) -> np.ndarray:
+        """Return where rows break the rule; see :class:`Stated`."""
+        group = self.rule.statement
+        combined = isinstance(group, Group) and group.sort == "combinations"
+        return self.rule.broken(table, self.seen if combined else None)
+
+
+def rules_of(real: Table) -> tuple[Stated, ...]:
+    """Return the rules of a table's schema, and the patterns that its rows keep beside them."""
+    names = set(real.schema.names)
+    declared = [
+        Declared(rule, real)
+        for rule in read_rules(real.schema.rules, real)
+        if names.issuperset(rule.columns)
+    ]
+    texts = {one.text for one in declared}
+    return (*declared, *(found for found in find_rules(real) if found.text not in texts))
+
+
 @np.errstate(all="ignore")  # numbers so far apart break a rule of course
 def check_rules(
-    rules: Sequence[Pattern], real: Sequence[Table], synthetic: Table
+    rules: Sequence[Stated], real: Sequence[Table], synthetic: Table
 ) -> tuple[Kept, ...]:
     """Return how the rows of tables keep rules, those that most synthetic rows break first.
 
