@@ -21,6 +21,7 @@ from tabseed.archive import OF_COLUMNS, Arrays, Holds, under
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
 from tabseed.generators.base import Aids, Generator
+from tabseed.generators.conditions import Conditions
 from tabseed.generators.trees.level_trees import Forest, Rows, Tree, levels_of
 from tabseed.parameters import FLAG, N_JOBS, SEED, Parameters, Real, Whole, or_none
 from tabseed.space import Int
@@ -32,6 +33,7 @@ FLOOR = 1e-3  # share of the margin in the scored law, so that no row is impossi
 BAG_ROWS = 10_000  # rows that a tree learns from, at most
 JUDGED_ROWS = 2_000  # rows that choose shrinkage and width, at most
 ALONE = 2_000  # rows below which threads cost more time than they save
+BATCH, MOST_BATCHES, ENOUGH = 5, 20, 2.0  # weighted rows for each row: a batch, batches, effective
 
 
 class SequentialTrees(Generator):
@@ -251,7 +253,41 @@ class SequentialTrees(Generator):
     # -- drawing
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        layout = self.encoder_.layout_
+        values, _ = self._weighted(n, {}, rng)
+        return self.encoder_.layout_.from_free(values, rng)
+
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        """Draw rows given the conditions by importance (Rubin's SIR).
+
+        Each column takes its levels among those that the conditions leave, and the row is weighed
+        by the probability of these, given the columns before it; rows are then chosen by weight.
+        """
+        allowed = {
+            j: cells[levels.cell(np.arange(levels.size))]
+            for j, cells in conditions.allowed.items()
+            if (levels := self._levels.get(j)) is not None
+        }
+        batches: list[tuple[dict[int, np.ndarray], np.ndarray]] = []
+        weight = np.zeros(0)
+        while len(batches) < MOST_BATCHES and _effective(weight) < ENOUGH * n:
+            batches.append(self._weighted(BATCH * n, allowed, rng))
+            weight = np.concatenate([weight, batches[-1][1]])
+        if not weight.any():
+            return self._sample(n, rng)  # no tree has such rows: all will be refused
+        points = (np.arange(n) + rng.random()) / n * weight.sum()
+        rows = rng.permutation(np.searchsorted(np.cumsum(weight), points).clip(0, len(weight) - 1))
+        values = {j: np.concatenate([v[j] for v, _ in batches])[rows] for j in batches[0][0]}
+        return self.encoder_.layout_.from_free(values, rng)
+
+    def _weighted(
+        self, n: int, allowed: dict[int, np.ndarray], rng: np.random.Generator
+    ) -> tuple[dict[int, np.ndarray], np.ndarray]:
+        """Draw the values of free blocks, by index, with weights (n,).
+
+        The blocks of ``allowed`` take only some of their levels, (K,) bool; a weight is the
+        probability that they would.
+        """
+        layout, weight = self.encoder_.layout_, np.ones(n)
         which = rng.permutation(np.arange(n) % len(self.orders_))  # equal parts, mixed
         # a block without cells has only missing values
         values = {j: np.full(n, np.nan) for j, b in enumerate(layout.blocks) if b.parent < 0}
@@ -261,11 +297,14 @@ class SequentialTrees(Generator):
             for j in order:
                 levels, forest = self._levels[j], self.forests_[o][j]
                 upto = forest.laws(rows, rng.integers(0, len(forest.roots), rows.n))
+                if j in allowed:
+                    upto, share = _among(upto, allowed[j])
+                    weight[mine] *= share
                 draws = levels.draw(pick(upto, rng.random(rows.n)), rng)
                 # the grid may have moved a number to the next level
                 rows.put(j, levels.of(levels.block.cell_of(draws), draws), draws)
                 values[j][mine] = draws
-        return layout.from_free(values, rng)
+        return values, weight
 
     def log_likelihood(self, table: Frame) -> np.ndarray:
         """Return the exact log-probability of each row's cells (n,), in nats.
@@ -323,3 +362,17 @@ class SequentialTrees(Generator):
         line = f"{len(self.orders_)} orders of the columns, {trees} trees for each column"
         lines = [line + (f"; best predicted (nats a row): {best}" if best else "")]
         return [*lines, *super().summary()]
+
+
+def _among(upto: np.ndarray, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return laws (n, K), cumulative, of the levels that are allowed, and their shares (n,)."""
+    mass = np.diff(upto.astype(np.float64), axis=1, prepend=0) * allowed
+    share = mass.sum(axis=1) / upto[:, -1]
+    mass[share == 0] = allowed  # of weight 0, whatever is drawn
+    return np.cumsum(mass, axis=1), share
+
+
+def _effective(weight: np.ndarray) -> float:
+    """Return how many rows of equal weight would count as much (Kish)."""
+    total = float(weight.sum())
+    return total**2 / float((weight**2).sum()) if total else 0.0
