@@ -86,6 +86,10 @@ class NotTunedWarning(UserWarning):
     """A second training kept the weights that it started from, so it changed nothing."""
 
 
+class KnowledgeWarning(UserWarning):
+    """What was declared of columns contradicts the rows, beyond chance."""
+
+
 class LeftOutWarning(UserWarning):
     """Columns of a frame are not learned; the message names them, and says why."""
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.tree import DecisionTreeRegressor
 
 from tabseed import archive
@@ -103,6 +104,37 @@ def targets(
     return y, np.ones(y.shape[1])
 
 
+def place_of(levels: Levels, level: np.ndarray) -> np.ndarray:
+    """Return the mean rank, as a share of the rows, of the level of each row (n,).
+
+    Of one of two categories it is its own order, and of a missing cell the middle.
+    """
+    place = levels.rank[level].astype(np.float64)
+    if not levels.block.ordered:
+        codes = np.append(levels.block.atoms, np.full(levels.size - levels.n_atoms, -1.0))
+        place = codes[level]
+    known = place >= 0
+    ranks = np.full(len(place), 0.5)
+    ranks[known] = rankdata(place[known]) / max(known.sum(), 1)
+    return ranks
+
+
+def _along(
+    rows: Rows, before: Sequence[int], contrasts: np.ndarray, signs: Sequence[int]
+) -> list[int]:
+    """Return the signs along the predictors as the trees see them: contrasts have any order."""
+    found, at = [], 0
+    for i, sign in zip(before, signs, strict=True):
+        levels = rows.levels[i]
+        if not levels.block.ordered:
+            if sign:
+                first, second = np.argsort(levels.block.atoms)[:2]
+                sign *= 1 if contrasts[at + second] >= contrasts[at + first] else -1
+            at += levels.size
+        found.append(sign)
+    return found
+
+
 @dataclass
 class Tree:
     """A tree with the number of rows of its bag at each level in every node."""
@@ -124,9 +156,11 @@ class Tree:
         *,
         min_leaf: int,
         stream: np.random.SeedSequence,
+        signs: Sequence[int] = (),
     ) -> tuple[Self, np.ndarray]:
         """Grow a tree of column ``j`` on the columns ``before``, from rows of positive weight (n,).
 
+        ``signs``: with which of these its mean rank rises (1) or falls (-1); 0: not known.
         Returns the tree, and the node (n,) that each row reaches, in the bag or not.
         """
         levels, level = rows.levels[j], rows.level[j]
@@ -139,10 +173,14 @@ class Tree:
             tree = cls(leaf, np.zeros(1), leaf, leaf, contrasts, np.empty(0))
             reached = np.zeros(rows.n, dtype=np.int64)
         else:
+            directed = any(signs)
+            if directed:  # scikit-learn keeps a direction of one target only: the mean rank
+                y = place_of(levels, level)[:, None]
             model = DecisionTreeRegressor(
                 min_samples_leaf=min_leaf,
                 max_features=k if k <= FEW_PREDICTORS else max(FEW_PREDICTORS, k // 2),
                 random_state=int_seed(stream),
+                monotonic_cst=_along(rows, before, contrasts, signs) if directed else None,
             )
             bagged = weight[bag].astype(np.float64)
             t = model.fit(x[bag], y[bag], sample_weight=bagged, check_input=False).tree_

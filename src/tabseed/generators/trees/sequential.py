@@ -7,7 +7,7 @@ column and order, N nodes of a tree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import islice
 from typing import Any, ClassVar
@@ -23,7 +23,15 @@ from tabseed.coding.levels import pick
 from tabseed.generators.base import Aids, Generator
 from tabseed.generators.conditions import Conditions
 from tabseed.generators.trees.level_trees import Forest, Rows, Tree, levels_of
-from tabseed.parameters import FLAG, N_JOBS, SEED, Parameters, Real, Whole, or_none
+from tabseed.generators.trees.structure import (
+    Known,
+    known_parents,
+    known_signs,
+    order_of,
+    predictors,
+    warn_of_contradictions,
+)
+from tabseed.parameters import FLAG, MAPPING, N_JOBS, SEED, Parameters, Real, Whole, or_none
 from tabseed.space import Int
 from tabseed.table import Frame, Table
 
@@ -60,6 +68,13 @@ class SequentialTrees(Generator):
         a, in rows; None: chosen for each column.
     width : float or None
         h, in quarters of an interval; None: chosen for each column.
+    parents : dict of column to its parents, or None
+        What is known of causes: a column with parents follows these columns alone, and comes
+        after them in every order; ``[]``: it depends on none before it.
+    monotone : dict of column to dict of column to 1 or -1, or None
+        What is known of directions: ``{"income": {"education": 1}}``: where other columns are
+        equal, the mean rank of the one rises (falls) with the other. Both are numbers, ordered
+        levels or one of two levels. KnowledgeWarning if the rows contradict it beyond chance.
     proper : bool
         Draw one bootstrap sample of the rows for each order before anything is learned, so that
         different orders (and seeds) also show the uncertainty of the law itself ("proper"
@@ -96,12 +111,14 @@ class SequentialTrees(Generator):
         "min_leaf": Whole(1, search=Int(1, 50, log=True)),
         "shrinkage": or_none(Real(0)),
         "width": or_none(Real(0)),
+        "parents": or_none(MAPPING),
+        "monotone": or_none(MAPPING),
         "proper": FLAG,
         "n_jobs": N_JOBS,
         "random_state": SEED,
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, and what is known
         self,
         n_orders: int | None = None,
         n_trees: int | None = None,
@@ -111,18 +128,24 @@ class SequentialTrees(Generator):
         proper: bool = False,
         n_jobs: int | None = None,
         random_state: RandomState = 0,
+        *,
+        parents: Mapping[str, Sequence[str]] | None = None,
+        monotone: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         self.n_orders = n_orders
         self.n_trees = n_trees
         self.min_leaf = min_leaf
         self.shrinkage = shrinkage
         self.width = width
+        self.parents = parents
+        self.monotone = monotone
         self.proper = proper
         self.n_jobs = n_jobs
         self.random_state = random_state
 
     gains_: dict[str, float]
     settings_: dict[str, tuple[float, float]]
+    _signs: dict[tuple[int, int], int]  # of the direction of blocks j and i
     orders_: list[list[int]]  # indices of the blocks, in the order they are drawn
     forests_: list[dict[int, Forest]]  # for each order, by block
 
@@ -132,13 +155,20 @@ class SequentialTrees(Generator):
         rows = Rows.of(layout, x)
         n_orders, n_trees = self._size(rows)
         self._levels = rows.levels
+        known = self._known()
+        self._signs = known_signs(self.monotone or {}, self.encoder_, self.schema_)
+        warn_of_contradictions(self._signs, rows)
         self.orders_ = [
-            np.random.default_rng(child(stream, o)).permutation(list(rows.levels)).tolist()
+            order_of(list(rows.levels), known, np.random.default_rng(child(stream, o)))
             for o in range(n_orders)
         ]
         judged = np.random.default_rng(child(stream, n_orders)).permutation(rows.n)
         judged = np.sort(judged[:JUDGED_ROWS])
-        jobs = [order[: at + 1] for order in self.orders_ for at in range(len(order))]
+        jobs = [
+            [*predictors(order[:at], j, known), j]
+            for order in self.orders_
+            for at, j in enumerate(order)
+        ]
         streams = [child(stream, o) for o, order in enumerate(self.orders_) for _ in order]
         work = (
             delayed(self._grow)(rows, columns, n_trees, judged, own)
@@ -163,6 +193,10 @@ class SequentialTrees(Generator):
             for (*before, j), trees in zip(jobs, grown, strict=True)
         )
         self.forests_ = [dict(islice(forests, len(order))) for order in self.orders_]
+
+    def _known(self) -> Known:
+        """Return the parents that were declared, by the indices of blocks."""
+        return known_parents(self.parents or {}, self.encoder_, self.schema_)
 
     def _shrinkage_of(self, j: int) -> float:
         return self.settings_[self._levels[j].block.name][0]
@@ -211,7 +245,13 @@ class SequentialTrees(Generator):
             bag = np.random.default_rng(own).integers(0, rows.n, min(rows.n, BAG_ROWS))
             weight = np.bincount(sample[bag], minlength=rows.n)
             tree, reached = Tree.grow(
-                rows, before, j, weight, min_leaf=self.min_leaf, stream=child(own, 0)
+                rows,
+                before,
+                j,
+                weight,
+                min_leaf=self.min_leaf,
+                stream=child(own, 0),
+                signs=[self._signs.get((j, i), 0) for i in before],
             )
             out = np.flatnonzero(weight[judged] == 0)
             times[out] += 1
@@ -352,7 +392,8 @@ class SequentialTrees(Generator):
                 raise ValueError("an order that does not hold each column once")
             self.forests_.append({j: Forest.stored(under(f"{o}.{j}.", arrays)) for j in order})
             for at, j in enumerate(order):
-                self.forests_[o][j].check(levels, order[:at], levels[j].size)
+                before = predictors(order[:at], j, self._known())
+                self.forests_[o][j].check(levels, before, levels[j].size)
 
     def summary(self) -> list[str]:
         """Return a few lines that say what was learned."""
