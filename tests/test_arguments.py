@@ -169,6 +169,13 @@ CASES = quick(
     parallel_coordinates=(ts.parallel_coordinates, {"study": tuner().run(objective, trials=1)}),
     load=(ts.load, {"path": "nowhere.tabseed"}),
     read_schema=(ts.read_schema, {"path": "nowhere.json"}),
+    find_rules=(ts.find_rules, {"table": TRAIN}),
+    find_slips=(ts.find_slips, {"table": TRAIN}),
+    with_fresh_ids=(
+        ts.with_fresh_ids, {"synthetic": AS_TABLE, "real": AS_TABLE, "random_state": 0},
+    ),
+    rules_from_sdv=(ts.rules_from_sdv, {"constraints": []}),
+    rules_to_sdv=(ts.rules_to_sdv, {"rules": ["x >= 0"]}),
 ) + slow(
     read_table=(
         ts.read_table,

@@ -18,9 +18,9 @@ _ROOMS = {
     "augment.stopping": "ImportanceKS KSStopped",
     "coding.encode": "TableEncoder",
     "errors": (
-        "AbsentClassWarning FileError LeakageError LeftOutWarning MissingDependencyError "
-        "NothingLearnedError NotTunedWarning OrthogonalSeedsWarning SchemaError TabseedError "
-        "TooFewRowsError"
+        "AbsentClassWarning FileError KnowledgeWarning LeakageError LeftOutWarning "
+        "MissingDependencyError NothingLearnedError NotTunedWarning OrthogonalSeedsWarning "
+        "SchemaError TabseedError TooFewRowsError"
     ),
     "evaluation.comparison": "compare Comparison",
     "evaluation.evaluation": "evaluate Evaluation",
@@ -64,9 +64,12 @@ _ROOMS = {
     "privacy.membership": "MembershipInference",
     "privacy.membership_result": "MembershipResult",
     "privacy.report": "Privacy PrivacyReport",
+    "rules.sdv": "rules_from_sdv rules_to_sdv",
+    "rules.search": "find_rules find_slips",
     "saved": "load",
     "space": "Choice Float Int",
     "table": "Table",
+    "table.fresh_ids": "with_fresh_ids",
     "table.files": "read_schema read_table write_schema write_table",
     "table.schema": "Column Schema",
     "tune": "parallel_coordinates Study Tuner TuningReport",

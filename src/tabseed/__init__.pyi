@@ -12,6 +12,7 @@ from tabseed.augment.stopping import KSStopped as KSStopped
 from tabseed.coding.encode import TableEncoder as TableEncoder
 from tabseed.errors import AbsentClassWarning as AbsentClassWarning
 from tabseed.errors import FileError as FileError
+from tabseed.errors import KnowledgeWarning as KnowledgeWarning
 from tabseed.errors import LeakageError as LeakageError
 from tabseed.errors import LeftOutWarning as LeftOutWarning
 from tabseed.errors import MissingDependencyError as MissingDependencyError
@@ -85,6 +86,10 @@ from tabseed.privacy.membership import MembershipInference as MembershipInferenc
 from tabseed.privacy.membership_result import MembershipResult as MembershipResult
 from tabseed.privacy.report import Privacy as Privacy
 from tabseed.privacy.report import PrivacyReport as PrivacyReport
+from tabseed.rules.sdv import rules_from_sdv as rules_from_sdv
+from tabseed.rules.sdv import rules_to_sdv as rules_to_sdv
+from tabseed.rules.search import find_rules as find_rules
+from tabseed.rules.search import find_slips as find_slips
 from tabseed.saved import load as load
 from tabseed.space import Choice as Choice
 from tabseed.space import Float as Float
@@ -94,6 +99,7 @@ from tabseed.table.files import read_schema as read_schema
 from tabseed.table.files import read_table as read_table
 from tabseed.table.files import write_schema as write_schema
 from tabseed.table.files import write_table as write_table
+from tabseed.table.fresh_ids import with_fresh_ids as with_fresh_ids
 from tabseed.table.schema import Column as Column
 from tabseed.table.schema import Schema as Schema
 from tabseed.tune import Study as Study

@@ -31,13 +31,15 @@ def rules_from_sdv(constraints: Sequence[Mapping[str, Any]]) -> list[str]:
     FixedIncrements, OneHotEncoding and Unique, by the names of SDV 1 (``constraint_class`` and
     ``constraint_parameters``, also ``class`` and ``parameters``). SchemaError for any other.
     """
-    if not isinstance(constraints, Sequence) or isinstance(constraints, str):
+    if not isinstance(constraints, Sequence) or isinstance(constraints, str | bytes):
         raise SchemaError("SDV's constraints are a list of objects")
     return [str(_statement(entry)) for entry in constraints]
 
 
 def rules_to_sdv(rules: Iterable[str]) -> list[dict[str, Any]]:
     """Return rules as SDV's constraints; SchemaError for a rule that none of them can state."""
+    if isinstance(rules, str) or not isinstance(rules, Iterable):
+        raise SchemaError(f"rules are a list of texts, got {shown(rules)}")
     return [_constraint(text, parse_rule(text)) for text in rules]
 
 

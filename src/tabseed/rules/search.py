@@ -17,7 +17,7 @@ from scipy.stats import binom, hypergeom
 from tabseed.rules.equations import FALSE_ALARM, LEAST_ROWS, Values, equations
 from tabseed.rules.meaning import Rule, breaking, read_rules
 from tabseed.rules.patterns import Equation, Evidence, Order, Pattern, Together, Where
-from tabseed.table import MISSING, Table
+from tabseed.table import MISSING, Frame, Table
 from tabseed.table.schema import NUMERIC
 
 MOST_STATES = 400  # states of cells (missing, zero, levels) compared with each other
@@ -29,8 +29,8 @@ LEAST_STATE = 8  # rows in a state, and not in it, for three exceptions to be fe
 
 
 @np.errstate(all="ignore")  # what overflows, or divides by almost nothing, keeps no rule
-def find_rules(table: Table) -> tuple[Pattern, ...]:
-    """Return the rules that the rows of a table keep: equations, orders, states of cells.
+def find_rules(table: Frame) -> tuple[Pattern, ...]:
+    """Return the rules that the rows of a frame or Table keep: equations, orders, states of cells.
 
     Kinds: equal, proportional and shifted columns; durations between dates; sums and differences,
     also weighted and of many columns; products and quotients, also with a square (BMI); orders of
@@ -44,6 +44,7 @@ def find_rules(table: Table) -> tuple[Pattern, ...]:
     states at most 20 each are returned. Deterministic. Cost: below a second for 20
     columns, some 2 s for 80.
     """
+    table = _modelled(table)
     if len(table) < LEAST_ROWS:
         return ()
     part = table.take(_checked(table))
@@ -84,12 +85,13 @@ class Slip:
 
 
 @np.errstate(all="ignore")
-def find_slips(table: Table) -> tuple[Slip, ...]:
+def find_slips(table: Frame) -> tuple[Slip, ...]:
     """Return the patterns that all rows but one to three keep, the most probable slips first.
 
     A pattern that shuffled rows would keep so often with probability above 1e-6 / (number of
     patterns tried) is none. Cost: that of :func:`find_rules`.
     """
+    table = _modelled(table)
     if len(table) < LEAST_ROWS:
         return ()
     part = table.take(_checked(table))
@@ -107,6 +109,11 @@ def find_slips(table: Table) -> tuple[Slip, ...]:
         if 1 <= len(rows) <= MOST_BROKEN:
             found.append(Slip(pattern, tuple(rows.tolist())))
     return tuple(sorted(found, key=lambda slip: len(slip.rows))[:MOST_OF_A_KIND])
+
+
+def _modelled(frame: Frame) -> Table:
+    table = Table.from_frame(frame)
+    return table if not table.schema.left_out else table.select(table.schema.modelled)
 
 
 def _checked(table: Table) -> np.ndarray:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tabseed._random import RandomState, generator
 from tabseed.errors import SchemaError
-from tabseed.parameters import InstanceOf, checked
+from tabseed.parameters import SEED, InstanceOf, checked
 from tabseed.table.schema import Schema
 from tabseed.table.table import Table
 
@@ -29,7 +29,7 @@ CLASSES = (  # characters that one position may have, the first that fits
 MOST_TRIES = 50  # rounds of drawing before ids get longer
 
 
-@checked(synthetic=InstanceOf(Table), real=InstanceOf(Table))
+@checked(synthetic=InstanceOf(Table), real=InstanceOf(Table), random_state=SEED)
 def with_fresh_ids(synthetic: Table, real: Table, *, random_state: RandomState = 0) -> Table:
     """Return the synthetic rows with new ids for each column that is an id in the real ones.
 
