@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 import tabseed as ts
-from tabseed.errors import SchemaError
+from tabseed.errors import KnowledgeWarning, SchemaError
 from tabseed.generators.margins import Functions, chosen, conflict, effective, read_known
 
 N = 4_000
@@ -134,6 +134,18 @@ def test_what_is_no_knowledge_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(SchemaError) as error:
         read_known(known, TABLE)
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_share_of_a_level_that_no_row_has_goes_to_the_others() -> None:
+    rows = TABLE.take(np.flatnonzero(np.array(TABLE.values("region")) != "west"))
+    shares = {"north": 0.2, "south": 0.5, "west": 0.3}
+    for known in (shares, {"north": 0.2, "south": 0.5}):
+        with pytest.warns(KnowledgeWarning, match=r"0.3 of the rows have levels"):
+            facts = read_known({"region": known}, rows)
+        assert [fact.value for fact in facts] == pytest.approx([0.2 / 0.7, 0.5 / 0.7])
+    with pytest.warns(KnowledgeWarning, match=r"0.3 of the rows"):
+        (fact,) = read_known({"region": {"north": 0.2, "west": 0.3}}, rows)
+    assert fact.value == pytest.approx(0.5)  # south is not listed, so its share stays as it is
 
 
 def test_chosen_rows_have_the_margins_up_to_a_row() -> None:

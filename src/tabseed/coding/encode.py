@@ -475,7 +475,8 @@ def _with_parents(layout: Layout, x: np.ndarray) -> tuple[Block, ...]:
 
     B = f(A) is accepted if each level of A occurs with only one level of B, repeats of levels of A
     make up at least half of the rows, and shuffled rows would show the same with probability
-    below CHANCE, for all pairs of columns together. The column with more levels leads.
+    below CHANCE, for all pairs of columns together. The column with more levels leads, of two that
+    determine each other the ordered one.
     """
     n, blocks = len(x), list(layout.blocks)
     discrete = [j for j, b in enumerate(blocks) if b.is_discrete and b.n_cells > 1]
@@ -483,7 +484,9 @@ def _with_parents(layout: Layout, x: np.ndarray) -> tuple[Block, ...]:
         return layout.blocks
     all_cells = layout.cells(x)
     cells = np.column_stack([all_cells[j] for j in discrete]).astype(np.int32)
-    order = np.argsort([-blocks[j].n_cells for j in discrete], kind="stable")
+    # of two that determine each other the ordered one, which says more, leads
+    sizes_of = [(-blocks[j].n_cells, not blocks[j].ordered) for j in discrete]
+    order = sorted(range(len(discrete)), key=lambda index: sizes_of[index])
     limit = log(CHANCE / len(discrete) ** 2)
     for rank, a in enumerate(order):
         leader = blocks[discrete[a]]

@@ -30,6 +30,7 @@ from tabseed.coding.fitted import Fitted
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError, shortened
 from tabseed.generators.conditions import Condition, Conditions
 from tabseed.generators.margins import (
+    REPEATED,
     Functions,
     Known,
     chosen,
@@ -37,6 +38,7 @@ from tabseed.generators.margins import (
     effective,
     far_away,
     read_known,
+    repeated,
 )
 from tabseed.parameters import (
     FLAG,
@@ -64,7 +66,7 @@ Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a 
 
 FIT, SAMPLE = 0, 1  # streams below that of a generator
 MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
-POOLED, MOST_POOLED = 10, 500  # rows drawn for each row with known margins, at first and at most
+POOLED, MOST_POOLED = 10, 100  # rows drawn for each row with known margins, at first and at most
 POOL = 5_000, 200_000  # but at least, and at first at most
 BLOCK_ROWS = 20_000  # rows drawn at once
 ROOM = 16 * 2**30  # bytes of memory, where the system does not tell them
@@ -252,7 +254,7 @@ class Generator(Fitted, BaseEstimator):
             weights = functions.weights(self.n_rows_)
             if weights is None:
                 raise SchemaError(f"known: {conflict(facts, functions)}")
-            if weights.max() * n <= 1:  # no row is needed twice
+            if repeated(weights, n) <= REPEATED:
                 return pool.take(chosen(weights, functions.f, n, rng))
             if len(pool) >= max(MOST_POOLED * n, POOL[1]):
                 raise SchemaError(f"known: {far_away(effective(weights), n, len(pool))}")

@@ -14,6 +14,7 @@ density is exp(lambda . f) p up to a factor, and lambda maximises the concave fu
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -23,7 +24,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.special import logsumexp
 
-from tabseed.errors import SchemaError
+from tabseed.errors import KnowledgeWarning, SchemaError
 from tabseed.parameters import shown
 from tabseed.rules.language import parse_condition
 from tabseed.rules.meaning import Meaning
@@ -38,6 +39,8 @@ STEPS, HALVINGS = 100, 40  # of Newton's method
 GRADIENT = 1e-10  # of the dual, in units of each function's spread: where it stops
 FARTHEST = 60.0  # lambda in units of each function's spread: farther is out of reach
 NUMBERS = ("mean", "sd")
+ROUNDED = 1e-6  # of a share: less is not worth a warning
+REPEATED = 0.005  # of the rows, at most, that are drawn a second time
 
 Known = Mapping[Any, Any]
 
@@ -149,8 +152,37 @@ def _facts(key: Any, value: Any, table: Table) -> Iterator[Fact]:
     total = sum(share for share, _ in shares.values())
     if total > 1 + 1e-9:
         raise _refused(key, f"its shares add up to {total:g}, more than 1")
-    for level, share in shares.items():
-        yield Share(_is_level(column, level, table), *share)
+    yield from _of_levels(column, shares, table)
+
+
+def _of_levels(
+    column: Column, shares: Mapping[Any, tuple[float, float]], table: Table
+) -> Iterator[Share]:
+    """Yield the shares of levels; those of levels that no row has go to the others in proportion.
+
+    KnowledgeWarning then: few rows to learn from often lack a rare level.
+    """
+    meaning = Meaning(table.schema, "")
+    found = {level: _is_level(column, level, table) for level in shares}
+    seen = {
+        level: condition
+        for level, condition in found.items()
+        if meaning.truth(condition, table).holds.any()
+    }
+    has = np.unique(table.codes(column.name))
+    unlisted = (has >= 0).sum() > len(seen)  # levels of which nothing is known
+    listed, kept = (sum(shares[level][0] for level in levels) for levels in (shares, seen))
+    whole = listed if unlisted else 1.0
+    if whole - kept > ROUNDED and kept > 0:
+        warnings.warn(
+            f"known {column.name!r}: {whole - kept:.2g} of the rows have levels that the model "
+            "has not seen; their share goes to the others",
+            KnowledgeWarning,
+            stacklevel=6,
+        )
+    for level, condition in (seen if kept > 0 else found).items():
+        share, error = shares[level]
+        yield Share(condition, share * (whole / kept if kept > 0 else 1.0), error)
 
 
 def _moments(column: Column, value: Mapping[Any, Any]) -> Iterator[Moment]:
@@ -284,6 +316,11 @@ def chosen(weights: np.ndarray, f: np.ndarray, n: int, rng: np.random.Generator)
     points = (np.arange(n) + rng.random()) / n
     upto = np.cumsum(weights[order])
     return np.asarray(rng.permutation(order[np.searchsorted(upto / upto[-1], points)]))
+
+
+def repeated(weights: np.ndarray, n: int) -> float:
+    """Return the share of n rows, drawn by their weights (m,), that another one equals."""
+    return float(np.maximum(weights * n - 1, 0).sum() / n)
 
 
 def effective(weights: np.ndarray) -> float:

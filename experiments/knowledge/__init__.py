@@ -1,0 +1,1 @@
+"""What an expert's knowledge is worth when rows are few: rules, margins, directions."""
