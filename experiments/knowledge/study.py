@@ -76,7 +76,9 @@ CASES = {
         "charges", ("age >= 18", "charges > 0"), {"charges": {"age": 1, "bmi": 1}},
         ("sex", "smoker", "age", "bmi"),
     ),
-    "diabetes_pima": Case("class", (), {"class": {"plas": 1, "mass": 1, "age": 1}}, ("age", "class")),
+    "diabetes_pima": Case(
+        "class", (), {"class": {"plas": 1, "mass": 1, "age": 1}}, ("age", "class"),
+    ),
     "german_credit": Case("class", (), {"credit_amount": {"duration": 1}}, ("class", "age")),
     "penguins": Case(
         "species", ("bill_length_mm > bill_depth_mm",),
