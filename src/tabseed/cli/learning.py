@@ -155,6 +155,27 @@ def draw(out: Output, maker: Any, wanted: Wanted, stream: np.random.SeedSequence
     return rows
 
 
+def completed(
+    out: Output, maker: Any, path: Path, copies: int, stream: np.random.SeedSequence
+) -> list[Table]:
+    """Fill the missing cells of the rows of a file, and print how many."""
+    from tabseed.generators.completion import complete
+    from tabseed.table import Table as Rows
+    from tabseed.table.display import counted
+    from tabseed.table.files import read_table, text_columns
+
+    schema = maker.encoder_.table_schema_
+    frame = read_table(path, text_columns=text_columns(schema))
+    with progress_bar("completing") as progress:
+        tables = complete(maker, frame, copies=copies, random_state=stream, progress=progress)
+    names = set(frame.column_names)
+    gaps = sum(frame[c.name].null_count if c.name in names else len(frame) for c in schema)
+    out.result |= {"rows": len(frame), "filled": gaps, "copies": copies}
+    out.say("filled", f"{counted(gaps, 'cell')} of {counted(len(frame), 'row')}, {copies}x")
+    found: list[Rows] = tables
+    return found
+
+
 def say_broken_rules(out: Output, train: Table, synthetic: Table) -> None:
     """Print the rules that the training rows keep and more synthetic rows than chance break."""
     from tabseed.metrics.rules import check_rules, rules_of

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from tabseed.cli.console import Output, guarded
-from tabseed.cli.learning import draw, write
-from tabseed.cli.options import COLUMN, AsJson, Force, N, Out, PlainCsv, Seed, Spreadsheet
+from tabseed.cli.learning import completed, draw, write
+from tabseed.cli.options import COLUMN, FILE, AsJson, Force, N, Out, PlainCsv, Seed, Spreadsheet
 from tabseed.cli.streams import Use, stream_for
 from tabseed.cli.wanted import KnownFile, Wanted, read_margins
 from tabseed.errors import FileError, TabseedError
@@ -44,6 +44,25 @@ def sample(
         ),
     ] = None,
     known: KnownFile = None,
+    complete: Annotated[
+        Path | None,
+        typer.Option(
+            "--complete",
+            metavar=FILE,
+            help="Fill the missing cells of these rows, which may also lack columns; instead of "
+            "--rows.",
+        ),
+    ] = None,
+    copies: Annotated[
+        int,
+        typer.Option(
+            "--copies",
+            min=1,
+            metavar=N,
+            help="With --complete: fill so many times, each into a file of its own (out-1.csv, "
+            "...), for multiple imputation.",
+        ),
+    ] = 1,
     seed: Seed = 0,
     force: Force = False,
     for_spreadsheet: Spreadsheet = False,
@@ -54,16 +73,41 @@ def sample(
     from tabseed.saved import load
     from tabseed.table.files import check_outputs, check_spreadsheet
 
-    check_outputs([output], [], [model, known], force)
+    outputs = _files(output, copies)
+    check_outputs(outputs, [], [model, known, complete], force)
     check_spreadsheet(output, for_spreadsheet)
-    wanted = Wanted(rows, where, balance, counts, None if known is None else read_margins(known))
+    if complete is None:
+        if copies > 1:
+            raise TabseedError("--copies needs --complete, the rows to fill")
+        margins = None if known is None else read_margins(known)
+        wanted = Wanted(rows, where, balance, counts, margins)
+    elif any(value is not None for value in (rows, where, balance, counts, known)):
+        raise TabseedError(
+            "--complete says which rows: leave --rows, --where, --balance, --counts and --known out"
+        )
     out = Output(as_json, {"model": str(model)})
     maker = load(model)
+    stream = stream_for(Use.SAMPLE, seed)
     try:
-        table = draw(out, maker, wanted, stream_for(Use.SAMPLE, seed))
+        if complete is None:
+            tables = [draw(out, maker, wanted, stream)]
+        else:
+            tables = completed(out, maker, complete, copies, stream)
     except (TabseedError, MemoryError):
         raise
     except Exception as error:  # a saved model can draw; this file was changed afterwards
         raise FileError(f"{model}: not a sound model file: {error}") from error
-    write(out, table, output, force, for_spreadsheet, plain_csv)
+    for table, path in zip(tables, outputs, strict=True):
+        write(out, table, path, force, for_spreadsheet, plain_csv)
+    if copies > 1:
+        out.result["output"] = [str(path) for path in outputs]
     out.finish("sample")
+
+
+def _files(output: Path, copies: int) -> list[Path]:
+    """Return the files of the copies: out.csv, or out-1.csv, out-2.csv, ..."""
+    if copies == 1:
+        return [output]
+    suffixes = "".join(output.suffixes)
+    stem = output.name.removesuffix(suffixes)
+    return [output.with_name(f"{stem}-{k + 1}{suffixes}") for k in range(copies)]

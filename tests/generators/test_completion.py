@@ -1,0 +1,77 @@
+"""Rows completed: given cells stay, the others follow the conditional law, nothing is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import tabseed as ts
+from tabseed.errors import SchemaError, TabseedError
+from tabseed.generators.completion import complete
+
+N = 1_500
+
+
+def correlated(n: int = N, seed: int = 0) -> pa.Table:
+    """y = 0.8 x + noise; k says whether x is positive, mostly; m follows k."""
+    rng = np.random.default_rng([41, seed])
+    x = rng.normal(size=n)
+    y = np.where(rng.random(n) < 0.1, np.nan, 0.8 * x + 0.6 * rng.normal(size=n))
+    k = np.where(x + 0.7 * rng.normal(size=n) > 0, "up", "down")
+    return pa.table({"x": x, "y": pa.array(y, from_pandas=True), "k": k,
+                     "m": np.where(k == "up", "U", "D")})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model() -> ts.SequentialTrees:
+    return ts.SequentialTrees(random_state=0).fit(correlated())
+
+
+@pytest.mark.slow
+def test_open_cells_follow_the_law_given_the_others(model) -> None:
+    """Means given x against those of the true law; trees of 1,500 rows are some tenths off."""
+    at = np.repeat([-1.5, 0.0, 1.5], 150)
+    (filled,) = complete(model, pa.table({"x": at}), random_state=1)
+    assert np.array_equal(filled.numbers("x"), at)
+    y, up = filled.numbers("y"), np.array(filled.values("k")) == "up"
+    assert not np.isnan(y).any()  # a filled cell is never missing
+    assert ((np.array(filled.values("m")) == "U") == up).all()  # what follows, follows
+    for x in (-1.5, 0.0, 1.5):
+        assert abs(y[at == x].mean() - 0.8 * x) < 0.25
+        assert abs(y[at == x].std() - 0.6) < 0.25
+    assert up[at == -1.5].mean() < 0.15 and up[at == 1.5].mean() > 0.85
+    assert 0.3 < up[at == 0.0].mean() < 0.7
+
+
+def test_given_cells_stay_and_copies_differ(model) -> None:
+    frame = correlated(40, 1)
+    open_ = frame.set_column(2, "k", pa.array([None] * 20 + frame["k"].to_pylist()[20:]))
+    open_ = open_.drop_columns(["m"])
+    one, two = complete(model, open_, copies=2, sweeps=3, random_state=2)
+    again, _ = complete(model, open_, copies=2, sweeps=3, random_state=2)
+    assert one.to_arrow().equals(again.to_arrow()) and not one.to_arrow().equals(two.to_arrow())
+    for table in (one, two):
+        assert table.values("x") == frame["x"].to_pylist()
+        assert table.values("k")[20:] == frame["k"].to_pylist()[20:]
+        gaps = [v is None for v in frame["y"].to_pylist()]
+        known = [v for v, gap in zip(table.values("y"), gaps, strict=True) if not gap]
+        assert known == [v for v in frame["y"].to_pylist() if v is not None]
+        assert table.to_arrow().column_names == ["x", "y", "k", "m"]
+
+
+def test_a_cell_that_follows_decides_about_its_leader(model) -> None:
+    """m is given and k is not: k must be the one that m follows."""
+    frame = pa.table({"x": np.zeros(30), "m": ["U", "D"] * 15})
+    (filled,) = complete(model, frame, sweeps=3, random_state=3)
+    assert filled.values("m") == ["U", "D"] * 15
+    assert filled.values("k") == ["up", "down"] * 15
+
+
+def test_what_cannot_be_completed_is_refused(model) -> None:
+    with pytest.raises(TabseedError, match="has no likelihood"):
+        complete(ts.SMOTE(random_state=0).fit(correlated(60)), pa.table({"x": [0.0]}))
+    with pytest.raises(SchemaError, match="none of the columns"):
+        complete(model, pa.table({"z": [0.0]}))
+    with pytest.raises(SchemaError, match="row 2: the generator has not learned 'left'"):
+        complete(model, pa.table({"x": [0.0, 0.0], "k": ["up", "left"]}))
