@@ -82,6 +82,11 @@ def pair() -> ts.Measuring:
 
 
 @functools.cache
+def small_trees() -> ts.SequentialTrees:
+    return ts.SequentialTrees(n_orders=1, n_trees=1, random_state=0).fit(TRAIN)
+
+
+@functools.cache
 def measured() -> ts.Measured:
     return ts.measure(**OF_THREE, settings=measuring())
 
@@ -193,6 +198,10 @@ CASES = quick(
     Coverage=(
         ts.Coverage(permutations=0).evaluate,
         {"real": TRAIN, "synthetic": SYNTHETIC, "random_state": 0},
+    ),
+    complete=(
+        lambda **k: ts.complete(small_trees(), **k),
+        {"table": X.slice(0, 3), "copies": 1, "sweeps": 1, "random_state": 0, "progress": None},
     ),
     Likeness=(
         ts.Likeness(permutations=139, judges=False).evaluate,

@@ -29,6 +29,7 @@ _ROOMS = {
     "evaluation.questions": "Questions",
     "evidence.verify": "Verification",
     "generators.base": "Generator",
+    "generators.completion": "complete",
     "generators.copula": "GaussianCopula",
     "generators.neural.ctgan": "CTGAN",
     "generators.neural.stopping": "Training",

@@ -31,6 +31,7 @@ from tabseed.evaluation.likeness_report import LikenessReport as LikenessReport
 from tabseed.evaluation.questions import Questions as Questions
 from tabseed.evidence.verify import Verification as Verification
 from tabseed.generators.base import Generator as Generator
+from tabseed.generators.completion import complete as complete
 from tabseed.generators.copula import GaussianCopula as GaussianCopula
 from tabseed.generators.neural.ctgan import CTGAN as CTGAN
 from tabseed.generators.neural.stopping import Training as Training
