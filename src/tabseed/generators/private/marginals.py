@@ -163,6 +163,14 @@ class PrivateMarginals(Generator):
             if value is not None:
                 raise TabseedError(f"{type(self).__name__}: a private fit takes no {name}")
         columns = self.check_public()
+        rules = self.public.rules if self.public is not None else ()
+        if isinstance(table, Table):
+            rules += table.schema.rules
+        if rules:
+            raise TabseedError(
+                f"{type(self).__name__}: rules such as {rules[0]!r} are not kept by a private fit; "
+                "leave them out, and draw more rows of which you keep those that hold them"
+            )
         if target is not None:
             target = Schema(tuple(c.column for c in columns))[target].name
         opendp()  # before any work: it may be missing
