@@ -59,8 +59,7 @@ def complete(
     cells, in each sweep.
     """
     encoder = model.encoder_
-    known = getattr(model, "knows_likelihood", hasattr(model, "log_likelihood"))
-    if not known:
+    if not model.knows_likelihood:
         raise TabseedError(
             f"{type(model).__name__} has no likelihood of its rows, which completing them needs; "
             "take trees, arf or vaebgm"
