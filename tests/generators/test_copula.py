@@ -13,15 +13,14 @@ from scipy.stats import multivariate_normal, norm, truncnorm
 import tabseed as ts
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import TabseedError
-from tabseed.generators import copula
+from tabseed.generators import copula, copula_margins
 from tabseed.generators.copula import (
     GaussianCopula,
     latent_correlation,
-    level_margin,
-    number_margin,
     shrunk,
     whitener,
 )
+from tabseed.generators.copula_margins import level_margin, number_margin, refuse_unsound
 from tabseed.generators.orthants import normal_within
 from tabseed.table import Table
 
@@ -183,7 +182,7 @@ def test_kernels_are_those_of_the_formula() -> None:
 
     whole = quad(density, low, high, limit=200)[0]
     at = np.linspace(low, high, 7)
-    result = copula._kernel_cdf(x, at, low, high, 0.0)
+    result = copula_margins._kernel_cdf(x, at, low, high, 0.0)
     expected = [quad(density, low, t, limit=200)[0] / whole for t in at]
     assert np.allclose(result, expected, atol=1e-6)
 
@@ -214,7 +213,7 @@ def test_heaped_numbers_are_point_masses_and_others_are_not() -> None:
     for values, expected in ((heaped, {30.0, 40.0, 50.0, 60.0}), (age, set())):
         distinct, counts = np.unique(values, return_counts=True)
         inner = (distinct > 22) & (distinct < 68)
-        masses = set(distinct[inner & copula._heaped(distinct, counts, 1.0)])
+        masses = set(distinct[inner & copula_margins._heaped(distinct, counts, 1.0)])
         assert masses == expected
 
 
@@ -382,6 +381,6 @@ def test_unsound_settings_and_files_are_refused() -> None:
         replace(margin, split=np.array([99]), share=np.array([0.5])),
     ):
         with pytest.raises(ValueError, match="not sound"):
-            copula._refuse_unsound(model.encoder_.layout_.free[0], broken)
+            refuse_unsound(model.encoder_.layout_.free[0], broken)
     with pytest.raises(ValueError, match="correlation"):
         model._restore(state, arrays | {"correlation": np.eye(3)})

@@ -21,6 +21,7 @@ from tabseed.coding.encode import Layout
 from tabseed.errors import SchemaError, TabseedError, TooFewRowsError
 from tabseed.estimates.folds import deal
 from tabseed.generators.base import FIT, Aids, Draw, Generator
+from tabseed.generators.conditions import Conditions
 from tabseed.metrics import MarginalDistance
 from tabseed.pages.curves import stopping_picture
 from tabseed.parameters import MAPPING, SEED, InstanceOf, Parameters, Real, check, or_none, shown
@@ -219,6 +220,9 @@ class KSStopped(Generator):
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return np.asarray(self.generator_._sample(n, rng))
+
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        return np.asarray(self.generator_._sample_near(n, conditions, rng))
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         state, arrays = self.generator_._state()

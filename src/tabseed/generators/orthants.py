@@ -43,23 +43,46 @@ def log_probability(
     logs = np.zeros((n, n_draws))
     for start in range(0, n, size):
         rows = slice(start, start + size)
-        noise = np.empty((p, *logs[rows].shape))
+        walk = Walk(root, logs[rows].shape)
         for k in range(p):
-            centre = np.tensordot(root[k, :k], noise[:k], 1)
-            a, b = ((side[k][rows, None] - centre[..., None]) / root[k, k] for side in (low, high))
-            mass = normal_mass(a, b)
-            upto = mass.cumsum(axis=-1)
-            target = points[k] * upto[..., -1]
-            which = (target[..., None] >= upto[..., :-1]).sum(axis=-1)[..., None]
-            a, b, mass, last = (
-                np.take_along_axis(v, which, -1)[..., 0] for v in (a, b, mass, upto)
-            )
-            with np.errstate(divide="ignore", invalid="ignore"):
-                logs[rows] += np.log(upto[..., -1])
-                within = np.where(mass > 0, (target - (last - mass)) / mass, 0.5)
-            # rows that are impossible so far go on anywhere: their product is 0 already
-            noise[k] = np.where(mass > 0, normal_within(a, b, within.clip(0, 1)), 0.0)
+            walk.step(low[k][rows, None], high[k][rows, None], points[k])
+        logs[rows] = walk.logs
     return np.asarray(logsumexp(logs, axis=1) - np.log(n_draws))
+
+
+class Walk:
+    """Normal vectors drawn axis by axis, each score within intervals given the earlier ones.
+
+    ``shape`` is that of the vectors side by side; ``logs``, of this shape, are the sums of the
+    log-probabilities of the intervals, each given the earlier scores.
+    """
+
+    def __init__(self, root: np.ndarray, shape: tuple[int, ...]) -> None:
+        self.root, self.logs = root, np.zeros(shape)
+        self.noise = np.empty((len(root), *shape))
+        self.at = 0
+
+    def free(self, noise: np.ndarray) -> None:
+        """Take standard normal noise for the next axis, which nothing bounds."""
+        self.noise[self.at], self.at = noise, self.at + 1
+
+    def step(self, low: np.ndarray, high: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Draw the next axis within one of m intervals (..., m), by inversion of u; return it."""
+        k, scale = self.at, self.root[self.at, self.at]
+        centre = np.tensordot(self.root[k, :k], self.noise[:k], 1)
+        a, b = ((side - centre[..., None]) / scale for side in (low, high))
+        mass = normal_mass(a, b)
+        upto = mass.cumsum(axis=-1)
+        target = u * upto[..., -1]
+        which = (target[..., None] >= upto[..., :-1]).sum(axis=-1)[..., None]
+        a, b, mass, last = (np.take_along_axis(v, which, -1)[..., 0] for v in (a, b, mass, upto))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.logs += np.log(upto[..., -1])
+            within = np.where(mass > 0, (target - (last - mass)) / mass, 0.5)
+        # rows that are impossible so far go on anywhere: their product is 0 already
+        noise = np.where(mass > 0, normal_within(a, b, within.clip(0, 1)), 0.0)
+        self.noise[k], self.at = noise, k + 1
+        return np.asarray(centre + scale * noise)
 
 
 def normal_mass(a: np.ndarray, b: np.ndarray) -> np.ndarray:

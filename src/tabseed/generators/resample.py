@@ -11,6 +11,7 @@ from tabseed.archive import Arrays, Holds, stored
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
+from tabseed.generators.conditions import Conditions
 from tabseed.parameters import SEED, Parameters, Real
 
 
@@ -46,8 +47,12 @@ class Resample(Generator):
         self.rows_ = x
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return self._drawn(n, np.arange(len(self.rows_)), rng)
+
+    def _drawn(self, n: int, among: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw n encoded rows, each from one of the training rows ``among``."""
         layout = self.encoder_.layout_
-        x = self.rows_[rng.integers(0, len(self.rows_), n)]
+        x = self.rows_[among[rng.integers(0, len(among), n)]]
         if self.smoothing == 0:
             return x
         width = self.smoothing * (4 / (3 * len(self.rows_))) ** 0.2
@@ -60,6 +65,15 @@ class Resample(Generator):
                 value = np.where(free, block.snap(within_piece(block, value, moved)), value)
             values.append(value)
         return layout.from_values(values)
+
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        """Draw among the rows whose cells the conditions leave; smoothing moves numbers only."""
+        layout = self.encoder_.layout_
+        meets = np.ones(len(self.rows_), dtype=bool)
+        for j, cell in enumerate(layout.cells(self.rows_)):
+            if j in conditions.allowed and (self.smoothing == 0 or not layout.blocks[j].numeric):
+                meets &= conditions.allowed[j][cell]
+        return self._drawn(n, np.flatnonzero(meets) if meets.any() else np.arange(len(meets)), rng)
 
     def _spread(self, block: Block, value: np.ndarray) -> np.ndarray:
         """Return the standard deviation (n,) of the training numbers on the same side of gaps."""

@@ -12,6 +12,7 @@ from tabseed.archive import Arrays, Holds, estimator_from_plain, estimator_to_pl
 from tabseed.coding.encode import Layout
 from tabseed.generators import GENERATORS
 from tabseed.generators.base import Aids, Generator
+from tabseed.generators.conditions import Conditions
 from tabseed.generators.neural.base import NeuralGenerator, training_from_plain
 from tabseed.generators.neural.ensemble import SeedEnsemble
 from tabseed.generators.neural.stopping import Training
@@ -128,6 +129,9 @@ class FineTuned(Generator):
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return self.generator_._sample(n, rng)
+
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        return self.generator_._sample_near(n, conditions, rng)
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         state, arrays = self.generator_._state()

@@ -16,6 +16,8 @@ from scipy.special import logsumexp
 from tabseed._random import RandomState, int_seed
 from tabseed.archive import Arrays, under
 from tabseed.coding.encode import Layout
+from tabseed.generators.conditions import Conditions
+from tabseed.generators.importance import by_importance
 from tabseed.generators.neural.base import NeuralGenerator
 from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.learner import (
@@ -216,12 +218,15 @@ class CellNetwork(VariationalNetwork):
         log_p = logits - (logits.exp() @ self.member).log() @ self.member.T
         return rows[:, : self.n_cells] @ log_p.T
 
-    def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return random encoded rows (n, w) for codes (n, d)."""
+    def probabilities(self, weights: Weights, z: np.ndarray) -> np.ndarray:
+        """Return the probabilities of the cells for codes: (n, d) -> (n, W)."""
         logits = self.decode(weights, to_tensor(z.astype(np.float32))[None])[0]
         exp = logits.clamp(-LOGIT, LOGIT).exp()
-        probabilities = exp / (exp @ self.member @ self.member.T)
-        return self.layout.sample(probabilities.double().numpy(), rng)
+        return np.asarray((exp / (exp @ self.member @ self.member.T)).double().numpy())
+
+    def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return random encoded rows (n, w) for codes (n, d)."""
+        return self.layout.sample(self.probabilities(weights, z), rng)
 
 
 @dataclass(frozen=True)
@@ -366,6 +371,44 @@ class VAEBGM(NeuralGenerator):
     def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
         with torch.no_grad():
             return self.network_.draw(self._stacked(at), self.mixtures_[at].sample(n, rng), rng)
+
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        """Draw rows given the conditions by importance: codes by the probability of allowed cells.
+
+        Given its code the columns of a row are independent, so this is the law given the cells.
+        """
+        network, layout = self.network_, self.encoder_.layout_
+        if not isinstance(network, CellNetwork):
+            return super()._sample_near(n, conditions, rng)
+        free = [j for j, block in enumerate(layout.blocks) if block.parent < 0]
+        every = [np.ones(layout.blocks[j].n_cells, bool) for j in free]
+        masks = [conditions.allowed.get(j, own) for j, own in zip(free, every, strict=True)]
+        mask = np.concatenate(masks).astype(float)
+        asked = network.member.numpy()[:, [j in conditions.allowed for j in free]]
+
+        def draw(m: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+            seeds = rng.permutation(np.arange(m) % len(self.drawn_))
+            z = np.empty((m, network.latent_dim))
+            weight = np.empty(m)
+            for at in range(len(self.drawn_)):
+                mine = np.flatnonzero(seeds == at)
+                if len(mine):
+                    z[mine] = self.mixtures_[at].sample(len(mine), rng)
+                    p = network.probabilities(self._stacked(at), z[mine])
+                    weight[mine] = ((p * mask) @ asked).prod(axis=1)
+            return (seeds, z), weight
+
+        with torch.no_grad():
+            batches, rows = by_importance(draw, n, rng)
+            if rows is None:
+                return self._sample(n, rng)
+            seeds, z = (np.concatenate(part)[rows] for part in zip(*batches, strict=True))
+            p = np.empty((n, len(mask)))
+            for at in range(len(self.drawn_)):
+                mine = np.flatnonzero(seeds == at)
+                if len(mine):
+                    p[mine] = network.probabilities(self._stacked(at), z[mine]) * mask
+        return layout.sample(p, rng)
 
     def _log_likelihood(
         self,

@@ -22,6 +22,7 @@ from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
 from tabseed.generators.base import Aids, Generator
 from tabseed.generators.conditions import Conditions
+from tabseed.generators.importance import by_importance
 from tabseed.generators.trees.level_trees import Forest, Rows, Tree, levels_of
 from tabseed.generators.trees.structure import (
     Known,
@@ -41,7 +42,6 @@ FLOOR = 1e-3  # share of the margin in the scored law, so that no row is impossi
 BAG_ROWS = 10_000  # rows that a tree learns from, at most
 JUDGED_ROWS = 2_000  # rows that choose shrinkage and width, at most
 ALONE = 2_000  # rows below which threads cost more time than they save
-BATCH, MOST_BATCHES, ENOUGH = 5, 20, 2.0  # weighted rows for each row: a batch, batches, effective
 
 
 class SequentialTrees(Generator):
@@ -307,16 +307,10 @@ class SequentialTrees(Generator):
             for j, cells in conditions.allowed.items()
             if (levels := self._levels.get(j)) is not None
         }
-        batches: list[tuple[dict[int, np.ndarray], np.ndarray]] = []
-        weight = np.zeros(0)
-        while len(batches) < MOST_BATCHES and _effective(weight) < ENOUGH * n:
-            batches.append(self._weighted(BATCH * n, allowed, rng))
-            weight = np.concatenate([weight, batches[-1][1]])
-        if not weight.any():
+        batches, rows = by_importance(lambda m: self._weighted(m, allowed, rng), n, rng)
+        if rows is None:
             return self._sample(n, rng)  # no tree has such rows: all will be refused
-        points = (np.arange(n) + rng.random()) / n * weight.sum()
-        rows = rng.permutation(np.searchsorted(np.cumsum(weight), points).clip(0, len(weight) - 1))
-        values = {j: np.concatenate([v[j] for v, _ in batches])[rows] for j in batches[0][0]}
+        values = {j: np.concatenate([v[j] for v in batches])[rows] for j in batches[0]}
         return self.encoder_.layout_.from_free(values, rng)
 
     def _weighted(
@@ -411,9 +405,3 @@ def _among(upto: np.ndarray, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarra
     share = mass.sum(axis=1) / upto[:, -1]
     mass[share == 0] = allowed  # of weight 0, whatever is drawn
     return np.cumsum(mass, axis=1), share
-
-
-def _effective(weight: np.ndarray) -> float:
-    """Return how many rows of equal weight would count as much (Kish)."""
-    total = float(weight.sum())
-    return total**2 / float((weight**2).sum()) if total else 0.0
