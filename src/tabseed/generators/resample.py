@@ -52,7 +52,7 @@ class Resample(Generator):
     def _drawn(self, n: int, among: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw n encoded rows, each from one of the training rows ``among``."""
         layout = self.encoder_.layout_
-        x = self.rows_[among[rng.integers(0, len(among), n)]]
+        x: np.ndarray = self.rows_[among[rng.integers(0, len(among), n)]]
         if self.smoothing == 0:
             return x
         width = self.smoothing * (4 / (3 * len(self.rows_))) ** 0.2
