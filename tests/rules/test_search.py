@@ -74,6 +74,13 @@ def test_a_planted_rule_is_found_and_can_be_declared(kind: str) -> None:
     assert found == 10
 
 
+def test_what_is_found_shows_itself_in_a_line() -> None:
+    frame, text = planted("sum", 0)
+    (found,) = find_rules(frame)
+    assert str(found) == f"{text}  (100 of 100 rows that could break it)"
+    assert repr(found) == f"<{found}>"
+
+
 def test_noise_has_no_rules() -> None:
     """Twenty tables; the false alarm of the whole search of one is 1e-6."""
     for seed in range(20):

@@ -71,7 +71,7 @@ class Evidence:
         return self.kept == self.rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pattern(ABC):
     """A statement about single rows. ``evidence`` is None until the rule was checked."""
 
@@ -86,6 +86,14 @@ class Pattern(ABC):
     @abstractmethod
     def statement(self) -> Statement:
         """The pattern in the language of rules."""
+
+    def __str__(self) -> str:
+        found = self.evidence
+        rows = "" if found is None else f"  ({found.kept} of {found.rows} rows that could break it)"
+        return f"{self.statement}{rows}"
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     @property
     def text(self) -> str:
@@ -108,7 +116,7 @@ class Pattern(ABC):
         return replace(self, evidence=evidence)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Equation(Pattern):
     """A rule ``target`` = f(other columns), up to ``tolerance`` in the target's unit.
 
@@ -139,7 +147,7 @@ class Equation(Pattern):
         return np.where(np.abs(residual) > self.tolerance, residual, 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sum(Equation):
     """``target`` = constant + sum of coefficient x column, dates counted in days.
 
@@ -185,7 +193,7 @@ class Sum(Equation):
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Product(Equation):
     """``target`` = factor x product of column^power."""
 
@@ -221,7 +229,7 @@ class Product(Equation):
         return Comparison((Word(self.target), value), ("=",))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Order(Pattern):
     """``lower`` <= ``upper`` in every row."""
 
@@ -279,7 +287,7 @@ class Where:
         return Comparison((word, level), ("=" if holds else "!=",))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Together(Pattern):
     """A cell is in a state exactly where another one is in its own, or is ``opposite``."""
 
