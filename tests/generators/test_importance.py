@@ -36,8 +36,14 @@ MODELS = {
     "copula": lambda: ts.GaussianCopula(random_state=0),
     "arf": lambda: ts.AdversarialForest(n_trees=30, random_state=0),
     "vaebgm": lambda: ts.VAEBGM(n_seeds=2, training=ts.Training(steps=400), random_state=0),
+    "tvae": lambda: ts.TVAE(n_seeds=2, training=ts.Training(steps=400), random_state=0),
+    "ctgan": lambda: ts.CTGAN(n_seeds=2, training=ts.Training(steps=200), random_state=0),
+    "smote": lambda: ts.SMOTE(random_state=0),
+    "smote by vote": lambda: ts.SMOTE(categories="vote", random_state=0),
+    "two-stage": lambda: ts.FeatureResponse(ts.GaussianCopula(), "linear", random_state=0),
     "resample": lambda: ts.Resample(random_state=0),
 }
+NETWORKS = ("vaebgm", "tvae", "ctgan")
 ASKED = {"ill": "yes", "place": ["village", "island"], "age": (55, None)}
 
 
@@ -45,10 +51,10 @@ ASKED = {"ill": "yes", "place": ["village", "island"], "age": (55, None)}
 def test_rows_near_a_condition_have_the_law_that_rejection_gives(name: str) -> None:
     """Means and shares of 4,000 rows by importance beside those of 60,000 rows that were rejected.
 
-    Within 6 standard errors, where a row taken by importance counts half: a false alarm for the 25
-    numbers below 1e-5.
+    Within 6 standard errors, where a row taken by importance counts half: a false alarm for the 50
+    numbers below 1e-6.
     """
-    pytest.importorskip("torch") if name == "vaebgm" else None
+    pytest.importorskip("torch") if name in NETWORKS else None
     model = MODELS[name]().fit(people())
     near = model.draw(4_000, conditions=ASKED, random_state=1)
     everything = model.draw(60_000, random_state=2)
@@ -67,10 +73,10 @@ def test_rows_near_a_condition_have_the_law_that_rejection_gives(name: str) -> N
     assert abs(a - b) <= 6 * (p * (1 - p) * (1 / 2_000 + 1 / len(kept))) ** 0.5 + 1e-9
 
 
-@pytest.mark.parametrize("name", ["trees", "copula", "arf", "vaebgm"])
+@pytest.mark.parametrize("name", ["trees", "copula", "arf", "two-stage", *NETWORKS])
 def test_a_row_in_ten_thousand_is_drawn(name: str) -> None:
     """Rejection would give up at one row in 200."""
-    pytest.importorskip("torch") if name == "vaebgm" else None
+    pytest.importorskip("torch") if name in NETWORKS else None
     model = MODELS[name]().fit(people())
     rare = {"ill": "yes", "place": "island", "income": None, "age": (None, 60)}
     drawn = model.draw(300, conditions=rare, random_state=0)

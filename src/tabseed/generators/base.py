@@ -220,9 +220,9 @@ class Generator(Fitted, BaseEstimator):
         "sd": 17}, "age >= 65 and smoker = yes": (0.03, 0.004)}``, where a pair is a number and its
         standard error. SchemaError names what cannot hold together.
 
-        Rows that do not meet the conditions are drawn again, so the law is the model's own given
-        them; SchemaError if fewer than one drawn row in 200 meets them (some generators, such as
-        AdversarialForest, draw from the conditional law and so reject fewer).
+        The law of the rows is the model's own given the conditions: each generator draws near them
+        where its law lets it, and what does not meet them is drawn again; SchemaError if fewer than
+        one row in 200 of those that were drawn near meets them.
 
         TabseedError for an ``n`` that is not a number of rows, or more than memory can hold;
         SchemaError for other conditions,

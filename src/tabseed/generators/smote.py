@@ -5,6 +5,7 @@ Notation: N training rows, k neighbours, w a uniform weight.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from tabseed.archive import Arrays, Holds, stored
 from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout
 from tabseed.generators.base import Aids, Generator
+from tabseed.generators.conditions import Conditions
 from tabseed.parameters import SEED, OneOf, Parameters, Whole
 from tabseed.space import Choice, Int
 from tabseed.table.schema import DISCRETE
@@ -93,9 +95,22 @@ class SMOTE(Generator):
         self._coordinates = [mixed_coordinates(layout, self.rows_[own]) for own in self._classes]
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        layout, rows = self.encoder_.layout_, self.rows_
-        base, weight, lot = rng.integers(0, len(rows), n), rng.random(n), rng.random(n)
-        near = self._neighbours(base)
+        base = rng.integers(0, len(self.rows_), n)
+        return self._about(base, self._neighbours(base), {}, rng)
+
+    def _about(
+        self,
+        base: np.ndarray,
+        near: np.ndarray,
+        meeting: Mapping[int, np.ndarray],
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Draw encoded rows (n, w) between base rows (n,) and their neighbours (n, k).
+
+        ``meeting``: by the index of a block, the rows whose categories may be taken, (N,) bool.
+        """
+        layout, rows, n = self.encoder_.layout_, self.rows_, len(base)
+        weight, lot = rng.random(n), rng.random(n)
         partner = near[np.arange(n), (lot * (near >= 0).sum(axis=1)).astype(int)]
         values: dict[int, np.ndarray] = {}
         for j, block in enumerate(layout.blocks):
@@ -104,8 +119,39 @@ class SMOTE(Generator):
             if block.ordered:
                 values[j] = between(block, rows[base, j], rows[partner, j], weight)
             else:
-                values[j] = rows[self._voters(rows[:, j], near, rng), j]
+                voters = near
+                if j in meeting:
+                    voters = np.where((near >= 0) & meeting[j][near], near, -1)
+                values[j] = rows[self._voters(rows[:, j], voters, rng), j]
         return layout.from_free(values, rng)
+
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        """Draw rows near the conditions, about base rows from which some row can meet them.
+
+        Given its base row, categories of a row are votes of their own: a base row is drawn by the
+        share of votes that meet the conditions, and these alone are then cast. Numbers are drawn as
+        ever, about base rows that with their neighbours reach into the range.
+        """
+        layout, rows = self.encoder_.layout_, self.rows_
+        near = self._neighbours(np.arange(len(rows)))
+        there = near >= 0
+        weight, meeting = np.ones(len(rows)), dict[int, np.ndarray]()
+        for j, allowed in conditions.allowed.items():
+            block, value = layout.blocks[j], rows[:, j]
+            meets = allowed[block.cell_of(value)]
+            if block.ordered:
+                weight *= meets | _reaches(block, allowed, value, near)
+                continue
+            votes = meets[near] & there
+            if self.categories == "frequency":
+                meeting[j] = meets
+                weight *= votes.sum(axis=1) / there.sum(axis=1)
+            else:
+                weight *= votes.any(axis=1)
+        if not weight.any():
+            return self._sample(n, rng)
+        base = rng.choice(len(rows), n, p=weight / weight.sum())
+        return self._about(base, near[base], meeting, rng)
 
     def _neighbours(self, base: np.ndarray) -> np.ndarray:
         """Return the rows nearest to each base row (n, k), nearest first, -1 where there are fewer.
@@ -190,3 +236,22 @@ def between(block: Block, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> n
         known = ~np.isnan(value)
         value[known] = block.nearest_atom(value[known])
     return value
+
+
+def _reaches(block: Block, allowed: np.ndarray, value: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return whether a row (N,) and its neighbours lie at both ends of what is allowed, or within.
+
+    ``allowed`` are cells; a missing number lies nowhere.
+    """
+    n_atoms, n_knots = len(block.atoms), len(block.knots)
+    ends = [
+        block.atoms[allowed[:n_atoms]],
+        block.knots[allowed[n_atoms : n_atoms + n_knots]].ravel(),
+    ]
+    ends_of = np.concatenate(ends)
+    if not len(ends_of):
+        return np.zeros(len(value), dtype=bool)
+    reach = np.column_stack([value, np.where(near >= 0, value[near], np.nan)])
+    least = np.where(np.isnan(reach), np.inf, reach).min(axis=1)
+    most = np.where(np.isnan(reach), -np.inf, reach).max(axis=1)
+    return np.asarray((least <= ends_of.max()) & (most >= ends_of.min()))

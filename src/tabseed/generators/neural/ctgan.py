@@ -10,10 +10,12 @@ from tabseed._random import RandomState
 from tabseed.archive import Arrays, under
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
+from tabseed.generators.conditions import Conditions
 from tabseed.generators.neural.base import NeuralGenerator
 from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.learner import to_tensor, torch
 from tabseed.generators.neural.modes import ModeCoding
+from tabseed.generators.neural.near import rows_near
 from tabseed.generators.neural.players import AdversarialNetworks
 from tabseed.generators.neural.stopping import Training
 from tabseed.parameters import SEED, TEXT, InstanceOf, Parameters, Real, Whole, or_none
@@ -143,24 +145,41 @@ class CTGAN(NeuralGenerator):
         return condition
 
     def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        network = self.network_
+        noise = network.noise(rng, n)
+        condition = self._conditions(self.laws_[at]["share"], n, rng)
+        inputs = np.hstack([noise[:, : network.latent_dim], condition])
+        logits, scores = self._outputs(at, inputs, rng)
+        noisy = logits + noise[:, network.latent_dim : network.latent_dim + logits.shape[1]]
+        levels = [noisy[:, column.levels].argmax(axis=1) for column in network.coding.columns]
+        return network.coding.decode(levels, scores, rng)
+
+    def _inputs(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        normal = rng.standard_normal((n, self.network_.latent_dim), dtype=np.float32)
+        return np.hstack([normal, self._conditions(self.laws_[at]["share"], n, rng)])
+
+    def _outputs(
+        self, at: int, inputs: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return logits of the levels (n, L) and mode scores (n, m) for codes and conditions."""
+        del rng
         network, law = self.network_, self.laws_[at]
-        noise = to_tensor(network.noise(rng, n))[None]
-        condition = self._conditions(law["share"], n, rng)
         statistics = [
             tuple(to_tensor(law[f"{name}{layer}"])[None] for name in STATISTICS)
             for layer in range(2)
         ]
         with torch.no_grad():
-            logits, numbers, _ = network.outputs(
+            logits, scores, _ = network.outputs(
                 self._stacked(at),
-                noise[..., : network.latent_dim],
-                to_tensor(condition)[None],
+                to_tensor(inputs[:, : network.latent_dim])[None],
+                to_tensor(inputs[:, network.latent_dim :])[None],
                 [(mean, variance) for mean, variance in statistics],
             )
-        gumbel = noise[..., network.latent_dim : network.latent_dim + network.coding.n_levels]
-        parts = (logits + gumbel)[0].split(network.coding.sizes, dim=-1)
-        levels = [part.argmax(-1).numpy() for part in parts]
-        return network.coding.decode(levels, numbers[0].double().numpy(), rng)
+        return logits[0].numpy(), scores[0].double().numpy()
+
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        found = rows_near(self, self.network_.coding, conditions, n, rng)
+        return self._sample(n, rng) if found is None else found
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         state, arrays = super()._state()

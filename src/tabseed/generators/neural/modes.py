@@ -11,6 +11,7 @@ Notation: n rows, J free columns, L levels of all of them, m columns of numbers 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -191,6 +192,23 @@ class ModeCoding:
             scores = np.zeros(len(level)) if column.discrete else mode_scores[:, column.number]
             values[column.at] = column.draw(level, scores, rng)
         return self.layout.from_free(values, rng)
+
+    def levels_left(self, allowed: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Return which levels (L,) can give cells that are ``allowed``, by the index of a block.
+
+        A mode can if one of the quantiles of its law lies in such a cell.
+        """
+        left = np.ones(self.n_levels, dtype=bool)
+        for column in self.columns:
+            if column.at not in allowed:
+                continue
+            cells, block = allowed[column.at], column.block
+            n_atoms, n_knots = len(block.atoms), len(block.knots)
+            modes = [cells[block.cell_of(block.snap(law))].any() for law in column.laws]
+            left[column.levels] = np.concatenate(
+                [cells[:n_atoms], np.array(modes, dtype=bool), cells[n_atoms + n_knots :]]
+            )
+        return left
 
     def scores(self, hot: np.ndarray, mode_scores: np.ndarray) -> np.ndarray:
         """Return normal scores within the whole column, 0 where missing: (n, columns) float32.

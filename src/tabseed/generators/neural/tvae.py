@@ -14,6 +14,7 @@ import numpy as np
 from tabseed._random import RandomState
 from tabseed.archive import Arrays
 from tabseed.coding.encode import Layout
+from tabseed.generators.conditions import Conditions
 from tabseed.generators.neural.base import NeuralGenerator
 from tabseed.generators.neural.learner import (
     LOG_VARIANCE,
@@ -26,6 +27,7 @@ from tabseed.generators.neural.learner import (
     torch,
 )
 from tabseed.generators.neural.modes import REACH, ModeCoding
+from tabseed.generators.neural.near import rows_near
 from tabseed.generators.neural.stopping import Training
 from tabseed.parameters import SEED, TEXT, InstanceOf, Parameters, Real, Whole, or_none
 from tabseed.space import Float, Int
@@ -121,17 +123,23 @@ class ModeNetwork(VariationalNetwork):
         of_numbers: Tensor = (inside * minus_log).sum(-1)
         return of_levels - of_numbers
 
+    def given(
+        self, weights: Weights, z: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return logits of the levels (n, L) and random mode scores (n, m) for codes (n, d)."""
+        logits, mean = self.decode(weights, to_tensor(z.astype(np.float32))[None])
+        noise = to_tensor(rng.standard_normal(mean.shape[1:], dtype=np.float32))
+        scores = mean[0] + self.sigma(weights)[0] * noise
+        return logits[0].numpy(), scores.clamp(-REACH, REACH).double().numpy()
+
     def draw(self, weights: Weights, z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return random encoded rows (n, w) for codes (n, d)."""
-        logits, mean = self.decode(weights, to_tensor(z.astype(np.float32))[None])
-        scores = mean[0] + self.sigma(weights)[0] * to_tensor(
-            rng.standard_normal(mean.shape[1:], dtype=np.float32)
-        )
-        gumbel = -np.log(rng.standard_exponential(logits.shape[1:], dtype=np.float32) + 1e-30)
+        logits, scores = self.given(weights, z, rng)
+        gumbel = -np.log(rng.standard_exponential(logits.shape, dtype=np.float32) + 1e-30)
         # the index of the largest of logits plus Gumbel noise is a draw by their softmax
-        parts = (logits[0] + to_tensor(gumbel)).split(self.coding.sizes, dim=-1)
-        levels = [part.argmax(-1).numpy() for part in parts]
-        return self.coding.decode(levels, scores.clamp(-REACH, REACH).double().numpy(), rng)
+        noisy = logits + gumbel
+        levels = [noisy[:, column.levels].argmax(axis=1) for column in self.coding.columns]
+        return self.coding.decode(levels, scores, rng)
 
 
 class TVAE(NeuralGenerator):
@@ -212,9 +220,22 @@ class TVAE(NeuralGenerator):
         return ModeNetwork(coding, self.latent_dim, self.hidden_dim, self.kl_weight)
 
     def _sample_seed(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
-        z = rng.standard_normal((n, self.network_.latent_dim))
+        z = self._inputs(at, n, rng)
         with torch.no_grad():
             return self.network_.draw(self._stacked(at), z, rng)
+
+    def _inputs(self, at: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.standard_normal((n, self.network_.latent_dim))
+
+    def _outputs(
+        self, at: int, inputs: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        with torch.no_grad():
+            return self.network_.given(self._stacked(at), inputs, rng)
+
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        found = rows_near(self, self.network_.coding, conditions, n, rng)
+        return self._sample(n, rng) if found is None else found
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         state, arrays = super()._state()

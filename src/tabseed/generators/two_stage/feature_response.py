@@ -23,6 +23,8 @@ from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError, renamed
 from tabseed.estimates.scores import Task
 from tabseed.generators.base import FIT, Aids, Generator
+from tabseed.generators.conditions import Conditions
+from tabseed.generators.importance import by_importance
 from tabseed.generators.trees.sequential import SequentialTrees
 from tabseed.generators.two_stage.laws import (
     RESPONSES,
@@ -68,6 +70,7 @@ _NAMES = {
     "sklearn.svm": "SVR",
     "sklearn.tree": "DecisionTreeClassifier DecisionTreeRegressor",
 }
+TIMES = 20  # responses to each row of features that is near the conditions
 MOST_WORK = 100_000  # trees, iterations, units of a response in a model file
 ESTIMATORS = tuple((home, name) for home, names in _NAMES.items() for name in names.split())
 
@@ -305,6 +308,43 @@ class FeatureResponse(Generator):
             points = self._points(encoder.inverse_transform(z))
         values[self._target_index] = self.law_.draw(points, rng)
         return layout.from_free(values, rng)
+
+    def _sample_near(self, n: int, conditions: Conditions, rng: np.random.Generator) -> np.ndarray:
+        """Draw features near their conditions, several responses to each, and keep those that meet.
+
+        Features of which many responses meet the conditions are kept as often.
+        """
+        layout, target = self.encoder_.layout_, self._target_index
+        if self.features_ is None:
+            return self._sample(n, rng)
+        features, blocks = self.features_, self.features_.encoder_.layout_.blocks
+        mine = {
+            k: conditions.allowed[j]
+            for k, j in enumerate(self._feature_indices)
+            if j in conditions.allowed
+            and blocks[k].parent < 0
+            and blocks[k].n_cells == layout.blocks[j].n_cells
+        }
+        asked, allowed = Conditions((), None, mine), conditions.allowed.get(target)
+
+        def draw(m: int) -> tuple[np.ndarray, np.ndarray]:
+            z = np.repeat(features._sample_near(-(-m // TIMES), asked, rng), TIMES, axis=0)
+            points = self._points(features.encoder_.inverse_transform(z))
+            response = self.law_.draw(points, rng)
+            meets = np.ones(len(z))
+            if allowed is not None:
+                meets = allowed[layout.blocks[target].cell_of(response)] * 1.0
+            return np.column_stack([response, z]), meets
+
+        batches, rows = by_importance(draw, n, rng)
+        if rows is None:
+            return self._sample(n, rng)
+        drawn = np.concatenate(batches)[rows]
+        values = {
+            j: features.encoder_.layout_.values(block, drawn[:, 1:])
+            for j, block in zip(self._feature_indices, blocks, strict=True)
+        }
+        return layout.from_free(values | {target: drawn[:, 0]}, rng)
 
     @renamed(frame="table")
     def sample_response(self, table: Frame, *, random_state: RandomState = None) -> np.ndarray:
