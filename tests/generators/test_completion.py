@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import tabseed as ts
@@ -75,3 +78,85 @@ def test_what_cannot_be_completed_is_refused(model) -> None:
         complete(model, pa.table({"z": [0.0]}))
     with pytest.raises(SchemaError, match="row 2: the generator has not learned 'left'"):
         complete(model, pa.table({"x": [0.0, 0.0], "k": ["up", "left"]}))
+
+
+def ruled_rows(n: int = 400, seed: int = 0) -> pa.Table:
+    """Houses: living = above + basement, built <= renovated, (city, region), no pool in a flat."""
+    rng = np.random.default_rng([43, seed])
+    above = rng.integers(50, 200, n)
+    basement = np.where(rng.random(n) < 0.5, 0, rng.integers(10, 80, n))
+    built = rng.integers(1900, 2000, n)
+    city = rng.choice(["Bern", "Thun", "Genf"], n)
+    flat = rng.random(n) < 0.4
+    return pa.table({
+        "living": above + basement, "above": above, "basement": basement,
+        "built": built, "renovated": built + rng.integers(0, 25, n),
+        "city": city, "region": np.where(city == "Genf", "west", "centre"),
+        "kind": np.where(flat, "flat", "house"),
+        "pool": np.where(flat, "no", rng.choice(["yes", "no"], n)),
+        "wealth": np.round(above * 2 + rng.normal(0, 20, n)),
+    })  # fmt: skip
+
+
+RULES = (
+    "living = above + basement", "built <= renovated", "(city, region)",
+    "kind = flat -> pool = no", "wealth <= 3 * living",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ruled() -> ts.SequentialTrees:
+    frame = ruled_rows()
+    rows = frame.filter(pc.less_equal(frame["wealth"], pc.multiply(frame["living"], 3)))
+    table = ts.Table.from_frame(rows, rules=RULES)
+    return ts.SequentialTrees(n_orders=3, random_state=0).fit(table)
+
+
+GIVEN: dict[str, dict[str, list]] = {
+    "what a rule computes": {"living": [150, 90]},
+    "that and a part": {"living": [150, 90], "above": [150, 70]},
+    "the parts": {"above": [150, 70], "basement": [0, 20]},
+    "the upper end": {"renovated": [1950, 1903]},
+    "one of a combination": {"region": ["west", "centre"]},
+    "what a condition forces": {"pool": ["yes", "no"]},
+    "what is checked": {"wealth": [390.0, 300.0]},
+    "nothing of the first row": {"living": [None, 90], "city": [None, "Genf"]},
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_completed_rows_keep_the_rules_and_what_is_given(ruled, name) -> None:
+    """Each of 20 completions of two rows, by every way in which a rule leaves cells open."""
+    given = pa.table(GIVEN[name])
+    for filled in complete(ruled, given, copies=20, sweeps=3, random_state=4):
+        rows = filled.to_arrow().to_pylist()
+        for row, known in zip(rows, given.to_pylist(), strict=True):
+            assert {k: row[k] for k, v in known.items() if v is not None} == {
+                k: v for k, v in known.items() if v is not None
+            }
+            assert None not in row.values()
+            assert row["living"] == row["above"] + row["basement"]
+            assert row["built"] <= row["renovated"] and row["wealth"] <= 3 * row["living"]
+            assert (row["region"] == "west") == (row["city"] == "Genf")
+            assert row["kind"] == "house" or row["pool"] == "no"
+
+
+def test_a_part_follows_the_law_given_the_sum(ruled) -> None:
+    """Half the houses have no basement: of 120 m2, by the rows with 120 as living area."""
+    filled = complete(ruled, pa.table({"living": [120] * 300}), random_state=5)[0]
+    none = np.mean(np.array(filled.values("basement")) == 0)
+    frame = ruled_rows(200_000, 1)  # the law itself
+    true = np.mean(frame["basement"].to_numpy()[frame["living"].to_numpy() == 120] == 0)
+    assert abs(none - true) < 0.15
+
+
+def test_rows_that_rules_leave_nothing_for_are_refused_by_row(ruled) -> None:
+    cases = {
+        "row 2 (kind: 'flat', pool: 'yes')": {"kind": ["flat", "flat"], "pool": ["no", "yes"]},
+        "column 'basement', row 1: by rule": {"living": [100], "above": [180]},
+        "row 1: the generator has learned no row with": {"city": ["Bern"], "region": ["west"]},
+        "row 2: no cells were found that agree": {"above": [150, 60], "wealth": [300.0, 480.0]},
+    }
+    for says, cells in cases.items():
+        with pytest.raises(SchemaError, match=re.escape(says)):
+            complete(ruled, pa.table(cells))

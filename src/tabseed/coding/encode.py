@@ -310,10 +310,11 @@ class TableEncoder(Fitted, BaseEstimator):
 
     def _table(self, values: Sequence[np.ndarray]) -> Table:
         """Return the Table of the values (n,) of all blocks, NaN where missing."""
-        rows = self._rows(values)
+        rows = self.restored(values)
         return Table.from_columns(self.table_schema_, self.frame_kind_, rows.arrays)
 
-    def _rows(self, values: Sequence[np.ndarray]) -> Columns:
+    def restored(self, values: Sequence[np.ndarray]) -> Columns:
+        """Return the table's columns of the values (n,) of all blocks, NaN where missing."""
         return self.construction_.restore(self._inner(values))
 
     def _inner(self, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
@@ -358,7 +359,7 @@ class TableEncoder(Fitted, BaseEstimator):
     def keep(self, x: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """Return which encoded rows x (n, w) keep the rules, beside rows (m, w) ``seen`` before."""
         rows, others = (
-            self._rows([self.layout_.values(block, one) for block in self.layout_.blocks])
+            self.restored([self.layout_.values(block, one) for block in self.layout_.blocks])
             for one in (x, seen)
         )
         return self.construction_.keep(rows, others)

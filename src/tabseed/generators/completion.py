@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from scipy.special import logsumexp
 
 from tabseed._progress import Progress, silent
 from tabseed._random import RandomState, child, one_thread, seed_sequence
 from tabseed.coding.cells import Block
+from tabseed.coding.encode import TableEncoder
 from tabseed.coding.levels import pick
 from tabseed.coding.points import Features
 from tabseed.errors import SchemaError, TabseedError
 from tabseed.generators.base import Generator
+from tabseed.generators.given_cells import Given, check_learned
 from tabseed.parameters import FUNCTION, SEED, InstanceOf, Whole, checked, or_none
-from tabseed.table import Frame, Table
-from tabseed.table.schema import Schema
+from tabseed.rules.columns import columns_of
+from tabseed.table import MISSING, UNSEEN, Frame, Table
+from tabseed.table.schema import DISCRETE, NUMERIC, Schema
 
 POOL = 2_000  # drawn rows among which each row finds cells to start from
 NEAREST = 20  # of them, one of which is taken
@@ -55,8 +57,9 @@ def complete(
     inference learn it anew for each copy (``proper=True``, another seed).
 
     Raises TabseedError for a generator without likelihood, and SchemaError for cells that it does
-    not know, or columns that it never saw. Cost: a likelihood of each row and each of its possible
-    cells, in each sweep.
+    not know, columns that it never saw, and rows that rules leave nothing for, or that give a
+    computed cell without what it is computed from. Cost: a likelihood of each row and each of its
+    possible cells, in each sweep.
     """
     encoder = model.encoder_
     if not model.knows_likelihood:
@@ -64,68 +67,89 @@ def complete(
             f"{type(model).__name__} has no likelihood of its rows, which completing them needs; "
             "take trees, arf or vaebgm"
         )
-    if encoder.construction_.steps:
-        raise TabseedError(
-            "rows cannot be completed where rules make columns yet; learn the table without rules "
-            "(TableEncoder(identities=False))"
-        )
-    given = _given(table, encoder.table_schema_)
+    whole = _given(table, encoder)
+    Given(whole, encoder)  # which names the row in what it refuses, before anything is drawn
     stream = seed_sequence(random_state)
     rng = np.random.default_rng(child(stream, DRAWN))
     with one_thread():
         pool = model.draw(POOL, random_state=child(stream, DRAWN))
-        start = np.repeat(np.arange(len(given)), copies)
-        rows = _Rows(model, given.take(start), pool, rng)
+        start = np.repeat(np.arange(len(whole)), copies)
+        rows = _Rows(model, Given(whole.take(start), encoder), pool, rng)
         report = progress or silent
         for sweep in range(sweeps):
             report(sweep, sweeps, "sweeps over the missing cells")
             rows.sweep(np.random.default_rng(child(stream, SWEPT, sweep)))
         report(sweeps, sweeps, "done")
-        whole = rows.table()
-    return [whole.take(np.arange(k, len(start), copies)) for k in range(copies)]
+        stuck = rows.stuck()
+        if len(stuck):
+            raise SchemaError(
+                f"row {start[stuck[0]] + 1}: no cells were found that agree with those given and "
+                f"with the rules ({len(np.unique(start[stuck]))} of {len(whole)} rows); change a "
+                "given cell of the row, or leave one out"
+            )
+        filled = rows.table()
+    return [filled.take(np.arange(k, len(start), copies)) for k in range(copies)]
 
 
-def _given(frame: Frame, schema: Schema) -> Table:
-    """Return the rows with all columns of the schema; those that a frame lacks are missing."""
+def _given(frame: Frame, encoder: TableEncoder) -> Table:
+    """Return the rows with all columns that were learned; those that a frame lacks are missing."""
+    schema = encoder.table_schema_
     table = Table.from_frame(frame)
     names = set(table.to_arrow().column_names)
     have = Schema(tuple(column for column in schema if column.name in names))
     if not len(have):
         raise SchemaError("the table has none of the columns that the generator learned")
-    return Table.from_frame(frame, schema=have)
+    own = Table.from_frame(frame, schema=have)
+    cells = columns_of(own, have).arrays
+    for column in have:
+        if column.kind in DISCRETE:
+            check_learned(own, column.name, cells[column.name] == UNSEEN)
+    for column in schema:
+        if column.name not in cells:
+            nothing = np.nan if column.kind in NUMERIC else MISSING
+            cells[column.name] = np.full(len(table), nothing)
+    return Table.from_columns(schema, encoder.frame_kind_, cells)
 
 
 class _Rows:
     """Rows in the making: the values of all blocks, and which of them are given."""
 
-    def __init__(self, model: Any, given: Table, pool: Table, rng: np.random.Generator) -> None:
-        self.model, self.encoder = model, model.encoder_
-        self.blocks: Sequence[Block] = self.encoder.layout_.blocks
-        n = len(given)
+    def __init__(self, model: Any, given: Given, pool: Table, rng: np.random.Generator) -> None:
+        self.model, self.encoder, self.given = model, model.encoder_, given
+        self.blocks: Sequence[Block] = given.blocks
+        self.open = given.drawn
         pooled = self.encoder.layout_.columns(self.encoder.transform(pool))
-        self.values = pooled[_near(given, pool, rng)]
-        self.open = np.ones((n, len(self.blocks)), dtype=bool)
-        for j, block in enumerate(self.blocks):
-            if block.name not in given.schema:
-                continue
-            cells = given.cells(block.name).astype(float)
-            cells[(cells == -1) & (not block.numeric)] = np.nan
-            has = ~np.isnan(cells)
-            strange = has & (block.cell_of(np.where(has, cells, np.nan)) < 0)
-            if strange.any():
-                row = int(np.flatnonzero(strange)[0])
-                value = given.values(block.name)[row]
-                raise SchemaError(
-                    f"column {block.name!r}, row {row + 1}: the generator has not learned {value!r}"
-                )
-            self.values[has, j] = cells[has]
-            self.open[:, j] = ~has
+        near = _near(given, pool, rng)
+        self.values = pooled[near[:, 0]]
+        bad = np.arange(len(near))
+        for start in near.T:  # until one agrees with what is given
+            self._begin(bad, pooled, start[bad], rng)
+            values = self.values[bad]
+            good = self.given.follow(values, bad)
+            self.values[bad] = values
+            bad = bad[~good]
+            if not len(bad):
+                break
+
+    def _begin(
+        self, rows: np.ndarray, pooled: np.ndarray, start: np.ndarray, rng: np.random.Generator
+    ) -> None:
+        """Start rows from drawn ones, with what is given."""
+        values, given = pooled[start], self.given.values[rows]
+        values = np.where(np.isnan(given), values, given)
         # a filled cell is never missing, also where the near row has none
         for j in range(len(self.blocks)):
-            gone = self.open[:, j] & np.isnan(self.values[:, j])
+            gone = self.open[rows, j] & np.isnan(values[:, j])
             some = pooled[~np.isnan(pooled[:, j]), j]
             if gone.any() and len(some):
-                self.values[gone, j] = rng.choice(some, int(gone.sum()))
+                values[gone, j] = rng.choice(some, int(gone.sum()))
+        for j in self.given.aside:
+            values[:, j] = np.nan if self.blocks[j].missing else values[:, j]
+        for j, fits in self.given.allowed:
+            wrong = ~fits[rows, values[:, j].astype(int)]
+            lots = rng.random(fits[rows].shape) * fits[rows]
+            values[wrong, j] = lots.argmax(axis=1)[wrong]
+        self.values[rows] = values
 
     def sweep(self, rng: np.random.Generator) -> None:
         """Draw each open cell of free blocks given all other cells."""
@@ -145,13 +169,16 @@ class _Rows:
             asked = np.repeat(self.values[some], k, axis=0)
             asked[:, j] = block.draw(np.tile(cells, len(some)), rng)
             self._follow(asked, j)
-            clash = self._clashes(asked, np.repeat(some, k), j)
-            logs = self._log_likelihood(asked)
-            logs[clash] = -np.inf
-            logs = logs.reshape(len(some), k)
+            of = np.repeat(some, k)
+            fits = self.given.follow(asked, of) & ~self._clashes(asked, of, j)
+            each = np.full(len(asked), -np.inf)
+            if fits.any():
+                each[fits] = self._log_likelihood(asked[fits])
+            logs = each.reshape(len(some), k)
             possible = np.isfinite(logs).any(axis=1)
-            law = np.exp(logs - logsumexp(logs, axis=1, keepdims=True), where=possible[:, None],
-                         out=np.ones_like(logs))  # fmt: skip
+            law = np.exp(logs - np.where(possible, logs.max(axis=1), 0.0)[:, None])
+            law[~possible] = 1.0
+            law /= law.sum(axis=1, keepdims=True)
             chosen = pick(np.cumsum(law, axis=1), rng.random(len(some)))
             took = asked.reshape(len(some), k, -1)[np.arange(len(some)), chosen]
             self.values[some[possible]] = took[possible]
@@ -169,25 +196,37 @@ class _Rows:
         clash = np.zeros(len(asked), dtype=bool)
         for i, block in enumerate(self.blocks):
             if block.parent == j:
-                clash |= ~self.open[rows, i] & (asked[:, i] != self.values[rows, i])
+                fixed = self.given.values[rows, i]
+                clash |= ~np.isnan(fixed) & (asked[:, i] != fixed)
         return clash
 
     def _log_likelihood(self, values: np.ndarray) -> np.ndarray:
         x = self.encoder.layout_.from_values(list(values.T))
         return np.asarray(self.model.log_likelihood(self.encoder.inverse_transform(x)))
 
+    def stuck(self) -> np.ndarray:
+        """Return the rows that do not agree with what is given."""
+        rows = np.arange(len(self.values))
+        return np.flatnonzero(~self.given.agree(self.values, rows))
+
     def table(self) -> Table:
         """Return the rows as a table."""
-        layout = self.encoder.layout_
-        whole: Table = self.encoder.inverse_transform(layout.from_values(list(self.values.T)))
+        columns = self.given.restored(self.values, np.arange(len(self.values)))
+        encoder = self.encoder
+        whole: Table = Table.from_columns(
+            encoder.table_schema_, encoder.frame_kind_, columns.arrays
+        )
         return whole
 
 
-def _near(given: Table, pool: Table, rng: np.random.Generator) -> np.ndarray:
-    """Return for each row (n,) one of the drawn rows that are nearest in what is given."""
-    schema = given.schema
-    features = Features().fit(pool.select(Schema(tuple(pool.schema[c.name] for c in schema))))
-    theirs = features.transform(pool.select(Schema(tuple(pool.schema[c.name] for c in schema))))
-    own = features.transform(given)
+def _near(given: Given, pool: Table, rng: np.random.Generator) -> np.ndarray:
+    """Return for each row (n, some) the drawn rows nearest in what is given, in random order."""
+    names = [c.name for c in pool.schema if given.present(c.name).any()]
+    schema = Schema(tuple(pool.schema[name] for name in names))
+    if not names:
+        n = len(given.values)
+        return rng.integers(0, len(pool), (n, NEAREST))
+    features = Features().fit(pool.select(schema))
+    own, theirs = (features.transform(t.select(schema)) for t in (given.table, pool))
     nearest = np.argsort(cdist(own, theirs), axis=1, kind="stable")[:, :NEAREST]
-    return np.asarray(nearest[np.arange(len(own)), rng.integers(0, nearest.shape[1], len(own))])
+    return np.asarray(rng.permuted(nearest, axis=1))
