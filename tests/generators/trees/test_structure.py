@@ -10,7 +10,7 @@ import pytest
 
 import tabseed as ts
 from tabseed.errors import KnowledgeWarning, SchemaError
-from tabseed.generators.trees.structure import order_of, predictors
+from tabseed.generators.trees.structure import Structure
 
 N = 400
 
@@ -70,27 +70,49 @@ def test_a_model_with_parents_is_saved_and_loaded(tmp_path) -> None:
 
 
 def test_random_orders_keep_what_is_known() -> None:
-    known = {3: frozenset({1, 2}), 1: frozenset({0}), 2: frozenset()}
+    after = {3: frozenset({1, 2}), 1: frozenset({0}), 2: frozenset()}
+    known = Structure(parents=after, after=after, forbidden={4: frozenset({3})})
     rng = np.random.default_rng(0)
-    orders = {tuple(order_of(range(5), known, rng)) for _ in range(200)}
+    orders = {tuple(known.order(range(5), rng)) for _ in range(200)}
     for order in orders:
         assert order.index(0) < order.index(1) < order.index(3) > order.index(2)
     assert len(orders) > 10
-    assert predictors([0, 4, 1, 2], 3, known) == [1, 2] and predictors([0, 4], 2, known) == []
-    assert predictors([0, 3], 4, known) == [0, 3]
+    assert known.predictors([0, 4, 1, 2], 3) == [1, 2] and known.predictors([0, 4], 2) == []
+    assert known.predictors([0, 3], 4) == [0]
+
+
+def test_an_order_is_kept_and_a_forbidden_edge_is_not_used(tmp_path) -> None:
+    known = {"order": ["town", "smokes", "cough"], "forbidden": {"cough": ["town", "lungs"]}}
+    model = ts.SequentialTrees(n_orders=8, random_state=0, **known).fit(chain())
+    names = [block.name for block in model.encoder_.layout_.blocks]
+    for order, forests in zip(model.orders_, model.forests_, strict=True):
+        named = [names[j] for j in order]
+        assert named.index("town") < named.index("smokes") < named.index("cough")
+        (cough,) = (forest for j, forest in forests.items() if names[j] == "cough")
+        assert [names[i] for i in cough.predictors] == ["smokes"]
+    assert len({[names[j] for j in o].index("lungs") for o in model.orders_}) > 1
+    model.save(tmp_path / "m.tabseed")
+    assert ts.load(tmp_path / "m.tabseed").sample(40).equals(model.sample(40))
 
 
 @pytest.mark.parametrize(
-    ("parents", "words"),
+    ("known", "words"),
     [
-        ({"cough": ["lung"]}, "no column 'lung' in the table; did you mean 'lungs'"),
-        ({"cough": "lungs"}, "is no list of columns"),
-        ({"cough": ["lungs"], "lungs": ["cough"]}, "in a circle"),
+        ({"parents": {"cough": ["lung"]}}, "no column 'lung' in the table; did you mean 'lungs'"),
+        ({"parents": {"cough": "lungs"}}, "is no list of columns"),
+        ({"parents": {"cough": ["lungs"], "lungs": ["cough"]}}, "in a circle"),
+        ({"parents": {"cough": ["lungs"]}, "order": ["cough", "lungs"]}, "in a circle"),
+        ({"order": ["cough", "cough"]}, "named twice"),
+        ({"forbidden": {"cough": "lungs"}}, "is no list of columns"),
+        (
+            {"parents": {"cough": ["lungs"]}, "forbidden": {"cough": ["lungs"]}},
+            "'lungs' is also a parent of 'cough'",
+        ),
     ],
 )
-def test_what_is_no_structure_is_refused(parents, words: str) -> None:
+def test_what_is_no_structure_is_refused(known, words: str) -> None:
     with pytest.raises(SchemaError) as error:
-        ts.SequentialTrees(n_orders=1, parents=parents).fit(chain())
+        ts.SequentialTrees(n_orders=1, **known).fit(chain())
     assert words in str(error.value) and "\n" not in str(error.value)
 
 

@@ -25,14 +25,22 @@ from tabseed.generators.conditions import Conditions
 from tabseed.generators.importance import by_importance
 from tabseed.generators.trees.level_trees import Forest, Rows, Tree, levels_of
 from tabseed.generators.trees.structure import (
-    Known,
-    known_parents,
+    Structure,
     known_signs,
-    order_of,
-    predictors,
     warn_of_contradictions,
 )
-from tabseed.parameters import FLAG, MAPPING, N_JOBS, SEED, Parameters, Real, Whole, or_none
+from tabseed.parameters import (
+    FLAG,
+    MAPPING,
+    N_JOBS,
+    SEED,
+    TEXT,
+    Each,
+    Parameters,
+    Real,
+    Whole,
+    or_none,
+)
 from tabseed.space import Int
 from tabseed.table import Frame, Table
 
@@ -71,6 +79,10 @@ class SequentialTrees(Generator):
     parents : dict of column to its parents, or None
         What is known of causes: a column with parents follows these columns alone, and comes
         after them in every order; ``[]``: it depends on none before it.
+    order : list of columns, or None
+        These come in this order, say that of time; the others anywhere.
+    forbidden : dict of column to columns, or None
+        By which others a column is never predicted (both ways only if both are named).
     monotone : dict of column to dict of column to 1 or -1, or None
         What is known of directions: ``{"income": {"education": 1}}``: where other columns are
         equal, the mean rank of the one rises (falls) with the other. Both are numbers, ordered
@@ -112,6 +124,8 @@ class SequentialTrees(Generator):
         "shrinkage": or_none(Real(0)),
         "width": or_none(Real(0)),
         "parents": or_none(MAPPING),
+        "order": or_none(Each(TEXT)),
+        "forbidden": or_none(MAPPING),
         "monotone": or_none(MAPPING),
         "proper": FLAG,
         "n_jobs": N_JOBS,
@@ -130,6 +144,8 @@ class SequentialTrees(Generator):
         random_state: RandomState = 0,
         *,
         parents: Mapping[str, Sequence[str]] | None = None,
+        order: Sequence[str] | None = None,
+        forbidden: Mapping[str, Sequence[str]] | None = None,
         monotone: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         self.n_orders = n_orders
@@ -138,6 +154,8 @@ class SequentialTrees(Generator):
         self.shrinkage = shrinkage
         self.width = width
         self.parents = parents
+        self.order = order
+        self.forbidden = forbidden
         self.monotone = monotone
         self.proper = proper
         self.n_jobs = n_jobs
@@ -155,17 +173,17 @@ class SequentialTrees(Generator):
         rows = Rows.of(layout, x)
         n_orders, n_trees = self._size(rows)
         self._levels = rows.levels
-        known = self._known()
+        known = self._structure()
         self._signs = known_signs(self.monotone or {}, self.encoder_, self.schema_)
         warn_of_contradictions(self._signs, rows)
         self.orders_ = [
-            order_of(list(rows.levels), known, np.random.default_rng(child(stream, o)))
+            known.order(list(rows.levels), np.random.default_rng(child(stream, o)))
             for o in range(n_orders)
         ]
         judged = np.random.default_rng(child(stream, n_orders)).permutation(rows.n)
         judged = np.sort(judged[:JUDGED_ROWS])
         jobs = [
-            [*predictors(order[:at], j, known), j]
+            [*known.predictors(order[:at], j), j]
             for order in self.orders_
             for at, j in enumerate(order)
         ]
@@ -194,9 +212,11 @@ class SequentialTrees(Generator):
         )
         self.forests_ = [dict(islice(forests, len(order))) for order in self.orders_]
 
-    def _known(self) -> Known:
-        """Return the parents that were declared, by the indices of blocks."""
-        return known_parents(self.parents or {}, self.encoder_, self.schema_)
+    def _structure(self) -> Structure:
+        """Return what was declared of causes, by the indices of blocks."""
+        return Structure.of(
+            self.encoder_, self.schema_, self.parents or {}, self.order or (), self.forbidden
+        )
 
     def _shrinkage_of(self, j: int) -> float:
         return self.settings_[self._levels[j].block.name][0]
@@ -381,12 +401,13 @@ class SequentialTrees(Generator):
         self.gains_ = {name: float(gain) for name, gain in state["gains"].items()}
         self.settings_ = {name: (float(a), float(h)) for name, (a, h) in state["settings"].items()}
         self.forests_ = []
+        known = self._structure()
         for o, order in enumerate(self.orders_):
             if sorted(order) != sorted(levels):
                 raise ValueError("an order that does not hold each column once")
             self.forests_.append({j: Forest.stored(under(f"{o}.{j}.", arrays)) for j in order})
             for at, j in enumerate(order):
-                before = predictors(order[:at], j, self._known())
+                before = known.predictors(order[:at], j)
                 self.forests_[o][j].check(levels, before, levels[j].size)
 
     def summary(self) -> list[str]:

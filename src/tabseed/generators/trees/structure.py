@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -18,46 +19,102 @@ from tabseed.table.schema import Schema
 LEVEL = 0.01  # of a doubt about a direction that is true
 TWO = 2  # levels that have an order without being ordered
 
-Known = dict[int, frozenset[int]]  # by index of a block: those that it follows, and no others
+Edges = dict[int, frozenset[int]]  # by index of a block: other blocks
 
 
-def known_parents(parents: Mapping[Any, Any], encoder: TableEncoder, schema: Schema) -> Known:
-    """Return the declared parents, by indices of the free blocks that are learned for columns.
+@dataclass(frozen=True)
+class Structure:
+    """What is known of causes, by indices of free blocks.
 
-    SchemaError for names that are no columns, for columns that follow from others anyway, and for
-    parents that depend on each other in a circle.
+    ``parents``: all that predicts a block; ``after``: what comes before it in every order;
+    ``forbidden``: what never predicts it.
     """
-    known: Known = {}
-    for name, causes in parents.items():
-        if isinstance(causes, str) or not isinstance(causes, Sequence):
-            raise SchemaError(f"parents of {shown(name)}: {shown(causes)} is no list of columns")
-        (j,) = _blocks(encoder, schema[name].name, follows=False)
-        found = [i for cause in causes for i in _blocks(encoder, schema[cause].name)]
-        known[j] = frozenset(found) - {j}
-    free = [j for j, block in enumerate(encoder.layout_.blocks) if block.parent < 0]
-    if len(_placed(free, known, np.random.default_rng(0))) < len(free):
-        raise SchemaError("parents: columns depend on each other in a circle")
+
+    parents: Edges = field(default_factory=dict)
+    after: Edges = field(default_factory=dict)
+    forbidden: Edges = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        encoder: TableEncoder,
+        schema: Schema,
+        parents: Mapping[Any, Any],
+        order: Sequence[Any] = (),
+        forbidden: Mapping[Any, Any] | None = None,
+    ) -> Self:
+        """Return what was declared of columns, of the free blocks that are learned for them.
+
+        SchemaError for names that are no columns, for columns that follow from others anyway, for
+        what contradicts itself, and for columns that depend on each other in a circle.
+        """
+        known = _edges("parents", parents, encoder, schema)
+        never = _edges("forbidden", forbidden or {}, encoder, schema)
+        for j in sorted(set(known).intersection(never)):
+            both = sorted(known[j] & never[j])
+            if both:
+                names = [encoder.layout_.blocks[k].name for k in (both[0], j)]
+                raise SchemaError(f"forbidden: {names[0]!r} is also a parent of {names[1]!r}")
+        if isinstance(order, str):
+            raise SchemaError(f"order: {shown(order)} is no list of columns")
+        line = [_block(encoder, schema[name].name, "order", follows=False) for name in order]
+        if len(set(line)) < len(line):
+            raise SchemaError("order: a column is named twice")
+        after = {j: frozenset(line[:at]) | known.get(j, frozenset()) for at, j in enumerate(line)}
+        made = cls(known, known | after, never)
+        free = [j for j, block in enumerate(encoder.layout_.blocks) if block.parent < 0]
+        if len(made.order(free, np.random.default_rng(0))) < len(free):
+            raise SchemaError("parents, order: columns depend on each other in a circle")
+        return made
+
+    def order(self, blocks: Sequence[int], rng: np.random.Generator) -> list[int]:
+        """Return the blocks in random order, each after those that it must come after.
+
+        Blocks that depend on each other in a circle are left out.
+        """
+        placed: list[int] = []
+        left = [int(j) for j in rng.permutation(list(blocks))]
+        while left:
+            ready = [j for j in left if not (self.after.get(j, frozenset()) & set(left))]
+            if not ready:
+                break
+            placed.append(ready[0])
+            left.remove(ready[0])
+        return placed
+
+    def predictors(self, before: Sequence[int], j: int) -> list[int]:
+        """Return the blocks before block j by which it is predicted."""
+        never = self.forbidden.get(j, frozenset())
+        return [i for i in before if i in self.parents.get(j, before) and i not in never]
+
+
+def _edges(what: str, edges: Mapping[Any, Any], encoder: TableEncoder, schema: Schema) -> Edges:
+    """Return edges of columns as edges of the free blocks that stand for them."""
+    known: Edges = {}
+    for name, others in edges.items():
+        if isinstance(others, str) or not isinstance(others, Sequence):
+            raise SchemaError(f"{what} of {shown(name)}: {shown(others)} is no list of columns")
+        j = _block(encoder, schema[name].name, what, follows=False)
+        known[j] = frozenset(_block(encoder, schema[o].name, what) for o in others) - {j}
     return known
 
 
-def _blocks(encoder: TableEncoder, name: str, *, follows: bool = True) -> list[int]:
-    """Return the free blocks that stand for a column."""
+def _block(encoder: TableEncoder, name: str, what: str, *, follows: bool = True) -> int:
+    """Return the free block that stands for a column."""
     blocks = encoder.layout_.blocks
     names = [block.name for block in blocks]
     if name not in names or name in encoder.made_:
         raise SchemaError(
-            f"parents: column {name!r} is not learned by itself, because a rule makes it or it is "
+            f"{what}: column {name!r} is not learned by itself, because a rule makes it or it is "
             "left out"
         )
     j = names.index(name)
-    if blocks[j].parent >= 0:
-        if not follows:
-            raise SchemaError(
-                f"parents: column {name!r} follows {names[blocks[j].parent]!r} in every row; name "
-                "that one"
-            )
-        j = blocks[j].parent
-    return [j]
+    if blocks[j].parent >= 0 and not follows:
+        raise SchemaError(
+            f"{what}: column {name!r} follows {names[blocks[j].parent]!r} in every row; name "
+            "that one"
+        )
+    return blocks[j].parent if blocks[j].parent >= 0 else j
 
 
 Signs = dict[tuple[int, int], int]  # of a pair of blocks, both ways
@@ -86,7 +143,7 @@ def known_signs(monotone: Mapping[Any, Any], encoder: TableEncoder, schema: Sche
 
 def _directed(encoder: TableEncoder, name: str) -> int:
     """Return the free block of a column that can rise and fall."""
-    (j,) = _blocks(encoder, name, follows=False)
+    j = _block(encoder, name, "monotone", follows=False)
     block = encoder.layout_.blocks[j]
     if not block.ordered and len(block.atoms) != TWO:
         raise SchemaError(
@@ -114,28 +171,3 @@ def warn_of_contradictions(signs: Signs, rows: Rows) -> None:
                 KnowledgeWarning,
                 stacklevel=5,
             )
-
-
-def order_of(blocks: Sequence[int], known: Known, rng: np.random.Generator) -> list[int]:
-    """Return the blocks in random order, each after its parents."""
-    if not known:
-        return [int(j) for j in rng.permutation(list(blocks))]
-    return _placed(blocks, known, rng)
-
-
-def _placed(blocks: Sequence[int], known: Known, rng: np.random.Generator) -> list[int]:
-    """Place blocks whose parents are placed, at random, until none is left or none can be."""
-    placed: list[int] = []
-    left = [int(j) for j in rng.permutation(list(blocks))]
-    while left:
-        ready = [j for j in left if not (known.get(j, frozenset()) & set(left))]
-        if not ready:
-            break
-        placed.append(ready[0])
-        left.remove(ready[0])
-    return placed
-
-
-def predictors(before: Sequence[int], j: int, known: Known) -> list[int]:
-    """Return the blocks before block j by which it is predicted."""
-    return [i for i in before if j not in known or i in known[j]]
