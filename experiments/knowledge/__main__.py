@@ -1,7 +1,8 @@
 """``TABSEED_DATA=... python -m experiments.knowledge [table ...] [summary]``.
 
 Writes ``results/knowledge.csv``, a line for each table, n, arm and draw, in two processes; an
-interrupted run goes on. ``summary`` fills README.md. Some 8 CPU seconds a line.
+interrupted run goes on. ``summary`` fills README.md and draws the picture. Some 8 CPU seconds a
+line.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ one_thread()
 
 from experiments.common.jobs import run_jobs  # noqa: E402
 from experiments.common.results import Results  # noqa: E402
-from experiments.knowledge.study import ARMS, CASES, DRAWS, HERE, SIZES, figures, usable  # noqa: E402
+from experiments.knowledge.study import (  # noqa: E402
+    ARMS,
+    CASES,
+    DRAWS,
+    FEW,
+    HERE,
+    MORE_DRAWS,
+    SIZES,
+    SMALL,
+    figures,
+    usable,
+)
 from experiments.knowledge.summary import fill_readme  # noqa: E402
 
 KEYS = ("table", "n", "arm", "draw")
@@ -27,11 +39,11 @@ def main(arguments: list[str]) -> None:
     names = [a for a in arguments if a in CASES] or list(CASES)
     if arguments != ["summary"]:
         jobs = [
-            job
-            for job in product(names, SIZES, ARMS, range(DRAWS))
-            if usable(str(job[0]), str(job[2]))
+            *product(names, SIZES, ARMS, range(DRAWS)),
+            *product(SMALL, (FEW,), ("nothing", "margins"), range(DRAWS, MORE_DRAWS)),
         ]
-        run_jobs(results, sorted(jobs, key=lambda job: (job[0], job[1], job[3])), figures)
+        jobs = [job for job in jobs if job[0] in names and usable(str(job[0]), str(job[2]))]
+        run_jobs(results, sorted(jobs, key=lambda job: (job[3], job[0], job[1])), figures)
     fill_readme()
 
 

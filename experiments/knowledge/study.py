@@ -30,7 +30,8 @@ from tabseed.errors import TabseedError
 from tabseed.table.schema import NUMERIC
 
 HERE = Path(__file__).parent
-SIZES, DRAWS, JUDGED, SEED = (30, 57, 100, 300, 1_000), 3, 4_000, 1_919
+SIZES, DRAWS, JUDGED, SEED = (30, 57, 100, 300, 1_000), 2, 4_000, 1_919
+FEW, MORE_DRAWS = 57, 12  # rows at which margins are measured by table, and draws of these
 DROPPED = {"king": ["id", "date"], "support2": ["id"]}
 OFF = 0.1  # points by which a wrong margin is off
 HEAVY = 1.5  # skewness of a column of which only the mean is told
@@ -85,6 +86,9 @@ CASES = {
         {"body_mass_g": {"flipper_length_mm": 1}}, ("species", "sex"),
     ),
 }  # fmt: skip
+
+
+SMALL = ("heart_cleveland", "insurance", "diabetes_pima", "german_credit", "penguins")
 
 
 @dataclass(frozen=True)
