@@ -202,6 +202,7 @@ def usable(name: str, arm: str) -> bool:
     return bool(case.directions) or "direction" not in arm
 
 
+@lru_cache(maxsize=2)
 def figures(name: str, n: int, arm: str, draw: int) -> Row:
     """Return JS, usefulness, closeness and margins of an arm."""
     case, rows = CASES[name], draw_of(name, n, draw)
@@ -210,6 +211,9 @@ def figures(name: str, n: int, arm: str, draw: int) -> Row:
     m = min(JUDGED, len(rows.held))
     try:
         model, said = learn(rows, case, draw)
+        made = model.encoder_.construction_
+        if arm in ("equations found", "rules") and not (made.steps or made.checked):
+            return figures(name, n, "nothing", draw)
         synthetic = model.draw(m, known=known, random_state=draw)
     except TabseedError as error:
         return {"refused": str(error)[:120]}
