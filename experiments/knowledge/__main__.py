@@ -1,7 +1,7 @@
 """``TABSEED_DATA=... python -m experiments.knowledge [table ...] [summary]``.
 
 Writes ``results/knowledge.csv``, a line for each table, n, arm and draw, in two processes; an
-interrupted run goes on. ``summary`` fills README.md and draws the picture. Some 8 CPU seconds a
+interrupted run goes on. ``summary`` fills README.md. Some 8 CPU seconds a
 line.
 """
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from experiments.common.markdown import fill, table
-from experiments.common.pictures import save, style
-from experiments.common.results import half_interval, read, shown
+from experiments.common.results import read, shown
 from experiments.knowledge.study import ARMS, CASES, FEW, HERE, SIZES, SMALL
 
 Rows = list[dict[str, str]]
@@ -49,7 +47,7 @@ def over_tables(rows: Rows, arm: str, measure: str) -> list[float]:
 
 
 def fill_readme() -> None:
-    """Write all tables and the picture."""
+    """Write all tables."""
     rows = read(HERE / "results" / "knowledge.csv")
     fill(
         HERE / "README.md",
@@ -60,7 +58,6 @@ def fill_readme() -> None:
             "MEASURES": measures(rows),
         },
     )
-    picture(rows)
 
 
 def by_size(rows: Rows) -> str:
@@ -110,27 +107,3 @@ def measures(rows: Rows) -> str:
         cells = [shown(g) if len(g) > 1 else "" for g in each] or [""] * len(MEASURES)
         lines.append([arm, *cells, str(refused), str(doubted), str(len(own))])
     return table(["gain in", *MEASURES.values(), "refused", "doubted", "lines"], lines)
-
-
-def picture(rows: Rows) -> None:
-    """Draw the gains in coarse JS by number of rows."""
-    style()
-    figure, axes = plt.subplots(figsize=(7, 4))
-    arms = [arm for arm in ARMS if arm != NOTHING]
-    for k, arm in enumerate(arms):
-        each = [over_tables([r for r in rows if r["n"] == str(n)], arm, "coarse") for n in SIZES]
-        some = [(n, g) for n, g in zip(SIZES, each, strict=True) if len(g) > 1]
-        if not some:
-            continue
-        x = [n * 1.03 ** (k - len(arms) / 2) for n, _ in some]
-        y, half = [np.mean(g) for _, g in some], [half_interval(np.array(g)) for _, g in some]
-        line = "--" if "wrong" in arm else "-"
-        axes.errorbar(x, y, half, label=arm, fmt="o", ls=line, ms=4, capsize=2, lw=1.2)
-    axes.axhline(0, color="grey", lw=0.8)
-    axes.set_xscale("log")
-    axes.set_xticks(SIZES, [f"{n:,}" for n in SIZES])
-    axes.minorticks_off()
-    axes.set_xlabel("rows to learn from")
-    axes.set_ylabel("gain in coarse JS (bits) over knowing nothing")
-    axes.legend(frameon=False, fontsize=8, ncols=2)
-    save(figure, HERE / "worth.svg")
