@@ -39,6 +39,7 @@ class Results:
     def add(self, row: Row) -> None:
         """Write one line immediately."""
         new = not self.path.exists() or not self.path.stat().st_size
+        self.path.parent.mkdir(exist_ok=True)
         plain = {k: f"{v:.4f}" if isinstance(v, float) else str(v) for k, v in row.items()}
         with self.path.open("a", newline="") as file:
             writer = csv.DictWriter(file, plain, lineterminator="\n")

@@ -143,7 +143,6 @@ def main(arguments: list[str]) -> None:
         return fill(HERE / "README.md", {"COST": summary()})
     chosen = dict(argument.split("=") for argument in arguments if "=" in argument)
     tables = [a for a in arguments if "=" not in a] or list(TARGETS)
-    RESULTS.parent.mkdir(exist_ok=True)
     results = Results(RESULTS, KEYS)
     cells = [("none", "trees"), *product(EPSILONS[::-1], METHODS)]
     for draw, name, n, (epsilon, method) in product(range(DRAWS), tables, SIZES, cells):
