@@ -90,3 +90,36 @@ def test_what_cannot_be_drawn_is_refused_in_one_line(
     options, says = REFUSED[name]
     refused(tab("sample", model, "-o", tmp_path / "o.csv", *options), says)
     assert not (tmp_path / "o.csv").exists()
+
+
+def test_a_file_of_rules_has_comments_and_its_errors_name_the_line(tab, data, tmp_path) -> None:
+    rules = tmp_path / "rules.txt"
+    rules.write_bytes(
+        '\ufeff# sizes\r\n\r\nsize > -1000 # all of them\r\n"n" >= -1000\r\n'.encode()
+    )
+    line = ("synth", data, "-o", tmp_path / "o.csv", "--rules", rules, "--json")
+    ran = tab(*line)
+    assert ran.code == 0, ran
+    assert all(rule in str(ran.document["learned"]) for rule in ("size > -1000", '"n" >= -1000'))
+    rules.write_text("size > -1000\nn >=\n")
+    refused(tab(*line, "--force"), "rules.txt, line 2: ")
+    rules.write_text("# nothing\n")
+    refused(tab(*line, "--force"), "holds no rule")
+
+
+def test_what_few_rows_keep_is_blamed(tab, data, tmp_path) -> None:
+    model = tmp_path / "m.tabseed"
+    line = ("synth", data, "-o", tmp_path / "a.csv", "--model", model)
+    rules = ("--rule", "size > -1000", "--rule", "unique (kind, n)", "--drop-breaking")
+    assert tab(*line, *rules).code == 0
+    ran = tab("sample", model, "-o", tmp_path / "o.csv", "--rows", 5_000)
+    refused(ran, "unique (kind, n)")
+    assert "size > -1000" not in ran.err
+
+
+def test_known_margins_may_not_say_a_thing_twice(tab, model, tmp_path) -> None:
+    (tmp_path / "k.json").write_text('{"n": {"mean": 2, "mean": 3}}')
+    line = ("sample", model, "-o", tmp_path / "o.csv", "--rows", 5, "--known", tmp_path / "k.json")
+    refused(tab(*line), "'mean' stands there twice")
+    (tmp_path / "k.json").write_text('{"kinds": {"a": 0.5}}')
+    refused(tab(*line), "no column 'kinds' in the table; did you mean 'kind'")

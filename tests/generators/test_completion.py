@@ -160,3 +160,58 @@ def test_rows_that_rules_leave_nothing_for_are_refused_by_row(ruled) -> None:
     for says, cells in cases.items():
         with pytest.raises(SchemaError, match=re.escape(says)):
             complete(ruled, pa.table(cells))
+
+
+def test_levels_that_are_numbers_follow_from_sums() -> None:
+    """basement is coded: a part follows as a level, and a sum that no level gives is refused."""
+    rng = np.random.default_rng(44)
+    above, basement = rng.integers(50, 200, 300), rng.choice([0, 20, 45], 300)
+    frame = pa.table({"living": above + basement, "above": above, "basement": basement})
+    table = ts.Table.from_frame(frame, kinds={"basement": "ordinal"})
+    model = ts.SequentialTrees(n_orders=2, random_state=0).fit(table)
+    (filled,) = complete(model, pa.table({"living": [120, 120], "above": [100, 75]}), sweeps=2)
+    assert [int(v) for v in filled.values("basement")] == [20, 45]
+    (filled,) = complete(model, pa.table({"living": [120] * 20}), sweeps=2)
+    parts = [int(v) for v in filled.values("basement")]
+    assert set(parts) <= {0, 20, 45} and len(set(parts)) > 1
+    assert all(a + b == 120 for a, b in zip(filled.values("above"), parts, strict=True))
+    with pytest.raises(
+        SchemaError, match=r"row 1: by rule .* it would be 10, .* learned 0, 20, 45"
+    ):
+        complete(model, pa.table({"living": [110], "above": [100]}))
+
+
+def test_cells_that_a_state_decides_are_filled_or_stay_missing() -> None:
+    """died is missing exactly where status is alive: also where a whole table is so."""
+    rng = np.random.default_rng(45)
+    dead = rng.random(300) < 0.4
+    died = np.where(dead, np.round(rng.normal(60, 10, 300)), np.nan)
+    frame = pa.table({"status": np.where(dead, "dead", "alive"),
+                      "died": pa.array(died, from_pandas=True),
+                      "age": rng.integers(20, 90, 300)})  # fmt: skip
+    table = ts.Table.from_frame(frame, rules=["status = alive <-> died missing"])
+    model = ts.SequentialTrees(n_orders=3, random_state=0).fit(table)
+    (alive,) = complete(model, pa.table({"status": ["alive"] * 5}), sweeps=2)
+    assert alive.values("died") == [None] * 5 and None not in alive.values("age")
+    (dead_rows,) = complete(model, pa.table({"status": ["dead"] * 5}), sweeps=2)
+    assert None not in dead_rows.values("died")
+    (known,) = complete(model, pa.table({"died": [61.0, 70.0]}), sweeps=2)
+    assert known.values("status") == ["dead", "dead"]
+    (free,) = complete(model, pa.table({"age": [50] * 400}), sweeps=3, random_state=1)
+    gone = np.array([v is None for v in free.values("died")])
+    assert (gone == (np.array(free.values("status")) == "alive")).all()
+    assert abs(gone.mean() - 0.6) < 0.12  # as in the law: standard error 0.025, trees' own 0.03
+    with pytest.raises(SchemaError, match=r"row 1 .* breaks the rule"):
+        complete(model, pa.table({"status": ["alive"], "died": [61.0]}))
+
+
+def test_columns_that_were_not_learned_stay_and_no_cell_is_rounded(model) -> None:
+    frame = pa.table({"key": ["a1", "b2"], "x": [0.25, -0.5], "note": ["-", "-"]})
+    (filled,) = complete(model, frame, sweeps=1)
+    arrow = filled.to_arrow()
+    assert arrow.column_names == ["key", "x", "note", "y", "k", "m"]
+    assert arrow["key"].to_pylist() == ["a1", "b2"] and arrow["x"].to_pylist() == [0.25, -0.5]
+    numbers = pa.table({"n": np.random.default_rng(3).integers(0, 90, 60), "z": [1.5, 2.5] * 30})
+    whole = ts.SequentialTrees(n_orders=1).fit(numbers)
+    with pytest.raises(SchemaError, match=r"column 'n', row 2: the generator has not learned 3\.5"):
+        complete(whole, pa.table({"n": [3.0, 3.5]}))

@@ -93,7 +93,7 @@ def test_what_is_known_from_few_counts_as_much_as_these() -> None:
 
 
 CONFLICTS = {
-    "alone": ({"age": {"mean": 300.0}}, "mean of 'age' could hold"),
+    "alone": ({"age": {"mean": 300.0}}, "mean 300 of 'age' could hold: there it is"),
     "pair": (
         {"sex": {"female": 0.9}, ("sex", "smoker"): {("male", "yes"): 0.2}},
         "cannot hold together",

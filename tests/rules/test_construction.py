@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 import tabseed as ts
+from tabseed.errors import SchemaError
 from tabseed.rules.columns import columns_of
 from tabseed.rules.construction import Construction
 from tabseed.rules.meaning import check_kept, read_rules
@@ -137,3 +138,29 @@ def test_combinations_that_share_a_column_are_learned_together() -> None:
     drawn = built.restore(torn(built.reduce(TABLE).arrays, 6))
     seen = columns_of(TABLE, TABLE.schema.modelled)
     assert not any((rule.broken(drawn, seen) == 1).any() for rule in rules)
+
+
+def test_no_step_undoes_another() -> None:
+    """A computed column is not moved to whole steps, nor forced to a cell: rows are checked."""
+    rng = np.random.default_rng(9)
+    above, basement = rng.integers(50, 200, 300), rng.choice([0, 20, 45], 300)
+    frame = pa.table({"living": above + basement, "above": above, "basement": basement})
+    rules = ["living = above + basement", "living % 1 = 0", "basement = 45 -> living >= 95"]
+    for order in (rules, rules[::-1]):
+        table = ts.Table.from_frame(frame, rules=order)
+        drawn = ts.SequentialTrees(n_orders=2, random_state=0).fit(table).draw(2_000)
+        check_kept(read_rules(order, drawn), drawn, "drawn rows")
+    sexes = pa.table({"sex": ["m", "f"] * 60, "ward": ["a", "b", "c"] * 40, "size": [1, 2] * 60})
+    order = ["(sex, ward)", "sex = m -> size = 1", "size = 1 -> sex = m"]
+    table = ts.Table.from_frame(sexes, rules=order, kinds={"size": "categorical"})
+    drawn = ts.SequentialTrees(n_orders=2, random_state=0).fit(table).draw(500)
+    check_kept(read_rules(order, drawn), drawn, "drawn rows")
+
+
+def test_rules_that_say_nothing_of_rows_are_refused() -> None:
+    for text in ("living = above / 0", "above % 0 = 0"):
+        with pytest.raises(SchemaError, match="divides by zero"):
+            read_rules([text], ts.Table.from_frame(pa.table({"living": [1, 2], "above": [1, 2]})))
+    ids = pa.table({"pid": [f"p{i}" for i in range(40)], "n": list(range(20)) * 2})
+    with pytest.raises(SchemaError, match="column 'pid' is id, which is left out; leave the rule"):
+        ts.SequentialTrees().fit(ts.Table.from_frame(ids, rules=["unique (pid, n)"]))

@@ -74,3 +74,30 @@ def test_what_cannot_be_read_is_refused(entry, words: str) -> None:
 def test_what_sdv_cannot_state_is_refused(rule: str) -> None:
     with pytest.raises(SchemaError, match="SDV has no constraint"):
         rules_to_sdv([rule])
+
+
+def test_ranges_are_strict_unless_they_say_otherwise() -> None:
+    """SDV's documentation: strict_boundaries is True for ranges, False for inequalities."""
+    entries = [
+        ({"low_column_name": "a", "middle_column_name": "b", "high_column_name": "c"}, "Range"),
+        ({"column_name": "a", "low_value": 0, "high_value": 1}, "ScalarRange"),
+        ({"low_column_name": "a", "high_column_name": "b"}, "Inequality"),
+    ]
+    entries = [{"constraint_class": n, "constraint_parameters": p} for p, n in entries]
+    assert rules_from_sdv(entries) == ["a < b < c", "0 < a < 1", "a <= b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "says"),
+    [
+        ("FixedIncrements", {"column_name": "p", "increment_value": float("nan")}, "no number"),
+        ("FixedIncrements", {"column_name": "p", "increment_value": 0}, "increment 0"),
+        ("FixedCombinations", {"column_names": ["a"]}, "2 are needed"),
+        ("ScalarRange", {"column_name": "a", "low_value": "01 Jan 2020", "high_value": 2}, "ISO"),
+    ],
+)
+def test_constraints_that_no_rule_states_are_refused(name: str, parameters, says: str) -> None:
+    with pytest.raises(SchemaError, match=says):
+        rules_from_sdv([{"constraint_class": name, "constraint_parameters": parameters}])
+    with pytest.raises(SchemaError, match="no durations"):
+        rules_to_sdv(["a <= 30 days"])

@@ -103,3 +103,26 @@ def test_a_slip_in_a_cell_is_shown_and_its_rule_not_enforced(kind: str) -> None:
     broken = read_rules([text], table)[0].broken(table) == 1
     assert slips[text] == tuple(np.flatnonzero(broken).tolist()) and 1 <= broken.sum() <= 2
     assert text not in [str(rule) for rule in find_identities(table)]
+
+
+@pytest.mark.parametrize("shift", [-1, 0.5, 1, 2, 100])
+def test_a_constant_as_small_as_the_rounding_is_part_of_the_equation(shift: float) -> None:
+    rng = np.random.default_rng(7)
+    a, b = rng.integers(0, 50, 150), rng.integers(0, 50, 150)
+    table = ts.Table.from_frame(pa.table({"a": a, "b": b, "t": a + b + shift}))
+    (rule,) = find_identities(table)
+    assert not (rule.broken(table) == 1).any()
+    drawn = ts.SequentialTrees(n_orders=2).fit(table).draw(500)
+    a, b, t = (drawn.numbers(name) for name in "abt")
+    assert np.allclose(t, a + b + shift)
+
+
+def test_a_sum_is_kept_beside_a_column_that_repeats_a_part() -> None:
+    """t = s + 1 and m = 2.5 a, some of m missing, do not hide s = a + b."""
+    rng = np.random.default_rng(8)
+    a, b = rng.integers(0, 50, 150), rng.integers(0, 50, 150)
+    m = np.where(rng.random(150) < 0.15, np.nan, 2.5 * a)
+    for more in ({"t": a + b + 1}, {"m": pa.array(m, from_pandas=True)}):
+        table = ts.Table.from_frame(pa.table({"a": a, "b": b, "s": a + b, **more}))
+        drawn = ts.SequentialTrees(n_orders=2, random_state=0).fit(table).draw(500)
+        assert (drawn.numbers("s") == drawn.numbers("a") + drawn.numbers("b")).all()

@@ -68,3 +68,14 @@ def test_ids_of_another_type_are_refused() -> None:
     drawn = ts.Resample(random_state=0).fit(real).draw(5)
     with pytest.raises(SchemaError, match="cannot be made anew"):
         with_fresh_ids(drawn, real)
+
+
+@pytest.mark.parametrize("real", [range(10), range(1, 101), [7]])
+def test_whole_numbers_are_new_and_different_however_many(real) -> None:
+    table = ts.Table.from_frame(
+        pa.table({"pid": pa.array(list(real), pa.int8()), "x": [0.5] * len(real)}),
+        kinds={"pid": "id"},
+    )
+    drawn = ts.Table.from_frame(pa.table({"x": [0.5] * 1_000}))
+    made = with_fresh_ids(drawn, table, random_state=0).to_arrow()["pid"].to_pylist()
+    assert len(set(made)) == 1_000 and not set(made) & set(real)

@@ -218,6 +218,9 @@ class KSStopped(Generator):
         """Estimate the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
         return np.asarray(self.generator_.log_likelihood(table, random_state=random_state))
 
+    def _log_probability(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self.generator_._log_probability(x))
+
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return np.asarray(self.generator_._sample(n, rng))
 

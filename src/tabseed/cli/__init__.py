@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ from tabseed.cli import (
     utility,
 )
 from tabseed.cli.console import emit, run
+from tabseed.errors import one_line
 
 # Plain help and plain errors, which look the same on a terminal, in a pipe and in a log.
 app = typer.Typer(
@@ -77,4 +79,10 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by the process that started this one
             setattr(sys, name, open(os.devnull, "w"))
         getattr(sys, name).reconfigure(errors="backslashreplace")
+    warnings.showwarning = _say_warning  # type: ignore[assignment]
     sys.exit(run(app, sys.argv[1:]))
+
+
+def _say_warning(message: Warning | str, *_: object) -> None:
+    """Print a warning in one line, without the place in our code that it comes from."""
+    emit(f"warning: {one_line(message)}", sys.stderr)

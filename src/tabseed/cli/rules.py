@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 FOUND = "found"  # the value of --rules that takes what is found
 MOST_BYTES = 1_000_000
+COMMENT = re.compile(r"""(?:[^#"']|"[^"]*"|'[^']*'|["'])*""")  # a line up to its comment
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class Declared:
         texts = [*self.texts]
         if self.file == FOUND:
             found = find_rules(table.select(table.schema.modelled))
-            texts += [str(p.statement) for p in found if p.evidence and p.evidence.certain]
+            texts += _holding([str(p.statement) for p in found], table)
         elif self.file is not None:
-            texts += _read(Path(self.file))
+            texts += _read(Path(self.file), table)
         if not texts and not table.schema.rules:
             if self.drop:
                 raise SchemaError("--drop-breaking needs rules: --rule or --rules")
@@ -55,16 +57,36 @@ class Declared:
 NO_RULES = Declared()
 
 
-def _read(path: Path) -> list[str]:
-    """Return the rules of a file, a line each; lines that begin with # are comments."""
+def _holding(texts: Sequence[str], table: Table) -> list[str]:
+    """Return the rules that every row keeps exactly."""
+    from tabseed.rules.meaning import breaking, read_rules
+
+    return [text for text in texts if not breaking(read_rules([text], table), table)]
+
+
+def _read(path: Path, table: Table) -> list[str]:
+    """Return the rules of a file, a line each; what follows a # outside quotes is a comment."""
+    from tabseed.rules.meaning import read_rules
+
     try:
         if path.stat().st_size > MOST_BYTES:
             raise FileError(f"{path}: more than {MOST_BYTES} bytes; a file of rules is smaller")
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(f"{path}: not a readable file of rules: {error}") from error
-    texts = [line.strip() for line in lines]
-    return [text for text in texts if text and not text.startswith("#")]
+    texts = []
+    for at, line in enumerate(lines):
+        text = COMMENT.match(line)[0].strip()  # type: ignore[index]
+        if not text:
+            continue
+        try:
+            read_rules([text], table)
+        except SchemaError as error:
+            raise SchemaError(f"{path}, line {at + 1}: {error}") from error
+        texts.append(text)
+    if not texts:
+        raise FileError(f"{path}: holds no rule")
+    return texts
 
 
 def _without_breaking(table: Table, rules: Sequence[object]) -> Table:
@@ -75,7 +97,8 @@ def _without_breaking(table: Table, rules: Sequence[object]) -> Table:
 
     broken = breaking(rules, table)  # type: ignore[arg-type]
     for rule, rows in broken.items():
-        line = f"left out   {counted(len(rows), 'row')} that break {rule}"
+        broke = "breaks" if len(rows) == 1 else "break"
+        line = f"left out   {counted(len(rows), 'row')} that {broke} {rule}"
         emit(printable(line), sys.stderr)
     out = np.unique(np.concatenate([*broken.values(), np.empty(0, dtype=np.int64)]))
     if len(out) == len(table):

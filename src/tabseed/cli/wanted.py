@@ -38,12 +38,21 @@ def read_margins(path: Path) -> Mapping[str, Any]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise FileError(f"{path}: more than {MOST_BYTES} bytes; a file of margins is smaller")
-        known = json.loads(path.read_text("utf-8"))
+        known = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_once)
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise FileError(f"{path}: not a readable file of margins (JSON): {error}") from error
     if not isinstance(known, dict) or not known:
         raise FileError(f"{path}: margins are a JSON object with an entry for each column")
     return known
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; ValueError for a key that it has twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
+        raise ValueError(f"{twice!r} stands there twice")
+    return found
 
 
 @dataclass(frozen=True)

@@ -364,6 +364,14 @@ class TableEncoder(Fitted, BaseEstimator):
         )
         return self.construction_.keep(rows, others)
 
+    def blamed(self, x: np.ndarray, seen: np.ndarray) -> list[tuple[str, float]]:
+        """Return the rules that encoded rows x (n, w) break, with the share of them, most first."""
+        rows, others = (
+            self.restored([self.layout_.values(block, one) for block in self.layout_.blocks])
+            for one in (x, seen)
+        )
+        return self.construction_.blamed(rows, others)
+
     def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the fitted encoder as a JSON-ready dict and named arrays."""
         plain: list[dict[str, Any]] = []

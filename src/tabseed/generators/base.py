@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, ClassVar, Self
@@ -65,7 +65,8 @@ Draw = Callable[[int, int], Table]  # a seed's index and n -> n rows as that see
 Watch = Callable[[int, np.ndarray, Draw], np.ndarray]  # step, seeds, draw -> a number for each seed
 
 FIT, SAMPLE = 0, 1  # streams below that of a generator
-MAX_REJECTED = 200  # rows drawn for each row that meets the conditions, before giving up
+MAX_MET = 20  # rows that meet the conditions for each that also keeps the rules, at most
+MAX_REJECTED = 1_000  # rows drawn for each row that meets the conditions, before giving up
 POOLED, MOST_POOLED = 10, 100  # rows drawn for each row with known margins, at first and at most
 POOL = 5_000, 200_000  # but at least, and at first at most
 BLOCK_ROWS = 20_000  # rows drawn at once
@@ -222,7 +223,7 @@ class Generator(Fitted, BaseEstimator):
 
         The law of the rows is the model's own given the conditions: each generator draws near them
         where its law lets it, and what does not meet them is drawn again; SchemaError if fewer than
-        one row in 200 of those that were drawn near meets them.
+        one row in 1,000 of those that were drawn near meets them.
 
         TabseedError for an ``n`` that is not a number of rows, or more than memory can hold;
         SchemaError for other conditions,
@@ -265,18 +266,21 @@ class Generator(Fitted, BaseEstimator):
         if (not len(conditions) and encoder.sure) or n == 0:
             return encoder.inverse_transform(self._encoded(n, rng))
         found = np.empty((0, encoder.layout_.width))
-        n_drawn = 0
+        n_drawn = n_met = 0
         while len(found) < n:
             size = int(np.clip(2 * (n - len(found)), 1_000, BLOCK_ROWS))
             near = bool(len(conditions))
             x = self._sample_near(size, conditions, rng) if near else self._sample(size, rng)
             n_drawn += size
             x = x[conditions.hold(encoder.inverse_transform(x))]
-            if not encoder.sure:
-                x = x[encoder.keep(x, found)]
-            found = np.concatenate([found, x[: n - len(found)]])
+            n_met += len(x)
+            kept = x if encoder.sure else x[encoder.keep(x, found)]
+            found = np.concatenate([found, kept[: n - len(found)]])
             if len(found) < n and n_drawn > MAX_REJECTED * (len(found) + 10):
-                raise SchemaError(_too_few(len(found), n_drawn, conditions, encoder))
+                if n_met <= MAX_MET * (len(found) + 10):
+                    raise SchemaError(_too_few(len(found), n_drawn, conditions, encoder))
+                blamed = encoder.blamed(x, found)
+                raise SchemaError(_breaking(len(found), n_met, conditions, blamed))
         return encoder.inverse_transform(found)
 
     def _encoded(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -320,6 +324,10 @@ class Generator(Fitted, BaseEstimator):
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
     ) -> None:
         """Learn from encoded rows (n, w)."""
+        raise NotImplementedError
+
+    def _log_probability(self, x: np.ndarray) -> np.ndarray:
+        """Return the log-probability (n,) of encoded rows (n, w), where the law is known."""
         raise NotImplementedError
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -417,17 +425,22 @@ class Generator(Fitted, BaseEstimator):
 
 
 def _too_few(n: int, drawn: int, conditions: Conditions, encoder: TableEncoder) -> str:
-    """Say that too few drawn rows meet the conditions, or keep the rules."""
-    rules = ", ".join(map(str, encoder.construction_.checked))
-    if not len(conditions):
-        return (
-            f"only {n} of {drawn} drawn rows keep {rules}; leave a rule out, or give more rows to "
-            "learn from"
-        )
-    keeping = f" and keep {rules}" if rules else ""
+    """Say that too few drawn rows meet the conditions, and which rules may be why."""
+    rules = encoder.construction_.about(conditions.columns)
+    kept = f" (all rows keep: {'; '.join(rules)})" if rules else ""
     return (
-        f"only {n} of {drawn} drawn rows meet {conditions}{keeping}; the model knows too few such "
+        f"only {n} of {drawn} drawn rows meet {conditions}{kept}; the model knows too few such "
         f"rows: {conditions.hint}"
+    )
+
+
+def _breaking(n: int, met: int, conditions: Conditions, blamed: Sequence[tuple[str, float]]) -> str:
+    """Say that too few drawn rows keep the rules, and which of these they break."""
+    met_them = f" that meet {conditions}" if len(conditions) else ""
+    broken = ", ".join(f"{rule} ({share:.0%} of them break it)" for rule, share in blamed)
+    return (
+        f"only {n} of {met} drawn rows{met_them} keep the rules: {broken}; leave the rule out, "
+        "draw fewer rows, or give more to learn from"
     )
 
 

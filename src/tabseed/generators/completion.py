@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from scipy.spatial.distance import cdist
 
 from tabseed._progress import Progress, silent
@@ -50,11 +51,12 @@ def complete(
     """Fill the missing cells of rows by draws from a generator's law given the other cells.
 
     ``table`` has some of the columns that the generator learned; cells of columns that it lacks
-    are filled too. Each row starts from a drawn row that is near it in what is given; then Gibbs
-    sampling draws each missing cell given all others, by the generator's likelihood, ``sweeps``
-    times. Given cells stay as they are. A cell that is filled is never missing. Returns ``copies``
-    tables of the rows, for multiple imputation (Rubin): the law itself is taken as known, so for
-    inference learn it anew for each copy (``proper=True``, another seed).
+    are filled too, and other columns that it has stay beside them. Each row starts from a drawn row
+    that is near it in what is given; then Gibbs sampling draws each missing cell given all others,
+    by the generator's likelihood, ``sweeps`` times. Given cells stay as they are. A cell that is
+    filled is never missing, unless a rule says so. Returns ``copies`` tables of the rows, for
+    multiple imputation (Rubin): the law itself is taken as known, so for inference learn it anew
+    for each copy (``proper=True``, another seed).
 
     Raises TabseedError for a generator without likelihood, and SchemaError for cells that it does
     not know, columns that it never saw, and rows that rules leave nothing for, or that give a
@@ -67,7 +69,8 @@ def complete(
             f"{type(model).__name__} has no likelihood of its rows, which completing them needs; "
             "take trees, arf or vaebgm"
         )
-    whole = _given(table, encoder)
+    own = Table.from_frame(table)
+    whole = _given(table, own, encoder)
     Given(whole, encoder)  # which names the row in what it refuses, before anything is drawn
     stream = seed_sequence(random_state)
     rng = np.random.default_rng(child(stream, DRAWN))
@@ -88,13 +91,13 @@ def complete(
                 "given cell of the row, or leave one out"
             )
         filled = rows.table()
-    return [filled.take(np.arange(k, len(start), copies)) for k in range(copies)]
+    parts = [filled.take(np.arange(k, len(start), copies)) for k in range(copies)]
+    return [_beside(part, own) for part in parts]
 
 
-def _given(frame: Frame, encoder: TableEncoder) -> Table:
+def _given(frame: Frame, table: Table, encoder: TableEncoder) -> Table:
     """Return the rows with all columns that were learned; those that a frame lacks are missing."""
     schema = encoder.table_schema_
-    table = Table.from_frame(frame)
     names = set(table.to_arrow().column_names)
     have = Schema(tuple(column for column in schema if column.name in names))
     if not len(have):
@@ -108,7 +111,29 @@ def _given(frame: Frame, encoder: TableEncoder) -> Table:
         if column.name not in cells:
             nothing = np.nan if column.kind in NUMERIC else MISSING
             cells[column.name] = np.full(len(table), nothing)
-    return Table.from_columns(schema, encoder.frame_kind_, cells)
+    whole = Table.from_columns(schema, encoder.frame_kind_, cells)
+    for column in have:
+        if column.kind in NUMERIC:
+            given, kept = cells[column.name], whole.numbers(column.name)
+            changed = ~np.isnan(given) & (given != kept)
+            check_learned(own, column.name, changed)
+    return whole
+
+
+def _beside(filled: Table, own: Table) -> Table:
+    """Return filled rows with the columns that were not learned beside them, in their order."""
+    arrow, drawn = own.to_arrow(), filled.to_arrow()
+    names = arrow.column_names
+    if set(names) <= set(drawn.column_names):
+        return filled
+    names += [name for name in drawn.column_names if name not in names]
+    learned = set(drawn.column_names)
+    columns = {name: (drawn if name in learned else arrow)[name] for name in names}
+    schema = [(filled if name in learned else own).schema[name] for name in names]
+    return Table.from_frame(
+        pa.table(columns, metadata=drawn.schema.metadata),
+        schema=Schema(tuple(schema), filled.schema.rules),
+    )
 
 
 class _Rows:
@@ -202,7 +227,7 @@ class _Rows:
 
     def _log_likelihood(self, values: np.ndarray) -> np.ndarray:
         x = self.encoder.layout_.from_values(list(values.T))
-        return np.asarray(self.model.log_likelihood(self.encoder.inverse_transform(x)))
+        return np.asarray(self.model._log_probability(x))
 
     def stuck(self) -> np.ndarray:
         """Return the rows that do not agree with what is given."""

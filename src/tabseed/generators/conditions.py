@@ -185,6 +185,14 @@ class Conditions:
             events.append(event)
         return cls(tuple(events), where, _allowed(encoder, events))
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that they name."""
+        named = [event.column.name for event in self.events]
+        if self.where is not None:
+            named += self.where.meaning.columns(self.where.condition)
+        return tuple(dict.fromkeys(named))
+
     def __len__(self) -> int:
         return len(self.events) + (self.where is not None)
 

@@ -227,8 +227,11 @@ class GaussianCopula(Generator):
         (:func:`~tabseed.generators.orthants.log_probability`); -inf for rows of probability 0.
         SchemaError for values that the encoder does not know.
         """
-        layout = self.encoder_.layout_
         x = self.encoder_.transform(Table.from_frame(table))
+        return self._log_probability(x, random_state=random_state)
+
+    def _log_probability(self, x: np.ndarray, *, random_state: RandomState = 0) -> np.ndarray:
+        layout = self.encoder_.layout_
         cells = layout.free_cells(x)
         low: list[np.ndarray] = []
         high: list[np.ndarray] = []

@@ -10,17 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabseed.coding.cells import Block
 from tabseed.coding.encode import TableEncoder
 from tabseed.errors import SchemaError
+from tabseed.parameters import shown
 from tabseed.rules.columns import Columns, columns_of
-from tabseed.rules.meaning import check_kept, read_rules
+from tabseed.rules.meaning import read_rules
 from tabseed.rules.solve import Solved, solutions
 from tabseed.rules.steps import Combined, Computed, Slack, in_unit
 from tabseed.rules.tree import Comparison, Group, Word
 from tabseed.table import Table
-from tabseed.table.schema import NUMERIC
+from tabseed.table.schema import Column
 
 ROUNDING = 1e-9  # of a number: cells that differ by less are equal
+ON_GRID = 1e-6  # of a step: numbers this near to a point of the grid lie on it
+SHOWN = 8  # levels that a message names
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,39 @@ def check_learned(table: Table, name: str, strange: np.ndarray) -> None:
         )
 
 
+def _cells_of(column: Column, block: Block, numbers: np.ndarray) -> np.ndarray:
+    """Return the values of a block (n,) that stand for numbers of its column; NaN for none."""
+    if not column.coded:
+        return block.tidy(numbers)
+    levels = np.array(column.categories, dtype=float)
+    order = np.argsort(levels)
+    place = order[np.searchsorted(levels, numbers, sorter=order).clip(max=len(levels) - 1)]
+    return np.where(np.isclose(levels[place], numbers, rtol=ROUNDING), place, np.nan)
+
+
+def _learned(block: Block, values: np.ndarray) -> np.ndarray:
+    """Return which values (n,) of a block lie among those that were learned."""
+    if not block.numeric:
+        return np.asarray(~np.isnan(values) & (block.cell_of(values) >= 0))
+    ends = np.concatenate([block.atoms, block.knots.ravel()])
+    good = (values >= ends.min()) & (values <= ends.max())
+    if block.step > 0:
+        steps = (values - block.origin) / block.step
+        good &= np.abs(steps - np.round(steps)) < ON_GRID
+    return np.asarray(good)
+
+
+def _range_of(column: Column, block: Block) -> str:
+    """Return what was learned of a column, in words."""
+    if column.coded:
+        levels = sorted(float(column.categories[int(code)]) for code in block.atoms)
+        return ", ".join(f"{level:g}" for level in levels[:SHOWN]) + (
+            "" if len(levels) <= SHOWN else ", ..."
+        )
+    ends = np.concatenate([block.atoms, block.knots.ravel()])
+    return f"{ends.min():.12g} to {ends.max():.12g}"
+
+
 class Given:
     """The given cells of n rows: which blocks they fix, and what the open ones must agree with.
 
@@ -55,8 +92,8 @@ class Given:
         self.encoder, self.construction = encoder, encoder.construction_
         self.blocks = encoder.layout_.blocks
         self.meaning = self.construction.meaning
-        check_kept(read_rules(self.construction.kept, table), table, "table to complete")
         self.columns = columns_of(table, encoder.table_schema_)
+        self._check_rules(table)
         self.table = table
         n = len(table)
         self._compute()
@@ -78,6 +115,20 @@ class Given:
         """Return (n,) where a cell of the table's column is given."""
         return ~self.columns.missing(name)
 
+    def _check_rules(self, table: Table) -> None:
+        """Raise SchemaError for a rule that a row breaks which has all cells that it names."""
+        for rule in read_rules(self.construction.kept, table):
+            whole = np.flatnonzero(self._known(rule.columns))
+            broken = whole[rule.broken(table.take(whole)) == 1]
+            if len(broken):
+                cells = ", ".join(
+                    f"{name}: {shown(table.values(name)[broken[0]])}" for name in rule.columns
+                )
+                raise SchemaError(
+                    f"row {broken[0] + 1} ({cells}) breaks the rule {shown(str(rule))}; correct "
+                    "it, or leave a cell of it out"
+                )
+
     def _compute(self) -> None:
         """Compute cells that an equation leaves no choice for."""
         for _ in self.construction.steps:
@@ -95,23 +146,21 @@ class Given:
 
     def _solve(self, step: Computed, solved: Solved) -> None:
         column = self.columns.schema[solved.column]
-        if column.kind not in NUMERIC:
-            return
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = in_unit(column, solved.value, self.columns, self.meaning)
+            numbers = in_unit(column, solved.value, self.columns, self.meaning)
         block = self.encoder.block(column.name)
-        found = block.tidy(found)
-        new = ~self.present(column.name) & np.isfinite(found)
-        ends = np.concatenate([block.atoms, block.knots.ravel()])
-        beyond = new & ((found < ends.min()) | (found > ends.max()))
+        found = _cells_of(column, block, numbers)
+        new = ~self.present(column.name) & np.isfinite(numbers)
+        beyond = new & ~_learned(block, found)
         if beyond.any():
             row = int(np.flatnonzero(beyond)[0])
             raise SchemaError(
                 f"column {column.name!r}, row {row + 1}: by rule {step.rule!r} it would be "
-                f"{found[row]:.12g}, but the generator has learned {ends.min():.12g} to "
-                f"{ends.max():.12g}; correct the row, or give this cell too"
+                f"{numbers[row]:.12g}, but the generator has learned {_range_of(column, block)}; "
+                "correct the row, or give this cell too"
             )
-        self.columns.arrays[column.name] = np.where(new, found, self.columns.arrays[column.name])
+        cells = self.columns.arrays[column.name]
+        self.columns.arrays[column.name] = np.where(new, found, cells).astype(cells.dtype)
 
     def _own_cells(self, table: Table) -> None:
         """Fix the blocks of columns that are learned as they stand."""
@@ -132,7 +181,7 @@ class Given:
         return next(j for j, block in enumerate(self.blocks) if block.name == name)
 
     def _known(self, names: tuple[str, ...]) -> np.ndarray:
-        known = np.ones(len(self.values), dtype=bool)
+        known = np.ones(self.columns.n, dtype=bool)
         for name in names:
             known &= self.present(name)
         return known
@@ -222,13 +271,11 @@ class Given:
                 column = self.columns.schema[follower.rule.column]
                 with np.errstate(divide="ignore", invalid="ignore"):
                     found = in_unit(column, follower.rule.value, table, self.meaning)
-            found = block.tidy(found)
-            ends = np.concatenate([block.atoms, block.knots.ravel()])
-            agrees[here] &= (found >= ends.min()) & (found <= ends.max())
-            if block.step > 0:
-                steps = (found - block.origin) / block.step
-                agrees[here] &= np.abs(steps - np.round(steps)) < 1e-6
-            values[here, follower.j] = np.where(np.isfinite(found), found, ends.min())
+                found = _cells_of(column, block, found)
+            good = _learned(block, found)
+            agrees[here] &= good
+            some = float(np.concatenate([block.atoms, block.knots.ravel()])[0])
+            values[here, follower.j] = np.where(good, found, some)
         return self.agree(values, rows) & agrees
 
     def restored(self, values: np.ndarray, rows: np.ndarray) -> Columns:

@@ -73,7 +73,8 @@ class Moment:
     error: float
 
     def __str__(self) -> str:
-        return f"{'mean' if self.power == 1 else 'sd'} of {self.column!r}"
+        known = f"mean {self.mean:g}" if self.power == 1 else f"sd {self.value**0.5:g}"
+        return f"{known} of {self.column!r}"
 
     def of(self, table: Table) -> np.ndarray:
         """Return f of each row (n,), NaN where the number is missing."""
@@ -140,7 +141,12 @@ def _facts(key: Any, value: Any, table: Table) -> Iterator[Fact]:
     if not isinstance(key, str):
         raise _refused(key, "is no column, tuple of columns or condition")
     if key not in table.schema:
-        condition = parse_condition(key)
+        try:
+            condition = parse_condition(key)
+        except SchemaError:
+            if not set(key) & set("<>=!"):
+                table.schema[key]  # raises, with the nearest name
+            raise
         Meaning(table.schema, f"known {shown(key)}").check(condition, table)
         yield Share(condition, *_share(key, value))
         return
@@ -294,9 +300,25 @@ def conflict(facts: Sequence[Fact], functions: Functions) -> str:
             if not _possible(np.column_stack([f[:, list(chosen)], functions.held])):
                 named = " and ".join(str(facts[j]) for j in chosen)
                 if size == 1:
-                    return f"the model draws no rows with which {named} could hold"
+                    drawn = _drawn(facts[chosen[0]], f[:, chosen[0]])
+                    return f"the model draws no rows with which {named} could hold{drawn}"
                 return f"{named} cannot hold together in rows that the model draws"
-    return "they are too far from what the model draws"
+    for j, fact in enumerate(facts):
+        own = np.column_stack([f[:, [j]], functions.held])
+        errors = np.append(fact.error, np.zeros(functions.held.shape[1]))
+        if tilted(own, errors, 1) is None:
+            return f"{fact} is too far from what the model draws{_drawn(fact, f[:, j])}"
+    return f"{' and '.join(map(str, facts))} are together too far from what the model draws"
+
+
+def _drawn(fact: Fact, f: np.ndarray) -> str:
+    """Return what the model draws of a column, in words."""
+    if not isinstance(fact, Moment):
+        return f": there it holds in {(f + fact.value).mean():.2g} of them"
+    if fact.power == 2:
+        return f": there it is {max((f + fact.value).mean(), 0) ** 0.5:.3g}"
+    x = f + fact.mean
+    return f": there it is {x.mean():.4g}, of numbers from {x.min():g} to {x.max():g}"
 
 
 def _possible(f: np.ndarray) -> bool:

@@ -127,6 +127,9 @@ class FineTuned(Generator):
         """Return the log-probability of each row (n,): see NeuralGenerator.log_likelihood."""
         return self.generator_.log_likelihood(table, random_state=random_state)
 
+    def _log_probability(self, x: np.ndarray) -> np.ndarray:
+        return self.generator_._log_probability(x)
+
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return self.generator_._sample(n, rng)
 

@@ -9,7 +9,7 @@ can build in is checked, and rows that break it are drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -51,6 +51,10 @@ class Construction:
         checked = [rule for rule in rules if not plan.take(rule)]
         for rule in identities:
             plan.take(rule)
+        undone = plan.undoing()  # steps that would move what another step made
+        plan.steps = [step for step in plan.steps if step not in undone]
+        texts = {step.rule for step in undone}
+        checked += [rule for rule in rules if str(rule) in texts and rule not in checked]
         names = set(schema.names)
         kept = tuple(rule for rule in checked if names.issuperset(rule.columns))
         made = dict.fromkeys(name for step in plan.steps for name in step.makes)
@@ -120,6 +124,29 @@ class Construction:
         for rule in self.checked:
             kept &= rule.broken(rows, seen) != 1
         return kept
+
+    def blamed(self, rows: Columns, seen: Columns) -> list[tuple[str, float]]:
+        """Return what rows break, beside rows ``seen``, with the share of them; most first."""
+        shares = [
+            (f"{name} present", float(rows.missing(name).mean()) if rows.n else 0.0)
+            for name in self.present
+        ]
+        for rule in self.checked:
+            broken = rule.broken(rows, seen) == 1
+            shares.append((str(rule), float(broken.mean()) if rows.n else 1.0))
+        return sorted((pair for pair in shares if pair[1] > 0), key=lambda pair: -pair[1])
+
+    def about(self, names: Iterable[str]) -> list[str]:
+        """Return the rules that name one of some columns, or make it."""
+        wanted = set(names)
+        found = [
+            text
+            for step in self.steps
+            if wanted.intersection(step.makes)
+            for text in step.rule.split("; ")
+        ]
+        found += [str(rule) for rule in self.checked if wanted.intersection(rule.columns)]
+        return list(dict.fromkeys(found))
 
     def to_state(self) -> dict[str, Any]:
         """Return what was learned, JSON-ready."""

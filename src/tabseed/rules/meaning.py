@@ -141,6 +141,12 @@ class Meaning:
                 raise self.refused(f"{value.of} is a date, which has no sign")
             return False
         if isinstance(value, Calculation):
+            if (
+                value.sign in ("/", "%")
+                and isinstance(value.right, Number)
+                and not value.right.days
+            ):
+                raise self.refused(f"{value} divides by zero")
             left, right = self.is_date(value.left), self.is_date(value.right)
             if value.sign == "-" and left:
                 return not right  # of two dates the days between them
@@ -288,11 +294,13 @@ class Meaning:
             for word in words(statement):
                 self.known_column(word)  # raises, with the nearest name
             raise self.refused("it names no column")
-        unique = isinstance(statement, Group) and statement.sort == "unique"
         for name in self.columns(statement):
             column = self.schema[name]
-            if column.kind in LEFT_OUT and not unique:
-                raise self.refused(f"column {name!r} is {column.kind}, which is left out")
+            if column.kind in LEFT_OUT:
+                raise self.refused(
+                    f"column {name!r} is {column.kind}, which is left out; leave the rule out, or "
+                    f"set the kind of {name!r}"
+                )
         if not isinstance(statement, Group):
             self.evaluate(statement, table.take([]))
             return
@@ -508,6 +516,6 @@ def check_kept(rules: Sequence[Rule], table: Table, name: str) -> None:
         more = "" if len(rows) <= SHOWN else ", ..."
         raise SchemaError(
             f"rule {shown(str(rule))}: {counted(len(rows), 'row')} of {len(table)} in the {name} "
-            f"break it: {', '.join(first)}{more}; correct them, leave them out, or give another "
-            "rule"
+            f"break{'s' * (len(rows) == 1)} it: {', '.join(first)}{more}; correct them, leave them "
+            "out, or give another rule"
         )

@@ -135,9 +135,11 @@ class Plan:
         column = self.meaning.known_column(state.column)
         if not state.missing or column.name in self.meaning.columns(condition):
             return False
-        if self.rows.missing(column.name).all():
+        present = np.flatnonzero(~self.rows.missing(column.name))
+        if not len(present):
             return False
-        return self.add(Masked(text, condition, column))
+        fill = float(self.rows.arrays[column.name][present[0]])
+        return self.add(Masked(text, condition, column, fill))
 
     def cell(self, one: Condition) -> tuple[str, float] | None:
         """Return the column and the cell that a condition asks for, None if it leaves a choice."""
@@ -174,6 +176,22 @@ class Plan:
             ends = float(np.nanmin(cells)), float(np.nanmax(cells))
             return self.add(Snapped(text, column.name, step.days, other.days, *ends))
         return False
+
+    def undoing(self) -> list[Step]:
+        """Return the steps that move cells which another step has computed, bounded or combined."""
+        made = {
+            name
+            for step in self.steps
+            if isinstance(step, Computed | Slack | Combined)
+            for name in step.makes
+        }
+        return [
+            step
+            for step in self.steps
+            if isinstance(step, Snapped | Forced)
+            and made.intersection(step.makes)
+            and not (isinstance(step, Forced) and np.isnan(step.cell))
+        ]
 
     def ordered(self) -> list[Step]:
         """Return the steps so that each comes after those that make what it needs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,7 @@ from tabseed.rules.tree import (
 )
 
 CLASS, PARAMETERS = "constraint_class", "constraint_parameters"
+LEAST = {"FixedCombinations": 2, "OneHotEncoding": 2, "Unique": 1}  # columns
 WORDS = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -57,7 +59,8 @@ def _statement(entry: Any) -> Statement:
 
 
 def _read(name: str, given: Mapping[str, Any]) -> Statement:
-    less = "<" if given.get("strict_boundaries") else "<="
+    strict = given.get("strict_boundaries", name in ("Range", "ScalarRange"))
+    less = "<" if strict else "<="
     if name == "Inequality":
         return Comparison(
             (_column(given["low_column_name"]), _column(given["high_column_name"])), (less,)
@@ -77,13 +80,20 @@ def _read(name: str, given: Mapping[str, Any]) -> Statement:
         sign = {"Positive": ">", "Negative": "<"}[name] + ("" if less == "<" else "=")
         return Comparison((_column(given["column_name"]), Number(0.0)), (sign,))
     if name == "FixedIncrements":
-        step = Calculation("%", _column(given["column_name"]), _constant(given["increment_value"]))
+        increment = _constant(given["increment_value"])
+        if increment == Number(0.0):
+            raise SchemaError("the SDV constraint FixedIncrements has the increment 0")
+        step = Calculation("%", _column(given["column_name"]), increment)
         return Comparison((step, Number(0.0)), ("=",))
     sorts = {"FixedCombinations": "combinations", "OneHotEncoding": "one of", "Unique": "unique"}
     if name in sorts:
         names = given["column_names"]
         if not isinstance(names, Sequence) or isinstance(names, str):
             raise SchemaError(f"the SDV constraint {name} has no list of column_names")
+        if len(names) < LEAST[name]:
+            raise SchemaError(
+                f"the SDV constraint {name} names {len(names)} columns; {LEAST[name]} are needed"
+            )
         return Group(sorts[name], tuple(map(_column, names)))
     raise SchemaError(f"the SDV constraint {shown(name)} is not one that can be read")
 
@@ -96,11 +106,15 @@ def _column(name: Any) -> Word:
 
 def _constant(value: Any) -> Value:
     if isinstance(value, str):
-        (statement,) = [parse_rule(f"x = {value}")]
+        try:
+            statement = parse_rule(f"x = {value}")
+        except SchemaError:
+            statement = None
         if isinstance(statement, Comparison) and isinstance(statement.values[1], Moment):
             return statement.values[1]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise SchemaError(f"an SDV constraint has the value {shown(value)}, no number or date")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value):
+        raise SchemaError(f"an SDV constraint has the value {shown(value)}, no number or ISO date")
     return Number(float(value))
 
 
@@ -160,6 +174,8 @@ def _plain(value: Value) -> int | float | str:
     if isinstance(value, Moment):
         return value.text
     assert isinstance(value, Number)
+    if value.unit:
+        raise SchemaError(f"rule with {value}: SDV's constraints have no durations")
     return int(value.days) if value.days == int(value.days) else value.days
 
 

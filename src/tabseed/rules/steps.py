@@ -338,6 +338,7 @@ class Masked(Step):
     sort: ClassVar[str] = "masked"
     condition: Condition
     column: Column
+    fill: float  # a cell of the training rows, for tables that have none
 
     @property
     def makes(self) -> tuple[str, ...]:
@@ -357,7 +358,9 @@ class Masked(Step):
         """See :class:`Step`."""
         del meaning
         cells, missing = table.arrays[self.column.name].copy(), table.missing(self.column.name)
-        if missing.any() and not missing.all():
+        if missing.all():
+            cells[:] = self.fill
+        elif missing.any():
             rng = np.random.default_rng(FILL)
             cells[missing] = rng.choice(cells[~missing], int(missing.sum()))
         return {self.column.name: cells}

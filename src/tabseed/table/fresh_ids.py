@@ -58,14 +58,21 @@ def _fresh(name: str, cells: pa.ChunkedArray, n: int, rng: np.random.Generator) 
     if pa.types.is_integer(kind):
         if any(value < 0 for value in known):
             raise SchemaError(f"column {name!r}: ids below 0 cannot be made anew; leave them out")
-        return pa.array([int(text) for text in fresh_texts(list(map(str, known)), n, rng)], kind)
+        made = [int(text) for text in fresh_texts(list(map(str, known)), n, rng, whole=True)]
+        wide = max(made, default=0) > np.iinfo(kind.to_pandas_dtype()).max
+        return pa.array(made, pa.int64() if wide else kind)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return pa.array(fresh_texts(known, n, rng), kind)
     raise SchemaError(f"column {name!r}: ids of the type {kind} cannot be made anew")
 
 
-def fresh_texts(known: Sequence[str], n: int, rng: np.random.Generator) -> list[str]:
-    """Return n different texts of the form of ``known``, none of which is one of them."""
+def fresh_texts(
+    known: Sequence[str], n: int, rng: np.random.Generator, *, whole: bool = False
+) -> list[str]:
+    """Return n different texts of the form of ``known``, none of which is one of them.
+
+    ``whole``: they are whole numbers, so none of several digits begins with 0.
+    """
     if not known:
         known = ["000000"]
     taken, made = set(known), dict[str, None]()
@@ -82,7 +89,7 @@ def fresh_texts(known: Sequence[str], n: int, rng: np.random.Generator) -> list[
                 drawn = [rng.integers(0, len(c), count) for c in positions]
                 for row in range(count):
                     text = "".join(c[d[row]] for c, d in zip(positions, drawn, strict=True))
-                    if text not in taken:
+                    if text not in taken and not (whole and len(text) > 1 and text[0] == "0"):
                         made[text] = None
             if len(made) >= n:
                 break

@@ -62,6 +62,15 @@ def test_given_its_parent_a_column_is_independent_of_the_rest() -> None:
     assert np.mean(cough[lungs == "bad"] == "yes") > 0.6  # and depends on its parent
 
 
+def test_what_has_no_parents_still_has_effects() -> None:
+    """Told that nothing causes smoking, and no more, lungs still follow it: 0.6 apart in truth."""
+    model = ts.SequentialTrees(parents={"smokes": []}, random_state=0).fit(chain())
+    drawn = model.draw(5_000, random_state=1)
+    lungs, smokes = (np.array(drawn.values(n)) for n in ("lungs", "smokes"))
+    shares = [np.mean(lungs[smokes == s] == "bad") for s in ("yes", "no")]
+    assert shares[0] - shares[1] > 0.45
+
+
 def test_a_model_with_parents_is_saved_and_loaded(tmp_path) -> None:
     model = ts.SequentialTrees(n_orders=2, parents=PARENTS, random_state=0).fit(chain())
     model.save(tmp_path / "m.tabseed")
@@ -71,12 +80,13 @@ def test_a_model_with_parents_is_saved_and_loaded(tmp_path) -> None:
 
 def test_random_orders_keep_what_is_known() -> None:
     after = {3: frozenset({1, 2}), 1: frozenset({0}), 2: frozenset()}
-    known = Structure(parents=after, after=after, forbidden={4: frozenset({3})})
     rng = np.random.default_rng(0)
-    orders = {tuple(known.order(range(5), rng)) for _ in range(200)}
+    orders = {tuple(Structure(after=after).order(range(5), rng)) for _ in range(200)}
     for order in orders:
         assert order.index(0) < order.index(1) < order.index(3) > order.index(2)
     assert len(orders) > 10
+    known = Structure(parents=after, after=after, forbidden={4: frozenset({3})})
+    assert {tuple(known.order(range(5), rng)) for _ in range(50)} == {(2, 0, 1, 3, 4)}
     assert known.predictors([0, 4, 1, 2], 3) == [1, 2] and known.predictors([0, 4], 2) == []
     assert known.predictors([0, 3], 4) == [0]
 
@@ -102,7 +112,16 @@ def test_an_order_is_kept_and_a_forbidden_edge_is_not_used(tmp_path) -> None:
         ({"parents": {"cough": "lungs"}}, "is no list of columns"),
         ({"parents": {"cough": ["lungs"], "lungs": ["cough"]}}, "in a circle"),
         ({"parents": {"cough": ["lungs"]}, "order": ["cough", "lungs"]}, "in a circle"),
+        ({"parents": {"cough": ["cough"]}}, "its own parent"),
         ({"order": ["cough", "cough"]}, "named twice"),
+        (
+            {
+                "parents": {"cough": ["lungs"]},
+                "monotone": {"cough": {"town": 1}},
+                "forbidden": {"town": ["cough"]},
+            },
+            "neither may predict the other",
+        ),
         ({"forbidden": {"cough": "lungs"}}, "is no list of columns"),
         (
             {"parents": {"cough": ["lungs"]}, "forbidden": {"cough": ["lungs"]}},

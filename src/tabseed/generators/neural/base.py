@@ -91,6 +91,9 @@ class NeuralGenerator(Generator):
         encoder does not know.
         """
         x = self.encoder_.transform(Table.from_frame(table))
+        return self._log_probability(x, random_state=random_state)
+
+    def _log_probability(self, x: np.ndarray, *, random_state: RandomState = 0) -> np.ndarray:
         with one_thread():
             network = self._network(self.encoder_.layout_)  # not network_: rows() changes its state
             return self._log_likelihood(network.rows(x), generator(random_state))

@@ -171,10 +171,12 @@ class AdversarialForest(Generator):
         that share an encoder can be compared. SchemaError for values that the encoder does not
         know.
         """
-        layout = self.encoder_.layout_
-        rows = _positions(layout, self.encoder_.transform(Table.from_frame(table)))
         with one_thread():
-            return self.leaves_.log_probability(rows, self.trees_.apply(rows))
+            return self._log_probability(self.encoder_.transform(Table.from_frame(table)))
+
+    def _log_probability(self, x: np.ndarray) -> np.ndarray:
+        rows = _positions(self.encoder_.layout_, x)
+        return self.leaves_.log_probability(rows, self.trees_.apply(rows))
 
     def _sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return self._drawn(n, {}, rng)

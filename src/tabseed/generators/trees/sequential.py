@@ -26,6 +26,7 @@ from tabseed.generators.importance import by_importance
 from tabseed.generators.trees.level_trees import Forest, Rows, Tree, levels_of
 from tabseed.generators.trees.structure import (
     Structure,
+    check_possible,
     known_signs,
     warn_of_contradictions,
 )
@@ -77,8 +78,8 @@ class SequentialTrees(Generator):
     width : float or None
         h, in quarters of an interval; None: chosen for each column.
     parents : dict of column to its parents, or None
-        What is known of causes: a column with parents follows these columns alone, and comes
-        after them in every order; ``[]``: it depends on none before it.
+        What is known of causes: a column with parents follows these columns alone; ``[]``: none.
+        They come first in every order, with their parents, so that all others may follow them.
     order : list of columns, or None
         These come in this order, say that of time; the others anywhere.
     forbidden : dict of column to columns, or None
@@ -175,6 +176,7 @@ class SequentialTrees(Generator):
         self._levels = rows.levels
         known = self._structure()
         self._signs = known_signs(self.monotone or {}, self.encoder_, self.schema_)
+        check_possible(self._signs, known, self.encoder_)
         warn_of_contradictions(self._signs, rows)
         self.orders_ = [
             known.order(list(rows.levels), np.random.default_rng(child(stream, o)))
@@ -367,7 +369,9 @@ class SequentialTrees(Generator):
         :meth:`~tabseed.generators.neural.base.NeuralGenerator.log_likelihood`. SchemaError for
         values that the encoder does not know; -inf for rows of probability 0.
         """
-        x = self.encoder_.transform(Table.from_frame(table))
+        return self._log_probability(self.encoder_.transform(Table.from_frame(table)))
+
+    def _log_probability(self, x: np.ndarray) -> np.ndarray:
         rows, at = Rows.of(self.encoder_.layout_, x), np.arange(len(x))
         logs = np.zeros((len(self.orders_), rows.n))
         for o, forests in enumerate(self.forests_):

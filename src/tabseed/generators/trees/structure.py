@@ -49,6 +49,9 @@ class Structure:
         what contradicts itself, and for columns that depend on each other in a circle.
         """
         known = _edges("parents", parents, encoder, schema)
+        for name, causes in parents.items():
+            if name in causes:
+                raise SchemaError(f"parents: {shown(name)} is its own parent")
         never = _edges("forbidden", forbidden or {}, encoder, schema)
         for j in sorted(set(known).intersection(never)):
             both = sorted(known[j] & never[j])
@@ -70,17 +73,29 @@ class Structure:
     def order(self, blocks: Sequence[int], rng: np.random.Generator) -> list[int]:
         """Return the blocks in random order, each after those that it must come after.
 
-        Blocks that depend on each other in a circle are left out.
+        Blocks with parents come first, with what they need: whatever comes after them may follow
+        them, but they may not follow it. Blocks that depend on each other in a circle are left out.
         """
         placed: list[int] = []
         left = [int(j) for j in rng.permutation(list(blocks))]
+        needed = self._needed()
         while left:
             ready = [j for j in left if not (self.after.get(j, frozenset()) & set(left))]
             if not ready:
                 break
+            ready.sort(key=lambda j: (j not in self.parents, j not in needed))
             placed.append(ready[0])
             left.remove(ready[0])
         return placed
+
+    def _needed(self) -> set[int]:
+        """Return the blocks that must come before one with parents."""
+        needed: set[int] = set()
+        more = set(self.parents)
+        while more:
+            more = set().union(*(self.after.get(j, frozenset()) for j in more)) - needed
+            needed |= more
+        return needed
 
     def predictors(self, before: Sequence[int], j: int) -> list[int]:
         """Return the blocks before block j by which it is predicted."""
@@ -104,10 +119,10 @@ def _block(encoder: TableEncoder, name: str, what: str, *, follows: bool = True)
     blocks = encoder.layout_.blocks
     names = [block.name for block in blocks]
     if name not in names or name in encoder.made_:
-        raise SchemaError(
-            f"{what}: column {name!r} is not learned by itself, because a rule makes it or it is "
-            "left out"
-        )
+        steps = encoder.construction_.steps
+        rule = next((step.rule for step in steps if name in step.makes), None)
+        why = "it is left out" if rule is None else f"rule {rule!r} makes it; name others of it"
+        raise SchemaError(f"{what}: column {name!r} is not learned by itself: {why}")
     j = names.index(name)
     if blocks[j].parent >= 0 and not follows:
         raise SchemaError(
@@ -150,6 +165,17 @@ def _directed(encoder: TableEncoder, name: str) -> int:
             f"monotone: column {name!r} has neither numbers, nor ordered levels, nor two levels"
         )
     return j
+
+
+def check_possible(signs: Signs, known: Structure, encoder: TableEncoder) -> None:
+    """Raise SchemaError for a direction of columns of which neither may predict the other."""
+    for j, i in signs:
+        if not (known.predictors([i], j) or known.predictors([j], i)):
+            names = [encoder.layout_.blocks[k].name for k in (j, i)]
+            raise SchemaError(
+                f"monotone: {names[0]!r} has a direction with {names[1]!r}, but by parents and "
+                "forbidden neither may predict the other"
+            )
 
 
 def warn_of_contradictions(signs: Signs, rows: Rows) -> None:
