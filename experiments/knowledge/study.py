@@ -31,6 +31,7 @@ from tabseed.table.schema import NUMERIC
 
 HERE = Path(__file__).parent
 SIZES, DRAWS, JUDGED, SEED = (30, 57, 100, 300, 1_000), 2, 4_000, 1_919
+MEASURES = ("plain", "coarse", "margins", "useful", "closeness")
 FEW, MORE_DRAWS = 57, 12  # rows at which margins are measured by table, and draws of these
 DROPPED = {"king": ["id", "date"], "support2": ["id"]}
 OFF = 0.1  # points by which a wrong margin is off
@@ -216,7 +217,7 @@ def figures(name: str, n: int, arm: str, draw: int) -> Row:
             return figures(name, n, "nothing", draw)
         synthetic = model.draw(m, known=known, random_state=draw)
     except TabseedError as error:
-        return {"refused": str(error)[:120]}
+        return dict.fromkeys((*MEASURES, "said"), "") | {"refused": str(error)[:120]}
     result = JUDGE.evaluate(rows.held, synthetic, random_state=draw)
     margins = ts.MarginalDistance(n_bootstrap=2).evaluate(rows.held, synthetic)
     return {
