@@ -126,3 +126,19 @@ def test_a_sum_is_kept_beside_a_column_that_repeats_a_part() -> None:
         table = ts.Table.from_frame(pa.table({"a": a, "b": b, "s": a + b, **more}))
         drawn = ts.SequentialTrees(n_orders=2, random_state=0).fit(table).draw(500)
         assert (drawn.numbers("s") == drawn.numbers("a") + drawn.numbers("b")).all()
+
+
+def test_shares_that_add_up_are_found_but_not_kept_unasked() -> None:
+    """Computed as what the others leave, a share would be below 0 in a third of the rows."""
+    rng = np.random.default_rng(10)
+    shares = rng.dirichlet([0.3] * 5, 200)
+    table = ts.Table.from_frame(pa.table({f"s{k}": shares[:, k] for k in range(5)}))
+    assert len(find_rules(table)) == 1 and find_identities(table) == ()
+    drawn = ts.SequentialTrees(n_orders=2).fit(table).draw(300)
+    assert all(drawn.numbers(f"s{k}").min() >= 0 for k in range(5))
+    rule = str(find_rules(table)[0].statement)
+    declared = ts.Table.from_frame(table, rules=[rule])
+    drawn = ts.SequentialTrees(n_orders=2, random_state=0).fit(declared).draw(300)
+    x = np.column_stack([drawn.numbers(f"s{k}") for k in range(5)])
+    np.testing.assert_allclose(x.sum(axis=1), 1, atol=1e-6)
+    assert (x >= 0).all()  # rows in which it leaves its range are drawn again

@@ -354,7 +354,8 @@ class TableEncoder(Fitted, BaseEstimator):
     @property
     def sure(self) -> bool:
         """Whether all that is drawn keeps the rules, so that :meth:`keep` keeps all rows."""
-        return not (self.construction_.checked or self.construction_.present)
+        built = self.construction_
+        return not (built.checked or built.present or built.ends)
 
     def keep(self, x: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """Return which encoded rows x (n, w) keep the rules, beside rows (m, w) ``seen`` before."""
@@ -406,7 +407,7 @@ class TableEncoder(Fitted, BaseEstimator):
         encoder = cls(**state["parameters"])
         check_parameters(encoder)
         encoder.table_schema_ = schema.modelled
-        rules = state.get("rules", {"steps": [], "checked": [], "present": []})
+        rules = state.get("rules", {"steps": [], "checked": [], "present": [], "ends": []})
         encoder.construction_ = Construction.from_state(rules, encoder.table_schema_)
         encoder.schema_ = encoder.construction_.inner
         made = [encoder.table_schema_[name] for name in encoder._made()]

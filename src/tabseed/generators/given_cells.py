@@ -299,6 +299,9 @@ class Given:
             good &= fits[rows, values[:, j].astype(int)]
         for name in self.construction.present:
             good &= ~made.missing(name)
+        for name, low, high in self.construction.ends:
+            cells = made.arrays[name]
+            good &= self.present(name)[rows] | ~((cells < low) | (cells > high))
         for rule in self.construction.checked:
             if not isinstance(rule.statement, Group) or rule.statement.sort != "unique":
                 good &= rule.broken(made) != 1

@@ -18,7 +18,7 @@ import numpy as np
 from tabseed.rules.columns import Columns, columns_of
 from tabseed.rules.meaning import Meaning, Rows, Rule
 from tabseed.rules.plan import Plan
-from tabseed.rules.steps import Combined, Step, step_from
+from tabseed.rules.steps import Combined, Computed, Slack, Step, step_from
 from tabseed.table.schema import Column, Schema
 
 
@@ -32,6 +32,9 @@ class Construction:
     """Rules that no step keeps: rows are checked and drawn again."""
     present: tuple[str, ...] = ()
     """Columns made by steps in which no cell was missing."""
+    ends: tuple[tuple[str, float, float], ...] = ()
+    """Columns of numbers computed or bounded by steps, with the smallest and the largest cell: a
+    sum of parts, each of which may be, may be what no row is."""
 
     @classmethod
     def of(
@@ -59,7 +62,13 @@ class Construction:
         kept = tuple(rule for rule in checked if names.issuperset(rule.columns))
         made = dict.fromkeys(name for step in plan.steps for name in step.makes)
         present = tuple(name for name in made if not rows.missing(name).any())
-        return cls(schema, tuple(plan.ordered()), kept, present)
+        ends: list[tuple[str, float, float]] = []
+        for step in plan.steps:
+            if isinstance(step, Computed | Slack):
+                name, cells = step.target.name, rows.arrays[step.target.name]
+                if not np.isnan(cells).all():
+                    ends.append((name, float(np.nanmin(cells)), float(np.nanmax(cells))))
+        return cls(schema, tuple(plan.ordered()), kept, present, tuple(ends))
 
     @property
     def kept(self) -> list[str]:
@@ -121,6 +130,8 @@ class Construction:
         kept = np.ones(rows.n, dtype=bool)
         for name in self.present:
             kept &= ~rows.missing(name)
+        for name, low, high in self.ends:
+            kept &= ~((rows.arrays[name] < low) | (rows.arrays[name] > high))
         for rule in self.checked:
             kept &= rule.broken(rows, seen) != 1
         return kept
@@ -131,6 +142,11 @@ class Construction:
             (f"{name} present", float(rows.missing(name).mean()) if rows.n else 0.0)
             for name in self.present
         ]
+        for name, low, high in self.ends:
+            beyond = (rows.arrays[name] < low) | (rows.arrays[name] > high)
+            shares.append(
+                (f"{low:g} <= {name} <= {high:g}", float(beyond.mean()) if rows.n else 0.0)
+            )
         for rule in self.checked:
             broken = rule.broken(rows, seen) == 1
             shares.append((str(rule), float(broken.mean()) if rows.n else 1.0))
@@ -154,6 +170,7 @@ class Construction:
             "steps": [step.to_dict() for step in self.steps],
             "checked": [str(rule) for rule in self.checked],
             "present": list(self.present),
+            "ends": [list(entry) for entry in self.ends],
             "grains": {n: g for rule in self.checked for n, g in rule.meaning.grains.items()},
         }
 
@@ -165,7 +182,10 @@ class Construction:
         """
         steps = tuple(step_from(entry) for entry in state["steps"])
         present = tuple(schema[str(name)].name for name in state["present"])
-        built = cls(schema, steps, (), present)
+        ends = tuple(
+            (schema[str(name)].name, float(low), float(high)) for name, low, high in state["ends"]
+        )
+        built = cls(schema, steps, (), present, ends)
         known = set(built.inner.names)
         for step in steps:
             for name in (*step.makes, *step.needs(built.meaning)):

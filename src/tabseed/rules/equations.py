@@ -141,8 +141,8 @@ def _shifted(values: Values, rule: Equation, cells: dict[str, np.ndarray]) -> Eq
         return rule
     shift, grain = float(np.nanmedian(off)), float(values.grain[values.names.index(rule.target)])
     shift = round(shift / grain) * grain if grain else shift
-    small = 1e-9 * float(np.nanmax(np.abs(cells[rule.target])))
-    if abs(shift) <= small:
+    noise = 1e-9 * float(np.nanmax(np.abs(cells[rule.target]))) if grain else 1e-6 * rule.spread
+    if abs(shift) <= noise:
         return rule
     return replace(rule, constant=float(f"{rule.constant + shift:.12g}"))
 

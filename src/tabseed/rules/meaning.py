@@ -182,6 +182,14 @@ class Meaning:
             found = _calculated(value.sign, left, right)
         return np.where(np.isfinite(found), found, np.nan)
 
+    def size(self, value: Value, table: Rows) -> np.ndarray:
+        """Return the largest term (n,) of a value, which the errors of floats are small beside."""
+        if isinstance(value, Negative):
+            return self.size(value.of, table)
+        if isinstance(value, Calculation) and value.sign in ("+", "-"):
+            return np.asarray(np.fmax(self.size(value.left, table), self.size(value.right, table)))
+        return np.asarray(np.abs(self.numbers(value, table)))
+
     def grain(self, value: Value, table: Rows) -> float:
         """Return the last decimal's unit of a column; 0 for other values."""
         column = self.column(value)
@@ -222,7 +230,7 @@ class Meaning:
         x, y = self.numbers(left, table), self.numbers(right, table)
         known = ~(np.isnan(x) | np.isnan(y))
         with np.errstate(invalid="ignore"):
-            close = RELATIVE * np.maximum(np.abs(x), np.abs(y))
+            close = RELATIVE * np.maximum(self.size(left, table), self.size(right, table))
             if self.is_date(left):
                 close = np.full(len(x), MOMENT)
             elif sign in ("=", "!="):

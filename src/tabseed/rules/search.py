@@ -16,7 +16,7 @@ from scipy.stats import binom, hypergeom
 
 from tabseed.rules.equations import FALSE_ALARM, LEAST_ROWS, Values, equations
 from tabseed.rules.meaning import Rule, breaking, read_rules
-from tabseed.rules.patterns import Equation, Evidence, Order, Pattern, Together, Where
+from tabseed.rules.patterns import Equation, Evidence, Order, Pattern, Together, Where, cells_of
 from tabseed.table import MISSING, Frame, Table
 from tabseed.table.schema import NUMERIC
 
@@ -24,6 +24,7 @@ MOST_STATES = 400  # states of cells (missing, zero, levels) compared with each 
 MOST_OF_A_KIND = 20  # rules: equations, orders, states
 MOST_LEVELS = 40  # of a column whose levels are states
 CHECKED = 2_000  # rows to check with
+MOST_BEYOND = 0.1  # of the rows
 MOST_BROKEN = 3  # rows that break a pattern which all others keep
 LEAST_STATE = 8  # rows in a state, and not in it, for three exceptions to be few
 
@@ -64,12 +65,27 @@ def find_rules(table: Frame) -> tuple[Pattern, ...]:
 def find_identities(table: Table) -> tuple[Rule, ...]:
     """Return the equations that every row of a table keeps exactly, as rules.
 
+    Left out are those whose target would leave its range in more than a tenth of the rows if each
+    other column were dealt at random, such as shares that add up to 1: only all columns together
+    keep it there, which generators learn roughly, so the computed column would be like no real one.
     Cost: that of :func:`find_rules` without states of cells.
     """
     equations = (found for found in find_rules(table) if isinstance(found, Equation))
+    equations = (found for found in equations if _beyond(found, table) <= MOST_BEYOND)
     texts = [str(equation.statement) for equation in equations]
     rules = read_rules(texts, table)
     return tuple(rule for rule in rules if not breaking([rule], table))
+
+
+def _beyond(equation: Equation, table: Table) -> float:
+    """Return the share of rows whose target leaves its range if other columns are dealt anew."""
+    cells = cells_of(table, equation.columns)
+    own, rng = cells[equation.target], np.random.default_rng(0)
+    dealt = {n: x if n == equation.target else rng.permutation(x) for n, x in cells.items()}
+    value = own - equation.residual_of(dealt)
+    value = value[~np.isnan(value)]
+    low, high = np.nanmin(own) - equation.tolerance, np.nanmax(own) + equation.tolerance
+    return float(((value < low) | (value > high)).mean()) if len(value) else 0.0
 
 
 @dataclass(frozen=True)
