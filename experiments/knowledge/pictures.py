@@ -14,7 +14,7 @@ from experiments.knowledge.summary import NOTHING, Rows, over_tables
 def picture(rows: Rows) -> None:
     """Draw the gains in coarse JS by number of rows."""
     style()
-    figure, axes = plt.subplots(figsize=(7, 4))
+    figure, axes = plt.subplots(figsize=(7, 4.4), layout="constrained")
     arms = [arm for arm in ARMS if arm != NOTHING]
     for k, arm in enumerate(arms):
         each = [over_tables([r for r in rows if r["n"] == str(n)], arm, "coarse") for n in SIZES]
@@ -31,7 +31,7 @@ def picture(rows: Rows) -> None:
     axes.minorticks_off()
     axes.set_xlabel("rows to learn from")
     axes.set_ylabel("gain in coarse JS (bits) over knowing nothing")
-    axes.legend(frameon=False, fontsize=8, ncols=2)
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.15))
     save(figure, HERE / "worth.svg")
 
 
