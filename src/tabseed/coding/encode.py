@@ -226,7 +226,8 @@ class TableEncoder(Fitted, BaseEstimator):
         """Learn cells, grids and dependencies from the rows of ``table``.
 
         Equations that are found, and nobody declared, are not kept if they name the column
-        ``apart``. SchemaError for a rule of its schema that a row breaks.
+        ``apart``, which also follows where another column and it determine each other. SchemaError
+        for a rule of its schema that a row breaks.
         """
         check_parameters(self)
         table = Table.from_frame(table)
@@ -257,7 +258,7 @@ class TableEncoder(Fitted, BaseEstimator):
         self.table_schema_, self.schema_ = schema, inner.schema
         self.frame_kind_, self.layout_ = table.frame_kind, Layout(tuple(blocks))
         if self.dependencies:
-            self.layout_ = Layout(_with_parents(self.layout_, self.transform(table)))
+            self.layout_ = Layout(_with_parents(self.layout_, self.transform(table), apart))
         return self
 
     def _made(self) -> list[str]:
@@ -480,13 +481,13 @@ def _category_codes(table: Table, block: Block) -> np.ndarray:
     return value
 
 
-def _with_parents(layout: Layout, x: np.ndarray) -> tuple[Block, ...]:
+def _with_parents(layout: Layout, x: np.ndarray, apart: str | None) -> tuple[Block, ...]:
     """Return the blocks; mark those that another block determines in all rows, not by chance.
 
     B = f(A) is accepted if each level of A occurs with only one level of B, repeats of levels of A
     make up at least half of the rows, and shuffled rows would show the same with probability
     below CHANCE, for all pairs of columns together. The column with more levels leads, of two that
-    determine each other the ordered one.
+    determine each other the ordered one, but not ``apart``.
     """
     n, blocks = len(x), list(layout.blocks)
     discrete = [j for j, b in enumerate(blocks) if b.is_discrete and b.n_cells > 1]
@@ -495,7 +496,9 @@ def _with_parents(layout: Layout, x: np.ndarray) -> tuple[Block, ...]:
     all_cells = layout.cells(x)
     cells = np.column_stack([all_cells[j] for j in discrete]).astype(np.int32)
     # of two that determine each other the ordered one, which says more, leads
-    sizes_of = [(-blocks[j].n_cells, not blocks[j].ordered) for j in discrete]
+    sizes_of = [
+        (-blocks[j].n_cells, blocks[j].name == apart, not blocks[j].ordered) for j in discrete
+    ]
     order = sorted(range(len(discrete)), key=lambda index: sizes_of[index])
     limit = log(CHANCE / len(discrete) ** 2)
     for rank, a in enumerate(order):
