@@ -72,6 +72,8 @@ REFUSED = {
     "no level": (("--rows", 5, "--where", "kind = nowhere"), "has no level nowhere"),
     "no column": (("--rows", 5, "--where", "age > 3"), "age"),
     "no condition": (("--rows", 5, "--where", "kind ="), "kind ="),
+    "an empty condition": (("--rows", 5, "--where", ""), "it is empty"),
+    "margins that never end": (("--rows", 5, "--known", "/dev/zero"), "/dev/zero: "),
     "no rows": ((), "--rows is needed"),
     "two numbers of rows": (("--rows", 5, "--counts", "kind=a:1"), "leave --rows"),
     "counts that are none": (("--counts", "kind"), "COLUMN=LEVEL:N"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tabseed.table import Table
 
 FOUND = "found"  # the value of --rules that takes what is found
-MOST_BYTES = 1_000_000
+MOST_BYTES = 2**20
 COMMENT = re.compile(r"""(?:[^#"']|"[^"]*"|'[^']*'|["'])*""")  # a line up to its comment
 
 
@@ -67,12 +67,11 @@ def _holding(texts: Sequence[str], table: Table) -> list[str]:
 def _read(path: Path, table: Table) -> list[str]:
     """Return the rules of a file, a line each; what follows a # outside quotes is a comment."""
     from tabseed.rules.meaning import read_rules
+    from tabseed.table.files import read_small
 
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise FileError(f"{path}: more than {MOST_BYTES} bytes; a file of rules is smaller")
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_small(path, MOST_BYTES, "a file of rules").decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
         raise FileError(f"{path}: not a readable file of rules: {error}") from error
     texts = []
     for at, line in enumerate(lines):

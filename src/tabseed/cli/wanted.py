@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tabseed.table import Table
 
-MOST_BYTES = 1_000_000
+MOST_BYTES = 2**20
 ORDER = 0  # random stream of the order of rows; those of the levels follow
 
 KnownFile = Annotated[
@@ -35,11 +35,12 @@ KnownFile = Annotated[
 
 def read_margins(path: Path) -> Mapping[str, Any]:
     """Return what a file of margins holds; FileError for one that is no JSON object."""
+    from tabseed.table.files import read_small
+
+    data = read_small(path, MOST_BYTES, "a file of margins")
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise FileError(f"{path}: more than {MOST_BYTES} bytes; a file of margins is smaller")
-        known = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_once)
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        known = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{path}: not a readable file of margins (JSON): {error}") from error
     if not isinstance(known, dict) or not known:
         raise FileError(f"{path}: margins are a JSON object with an entry for each column")

@@ -238,7 +238,8 @@ class Generator(Fitted, BaseEstimator):
         stream = child(self._stream, SAMPLE) if random_state is None else random_state
         rng = np.random.default_rng(seed_sequence(stream))
         with one_thread():
-            given = Conditions.read(conditions or {}, self.schema_, encoder)
+            asked = {} if conditions is None else conditions
+            given = Conditions.read(asked, self.schema_, encoder)
             if known:
                 return self._with_margins(n, known, given, rng)
             return self._draw(n, given, rng)
@@ -272,7 +273,8 @@ class Generator(Fitted, BaseEstimator):
             near = bool(len(conditions))
             x = self._sample_near(size, conditions, rng) if near else self._sample(size, rng)
             n_drawn += size
-            x = x[conditions.hold(encoder.inverse_transform(x))]
+            if near:
+                x = x[conditions.hold(encoder.inverse_transform(x))]
             n_met += len(x)
             kept = x if encoder.sure else x[encoder.keep(x, found)]
             found = np.concatenate([found, kept[: n - len(found)]])

@@ -399,6 +399,17 @@ def _as_arrow(table: Frame) -> pa.Table:
 # --- schemas ------------------------------------------------------------------------------------
 
 
+def read_small(path: str | os.PathLike[str], most: int, what: str) -> bytes:
+    """Return the bytes of a file of at most ``most``; FileError for a larger one, or none."""
+    path = regular_file(path)
+    try:
+        if path.stat().st_size > most:
+            raise FileError(f"{path}: too large for {what}, more than {most >> 20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
+
+
 def read_json(data: bytes) -> Any:
     """Return what a JSON document from a stranger holds; ValueError in one line for an unsound one.
 
@@ -422,15 +433,8 @@ def _finite(text: str) -> float:
 @checked(path=PATH)
 def read_schema(path: str | os.PathLike[str]) -> Schema:
     """Read a schema from JSON: tabseed's own, or SDV's metadata of one table."""
-    path = regular_file(path)
     try:
-        if path.stat().st_size > MAX_SCHEMA_BYTES:
-            raise FileError(
-                f"{path}: too large for a schema, more than {MAX_SCHEMA_BYTES >> 20} MiB"
-            )
-        data = read_json(path.read_bytes())
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
+        data = read_json(read_small(path, MAX_SCHEMA_BYTES, "a schema"))
     except ValueError as error:
         raise FileError(f"{path}: not JSON: {_reason(error)}") from error
     try:
