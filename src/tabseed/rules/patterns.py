@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from tabseed.errors import shortened
+from tabseed.rules.meaning import MICROSECONDS
 from tabseed.rules.tree import (
     UNITS,
     Calculation,
@@ -34,7 +35,6 @@ from tabseed.table.schema import NUMERIC, Column
 
 Cells = Mapping[str, np.ndarray]  # values of columns by name
 
-MICROSECONDS = 86_400e6  # in a day
 ALIKE = 2e-3  # relative difference by which a factor still is a unit's, or 1
 
 

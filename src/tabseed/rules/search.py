@@ -48,10 +48,7 @@ def find_rules(table: Frame) -> tuple[Pattern, ...]:
     table = _modelled(table)
     if len(table) < LEAST_ROWS:
         return ()
-    part = table.take(_checked(table))
-    values = Values.of(part)
-    equal = list(equations(values))
-    bound = {frozenset(pair) for rule in equal for pair in combinations(rule.columns, 2)}
+    part, values, equal, bound = _searched(table)
     orders, together = (
         sorted(
             (rule for rule in rules if frozenset(rule.columns) not in bound),
@@ -110,10 +107,7 @@ def find_slips(table: Frame) -> tuple[Slip, ...]:
     table = _modelled(table)
     if len(table) < LEAST_ROWS:
         return ()
-    part = table.take(_checked(table))
-    values = Values.of(part)
-    equal = list(equations(values))
-    bound = {frozenset(pair) for rule in equal for pair in combinations(rule.columns, 2)}
+    part, values, equal, bound = _searched(table)
     candidates = [rule for rule in equal if rule.evidence and not rule.evidence.certain]
     others = [*_orders(values, MOST_BROKEN), *_nearly_together(part)]
     found = []
@@ -130,6 +124,15 @@ def find_slips(table: Frame) -> tuple[Slip, ...]:
 def _modelled(frame: Frame) -> Table:
     table = Table.from_frame(frame)
     return table if not table.schema.left_out else table.select(table.schema.modelled)
+
+
+def _searched(table: Table) -> tuple[Table, Values, list[Equation], set[frozenset[str]]]:
+    """Return the rows that are read, their values, equations, and pairs of columns in these."""
+    part = table.take(_checked(table))
+    values = Values.of(part)
+    equal = list(equations(values))
+    bound = {frozenset(pair) for rule in equal for pair in combinations(rule.columns, 2)}
+    return part, values, equal, bound
 
 
 def _checked(table: Table) -> np.ndarray:
