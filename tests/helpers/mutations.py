@@ -47,5 +47,5 @@ def changed_array(value: np.ndarray, rng: random.Random) -> np.ndarray:
     value = value.copy()
     new = rng.choice(NUMBERS if value.dtype.kind == "f" else INDICES)
     with np.errstate(over="ignore"):
-        value.reshape(-1)[rng.randrange(value.size)] = new
+        value.reshape(-1)[rng.randrange(value.size)] = np.array(new).astype(value.dtype)
     return value

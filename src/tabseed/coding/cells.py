@@ -140,11 +140,14 @@ class Block:
 
     def draw(self, cell: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw values (n,) inside the given cells (n,), NaN where missing."""
+        return self.at(cell, rng.random(len(cell)))
+
+    def at(self, cell: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Return values (n,) inside cells (n,), NaN where missing, by inversion of u (n,)."""
         n_atoms, n_knots = len(self.atoms), len(self.knots)
         values = np.full(len(cell), np.nan)
         at_atom = cell < n_atoms
         values[at_atom] = self.atoms[cell[at_atom]]
-        u = rng.random(len(cell))
         if n_knots:
             inside = (cell >= n_atoms) & (cell < n_atoms + n_knots)
             knots, t = self.knots[cell[inside] - n_atoms], u[inside] * (KNOTS - 1)

@@ -274,10 +274,11 @@ class Generator(Fitted, BaseEstimator):
             x = self._sample_near(size, conditions, rng) if near else self._sample(size, rng)
             n_drawn += size
             if near:
-                x = x[conditions.hold(encoder.inverse_transform(x))]
+                x = _those(x, conditions.hold(encoder.inverse_transform(x)))
             n_met += len(x)
-            kept = x if encoder.sure else x[encoder.keep(x, found)]
-            found = np.concatenate([found, kept[: n - len(found)]])
+            kept = x if encoder.sure else _those(x, encoder.keep(x, found))
+            kept = kept[: n - len(found)]
+            found = np.concatenate([found, kept]) if len(found) else kept
             if len(found) < n and n_drawn > MAX_REJECTED * (len(found) + 10):
                 if n_met <= MAX_MET * (len(found) + 10):
                     raise SchemaError(_too_few(len(found), n_drawn, conditions, encoder))
@@ -444,6 +445,11 @@ def _breaking(n: int, met: int, conditions: Conditions, blamed: Sequence[tuple[s
         f"only {n} of {met} drawn rows{met_them} keep the rules: {broken}; leave the rule out, "
         "draw fewer rows, or give more to learn from"
     )
+
+
+def _those(x: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Return the rows to keep; all of them without a copy."""
+    return x if keep.all() else x[keep]
 
 
 def _check_room(n: int, width: int) -> None:

@@ -15,7 +15,7 @@ def test_values_drawn_in_a_level_lie_in_it() -> None:
     for block in encoder.layout_.blocks:
         levels = Levels(block)
         level = np.repeat(np.arange(levels.size), 20)
-        values = levels.draw(level, np.random.default_rng(1))
+        values = levels.at(level, np.random.default_rng(1).random(len(level)))
         if block.numeric:
             part = level - levels.n_atoms
             inside = (part >= 0) & (part < levels.n_parts)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import chisquare
 
-from tabseed import SequentialTrees
+from tabseed import SequentialTrees, load
 from tabseed.errors import TabseedError
 from tabseed.testing.tables import example_table
 
@@ -24,8 +24,9 @@ def discrete(n: int = 400) -> pa.Table:
     )
 
 
-def test_likelihoods_of_all_possible_rows_sum_to_one() -> None:
-    model = SequentialTrees(n_orders=3, n_trees=2, random_state=0).fit(discrete())
+@pytest.mark.parametrize("honest", [False, True])
+def test_likelihoods_of_all_possible_rows_sum_to_one(honest: bool) -> None:
+    model = SequentialTrees(3, 2, honest=honest, random_state=0).fit(discrete())
     rows = list(product([False, True], ["u", "v", "w"], [False, True, None]))
     everything = pa.table({name: [r[i] for r in rows] for i, name in enumerate("abc")})
     p = np.exp(model.log_likelihood(everything))
@@ -33,16 +34,17 @@ def test_likelihoods_of_all_possible_rows_sum_to_one() -> None:
     synthetic = model.sample(20_000, random_state=1)
     key = list(zip(*(synthetic[name].to_pylist() for name in "abc"), strict=True))
     counts = np.array([key.count(row) for row in rows])
-    # one test at false-alarm rate 0.001; equal parts of the orders only lower it
+    # each of two tests at false-alarm rate 0.001; equal parts of the orders only lower it
     assert chisquare(counts, 20_000 * p / p.sum()).pvalue > 1e-3
 
 
-def test_an_interaction_without_main_effects_is_learned() -> None:
+@pytest.mark.parametrize("honest", [False, True])
+def test_an_interaction_without_main_effects_is_learned(honest: bool) -> None:
     """Parity of three columns: one column alone says nothing about another."""
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 2, (2, 300))
     table = pa.table({"a": a == 1, "b": b == 1, "c": (a ^ b) == 1})
-    synthetic = SequentialTrees(random_state=0).fit(table).sample(2_000)
+    synthetic = SequentialTrees(honest=honest, random_state=0).fit(table).sample(2_000)
     a, b, c = (np.array(synthetic[name]) for name in "abc")
     assert np.mean((a ^ b) == c) > 0.9
 
@@ -89,6 +91,19 @@ def test_proper_synthesis_sees_one_bootstrap_sample_in_each_order() -> None:
         share[proper] = len(set(model.sample(20_000)["c"].to_pylist())) / 150
     assert share[False] > 0.99
     assert 0.75 < share[True] < 0.95  # 1 - e^-2 = 0.865 as each category has two rows
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 60])
+@pytest.mark.parametrize("proper", [False, True])
+def test_honest_trees_learn_few_rows_and_come_back_from_a_file(n, proper, tmp_path) -> None:
+    model = SequentialTrees(honest=True, proper=proper, shrinkage=0.0, random_state=0)
+    model.fit(example_table(n)).save(tmp_path / "m")
+    assert load(tmp_path / "m").sample(40).equals(model.sample(40))
+
+
+def test_honest_trees_keep_no_directions() -> None:
+    with pytest.raises(TabseedError, match="take honest=False"):
+        SequentialTrees(honest=True, monotone={"c": {"a": 1}}).fit(discrete())
 
 
 def test_threads_do_not_change_the_rows() -> None:

@@ -1,13 +1,13 @@
-"""Trees that predict the levels of a column: growing them, joining them, walking down them.
+"""Trees that predict the levels of a column: growing them, and the laws in their nodes.
 
 Notation: n rows, K levels of the column (see :class:`~tabseed.generators.trees.levels.Levels`), k
-columns that predict it, T trees, N nodes of a tree.
+columns that predict it, N nodes of a tree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
@@ -15,12 +15,12 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.tree import DecisionTreeRegressor
 
-from tabseed import archive
 from tabseed._random import child, int_seed
 from tabseed.coding.encode import Layout
 from tabseed.generators.trees.levels import Levels
 
 MAX_TARGETS = 12  # numbers that represent a column when it is split
+EVERY = slice(None)
 FEW_PREDICTORS = 30  # up to this number, every split considers all predictors
 
 
@@ -32,42 +32,50 @@ def levels_of(layout: Layout) -> dict[int, Levels]:
 
 @dataclass
 class Rows:
-    """Rows as trees see them, by index of the block: filled at once or column by column."""
+    """Rows as trees see them, a column for each block: filled at once or column by column."""
 
     levels: dict[int, Levels]
-    n: int
-    level: dict[int, np.ndarray]  # (n,) the level of each row
-    position: dict[int, np.ndarray]  # (n,) float32, the position of each row along its column
+    level: np.ndarray  # (n, blocks) the level of each row
+    position: np.ndarray  # (n, blocks) float32, the position of each row along the column
+
+    @classmethod
+    def empty(cls, layout: Layout, levels: dict[int, Levels], n: int) -> Self:
+        """Return n rows without values."""
+        shape = n, len(layout.blocks)
+        return cls(levels, np.zeros(shape, np.int64), np.zeros(shape, np.float32))
 
     @classmethod
     def of(cls, layout: Layout, x: np.ndarray) -> Self:
         """Return encoded rows (n, w) as levels and positions."""
-        rows, cells = cls(levels_of(layout), len(x), {}, {}), layout.cells(x)
+        rows, cells = cls.empty(layout, levels_of(layout), len(x)), layout.cells(x)
         for j, levels in rows.levels.items():
             values = layout.values(levels.block, x)
             rows.put(j, levels.of(cells[j], values), values)
         return rows
 
-    def put(self, j: int, level: np.ndarray, values: np.ndarray) -> None:
-        """Fill a column."""
-        self.level[j] = level
-        self.position[j] = self.levels[j].position(level, values)
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        return len(self.level)
 
-    def predictors(
-        self, before: Sequence[int], contrasts: np.ndarray, tree: np.ndarray
-    ) -> np.ndarray:
+    def put(
+        self, j: int, level: np.ndarray, values: np.ndarray, at: slice | np.ndarray = EVERY
+    ) -> None:
+        """Fill a column in the rows ``at``."""
+        self.level[at, j] = level
+        self.position[at, j] = self.levels[j].position(level, values)
+
+    def predictors(self, before: Sequence[int], contrasts: np.ndarray) -> np.ndarray:
         """Return columns side by side, (n, k) float32: positions of numbers, contrasts of levels.
 
-        ``contrasts`` is (T, sum of levels of the categorical columns), ``tree`` (n,) selects its
-        row for each row of the result.
+        ``contrasts`` (sum of levels of the categorical columns,) has the levels of one after the
+        other.
         """
-        columns, at = np.empty((self.n, len(before)), np.float32), 0
+        columns, at = self.position[:, list(before)], 0
         for k, i in enumerate(before):
             levels = self.levels[i]
-            if levels.block.ordered:
-                columns[:, k] = self.position[i]
-            else:
-                columns[:, k] = contrasts[tree, at + self.level[i]]
+            if not levels.block.ordered:
+                columns[:, k] = contrasts[at + self.level[:, i]]
                 at += levels.size
         return columns
 
@@ -157,17 +165,22 @@ class Tree:
         min_leaf: int,
         stream: np.random.SeedSequence,
         signs: Sequence[int] = (),
+        counted: np.ndarray | None = None,
     ) -> tuple[Self, np.ndarray]:
         """Grow a tree of column ``j`` on the columns ``before``, from rows of positive weight (n,).
 
         ``signs``: with which of these its mean rank rises (1) or falls (-1); 0: not known.
+        ``counted``: the weights (n,) with which rows are counted in nodes; None: those they have
+        when it is grown.
         Returns the tree, and the node (n,) that each row reaches, in the bag or not.
         """
-        levels, level = rows.levels[j], rows.level[j]
-        y, contrast = targets(levels, level, np.random.default_rng(child(stream, 0)))
-        contrasts = _contrasts(rows, before, y @ contrast, weight)
-        x = rows.predictors(before, contrasts[None], np.zeros(rows.n, dtype=np.int64))
+        levels, level = rows.levels[j], rows.level[:, j]
         bag, k = np.flatnonzero(weight), len(before)
+        y, contrast = targets(levels, level[bag], np.random.default_rng(child(stream, 0)))
+        score = np.zeros(rows.n)
+        score[bag] = y @ contrast
+        contrasts = _contrasts(rows, before, score, weight)
+        x = rows.predictors(before, contrasts)
         if k == 0:
             leaf = np.array([-1])
             tree = cls(leaf, np.zeros(1), leaf, leaf, contrasts, np.empty(0))
@@ -175,7 +188,7 @@ class Tree:
         else:
             directed = any(signs)
             if directed:  # scikit-learn keeps a direction of one target only: the mean rank
-                y = place_of(levels, level)[:, None]
+                y = place_of(levels, level[bag])[:, None]
             model = DecisionTreeRegressor(
                 min_samples_leaf=min_leaf,
                 max_features=k if k <= FEW_PREDICTORS else max(FEW_PREDICTORS, k // 2),
@@ -183,19 +196,23 @@ class Tree:
                 monotonic_cst=_along(rows, before, contrasts, signs) if directed else None,
             )
             bagged = weight[bag].astype(np.float64)
-            t = model.fit(x[bag], y[bag], sample_weight=bagged, check_input=False).tree_
+            t = model.fit(x[bag], y, sample_weight=bagged, check_input=False).tree_
             feature = np.where(t.children_left < 0, -1, t.feature)
             sides = t.children_left.copy(), t.children_right.copy()
             tree = cls(feature, t.threshold.copy(), *sides, contrasts, np.empty(0))
             reached = t.apply(x)
         size = len(tree.feature), levels.size
         at = reached * levels.size + level
-        counts = np.bincount(at, weight, size[0] * size[1]).reshape(size)
-        parent = tree.parent
-        for nodes in tree.generations[:0:-1]:
-            np.add.at(counts, parent[nodes], counts[nodes])
+        counted = weight if counted is None else counted
+        counts = np.bincount(at, counted, size[0] * size[1]).reshape(size)
         tree.counts = counts.astype(np.float32)  # whole numbers: exact
+        tree.add_up()
         return tree, reached
+
+    def add_up(self) -> None:
+        """Fill the counts of inner nodes from those of leaves."""
+        for nodes in self.generations[:0:-1]:
+            np.add.at(self.counts, self.parent[nodes], self.counts[nodes])
 
     @cached_property
     def parent(self) -> np.ndarray:
@@ -221,11 +238,47 @@ class Tree:
         """
         a, parent = np.array(shrinkages)[:, None, None], self.parent
         total = self.counts.sum(axis=1, keepdims=True, dtype=np.float64)
-        law = np.repeat((self.counts / total)[None], len(a), axis=0)
+        law = np.repeat((self.counts / np.maximum(total, 1))[None], len(a), axis=0)
         for nodes in self.generations[1:]:
-            above = a * law[:, parent[nodes]]
-            law[:, nodes] = (self.counts[nodes] + above) / (total[nodes] + a)
+            law[:, nodes] = _shrunk(self.counts[nodes], total[nodes], a, law[:, parent[nodes]])
         return law
+
+    def without_themselves(
+        self,
+        node: np.ndarray,
+        level: np.ndarray,
+        weight: np.ndarray,
+        shrinkages: Sequence[float],
+        kernels: np.ndarray,
+    ) -> np.ndarray:
+        """Return the probabilities (A, H, m) of the levels of counted rows, without these rows.
+
+        Each row (m,) of a ``level`` ends in a ``node``; its ``weight`` is taken from the counts of
+        all nodes on the way. The laws are blurred by each of the ``kernels`` (H, K, K). A tree that
+        these rows did not grow would be the same without one of them, so this is what it says of a
+        row that it never saw.
+        """
+        a = np.array(shrinkages)[:, None, None]
+        total = self.counts.sum(axis=1, dtype=np.float64)
+        seen = self.counts @ kernels  # (H, N, K)
+        own = weight * kernels[:, level, level]  # (H, m)
+        way = [node]
+        while (way[-1] > 0).any():
+            way.append(np.where(way[-1] > 0, self.parent[way[-1]], -1))
+        p = np.zeros((len(a), len(kernels), len(node)))
+        for at in reversed(way):
+            here = np.flatnonzero(at >= 0)
+            counts = seen[:, at[here], level[here]] - own[:, here]
+            rows = (total[at[here]] - weight[here]).clip(0)
+            shrink = np.where(at[here] == 0, 0.0, a)  # nothing is above the root
+            p[:, :, here] = _shrunk(counts.clip(0), rows, shrink, p[:, :, here])
+        return p
+
+
+def _shrunk(counts: np.ndarray, total: np.ndarray, a: np.ndarray, above: np.ndarray) -> np.ndarray:
+    """Return (counts + a above) / (total + a); what is ``above`` where nothing was counted."""
+    rows = total + a
+    return np.asarray(np.where(rows > 0, (counts + a * above) / np.where(rows > 0, rows, 1), above))
 
 
 def _contrasts(
@@ -239,98 +292,7 @@ def _contrasts(
     means = [np.empty(0)]
     for i in before:
         if not rows.levels[i].block.ordered:
-            level, size = rows.level[i], rows.levels[i].size
+            level, size = rows.level[:, i], rows.levels[i].size
             count = np.bincount(level, weight, size)
             means.append(np.bincount(level, score, size) / (count + 1))
     return np.concatenate(means)
-
-
-@dataclass
-class Forest:
-    """T trees for one column: nodes in one array, and the law of the column in each leaf.
-
-    ``predictors`` (k,) are the blocks of the columns before; ``contrasts`` (T, sum of levels of
-    the categorical ones) orders their levels along a line, for each tree; ``roots`` (T,) are the
-    first nodes of the trees. ``feature``, ``threshold``, ``left``, ``right`` are as in
-    :class:`Tree`; ``leaf`` (nodes,) is the row of ``upto`` (leaves, K), the cumulative
-    probabilities of the levels.
-    """
-
-    predictors: np.ndarray
-    contrasts: np.ndarray
-    roots: np.ndarray
-    feature: np.ndarray
-    threshold: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    leaf: np.ndarray
-    upto: np.ndarray
-
-    @classmethod
-    def join(
-        cls, before: Sequence[int], trees: Sequence[Tree], shrinkage: float, kernel: np.ndarray
-    ) -> Self:
-        """Join trees; each leaf keeps its law (:meth:`Tree.laws`), blurred by a kernel (K, K)."""
-        starts = np.cumsum([0, *(len(tree.feature) for tree in trees)])
-        pairs = list(zip(trees, starts.tolist(), strict=False))
-        feature = np.concatenate([tree.feature for tree in trees])
-        is_leaf = feature < 0
-        laws = [tree.laws([shrinkage])[0, tree.feature < 0] @ kernel for tree in trees]
-        return cls(
-            predictors=np.array(before, dtype=np.int64),
-            contrasts=np.stack([tree.contrasts for tree in trees]),
-            roots=starts[:-1],
-            feature=feature,
-            threshold=np.concatenate([tree.threshold for tree in trees]),
-            left=np.concatenate([tree.left + start for tree, start in pairs]),
-            right=np.concatenate([tree.right + start for tree, start in pairs]),
-            leaf=np.where(is_leaf, np.cumsum(is_leaf) - 1, -1),
-            upto=np.cumsum(np.concatenate(laws), axis=1).astype(np.float32),
-        )
-
-    @classmethod
-    def stored(cls, arrays: archive.Arrays) -> Self:
-        """Return the forest of a file; ValueError for arrays of other types or dimensions."""
-        reals = {"contrasts": 2, "threshold": 1, "upto": 2}
-        parts = {}
-        for field in fields(cls):
-            name, kind = field.name, "f" if field.name in reals else "i"
-            shape = (None,) * reals.get(name, 1)
-            parts[name] = archive.stored(arrays, name, kind, shape, most=archive.SINGLE)
-        return cls(**parts)
-
-    def laws(self, rows: Rows, tree: np.ndarray) -> np.ndarray:
-        """Return cumulative probabilities (n, K) given the rows' predictors, by trees (n,)."""
-        x = rows.predictors(self.predictors.tolist(), self.contrasts, tree)
-        node = self.roots[tree]
-        walking = np.flatnonzero(self.feature[node] >= 0)
-        while len(walking):
-            at = node[walking]
-            goes_left = x[walking, self.feature[at]] <= self.threshold[at]
-            node[walking] = np.where(goes_left, self.left[at], self.right[at])
-            walking = walking[self.feature[node[walking]] >= 0]
-        return np.asarray(self.upto[self.leaf[node]])
-
-    def check(self, levels: dict[int, Levels], before: Sequence[int], size: int) -> None:
-        """Raise ValueError for arrays that do not fit together or a walk that does not end."""
-        nodes, inner = len(self.feature), self.feature >= 0
-        after = np.arange(nodes)[inner]
-        n_levels = sum(levels[i].size for i in before if not levels[i].block.ordered)
-        sound = (
-            self.predictors.tolist() == list(before)
-            and self.contrasts.shape == (len(self.roots), n_levels)
-            and len(self.roots) > 0
-            and {len(a) for a in (self.threshold, self.left, self.right, self.leaf)} == {nodes}
-            and (self.feature < max(1, len(before))).all()
-            and (self.left[inner] > after).all()
-            and (self.right[inner] > after).all()
-            and max(self.left.max(), self.right.max(), self.roots.max()) < nodes
-            and self.roots.min() >= 0
-            and (self.leaf[~inner] >= 0).all()
-            and self.leaf.max() < len(self.upto)
-            and self.upto.shape[1:] == (size,)
-            and bool((np.diff(self.upto, axis=1, prepend=0) >= 0).all())
-            and bool((self.upto[:, -1] > 0).all())
-        )
-        if not sound:
-            raise ValueError("trees with arrays that do not fit together")

@@ -28,6 +28,7 @@ class Levels:
         self.low = block.knots[:, :-1].ravel()
         self.high = block.knots[:, 1:].ravel()
         self.size = self.n_atoms + self.n_parts + bool(len(block.group)) + block.missing
+        self._kernels: dict[float, np.ndarray] = {}  # by width
         self.rank = np.arange(self.size)
         if block.ordered:
             middle = np.concatenate([block.atoms, (self.low + self.high) / 2])
@@ -58,15 +59,15 @@ class Levels:
         """Return the cell of each level, (n,)."""
         return np.searchsorted(self.cell_starts, level, side="right") - 1
 
-    def draw(self, level: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw values (n,) inside levels (n,), NaN where missing."""
+    def at(self, level: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Return values (n,) inside levels (n,), NaN where missing, by inversion of u (n,)."""
         if not self.n_parts:
-            return self.block.draw(level, rng)
+            return self.block.at(level, u)
         values = np.full(len(level), np.nan)
         at_atom = level < self.n_atoms
         values[at_atom] = self.block.atoms[level[at_atom]]
         inside = (level >= self.n_atoms) & (level < self.n_atoms + self.n_parts)
-        part, u = level[inside] - self.n_atoms, rng.random(len(level))[inside]
+        part, u = level[inside] - self.n_atoms, u[inside]
         low, high = self.low[part], self.high[part]
         values[inside] = self.block.snap(self.block.at_ends(part, u, low + u * (high - low)))
         return values
@@ -92,6 +93,11 @@ class Levels:
         The width is in parts of intervals, which hold equal shares of the rows; only they exchange
         probability. The kernel is reflected at both ends and at gaps: no probability is lost.
         """
+        if width not in self._kernels:
+            self._kernels[width] = self._kernel(width)
+        return self._kernels[width]
+
+    def _kernel(self, width: float) -> np.ndarray:
         kernel = np.eye(self.size)
         if width <= 0:
             return kernel

@@ -2,14 +2,12 @@
 
 Notation: n rows, c columns, K levels of a column (see
 :class:`~tabseed.generators.trees.levels.Levels`), O orders of the columns, T trees for each
-column and order, N nodes of a tree.
+column and order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,10 +18,12 @@ from tabseed._random import RandomState, child
 from tabseed.archive import OF_COLUMNS, Arrays, Holds, under
 from tabseed.coding.encode import Layout
 from tabseed.coding.levels import pick
+from tabseed.errors import TabseedError
 from tabseed.generators.base import Aids, Generator
 from tabseed.generators.conditions import Conditions
 from tabseed.generators.importance import by_importance
-from tabseed.generators.trees.level_trees import Forest, Rows, Tree, levels_of
+from tabseed.generators.trees.forest import Forest
+from tabseed.generators.trees.level_trees import FEW_PREDICTORS, Rows, Tree, levels_of
 from tabseed.generators.trees.structure import (
     Structure,
     check_possible,
@@ -48,9 +48,14 @@ from tabseed.table import Frame, Table
 SHRINKAGES = (1.0, 2.0, 4.0, 8.0, 16.0)  # rows; compared by held-out likelihood
 WIDTHS = (0.0, 0.7, 1.5, 3.0, 6.0)  # parts of intervals; compared likewise
 FLOOR = 1e-3  # share of the margin in the scored law, so that no row is impossible
+SECONDS, MOST_ORDERS = 3.0, 60  # of one core that learning may take, about; orders, at most
+TREE_SECONDS, CELL_SECONDS = 1.2e-3, 4e-7  # that a tree takes: at least, and for each number
+LEAVES = {False: 5, True: 2}  # rows in a leaf: of bootstrap samples, of halves
+FEWER = 24  # trees of a column up to which each order has two
 BAG_ROWS = 10_000  # rows that a tree learns from, at most
 JUDGED_ROWS = 2_000  # rows that choose shrinkage and width, at most
 ALONE = 2_000  # rows below which threads cost more time than they save
+MOST_NUMBERS = 20_000_000  # of an array that drawing or asking fills at once
 
 
 class SequentialTrees(Generator):
@@ -61,7 +66,8 @@ class SequentialTrees(Generator):
     split decides. A leaf is shrunk towards its ancestors (p = (counts + a p_parent) / (rows + a)).
     Numbers are drawn as levels, parts of the column's intervals, blurred by a kernel of width h
     and then spread within their level on the column's own grid. The model keeps counts only, no
-    row of the table. a and h are chosen for each column by the likelihood of out-of-bag rows.
+    row of the table. a and h are chosen for each column by the likelihood of out-of-bag rows (of
+    honest trees: of each counted row, without itself).
     Splits reduce the variance of a column's levels: of indicators of thresholds for a number (so
     the continuous ranked probability score), of one-hot levels for a category (so the Gini
     impurity). Categorical predictors are ordered along a random contrast of the predicted column.
@@ -69,10 +75,10 @@ class SequentialTrees(Generator):
     Parameters
     ----------
     n_orders, n_trees : int or None
-        O and T; None: 12 and 2, with fewer orders for large tables.
-    min_leaf : int
-        Fewest rows of a leaf. Larger leaves draw rows further from the training rows, and less
-        like them.
+        O and T; None: up to 60 and 1, as many as about three seconds allow; at least 2 and 2.
+    min_leaf : int or None
+        Fewest rows of a leaf, of those that grow the tree; None: 5, or 2 if only half of them do
+        (``honest``). Larger leaves draw rows further from the training rows, and less like them.
     shrinkage : float or None
         a, in rows; None: chosen for each column.
     width : float or None
@@ -92,6 +98,10 @@ class SequentialTrees(Generator):
         Draw one bootstrap sample of the rows for each order before anything is learned, so that
         different orders (and seeds) also show the uncertainty of the law itself ("proper"
         synthesis).
+    honest : bool
+        Half of the rows, another half for each tree, decide where it splits, the other half are
+        counted in its nodes (instead of one bootstrap sample for both). Rows are drawn further from
+        the training rows; on tables with strong dependences less like them. Not with ``monotone``.
     n_jobs : int or None
         Threads; the drawn rows do not depend on it.
     random_state : int, Generator, RandomState or SeedSequence of numpy, or None
@@ -102,7 +112,8 @@ class SequentialTrees(Generator):
     Cost: learning O T c trees of at most 10,000 rows; drawing O c passes down the trees.
 
     References: Reiter, Journal of Official Statistics 21 (2005); Nowok, Raab and Dibben,
-    doi:10.18637/jss.v074.i11; Gneiting and Raftery, doi:10.1198/016214506000001437 (scores).
+    doi:10.18637/jss.v074.i11; Gneiting and Raftery, doi:10.1198/016214506000001437 (scores); Wager
+    and Athey, doi:10.1080/01621459.2017.1319839 (honest trees).
 
     Examples
     --------
@@ -121,7 +132,7 @@ class SequentialTrees(Generator):
     parameters: ClassVar[Parameters] = {
         "n_orders": or_none(Whole(1)),
         "n_trees": or_none(Whole(1)),
-        "min_leaf": Whole(1, search=Int(1, 50, log=True)),
+        "min_leaf": or_none(Whole(1, search=Int(1, 50, log=True))),
         "shrinkage": or_none(Real(0)),
         "width": or_none(Real(0)),
         "parents": or_none(MAPPING),
@@ -129,6 +140,7 @@ class SequentialTrees(Generator):
         "forbidden": or_none(MAPPING),
         "monotone": or_none(MAPPING),
         "proper": FLAG,
+        "honest": FLAG,
         "n_jobs": N_JOBS,
         "random_state": SEED,
     }
@@ -137,10 +149,11 @@ class SequentialTrees(Generator):
         self,
         n_orders: int | None = None,
         n_trees: int | None = None,
-        min_leaf: int = 3,
+        min_leaf: int | None = None,
         shrinkage: float | None = None,
         width: float | None = None,
         proper: bool = False,
+        honest: bool = False,
         n_jobs: int | None = None,
         random_state: RandomState = 0,
         *,
@@ -159,6 +172,7 @@ class SequentialTrees(Generator):
         self.forbidden = forbidden
         self.monotone = monotone
         self.proper = proper
+        self.honest = honest
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -166,7 +180,7 @@ class SequentialTrees(Generator):
     settings_: dict[str, tuple[float, float]]
     _signs: dict[tuple[int, int], int]  # of the direction of blocks j and i
     orders_: list[list[int]]  # indices of the blocks, in the order they are drawn
-    forests_: list[dict[int, Forest]]  # for each order, by block
+    forests_: dict[int, Forest]  # by block
 
     def _fit(
         self, x: np.ndarray, layout: Layout, stream: np.random.SeedSequence, aids: Aids
@@ -177,6 +191,11 @@ class SequentialTrees(Generator):
         known = self._structure()
         self._signs = known_signs(self.monotone or {}, self.encoder_, self.schema_)
         check_possible(self._signs, known, self.encoder_)
+        if self.honest and self._signs:
+            raise TabseedError(
+                "directions (monotone) hold among the rows that grow a tree, and honest trees "
+                "count others: take honest=False"
+            )
         warn_of_contradictions(self._signs, rows)
         self.orders_ = [
             known.order(list(rows.levels), np.random.default_rng(child(stream, o)))
@@ -208,11 +227,18 @@ class SequentialTrees(Generator):
             j: levels.kernel(self.settings_[levels.block.name][1])
             for j, levels in rows.levels.items()
         }
-        forests = iter(
-            (j, Forest.join(before, trees, self._shrinkage_of(j), kernels[j]))
-            for (*before, j), trees in zip(jobs, grown, strict=True)
-        )
-        self.forests_ = [dict(islice(forests, len(order))) for order in self.orders_]
+        by_column: dict[int, list[Tree]] = {j: [] for j in rows.levels}
+        for (*_, j), trees in zip(jobs, grown, strict=True):
+            by_column[j] += trees
+        self.forests_ = {
+            j: Forest.join(rows.levels, self._allowed(j), trees, self._shrinkage_of(j), kernels[j])
+            for j, trees in by_column.items()
+        }
+
+    def _allowed(self, j: int) -> list[list[int]]:
+        """Return, for each order, the blocks that predict block j."""
+        known = self._structure()
+        return [known.predictors(order[: order.index(j)], j) for order in self.orders_]
 
     def _structure(self) -> Structure:
         """Return what was declared of causes, by the indices of blocks."""
@@ -224,10 +250,11 @@ class SequentialTrees(Generator):
         return self.settings_[self._levels[j].block.name][0]
 
     def _size(self, rows: Rows) -> tuple[int, int]:
-        """Return O and T: as many trees as moderate time allows, at least four for each column."""
-        work = min(rows.n, BAG_ROWS) * len(rows.levels) ** 2
-        trees = int(np.clip(3e7 / max(work, 1), 4, 24))
-        n_trees = self.n_trees or 2
+        """Return O and T: as many orders as moderate time allows, and at least four trees."""
+        n, c = min(rows.n, BAG_ROWS), max(len(rows.levels), 1)
+        each = c * (TREE_SECONDS + CELL_SECONDS * n * min(c, FEW_PREDICTORS))
+        trees = max(int(np.clip(3e7 / (n * c**2), 4, 24)), int(min(SECONDS / each, MOST_ORDERS)))
+        n_trees = self.n_trees or (1 if trees > FEWER else 2)
         return self.n_orders or max(2, trees // n_trees), n_trees
 
     @property
@@ -253,9 +280,10 @@ class SequentialTrees(Generator):
         of these trees (m,).
         """
         *before, j = columns
-        levels, level = rows.levels[j], rows.level[j][judged]
+        levels, level = rows.levels[j], rows.level[judged, j]
         # probability to move from a level to that of each judged row, (m, K, H)
-        kernels = np.stack([levels.kernel(h)[:, level].T for h in self._widths], axis=2)
+        blurs = np.stack([levels.kernel(h) for h in self._widths])
+        kernels = blurs[:, :, level].transpose(2, 1, 0)
         total = np.zeros((len(self._shrinkages), len(self._widths), len(judged)))
         times = np.zeros(len(judged))
         sample = np.arange(rows.n)
@@ -264,23 +292,52 @@ class SequentialTrees(Generator):
         trees = []
         for t in range(n_trees):
             own = child(stream, 1 + j, t)
-            bag = np.random.default_rng(own).integers(0, rows.n, min(rows.n, BAG_ROWS))
-            weight = np.bincount(sample[bag], minlength=rows.n)
+            weight, counted = self._bag(sample, np.random.default_rng(own))
             tree, reached = Tree.grow(
                 rows,
                 before,
                 j,
                 weight,
-                min_leaf=self.min_leaf,
+                min_leaf=self.min_leaf or LEAVES[self.honest],
                 stream=child(own, 0),
                 signs=[self._signs.get((j, i), 0) for i in before],
+                counted=counted,
             )
-            out = np.flatnonzero(weight[judged] == 0)
-            times[out] += 1
-            law = tree.laws(self._shrinkages)[:, reached[judged[out]]]  # (A, out, K)
-            total[:, :, out] += np.moveaxis(law.transpose(1, 0, 2) @ kernels[out], 0, 2)
+            unseen = weight == 0 if counted is None else counted > 0
+            asked = np.flatnonzero(unseen[judged])
+            at = judged[asked]
+            times[asked] += 1
+            if counted is None:
+                law = tree.laws(self._shrinkages)[:, reached[at]]  # (A, asked, K)
+                p = np.moveaxis(law.transpose(1, 0, 2) @ kernels[asked], 0, 2)
+            else:
+                p = tree.without_themselves(
+                    reached[at], level[asked], counted[at], self._shrinkages, blurs
+                )
+            total[:, :, asked] += p
             trees.append(tree)
         return trees, (total, times)
+
+    def _bag(
+        self, sample: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the weights (n,) of the rows that grow a tree, and of those counted in it.
+
+        A bootstrap sample does both (None), or, for honest trees, one half each.
+        """
+        n = len(sample)
+        if not self.honest or n < 2:
+            bag = rng.integers(0, n, min(n, BAG_ROWS))
+            return np.bincount(sample[bag], minlength=n), None
+        order, size = rng.permutation(n), min(n // 2, BAG_ROWS)
+        grows, counts = order[:size], order[size:][: max(BAG_ROWS, size)]
+        times = np.bincount(sample, minlength=n)
+        parts = np.zeros((2, n), np.int64)
+        for part, own in zip(parts, (grows, counts), strict=True):
+            part[own] = times[own]
+            if not part.any():  # a bootstrap sample may have none of these rows
+                part[own] = 1
+        return parts[0], parts[1]
 
     def _choose(
         self,
@@ -294,7 +351,7 @@ class SequentialTrees(Generator):
         """
         self.gains_, self.settings_ = {}, {}
         for j, sums in scores.items():
-            levels, level = rows.levels[j], rows.level[j]
+            levels, level = rows.levels[j], rows.level[:, j]
             total = sum(probabilities for probabilities, _ in sums)
             times = np.asarray(sum(counts for _, counts in sums))
             out = np.flatnonzero(times)
@@ -347,20 +404,40 @@ class SequentialTrees(Generator):
         which = rng.permutation(np.arange(n) % len(self.orders_))  # equal parts, mixed
         # a block without cells has only missing values
         values = {j: np.full(n, np.nan) for j, b in enumerate(layout.blocks) if b.parent < 0}
-        for o, order in enumerate(self.orders_):
-            mine = np.flatnonzero(which == o)
-            rows = Rows(self._levels, len(mine), {}, {})
-            for j in order:
-                levels, forest = self._levels[j], self.forests_[o][j]
-                upto = forest.laws(rows, rng.integers(0, len(forest.roots), rows.n))
-                if j in allowed:
-                    upto, share = _among(upto, allowed[j])
-                    weight[mine] *= share
-                draws = levels.draw(pick(upto, rng.random(rows.n)), rng)
-                # the grid may have moved a number to the next level
-                rows.put(j, levels.of(levels.block.cell_of(draws), draws), draws)
-                values[j][mine] = draws
+        steps = len(self.orders_[0])
+        at_once = max(1, MOST_NUMBERS * len(self.orders_) // max(1, n * steps))  # orders
+        for first in range(0, len(self.orders_), at_once):
+            orders = range(first, min(first + at_once, len(self.orders_)))
+            mine = [np.flatnonzero(which == o) for o in orders]
+            lots = [self._lots(len(own), rng) for own in mine]
+            at = np.concatenate(mine)
+            tree, u, inside = (np.concatenate(part) for part in zip(*lots, strict=True))
+            rows = Rows.empty(layout, self._levels, len(at))
+            order = np.array(self.orders_)[which[at]]  # (m, steps)
+            for step in range(steps):
+                for j in np.unique(order[:, step]).tolist():
+                    here = np.flatnonzero(order[:, step] == j)
+                    forest, levels = self.forests_[j], self._levels[j]
+                    each = len(forest.roots) // len(self.orders_)
+                    upto = forest.laws(rows, which[at[here]] * each + tree[here, step], here)
+                    if j in allowed:
+                        upto, share = _among(upto, allowed[j])
+                        weight[at[here]] *= share
+                    draws = levels.at(pick(upto, u[here, step]), inside[here, step])
+                    # the grid may have moved a number to the next level
+                    rows.put(j, levels.of(levels.block.cell_of(draws), draws), draws, here)
+                    values[j][at[here]] = draws
         return values, weight
+
+    def _lots(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what decides n rows of one order, (n, steps) each: trees, levels, values."""
+        steps = len(self.orders_[0])
+        tree, u, inside = np.empty((n, steps), np.int64), *np.empty((2, n, steps))
+        for step, j in enumerate(self.orders_[0]):
+            each = len(self.forests_[j].roots) // len(self.orders_)
+            tree[:, step] = rng.integers(0, each, n)
+            u[:, step], inside[:, step] = rng.random(n), rng.random(n)
+        return tree, u, inside
 
     def log_likelihood(self, table: Frame) -> np.ndarray:
         """Return the exact log-probability of each row's cells (n,), in nats.
@@ -372,31 +449,28 @@ class SequentialTrees(Generator):
         return self._log_probability(self.encoder_.transform(Table.from_frame(table)))
 
     def _log_probability(self, x: np.ndarray) -> np.ndarray:
-        rows, at = Rows.of(self.encoder_.layout_, x), np.arange(len(x))
-        logs = np.zeros((len(self.orders_), rows.n))
-        for o, forests in enumerate(self.forests_):
-            for j, forest in forests.items():
-                levels = rows.levels[j]
-                cell = levels.cell(rows.level[j])
-                p = np.zeros(rows.n)
-                for t in range(len(forest.roots)):
-                    upto = forest.laws(rows, np.full(rows.n, t)).astype(np.float64)
-                    upto = np.hstack([np.zeros((rows.n, 1)), upto / upto[:, -1:]])
-                    starts = levels.cell_starts
-                    p += upto[at, starts[cell + 1]] - upto[at, starts[cell]]
+        rows, n_orders = Rows.of(self.encoder_.layout_, x), len(self.orders_)
+        logs = np.zeros((n_orders, rows.n))
+        size = max(1, MOST_NUMBERS // max(1, max(len(f.roots) for f in self.forests_.values())))
+        for start in range(0, rows.n, size) if self.forests_ else ():
+            at = np.arange(start, min(start + size, rows.n))
+            for j, forest in self.forests_.items():
+                trees = len(forest.roots)
+                leaf = forest.leaves(rows, np.repeat(np.arange(trees), len(at)), np.tile(at, trees))
+                starts = self._levels[j].cell_starts
+                cell = np.tile(self._levels[j].cell(rows.level[at, j]), trees)
+                p = forest.between(leaf, starts[cell], starts[cell + 1])
+                p = p.reshape(n_orders, -1, len(at)).mean(axis=1)
                 with np.errstate(divide="ignore"):
-                    logs[o] += np.log(p / len(forest.roots))
-        return np.asarray(logsumexp(logs, axis=0) - np.log(len(logs)))
+                    logs[:, at] += np.log(p)
+        return np.asarray(logsumexp(logs, axis=0) - np.log(n_orders))
 
     # -- files
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
-        arrays = {
-            f"{o}.{j}.{f.name}": getattr(forest, f.name)
-            for o, forests in enumerate(self.forests_)
-            for j, forest in forests.items()
-            for f in fields(Forest)
-        }
+        arrays: Arrays = {}
+        for j, forest in self.forests_.items():
+            arrays |= {f"{j}.{name}": array for name, array in forest.state().items()}
         return {"orders": self.orders_, "gains": self.gains_, "settings": self.settings_}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
@@ -404,19 +478,24 @@ class SequentialTrees(Generator):
         self.orders_ = [[int(j) for j in order] for order in state["orders"]]
         self.gains_ = {name: float(gain) for name, gain in state["gains"].items()}
         self.settings_ = {name: (float(a), float(h)) for name, (a, h) in state["settings"].items()}
-        self.forests_ = []
-        known = self._structure()
-        for o, order in enumerate(self.orders_):
-            if sorted(order) != sorted(levels):
-                raise ValueError("an order that does not hold each column once")
-            self.forests_.append({j: Forest.stored(under(f"{o}.{j}.", arrays)) for j in order})
-            for at, j in enumerate(order):
-                before = known.predictors(order[:at], j)
-                self.forests_[o][j].check(levels, before, levels[j].size)
+        if not self.orders_ or any(sorted(order) != sorted(levels) for order in self.orders_):
+            raise ValueError("an order that does not hold each column once")
+        self.forests_ = {}
+        for j, own in levels.items():
+            allowed = self._allowed(j)
+            if f"{j}.roots" in arrays:
+                setting = self.settings_[own.block.name]
+                forest = Forest.stored(under(f"{j}.", arrays), levels, j, *setting)
+            else:  # a file of tabseed 0.1
+                parts = [under(f"{o}.{j}.", arrays) for o in range(len(self.orders_))]
+                forest = Forest.of_orders(parts, levels, allowed)
+            forest.check(allowed, own.size)
+            self.forests_[j] = forest
 
     def summary(self) -> list[str]:
         """Return a few lines that say what was learned."""
-        trees = len(next(iter(self.forests_[0].values())).roots) if self.forests_[0] else 0
+        roots = sum(len(forest.roots) for forest in self.forests_.values())
+        trees = roots // max(1, len(self.forests_) * len(self.orders_))
         ranked = sorted(self.gains_.items(), key=lambda pair: -pair[1])
         best = ", ".join(f"{name!r} {gain:+.2f}" for name, gain in ranked[:3] if gain > 0)
         line = f"{len(self.orders_)} orders of the columns, {trees} trees for each column"

@@ -186,7 +186,7 @@ def warn_of_contradictions(signs: Signs, rows: Rows) -> None:
     """
     pairs = [(pair, sign) for pair, sign in signs.items() if pair[0] < pair[1]]
     for (j, i), sign in pairs:
-        one, other = (place_of(rows.levels[k], rows.level[k]) for k in (j, i))
+        one, other = (place_of(rows.levels[k], rows.level[:, k]) for k in (j, i))
         found = spearmanr(one, other, alternative="less" if sign > 0 else "greater")
         if found.pvalue < LEVEL / len(pairs):
             names = [rows.levels[k].block.name for k in (j, i)]
