@@ -5,6 +5,7 @@ Notation: m rows, L levels, J free columns, as in :mod:`~tabseed.generators.neur
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,39 @@ class OfModes(Protocol):
         """Return logits (m, L), without noise, and mode scores (m, numbers)."""
 
 
+def inputs_near(
+    n_networks: int,
+    draw: Callable[[int, int, np.random.Generator], np.ndarray],
+    weigh: Callable[[int, np.ndarray], np.ndarray],
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return n networks (n,) and random inputs (n, d) for them, by importance; None if none weighs.
+
+    ``draw(at, m, rng)`` gives inputs of a network (m, d), ``weigh(at, inputs)`` the probability
+    (m,) that what it makes of them meets the conditions. All networks are drawn equally often.
+    """
+
+    def lot(m: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        networks = rng.permutation(np.arange(m) % n_networks)
+        inputs, weight = None, np.ones(m)
+        for at in range(n_networks):
+            mine = np.flatnonzero(networks == at)
+            if len(mine):
+                own = draw(at, len(mine), rng)
+                inputs = np.empty((m, own.shape[1]), own.dtype) if inputs is None else inputs
+                inputs[mine] = own
+                weight[mine] = weigh(at, own)
+        assert inputs is not None
+        return (networks, inputs), weight
+
+    batches, rows = by_importance(lot, n, rng)
+    if rows is None:
+        return None
+    networks, inputs = (np.concatenate(part)[rows] for part in zip(*batches, strict=True))
+    return networks, inputs
+
+
 def rows_near(
     model: OfModes, coding: ModeCoding, conditions: Conditions, n: int, rng: np.random.Generator
 ) -> np.ndarray | None:
@@ -45,26 +79,15 @@ def rows_near(
     def probabilities(logits: np.ndarray) -> list[np.ndarray]:
         return [softmax(logits[:, c.levels].astype(np.float64), axis=1) for c in coding.columns]
 
-    def draw(m: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-        seeds = rng.permutation(np.arange(m) % len(model.drawn_))
-        inputs, weight = None, np.ones(m)
-        for at in range(len(model.drawn_)):
-            mine = np.flatnonzero(seeds == at)
-            if not len(mine):
-                continue
-            own = model._inputs(at, len(mine), rng)
-            inputs = np.empty((m, own.shape[1]), own.dtype) if inputs is None else inputs
-            inputs[mine] = own
-            p = probabilities(model._outputs(at, own, rng)[0])
-            for j in asked:
-                weight[mine] *= p[j][:, left[coding.columns[j].levels]].sum(axis=1)
-        assert inputs is not None
-        return (seeds, inputs), weight
+    def weigh(at: int, inputs: np.ndarray) -> np.ndarray:
+        p = probabilities(model._outputs(at, inputs, rng)[0])
+        shares = [p[j][:, left[coding.columns[j].levels]].sum(axis=1) for j in asked]
+        return np.asarray(np.prod(shares, axis=0))
 
-    batches, rows = by_importance(draw, n, rng)
-    if rows is None:
+    found = inputs_near(len(model.drawn_), model._inputs, weigh, n, rng)
+    if found is None:
         return None
-    seeds, inputs = (np.concatenate(part)[rows] for part in zip(*batches, strict=True))
+    seeds, inputs = found
     logits, scores = np.empty((n, coding.n_levels)), np.empty((n, coding.n_numbers))
     for at in range(len(model.drawn_)):
         mine = np.flatnonzero(seeds == at)

@@ -17,7 +17,6 @@ from tabseed._random import RandomState, int_seed
 from tabseed.archive import Arrays, under
 from tabseed.coding.encode import Layout
 from tabseed.generators.conditions import Conditions
-from tabseed.generators.importance import by_importance
 from tabseed.generators.neural.base import NeuralGenerator
 from tabseed.generators.neural.batch import Split
 from tabseed.generators.neural.learner import (
@@ -32,6 +31,7 @@ from tabseed.generators.neural.learner import (
     torch,
 )
 from tabseed.generators.neural.mixture import LatentMixture
+from tabseed.generators.neural.near import inputs_near
 from tabseed.generators.neural.paper import PaperNetwork, PaperVAEBGM
 from tabseed.generators.neural.stopping import Training
 from tabseed.parameters import FLAG, SEED, TEXT, InstanceOf, Parameters, Real, Whole, or_none
@@ -386,23 +386,18 @@ class VAEBGM(NeuralGenerator):
         mask = np.concatenate(masks).astype(float)
         asked = network.member.numpy()[:, [j in conditions.allowed for j in free]]
 
-        def draw(m: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-            seeds = rng.permutation(np.arange(m) % len(self.drawn_))
-            z = np.empty((m, network.latent_dim))
-            weight = np.empty(m)
-            for at in range(len(self.drawn_)):
-                mine = np.flatnonzero(seeds == at)
-                if len(mine):
-                    z[mine] = self.mixtures_[at].sample(len(mine), rng)
-                    p = network.probabilities(self._stacked(at), z[mine])
-                    weight[mine] = ((p * mask) @ asked).prod(axis=1)
-            return (seeds, z), weight
+        def draw(at: int, m: int, rng: np.random.Generator) -> np.ndarray:
+            return np.asarray(self.mixtures_[at].sample(m, rng), dtype=np.float64)
+
+        def weigh(at: int, z: np.ndarray) -> np.ndarray:
+            p = network.probabilities(self._stacked(at), z)
+            return np.asarray(((p * mask) @ asked).prod(axis=1))
 
         with torch.no_grad():
-            batches, rows = by_importance(draw, n, rng)
-            if rows is None:
+            found = inputs_near(len(self.drawn_), draw, weigh, n, rng)
+            if found is None:
                 return self._sample(n, rng)
-            seeds, z = (np.concatenate(part)[rows] for part in zip(*batches, strict=True))
+            seeds, z = found
             p = np.empty((n, len(mask)))
             for at in range(len(self.drawn_)):
                 mine = np.flatnonzero(seeds == at)
