@@ -26,11 +26,10 @@ from tabseed.generators.base import FIT, Aids, Generator
 from tabseed.generators.conditions import Conditions
 from tabseed.generators.importance import by_importance
 from tabseed.generators.trees.sequential import SequentialTrees
+from tabseed.generators.two_stage.fitting import RESPONSES, Fitting
 from tabseed.generators.two_stage.laws import (
-    RESPONSES,
     ClassLaw,
     Determined,
-    Fitting,
     Law,
     MarginLaw,
     NumberLaw,
@@ -94,9 +93,13 @@ class FeatureResponse(Generator):
     features : Generator or None
         Learns the other columns, without the response; None: ``SequentialTrees()``. Its
         ``random_state`` is ignored.
-    response : "forest", "knn", "linear", "mlp" or a scikit-learn regressor or classifier
+    response : "forest", "linear", "splines", "boosting", "knn", "process", "mlp", "auto" or a \
+scikit-learn regressor or classifier
         Learns y from points (:class:`~tabseed.coding.points.Features`), numbers standardised.
-        "knn" takes k = max(3, round(sqrt n)) neighbours. Its ``random_state`` is set here.
+        "knn" takes k = max(3, round(sqrt n)) neighbours; "process" is a Gaussian process, which
+        costs n^3. "auto" pools all but "mlp", with the weights that rows which trained none of them
+        prefer (:class:`~tabseed.generators.two_stage.fitting.Pool`). Its ``random_state`` is set
+        here.
     residuals : "local", "global", "gaussian" or "none"
         e is drawn from the max(3, round(sqrt n)) training rows nearest to x~, less their mean, so
         that noise may depend on x; from all rows; from a normal law of their variance; or is 0.

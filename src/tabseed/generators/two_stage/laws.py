@@ -6,132 +6,27 @@ as in a column's block (numbers, or codes of categories), NaN missing.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, ndtri, softmax
-from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
-from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestNeighbors
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neighbors import NearestNeighbors
 
-from tabseed._random import child, int_seed
+from tabseed._random import child
 from tabseed.coding.cells import Block
 from tabseed.coding.levels import pick
-from tabseed.errors import TabseedError, one_line
-from tabseed.estimates.folds import deal
-from tabseed.estimates.scores import Task
+from tabseed.generators.two_stage.fitting import Fitting, near, said, votes
 from tabseed.table import MISSING
 
 Residuals = Literal["local", "global", "gaussian", "none"]
-RESPONSES = ("forest", "knn", "linear", "mlp")
-FOLDS, FITS, GAPS = range(3)  # streams below that of a response
+GAPS = 2  # stream below that of a response, beside those of its fits
 BODY, MISSING_CELL, APART = range(3)  # kinds of numbers; APART + k is atom k
 NODES = 201  # normal quantiles that give the mean of a rounded Gaussian response
 BLOCK_CELLS = 2_000_000  # rows times residuals in memory at once
 CLIPPED_ROWS = 500  # training rows that give the share of clipped responses, at most
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """How responses are fitted: the estimator, the number of folds, the random stream."""
-
-    response: str | BaseEstimator
-    folds: int
-    stream: np.random.SeedSequence
-
-    def make(self, task: Task, n: int, part: int) -> BaseEstimator:
-        """Return a fresh estimator for n rows; all its seeds come from child ``part``."""
-        if isinstance(self.response, str):
-            estimator = _named(self.response, task, n)
-        elif (is_classifier if task == "classification" else is_regressor)(self.response):
-            estimator = clone(self.response)
-        else:
-            raise TabseedError(
-                f"the target needs a model for {task}; {type(self.response).__name__} is not one"
-            )
-        if task == "classification" and not hasattr(estimator, "predict_proba"):
-            raise TabseedError(f"{type(estimator).__name__} gives no probabilities to draw from")
-        seeds = [k for k in sorted(estimator.get_params()) if k.split("__")[-1] == "random_state"]
-        stream = child(self.stream, FITS, part)
-        return estimator.set_params(**{k: int_seed(child(stream, i)) for i, k in enumerate(seeds)})
-
-    def learned(self, task: Task, points: np.ndarray, y: np.ndarray, part: int = 0) -> Any:
-        """Return an estimator that has learned y (n,) from points (n, w)."""
-        if len(np.unique(y)) < 2:  # not all estimators accept a single value
-            constant = DummyClassifier() if task == "classification" else DummyRegressor()
-            return constant.fit(points, y)
-        estimator: Any = self.make(task, len(y), part)
-        with _refusals(estimator, len(y)), warnings.catch_warnings():
-            if isinstance(self.response, str):  # the number of steps is chosen here
-                warnings.simplefilter("ignore", ConvergenceWarning)
-            return estimator.fit(points, y)
-
-    def out_of_fold(
-        self,
-        task: Task,
-        points: np.ndarray,
-        y: np.ndarray,
-        predict: Callable[[Any, np.ndarray], np.ndarray],
-    ) -> np.ndarray:
-        """Return ``predict(model, points)`` for each row by a model that did not see it, (n, ...).
-
-        Rows are shuffled, then dealt to the folds in order of y, so that classes and sizes are
-        spread evenly.
-        """
-        n = len(y)
-        folds = min(self.folds, n)
-        fold = deal(y, n, folds, np.random.default_rng(child(self.stream, FOLDS)))
-        parts = []
-        for k in range(folds):
-            model = self.learned(task, points[fold != k], y[fold != k], part=1 + k)
-            with _refusals(model, int((fold != k).sum())):
-                parts.append(predict(model, points[fold == k]))
-        predictions = np.empty((n, *parts[0].shape[1:]))
-        for k, part in enumerate(parts):
-            predictions[fold == k] = part
-        return predictions
-
-
-@contextmanager
-def _refusals(estimator: Any, n: int) -> Iterator[None]:
-    """Turn an estimator's refusal of n rows into a TabseedError of one line."""
-    try:
-        yield
-    except ValueError as error:
-        reason = one_line(error)
-        raise TabseedError(f"{type(estimator).__name__} cannot learn {n} rows: {reason}") from error
-
-
-def _named(name: str, task: Task, n: int) -> Any:
-    """Return the estimator of that name for n rows."""
-    classes = task == "classification"
-    if name == "knn":
-        return (KNeighborsClassifier if classes else KNeighborsRegressor)(near(n))
-    if name == "linear":
-        if classes:
-            return LogisticRegression(max_iter=1_000)
-        return RidgeCV(np.logspace(-3, 3, 13))
-    if name == "mlp":
-        return (MLPClassifier if classes else MLPRegressor)(
-            hidden_layer_sizes=(64,), alpha=1e-2, max_iter=300
-        )
-    if classes:
-        return RandomForestClassifier(n_estimators=100, min_samples_leaf=2)
-    return RandomForestRegressor(n_estimators=100, max_features=0.5)
-
-
-def near(n: int) -> int:
-    """Return how many of n rows count as near a point: about sqrt(n), at least 3."""
-    return int(min(n, max(3, round(n**0.5))))
 
 
 # --- laws of the response given points ----------------------------------------------------------
@@ -228,13 +123,11 @@ class ClassLaw:
         law = cls(None, codes, base, 0.0, np.zeros(c), floor, hard, 0.0)
         if c < 2 or not points.shape[1]:
             return law
-        evidence = law._evidence(
-            fitting.out_of_fold("classification", points, k, lambda m, x: votes(m, x, c))
-        )
+        p, model = fitting.crossed("classification", points, k, lambda m, x: votes(m, x, c))
+        evidence = law._evidence(p)
         slope, intercept = calibrated(evidence, k, base)
         logs = log_softmax(np.log(base) + intercept + slope * evidence, axis=1)
         gain = float((logs[np.arange(n), k] - np.log(base[k])).mean())
-        model = fitting.learned("classification", points, k)
         return replace(law, model=model, slope=slope, intercept=intercept, gain=gain)
 
     def _evidence(self, p: np.ndarray) -> np.ndarray:
@@ -265,17 +158,9 @@ class ClassLaw:
             return ["no response was fitted: there is nothing to learn it from"]
         choice = ", always the likeliest class" if self.hard else ""
         return [
-            f"response by {type(self.model).__name__}: {self.gain:+.2f} nats a row over the base "
+            f"response by {said(self.model)}: {self.gain:+.2f} nats a row over the base "
             f"rates on rows that it did not see, calibrated with slope {self.slope:.2f}{choice}"
         ]
-
-
-def votes(model: Any, points: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return a classifier's probabilities (n, C); 0 for classes that it did not see."""
-    p = np.zeros((len(points), n_classes))
-    if len(points):
-        p[:, model.classes_] = model.predict_proba(points)
-    return p
 
 
 def calibrated(evidence: np.ndarray, k: np.ndarray, base: np.ndarray) -> tuple[float, np.ndarray]:
@@ -327,17 +212,15 @@ class NumberLaw:
         points, y = points[kinds == BODY], block.tidy(y[kinds == BODY])
         centre, spread = y.mean(), y.std() or 1.0
         z = (y - centre) / spread
-        predictions = np.zeros(len(y))
-        if len(y) > 1:
-            predictions = fitting.out_of_fold(
-                "regression", points, z, lambda m, x: m.predict(x).ravel()
-            )
-            predictions -= predictions.mean()
+        predictions, model = fitting.crossed(
+            "regression", points, z, lambda m, x: m.predict(x).ravel()
+        )
+        predictions = predictions - predictions.mean()
         slope = max(0.0, float(predictions @ z / (predictions @ predictions + 1)))
         error = z - slope * predictions
         law = cls(
             block=block,
-            model=fitting.learned("regression", points, z),
+            model=model,
             centre=float(centre),
             spread=float(spread),
             slope=slope,
@@ -421,7 +304,7 @@ class NumberLaw:
     def says(self) -> list[str]:
         """Return lines that say how well the features predict and how much is clipped."""
         line = (
-            f"response by {type(self.model).__name__}: R2 {self.skill:.2f} on rows that it did not "
+            f"response by {said(self.model)}: R2 {self.skill:.2f} on rows that it did not "
             f"see, calibrated with slope {self.slope:.2f}; residuals {self.kind}"
         )
         share = f"{self.clipped:.1%} of the responses lie beyond the training range and are clipped"
