@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -68,6 +68,76 @@ class Cost:
         return f"{what} lose or gain nothing reliably {interval}."
 
 
+@dataclass(frozen=True)
+class Yardstick:
+    """What models that learned the real rows say of held-out ones: the measure of other rows.
+
+    A linear model, a forest and boosted trees learn from at most 5,000 rows each, drawn at random.
+    """
+
+    problem: Problem
+    judged: Labelled
+    models: dict[str, Any]
+    by_real: list[np.ndarray]
+    note: tuple[str, ...]
+    stream: np.random.SeedSequence
+
+    @classmethod
+    def of(
+        cls,
+        real: Table,
+        holdout: Table,
+        target: str,
+        stream: np.random.SeedSequence,
+        *,
+        least: int | None = None,
+        step: Callable[[], None] = lambda: None,
+    ) -> Self:
+        """Let the models learn the real rows; ``least``: the fewest rows that others learn from.
+
+        Raises SchemaError or TooFewRowsError for tables that pose no such problem.
+        """
+        problem = Problem.of(real, target)
+        judged = problem.rows(holdout, "holdout")
+        rows = problem.rows(real, "train", to_train=True)
+        rows = rows.take(at_most(len(rows), MOST_ROWS, child(stream, ROWS, 0)))
+        models = zoo(problem.task, len(rows) if least is None else min(len(rows), least))
+        made = cls(problem, judged, models, [], target_note(real.schema, target), stream)
+        return replace(made, by_real=made.learned(rows, step))
+
+    def rows(self, synthetic: Table) -> Labelled:
+        """Return the rows of a table that models learn from."""
+        rows = self.problem.rows(synthetic, "synthetic", to_train=True)
+        return rows.take(at_most(len(rows), MOST_ROWS, child(self.stream, ROWS, 1)))
+
+    def learned(self, rows: Labelled, step: Callable[[], None]) -> list[np.ndarray]:
+        """Return what each model says of the held-out rows after learning ``rows``."""
+        x, inputs = points(rows, self.judged)
+        outputs = []
+        for at, name in enumerate(MODELS):
+            step()
+            # the model decides the stream, not the rows: comparisons are paired
+            own = child(self.stream, FIT, at)
+            fitted = train(self.models[name], x, rows.y, self.problem, own)
+            outputs.append(output(fitted, inputs, self.problem)[None, None])
+        return outputs
+
+    def cost(self, rows: Labelled, draws: int = 0, step: Callable[[], None] = lambda: None) -> Cost:
+        """Return the cost of learning ``rows``, and of as many drawn from them, ``draws`` times."""
+        y, learned = self.judged.y, self.learned(rows, step)
+        each = cost_rows(self.problem, y, self.by_real, learned).values[0, 0]
+        rng = np.random.default_rng(child(self.stream, DRAWS))
+        samples = [rows.take(rng.integers(0, len(rows), len(rows))) for _ in range(draws)]
+        redrawn = [
+            float(
+                cost_rows(self.problem, y, self.by_real, self.learned(sample, step)).values.mean()
+            )
+            for sample in samples
+        ]
+        cost = mean_cost(self.problem, y, self.by_real, learned)
+        return Cost(self.problem.target, cost, MODELS, self.note, each, np.array(redrawn))
+
+
 def costs_of_use(
     real: Table,
     synthetics: Sequence[Table],
@@ -80,50 +150,20 @@ def costs_of_use(
 ) -> list[Cost]:
     """Measure the cost of predicting ``target`` for several tables, paired by held-out row.
 
-    A linear model, a forest and boosted trees learn from at most 5,000 rows each, drawn at random.
-    Raises SchemaError or TooFewRowsError for tables that pose no such problem. The models also
-    learn from ``draws`` bootstrap samples of each synthetic table, which show how
-    its cost varies with the rows drawn (:attr:`Cost.redrawn`). Cost: three fits, and 3 (1 +
-    ``draws``) for each table.
+    See :class:`Yardstick`, and its errors. The models also learn from ``draws`` bootstrap samples
+    of each synthetic table, which show how its cost varies with the rows drawn
+    (:attr:`Cost.redrawn`). Cost: three fits, and 3 (1 + ``draws``) for each table.
     """
-    problem = Problem.of(real, target)
-    judged = problem.rows(holdout, "holdout")
-    learned_from = [problem.rows(real, "train", to_train=True)]
-    learned_from += [problem.rows(table, "synthetic", to_train=True) for table in synthetics]
-    sets = [
-        rows.take(at_most(len(rows), MOST_ROWS, child(stream, ROWS, min(index, 1))))
-        for index, rows in enumerate(learned_from)
-    ]
-    models = zoo(problem.task, min(map(len, sets)))
     done, total = 0, len(MODELS) * (1 + len(synthetics) * (1 + draws))
 
-    def learn(rows: Labelled) -> list[np.ndarray]:
+    def step() -> None:
         nonlocal done
-        x, inputs = points(rows, judged)
-        outputs = []
-        for at, name in enumerate(MODELS):
-            (progress or silent)(done, total, "models")
-            # the model decides the stream, not the rows: comparisons are paired
-            fitted = train(models[name], x, rows.y, problem, child(stream, FIT, at))
-            outputs.append(output(fitted, inputs, problem)[None, None])
-            done += 1
-        return outputs
+        (progress or silent)(done, total, "models")
+        done += 1
 
-    by_real = learn(sets[0])
-    note = target_note(real.schema, target)
-    costs = []
-    for rows in sets[1:]:
-        learned = learn(rows)
-        each = cost_rows(problem, judged.y, by_real, learned).values[0, 0]
-        rng = np.random.default_rng(child(stream, DRAWS))
-        samples = [rows.take(rng.integers(0, len(rows), len(rows))) for _ in range(draws)]
-        redrawn = [
-            float(cost_rows(problem, judged.y, by_real, learn(sample)).values.mean())
-            for sample in samples
-        ]
-        cost = mean_cost(problem, judged.y, by_real, learned)
-        costs.append(Cost(target, cost, MODELS, note, each, np.array(redrawn)))
-    return costs
+    least = min(map(len, synthetics), default=MOST_ROWS)
+    yardstick = Yardstick.of(real, holdout, target, stream, least=least, step=step)
+    return [yardstick.cost(yardstick.rows(table), draws, step) for table in synthetics]
 
 
 @dataclass(frozen=True)
