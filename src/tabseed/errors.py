@@ -74,6 +74,10 @@ class NothingLearnedError(TabseedError):
     """A training diverged or never improved on its start; other settings may do better."""
 
 
+class LimitError(NothingLearnedError):
+    """No candidate keeps the limit that was set: there are no rows to use."""
+
+
 class AbsentClassWarning(UserWarning):
     """No hard row is of some class, so no row of it is drawn."""
 

@@ -227,3 +227,12 @@ def save_model(out: Output, maker: Any, path: Path | None, force: bool) -> None:
         maker.save(part, force=True)
     out.result |= {"model": str(path), "model_holds": maker.holds.to_dict()}
     out.say("model", f"{path}: {path.stat().st_size:,} bytes")
+
+
+def numbered(output: Path, count: int) -> list[Path]:
+    """Return the files of several tables: out.csv, or out-1.csv, out-2.csv, ..."""
+    if count == 1:
+        return [output]
+    suffixes = "".join(output.suffixes)
+    stem = output.name.removesuffix(suffixes)
+    return [output.with_name(f"{stem}-{k + 1}{suffixes}") for k in range(count)]

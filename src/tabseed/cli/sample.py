@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tabseed.cli.console import Output, guarded
-from tabseed.cli.learning import completed, draw, write
+from tabseed.cli.learning import completed, draw, numbered, write
 from tabseed.cli.options import COLUMN, FILE, AsJson, Force, N, Out, PlainCsv, Seed, Spreadsheet
 from tabseed.cli.streams import Use, stream_for
 from tabseed.cli.wanted import KnownFile, Wanted, read_margins
@@ -73,7 +73,7 @@ def sample(
     from tabseed.saved import load
     from tabseed.table.files import check_outputs, check_spreadsheet
 
-    outputs = _files(output, copies)
+    outputs = numbered(output, copies)
     check_outputs(outputs, [], [model, known, complete], force)
     check_spreadsheet(output, for_spreadsheet)
     if complete is None:
@@ -102,12 +102,3 @@ def sample(
     if copies > 1:
         out.result["output"] = [str(path) for path in outputs]
     out.finish("sample")
-
-
-def _files(output: Path, copies: int) -> list[Path]:
-    """Return the files of the copies: out.csv, or out-1.csv, out-2.csv, ..."""
-    if copies == 1:
-        return [output]
-    suffixes = "".join(output.suffixes)
-    stem = output.name.removesuffix(suffixes)
-    return [output.with_name(f"{stem}-{k + 1}{suffixes}") for k in range(copies)]
