@@ -132,8 +132,25 @@ def privacy() -> Finding:
     return ask.evaluate(table(80, 0), table(80, 1), table(60, 2), holds=ts.Resample.holds)
 
 
+def decision() -> Finding:
+    candidates = {HOSTILE: ts.Resample(), "copula": ts.GaussianCopula()}
+    model = ts.Auto(candidates=candidates, folds=2, random_state=0).fit(table(80, 0))
+    ask = ts.Questions(
+        likeness=ts.Likeness(judges=False),
+        privacy=ts.Privacy(membership=ts.MembershipInference(permutations=99)),
+    )
+    judged = ts.evaluate(table(80, 0), table(80, 1), table(60, 2), questions=ask, n_jobs=1)
+    return ts.Decision.of(model, judged, {"seed": HOSTILE})
+
+
+def advice() -> Finding:
+    return ts.advise(table(80, 0), HOSTILE)
+
+
 ANSWERS = {
+    "Advice": advice,
     "Comparison": comparison,
+    "Decision": decision,
     "Evaluation": evaluation,
     "PrivacyReport": privacy,
     "Verification": verification,

@@ -33,12 +33,13 @@ WRONG = [
 ]  # fmt: skip
 TREE = DecisionTreeClassifier(max_depth=2)
 FITTED_BY_LAWS = {name for of in (GENERATORS, SCORERS, BIASES) for _, name in of.values()}
+FITTED_BY_LAWS |= {"Blend", "Auto"}
 """Classes whose parameters the laws check, with values beyond each end (tests/test_laws.py)."""
 ANSWERS = {
     "AugmentationEvaluation", "Comparison", "Evaluation", "HardnessAssessment", "Measured",
     "Perturbed", "Study", "TuningReport", "UtilityReport", "KSStopped", "Generator",
     "HardnessScorer", "InductiveBias", "FineTuned", "MembershipResult", "DisclosureResult",
-    "PrivacyReport", "LikenessReport", "Verification",
+    "PrivacyReport", "LikenessReport", "Verification", "Decision", "Advice",
 }  # fmt: skip
 """What functions return, base classes, and what needs a network to be called."""
 
@@ -267,6 +268,9 @@ CASES = quick(
         ts.assess_hardness,
         {"table": TRAIN, "target": "y", "scorer": ts.KNNShapley(), "reference": None,
          "folds": None},
+    ),
+    advise=(
+        ts.advise, {"train": TRAIN, "target": "y", "random_state": 0, "progress": None},
     ),
     independent_sets=(
         ts.independent_sets,

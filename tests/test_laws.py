@@ -17,6 +17,8 @@ from tabseed.archive import UNDECLARED
 from tabseed.augment.augmenter import TargetedAugmenter, TargetedRegressionAugmenter
 from tabseed.augment.quota import Quota
 from tabseed.augment.stopping import KSStopped
+from tabseed.auto import Auto
+from tabseed.blend import Blend
 from tabseed.generators import GENERATORS, generator_class
 from tabseed.generators.base import Generator
 from tabseed.generators.neural.paper import PaperVAEBGM
@@ -81,6 +83,9 @@ def instances() -> dict[str, object]:
     result["fine-tuned taught"] = FineTuned(
         inner, bias("pretrain", teacher=generator_class("trees")())
     )
+    trees, copula = generator_class("trees")(n_orders=4), generator_class("copula")()
+    result["blend"] = Blend([trees, copula], folds=2)
+    result["auto"] = Auto(candidates={"trees": trees, "copula": copula}, folds=2)
     for name, cls in METRICS.items():
         result[name] = cls()
     result["divergence"] = DiscriminatorDivergence(

@@ -16,9 +16,13 @@ _ROOMS = {
     "augment.augmenter": "TargetedAugmenter TargetedRegressionAugmenter",
     "augment.protocol": "AugmentationEvaluation AugmentationProtocol evaluate_augmentation",
     "augment.stopping": "ImportanceKS KSStopped",
+    "advice.advise": "Advice advise",
+    "auto.auto": "Auto",
+    "auto.decision": "Decision",
+    "blend.blend": "Blend",
     "coding.encode": "TableEncoder",
     "errors": (
-        "AbsentClassWarning FileError KnowledgeWarning LeakageError LeftOutWarning "
+        "AbsentClassWarning FileError KnowledgeWarning LeakageError LeftOutWarning LimitError "
         "MissingDependencyError NothingLearnedError NotTunedWarning OrthogonalSeedsWarning "
         "SchemaError TabseedError TooFewRowsError"
     ),

@@ -2,6 +2,8 @@
 
 # ruff: noqa: I001
 
+from tabseed.advice.advise import Advice as Advice
+from tabseed.advice.advise import advise as advise
 from tabseed.augment.augmenter import TargetedAugmenter as TargetedAugmenter
 from tabseed.augment.augmenter import TargetedRegressionAugmenter as TargetedRegressionAugmenter
 from tabseed.augment.protocol import AugmentationEvaluation as AugmentationEvaluation
@@ -9,12 +11,16 @@ from tabseed.augment.protocol import AugmentationProtocol as AugmentationProtoco
 from tabseed.augment.protocol import evaluate_augmentation as evaluate_augmentation
 from tabseed.augment.stopping import ImportanceKS as ImportanceKS
 from tabseed.augment.stopping import KSStopped as KSStopped
+from tabseed.auto.auto import Auto as Auto
+from tabseed.auto.decision import Decision as Decision
+from tabseed.blend.blend import Blend as Blend
 from tabseed.coding.encode import TableEncoder as TableEncoder
 from tabseed.errors import AbsentClassWarning as AbsentClassWarning
 from tabseed.errors import FileError as FileError
 from tabseed.errors import KnowledgeWarning as KnowledgeWarning
 from tabseed.errors import LeakageError as LeakageError
 from tabseed.errors import LeftOutWarning as LeftOutWarning
+from tabseed.errors import LimitError as LimitError
 from tabseed.errors import MissingDependencyError as MissingDependencyError
 from tabseed.errors import NotTunedWarning as NotTunedWarning
 from tabseed.errors import NothingLearnedError as NothingLearnedError

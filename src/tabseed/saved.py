@@ -27,6 +27,8 @@ from tabseed.table.schema import Schema
 WRAPPERS: tuple[tuple[str, str], ...] = (
     ("tabseed.inductive_bias.fine_tuned", "FineTuned"),
     ("tabseed.augment.stopping", "KSStopped"),
+    ("tabseed.blend.blend", "Blend"),
+    ("tabseed.auto.auto", "Auto"),
 )
 
 MOST = 200  # characters of a reason

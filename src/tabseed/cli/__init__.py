@@ -16,7 +16,9 @@ from typing import Annotated
 import typer
 
 from tabseed.cli import (
+    advise,
     augment,
+    auto,
     evaluate,
     evidence,
     hardness,
@@ -60,6 +62,8 @@ for command in (  # in the order of the help
     split.split,
     synth.synth,
     sample.sample,
+    advise.advise,
+    auto.auto,
     evaluate.evaluate,
     evidence.evidence,
     evidence.verify,

@@ -21,10 +21,12 @@ class Use(IntEnum):
     TUNE = 1006
     UTILITY = 1007
     IDS = 1008
+    AUTO = 1009
+    ADVISE = 1010
 
 
-def stream_for(use: Use, seed: int) -> np.random.SeedSequence:
-    """Return the stream of one use below the user's seed."""
+def stream_for(use: Use, seed: int, *path: int) -> np.random.SeedSequence:
+    """Return the stream of one use below the user's seed, or one at a ``path`` below that."""
     from tabseed._random import child, seed_sequence
 
-    return child(seed_sequence(seed), use)
+    return child(seed_sequence(seed), use, *path)
