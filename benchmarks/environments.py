@@ -9,10 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]  # where modules run; ``-e .`` in requirements means this folder
 
 
-def environment(folder: Path, name: str, unwanted: tuple[str, ...] = ()) -> Path:
+def environment(
+    folder: Path, name: str, unwanted: tuple[str, ...] = (), alone: tuple[str, ...] = ()
+) -> Path:
     """Return the Python of ``folder/.envs/name``; make it if its requirements file has changed.
 
-    Afterwards uninstall the ``unwanted`` packages.
+    Afterwards uninstall the ``unwanted`` packages, and install those of ``alone`` without what they
+    require.
     """
     requirements = folder / "requirements" / f"{name}.txt"
     home = folder / ".envs" / name
@@ -24,5 +27,7 @@ def environment(folder: Path, name: str, unwanted: tuple[str, ...] = ()) -> Path
     subprocess.run([*pip, "install", "-q", "-r", str(requirements)], check=True, cwd=ROOT)
     if unwanted:
         subprocess.run([*pip, "uninstall", "-q", "-y", *unwanted], check=True)
+    if alone:
+        subprocess.run([*pip, "install", "-q", "--no-deps", *alone], check=True)
     stamp.write_text(requirements.read_text())
     return python

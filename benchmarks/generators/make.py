@@ -30,6 +30,7 @@ PEERS = {
     "arfpy": Peer("arfpy"),
     "python-synthpop": Peer("synthpop"),
     "python-synthpop, as documented": Peer("synthpop", ("documented",)),
+    "synthyverse SynthpopGenerator": Peer("synthyverse", only_few=True),
     "mostlyai-engine": Peer("mostlyai"),
     "mostlyai-engine, unprotected": Peer("mostlyai", ("unprotected",)),
     "ctgan TVAE": Peer("ctgan", ("TVAE",), threads=2),
@@ -38,11 +39,13 @@ PEERS = {
 }
 # mostlyai-engine cannot be imported beside these packages from another build than its torch
 UNWANTED = {"mostlyai": ("torchvision", "torchaudio")}
+# requires packages of its other generators, one of which (xgb-diffusion) is not on every index
+ALONE = {"synthyverse": ("synthyverse==0.2.7",)}
 
 
 def peer_python(name: str) -> str:
     """Return the Python of a peer's environment; the first call makes the environment."""
-    return str(environment(HERE, name, UNWANTED.get(name, ())))
+    return str(environment(HERE, name, UNWANTED.get(name, ()), ALONE.get(name, ())))
 
 
 def make_peers(selection: list[Case], names: list[str]) -> None:

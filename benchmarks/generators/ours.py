@@ -20,21 +20,25 @@ from benchmarks.generators.tables import Case, exchanged, rows_of
 from experiments.common.draws import BIG
 from tabseed.generators import GENERATORS, generator_class
 
-MIXTURE = "vaebgm, mixture"
+MIXTURE, HONEST, BLEND = "vaebgm, mixture", "trees, honest", "blend"
 # as with ctgan's defaults at 10,000 rows: 300 epochs of 20 batches, one network, no stopping
 EQUAL = {f"{name}, 6000 steps of 500 rows": name for name in ("tvae", "ctgan")}
 STEPS = ts.Training(steps=6_000, batch_size=500, patience=10**9)
 
 
 def names(n: int) -> list[str]:
-    """Return the registered generators and VAEBGM's mixture; for many rows, equal steps too."""
-    return [*GENERATORS, MIXTURE, *(EQUAL if n == BIG else ())]
+    """Return the registered generators and variants; for many rows, equal steps too."""
+    return [*GENERATORS, MIXTURE, HONEST, BLEND, *(EQUAL if n == BIG else ())]
 
 
 def model_of(name: str, seed: int) -> Any:
     """Return a generator with its defaults, or with the steps that its name states."""
     if name == MIXTURE:
         return ts.FineTuned(ts.VAEBGM(), ts.SeedMixture(), random_state=seed)
+    if name == HONEST:
+        return ts.SequentialTrees(honest=True, random_state=seed)
+    if name == BLEND:
+        return ts.Blend(random_state=seed)
     if name in EQUAL:
         return generator_class(EQUAL[name])(n_seeds=1, training=STEPS, random_state=seed)
     return generator_class(name)(random_state=seed)

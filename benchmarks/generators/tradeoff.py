@@ -2,14 +2,15 @@
 
     TABSEED_DATA=... python -m benchmarks.generators.tradeoff
 
-SequentialTrees on raw Adult and King, 300 rows, three draws, several minimum leaf sizes; the points
-of the other generators come from ``../results/generators.csv``. Writes ``../results/tradeoff.csv``
-and ``tradeoff.svg``. A run that is started again continues.
+SequentialTrees on raw Adult and King, 300 rows, three draws, several minimum leaf sizes, also with
+honest trees; the points of the other generators come from ``../results/generators.csv``. Writes
+``../results/tradeoff.csv`` and ``tradeoff.svg``. A run that is started again continues.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import product
 from pathlib import Path
 
 from experiments.common.machine import one_thread
@@ -27,16 +28,19 @@ from experiments.common.draws import N  # noqa: E402
 from experiments.common.pictures import save, style  # noqa: E402
 from experiments.common.results import Results, read  # noqa: E402
 
-LEAVES = (1, 2, 3, 5, 8, 12, 20, 35, 60)
-LABELLED = (3, 8, 20, 60)  # other labels would overlap
+LEAVES = (1, 3, 5, 8, 20, 60)
+KINDS = {"": ("SequentialTrees, by min_leaf", "#0b6e4f"), "honest": ("honest ones", "#b5651d")}
+LABELLED = (1, 5, 20, 60)  # other labels would overlap
 TRADE_OFF = RESULTS.with_name("tradeoff.csv")
 PICTURE = Path(__file__).parent / "tradeoff.svg"
 LABELS = {
     "python-synthpop": "python-synthpop",
+    "synthyverse SynthpopGenerator": "synthyverse's synthpop",
     "arfpy": "arfpy",
     "tabseed arf": "AdversarialForest",
     "tabseed copula": "GaussianCopula",
     "tabseed vaebgm": "VAEBGM",
+    "tabseed blend": "Blend",
     "tabseed smote": "SMOTE",
     "ctgan TVAE, batch 50": "ctgan's TVAE, batch 50",
 }
@@ -45,26 +49,29 @@ Point = tuple[float, float]
 
 def measure() -> None:
     """Fit, draw and judge; skip the results that exist."""
-    results = Results(TRADE_OFF, ("table", "draw", "min_leaf"))
+    results = Results(TRADE_OFF, ("table", "draw", "honest", "min_leaf"))
     for draw in range(DRAWS):
         for table in LARGE:
             case = Case(table, N, draw)
-            for leaf in LEAVES:
-                key = {"table": table, "draw": draw, "min_leaf": leaf}
+            for honest, leaf in product(KINDS, LEAVES):
+                key = {"table": table, "draw": draw, "honest": honest, "min_leaf": leaf}
                 if results.has(**key):
                     continue
                 rows = rows_of(case)
-                model = ts.SequentialTrees(min_leaf=leaf, random_state=draw).fit(rows.train)
+                model = ts.SequentialTrees(
+                    min_leaf=leaf, honest=bool(honest), random_state=draw
+                ).fit(rows.train)
                 synthetic = ts.Table.from_frame(model.sample(GENERATED), schema=rows.train.schema)
                 results.add({**key, **judged(case, rows, synthetic)})
 
 
-def means(path: Path, table: str, by: str) -> dict[str, Point]:
-    """Return mean closeness and coarse JS over draws, by a column of a results file."""
+def means(path: Path, table: str, *by: str) -> dict[tuple[str, ...], Point]:
+    """Return mean closeness and coarse JS over draws, by columns of a results file."""
     points_of = defaultdict(list)
     for row in read(path):
         if row["table"] == table and row.get("n", str(N)) == str(N) and row["coarse"]:
-            points_of[row[by]].append((float(row["closeness"]), float(row["coarse"])))
+            key = tuple(row[column] for column in by)
+            points_of[key].append((float(row["closeness"]), float(row["coarse"])))
     return {key: tuple(np.mean(points, axis=0)) for key, points in points_of.items()}
 
 
@@ -80,15 +87,15 @@ def draw_picture() -> None:
 
 
 def _panel(axes: Axes, table: str) -> None:
-    curve = means(TRADE_OFF, table, "min_leaf")
-    x, y = zip(*(curve[str(leaf)] for leaf in LEAVES), strict=True)
-    axes.plot(x, y, "o-", color="#0b6e4f", label="SequentialTrees, by min_leaf")
-    for leaf, *at in zip(LEAVES, x, y, strict=True):
-        if leaf in LABELLED:
-            axes.annotate(
-                str(leaf), at, textcoords="offset points", xytext=(-14, -9), color="#0b6e4f"
-            )
-    for name, at in means(RESULTS, table, "generator").items():
+    curve = means(TRADE_OFF, table, "honest", "min_leaf")
+    for honest, (label, color) in KINDS.items():
+        x, y = zip(*(curve[honest, str(leaf)] for leaf in LEAVES), strict=True)
+        axes.plot(x, y, "o-", color=color, label=label)
+        for leaf, *at in zip(LEAVES, x, y, strict=True):
+            if leaf in LABELLED:
+                away = (5, 4) if honest else (-12, -9)
+                axes.annotate(str(leaf), at, textcoords="offset points", xytext=away, color=color)
+    for (name,), at in means(RESULTS, table, "generator").items():
         if name in LABELS:
             axes.plot(*at, "s", color="#7a7a7a")
             side = "left" if at[0] < 0.9 else "right"
