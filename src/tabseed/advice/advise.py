@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tabseed._progress import Progress
-from tabseed._random import RandomState, seed_sequence
+from tabseed._random import RandomState, one_thread, seed_sequence
 from tabseed.advice.bank import Bank
 from tabseed.advice.look import Look, look
 from tabseed.estimates.estimate import Estimate
@@ -180,7 +180,8 @@ def advise(
     """
     table = Table.from_frame(train)
     name = table.schema[target].name
-    seen = look(table, name, seed_sequence(random_state), progress)
+    with one_thread():
+        seen = look(table, name, seed_sequence(random_state), progress)
     bank = Bank.stored()
     return Advice(
         name,

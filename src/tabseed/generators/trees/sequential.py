@@ -50,7 +50,6 @@ WIDTHS = (0.0, 0.7, 1.5, 3.0, 6.0)  # parts of intervals; compared likewise
 FLOOR = 1e-3  # share of the margin in the scored law, so that no row is impossible
 SECONDS, MOST_ORDERS = 3.0, 60  # of one core that learning may take, about; orders, at most
 TREE_SECONDS, CELL_SECONDS = 1.2e-3, 4e-7  # that a tree takes: at least, and for each number
-LEAVES = {False: 5, True: 2}  # rows in a leaf: of bootstrap samples, of halves
 FEWER = 24  # trees of a column up to which each order has two
 BAG_ROWS = 10_000  # rows that a tree learns from, at most
 JUDGED_ROWS = 2_000  # rows that choose shrinkage and width, at most
@@ -76,8 +75,8 @@ class SequentialTrees(Generator):
     ----------
     n_orders, n_trees : int or None
         O and T; None: up to 60 and 1, as many as about three seconds allow; at least 2 and 2.
-    min_leaf : int or None
-        Fewest rows of a leaf, of those that grow the tree; None: 5, or 2 if only half of them do
+    min_leaf : int
+        Fewest rows of a leaf, of those that grow the tree; half as many if half of the rows do
         (``honest``). Larger leaves draw rows further from the training rows, and less like them.
     shrinkage : float or None
         a, in rows; None: chosen for each column.
@@ -132,7 +131,7 @@ class SequentialTrees(Generator):
     parameters: ClassVar[Parameters] = {
         "n_orders": or_none(Whole(1)),
         "n_trees": or_none(Whole(1)),
-        "min_leaf": or_none(Whole(1, search=Int(1, 50, log=True))),
+        "min_leaf": Whole(1, search=Int(1, 50, log=True)),
         "shrinkage": or_none(Real(0)),
         "width": or_none(Real(0)),
         "parents": or_none(MAPPING),
@@ -149,7 +148,7 @@ class SequentialTrees(Generator):
         self,
         n_orders: int | None = None,
         n_trees: int | None = None,
-        min_leaf: int | None = None,
+        min_leaf: int = 5,
         shrinkage: float | None = None,
         width: float | None = None,
         proper: bool = False,
@@ -298,7 +297,7 @@ class SequentialTrees(Generator):
                 before,
                 j,
                 weight,
-                min_leaf=self.min_leaf or LEAVES[self.honest],
+                min_leaf=max(1, self.min_leaf // 2) if self.honest else self.min_leaf,
                 stream=child(own, 0),
                 signs=[self._signs.get((j, i), 0) for i in before],
                 counted=counted,
