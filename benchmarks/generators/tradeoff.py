@@ -28,9 +28,8 @@ from experiments.common.draws import N  # noqa: E402
 from experiments.common.pictures import save, style  # noqa: E402
 from experiments.common.results import Results, read  # noqa: E402
 
-LEAVES = (1, 3, 5, 8, 20, 60)
+LEAVES = (1, 5, 20, 60)
 KINDS = {"": ("SequentialTrees, by min_leaf", "#0b6e4f"), "honest": ("honest ones", "#b5651d")}
-LABELLED = (1, 5, 20, 60)  # other labels would overlap
 TRADE_OFF = RESULTS.with_name("tradeoff.csv")
 PICTURE = Path(__file__).parent / "tradeoff.svg"
 LABELS = {
@@ -92,9 +91,8 @@ def _panel(axes: Axes, table: str) -> None:
         x, y = zip(*(curve[honest, str(leaf)] for leaf in LEAVES), strict=True)
         axes.plot(x, y, "o-", color=color, label=label)
         for leaf, *at in zip(LEAVES, x, y, strict=True):
-            if leaf in LABELLED:
-                away = (5, 4) if honest else (-12, -9)
-                axes.annotate(str(leaf), at, textcoords="offset points", xytext=away, color=color)
+            away = (5, 4) if honest else (-12, -9)
+            axes.annotate(str(leaf), at, textcoords="offset points", xytext=away, color=color)
     for (name,), at in means(RESULTS, table, "generator").items():
         if name in LABELS:
             axes.plot(*at, "s", color="#7a7a7a")
