@@ -38,8 +38,6 @@ LABELS = {
     "arfpy": "arfpy",
     "tabseed arf": "AdversarialForest",
     "tabseed copula": "GaussianCopula",
-    "tabseed vaebgm": "VAEBGM",
-    "tabseed blend": "Blend",
     "tabseed smote": "SMOTE",
     "ctgan TVAE, batch 50": "ctgan's TVAE, batch 50",
 }
@@ -104,7 +102,7 @@ def _panel(axes: Axes, table: str) -> None:
     axes.set_ylim(0, 1)
     axes.set_title(f"{table.capitalize()}, {N} rows")
     axes.set_xlabel("rows nearer to a training row than to a fresh one (0.5 is ideal)")
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="upper right", frameon=False)
 
 
 if __name__ == "__main__":
