@@ -78,6 +78,10 @@ def test_what_is_asked_for_wrongly_is_said_in_one_line(tab, rows, tmp_path) -> N
     refused(tab(*out, "--goal", "sell"), "--goal 'sell': there are share, augment, both")
     refused(tab(*out, "--target", "z"), "no column 'z'", at_once=False)
     refused(tab(*out, "--minutes", 0), "--minutes 0 is not", at_once=False)
+    assert not (tmp_path / "o.csv").exists()  # refused before a first table
+    io.write_table(io.read_table(rows).slice(0, 5), tmp_path / "five.csv")
+    few = ("auto", tmp_path / "five.csv", "-o", tmp_path / "o.csv")
+    refused(tab(*few), "4 rows to learn from are too few for the judgement", at_once=False)
     (tmp_path / "o.csv").write_text("mine")
     refused(tab(*out), "exists")
     assert (tmp_path / "o.csv").read_text() == "mine"

@@ -94,11 +94,6 @@ class Standing:
             half = float(student.ppf(0.975, n - 1) * told[:, at].std(ddof=1) / n**0.5)
         return Estimate(value, max(0.0, value - half), min(1.0, value + half), "AUC")
 
-    @property
-    def seconds(self) -> float:
-        """The seconds of all laps."""
-        return sum(lap.seconds for lap in self.laps)
-
 
 class Race:
     """The race of candidates by name over the folds of a course.

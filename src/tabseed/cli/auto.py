@@ -149,11 +149,12 @@ def auto(
     else:
         train, held = table, read_like(holdout, table, "holdout", encoding)
     n = rows or len(table)
-    check_enough((len(train), n, len(held)))
+    check_enough((len(train), n, len(held)), "the judgement", "give more rows")
     files = Files(paths, force or again, for_spreadsheet, plain_csv)
+    racing = _racing((goal, max_auc, minutes, jobs), seed)
     if max_auc is None:  # what no attack was asked about is not left in a file
         _first(out, train, target, n, files, seed, began)
-    made = _race(out, (goal, max_auc, minutes, jobs), train, target, resume, seed)
+    made = _race(out, racing, train, target, resume)
     drawn = [made.draw(n, random_state=stream_for(Use.AUTO, seed, m)) for m in range(tables)]
     files.write(out, drawn, own=int(max_auc is None))
     save_model(out, made, model, force)
@@ -212,19 +213,19 @@ def _first(
     out.say("", f"a first one, by trees, after {seconds:.1f} s; the best will replace it")
 
 
-def _race(
-    out: Output,
-    settings: tuple[Any, float | None, float | None, int],
-    train: Table,
-    target: str | None,
-    resume: Path | None,
-    seed: int,
-) -> Auto:
-    """Run the race, and print who is left and why others left."""
+def _racing(settings: tuple[Any, float | None, float | None, int], seed: int) -> Auto:
+    """Return what will race; its settings are checked before anything is written."""
     from tabseed.auto.auto import Auto
+    from tabseed.parameters import check_parameters
 
     goal, max_auc, minutes, jobs = settings
     model = Auto(goal, max_auc=max_auc, minutes=minutes, n_jobs=jobs, random_state=seed)
+    check_parameters(model)
+    return model
+
+
+def _race(out: Output, model: Auto, train: Table, target: str | None, resume: Path | None) -> Auto:
+    """Run the race, and print who is left and why others left."""
     start = time.perf_counter()
     try:
         with progress_bar("trying") as progress:

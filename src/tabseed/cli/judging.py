@@ -74,8 +74,15 @@ class Judging:
         return train, held_out
 
 
-def check_enough(sizes: tuple[int, int, int]) -> None:
-    """Raise TooFewRowsError before learning if judging would raise it afterwards."""
+def check_enough(
+    sizes: tuple[int, int, int],
+    what: str = "--report",
+    advice: str = "leave the report out or give more rows",
+) -> None:
+    """Raise TooFewRowsError before learning if judging would raise it afterwards.
+
+    ``what`` needs the rows, and ``advice`` says what to do.
+    """
     from tabseed.evaluation.likeness import MIN_ROWS
 
     for n, name in zip(
@@ -84,8 +91,7 @@ def check_enough(sizes: tuple[int, int, int]) -> None:
         if n < MIN_ROWS:
             raise TooFewRowsError(
                 f"{n} {name.format('' if n == 1 else 's')} {'is' if n == 1 else 'are'} too few for "
-                f"--report, which needs {MIN_ROWS}; "
-                "leave the report out or give more rows"
+                f"{what}, which needs {MIN_ROWS}; {advice}"
             )
 
 
