@@ -39,22 +39,21 @@ def learn(results: Path) -> None:
     x = np.array([[float(r[name]) for name in FEATURES] for r in rows])
     names = np.array([r["name"] for r in rows])
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
-    models, shares, lines, calibration = {}, {}, [], []
+    models, lines, calibration = {}, [], []
     for recipe in RECIPES:
         gains = np.array([float(r[recipe]) for r in rows])
         y = gains >= WORTH
         told = left_out((x - mean) / scale, y, names)
-        shares[recipe] = float(y.mean())
         model = fitted((x - mean) / scale, y)
         models[recipe] = [float(model.intercept_[0]), *map(float, model.coef_[0])]
         if brier(told, y) >= brier(share_of_others(y, names), y):  # it foretells nothing
-            models[recipe] = [float(logit(shares[recipe])), *([0.0] * len(FEATURES))]
+            models[recipe] = [float(logit(y.mean())), *([0.0] * len(FEATURES))]
         lines.append(measures(recipe, gains, y, told, names))
         calibration += [[recipe, *line] for line in calibrated(y, told)]
     entry = {
         "worth": WORTH, "tables": len(set(names)), "cases": len(rows), "names": list(FEATURES),
         "mean": mean.tolist(), "scale": scale.tolist(), "low": x.min(axis=0).tolist(),
-        "high": x.max(axis=0).tolist(), "models": models, "shares": shares,
+        "high": x.max(axis=0).tolist(), "models": models,
     }  # fmt: skip
     PACKAGED.write_text(json.dumps(entry, indent=1) + "\n")
     head = ["recipe", "median gain", f"gain of {WORTH} or more", "AUC of the chance", "Brier score",

@@ -147,6 +147,9 @@ class Advice(Finding):
             "notes": list(self.notes),
         }
 
+    def _page(self) -> dict[str, Any]:
+        return {"table_title": "Scores and chances"}
+
     def _settings(self) -> dict[str, str]:
         return self.settings
 

@@ -32,8 +32,8 @@ class Bank:
     """A logistic model of "a model gains at least ``worth``", by recipe, learned on a bank.
 
     ``names`` (k,) of the features; ``mean``, ``scale``, ``low``, ``high`` (k,) of them in the bank;
-    ``models``: by recipe the intercept and k slopes of the scaled features; ``shares``: by recipe
-    how often it gained in the bank.
+    ``models``: by recipe the intercept and k slopes of the scaled features; slopes of 0 leave the
+    share of the bank's cases that gained.
     """
 
     worth: float
@@ -45,7 +45,6 @@ class Bank:
     low: np.ndarray
     high: np.ndarray
     models: Mapping[str, np.ndarray]
-    shares: Mapping[str, float]
 
     @classmethod
     def stored(cls) -> Bank:
@@ -62,7 +61,6 @@ class Bank:
             low,
             high,
             {recipe: np.array(slopes) for recipe, slopes in entry["models"].items()},
-            {recipe: float(share) for recipe, share in entry["shares"].items()},
         )
 
     def chances(self, seen: Look) -> dict[str, float]:

@@ -161,12 +161,14 @@ class Decision(Finding):
         unit = "nats a row"
         if self.goal == "augment":
             unit = "score" if self.gain is None else self.gain.unit
+        attacked = any(line["auc"] is not None for line in self.race)  # only where a limit is set
+        auc = (Heading.number("strongest attack, AUC", "auc", ".2f"),) if attacked else ()
         return (
             Heading.text("candidate", "candidate"),
             Heading("share of rows", ("weight",), lambda share: f"{share:.0%}" if share else ""),
             Heading.number("rounds", "rounds", "d"),
             Heading(f"behind the best, {unit}", ("behind", "error"), _behind),
-            Heading.number("strongest attack, AUC", "auc", ".2f"),
+            *auc,
             Heading.text("left because", "out"),
         )
 
@@ -199,6 +201,9 @@ class Decision(Finding):
             "headlines": self.judged.headlines,
             "notes": list(self.notes),
         }
+
+    def _page(self) -> dict[str, Any]:
+        return {"table_title": "All candidates"}
 
     def _settings(self) -> dict[str, str]:
         return self.settings

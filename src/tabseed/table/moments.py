@@ -125,7 +125,10 @@ def _of_numpy(value: np.datetime64) -> tuple[int, int]:
     """Return start and length in microseconds of a moment of numpy, by its unit."""
     unit, count = np.datetime_data(value.dtype)
     if unit in ("Y", "M", "W", "D"):
-        start, end = (int(v.astype("datetime64[D]").astype(np.int64)) for v in (value, value + 1))
+        step = np.timedelta64(count, unit)  # type: ignore[call-overload]
+        start, end = (
+            int(v.astype("datetime64[D]").astype(np.int64)) for v in (value, value + step)
+        )
         return start * DAY, (end - start) * DAY
     number = int(value.astype(np.int64)) * count
     return (number * _UNITS[unit] if unit in _UNITS else number // _FINER.get(unit, 1)), 1

@@ -218,7 +218,9 @@ class Storage:
         if "://" in self.where:
             return self._through_sqlalchemy(statement, values)
         try:
-            with closing(sqlite3.connect(self.where, BUSY, isolation_level=None)) as connection:
+            with closing(
+                sqlite3.connect(self.where, timeout=BUSY, isolation_level=None)
+            ) as connection:
                 cursor = connection.execute(statement, values)
                 return cursor.fetchall(), cursor.rowcount
         except sqlite3.IntegrityError as error:

@@ -45,6 +45,11 @@ class Combined:
     adjusted: np.ndarray
     warning: str = TOO_SHORT
 
+    def __str__(self) -> str:
+        each = zip(*map(np.atleast_1d, (self.estimate, self.low, self.high)), strict=True)
+        text = "; ".join(f"{value:.4g} ({low:.4g} to {high:.4g})" for value, low, high in each)
+        return f"{text}, by the rule {self.rule!r}; {self.warning}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything in JSON-ready form; infinite degrees of freedom are None."""
         degrees = self.degrees.astype(object)
