@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-fast coverage lint types clean
+.PHONY: demo test test-fast coverage docs gallery lint types clean
 
 demo: .venv/.installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
@@ -27,6 +27,17 @@ lint: .venv/.installed-dev
 
 types: .venv/.installed-dev
 	$(BIN)/mypy
+
+docs: .venv/.installed-dev
+	$(BIN)/mkdocs build --strict -d build/site
+
+# pictures of the gallery, the same bytes each time
+gallery: .venv/.installed-dev
+	mkdir -p build/gallery
+	for script in examples/gallery/*.py; do \
+	    SOURCE_DATE_EPOCH=0 MATPLOTLIBRC=examples/gallery $(BIN)/python $$script build/gallery || exit 1; \
+	done
+	cp build/gallery/*.svg examples/gallery/
 
 clean:
 	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
