@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import tabseed as ts
-from tabseed.errors import SchemaError, TabseedError
+from tabseed.errors import MissingDependencyError, SchemaError, TabseedError
 from tabseed.parameters import (
     FLAG,
     N_JOBS,
@@ -165,6 +165,8 @@ TABLE = pa.table({"x": [1.5, 2.5, None, 4.0] * 5, "c": ["a", "b", "a", "b"] * 5}
 def test_bad_values_are_refused_in_one_line(make, text) -> None:
     with pytest.raises(TabseedError) as caught:
         make()
+    if isinstance(caught.value, MissingDependencyError):  # conftest.py skips it
+        raise caught.value
     assert str(caught.value).startswith(text) and "\n" not in str(caught.value)
 
 

@@ -70,7 +70,7 @@ def test_chances_by_hand() -> None:
     """ln(p / (1 - p)) = 1 + 2 (log10 n - 2) / 0.5, with log10 n held between 1 and 3."""
     bank = Bank(
         0.01, 3, 30, ("rows (log10)",), np.array([2.0]), np.array([0.5]), np.array([1.0]),
-        np.array([3.0]), {"trees": np.array([1.0, 2.0])}, {"trees": 0.5},
+        np.array([3.0]), {"trees": np.array([1.0, 2.0])},
     )  # fmt: skip
     seen = seen_of(law(60))
     for n, at in ((100, 2.0), (1_000, 3.0), (100_000, 3.0)):

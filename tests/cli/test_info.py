@@ -52,6 +52,7 @@ def test_the_index_of_a_pandas_file_is_said_and_is_no_column(tab, tmp_path) -> N
 
 
 def test_a_sheet_is_named_after_the_file(tab, tmp_path) -> None:
+    pytest.importorskip("python_calamine")
     book = openpyxl.Workbook()
     for title, name in (("One", "a"), ("Two", "b")):
         sheet = book.create_sheet(title)

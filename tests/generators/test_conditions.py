@@ -277,7 +277,8 @@ SCALARS = st.one_of(
     st.binary(max_size=3),
     st.sampled_from(
         [
-            pd.NA, NAT, np.datetime64("NaT"), np.datetime64("2024-02"), np.timedelta64(3, "D"),
+            pd.NA, NAT, np.datetime64("NaT", "us"), np.datetime64("2024-02"),
+            np.timedelta64(3, "D"),
             np.float32(1), np.int8(3), np.str_("s"), np.array(3), pd.Interval(1, 2), 10**400,
             1e308, pd.Period("2024-01"), pd.Timestamp.max, dt.datetime.min, dt.date.max,
             slice(1, 2), dict, "2024-02-30", "0001-01-01", "2024-W10", "nan", ".5", "1e5", " 1 ",

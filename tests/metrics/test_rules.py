@@ -70,7 +70,7 @@ def lab(rng: np.random.Generator, n: int = N) -> Columns:
     absent = rng.random(n) < 0.4
     value = np.where(absent, np.nan, rng.normal(5, 1, n).round(2))
     day = (np.datetime64("2024-01-01") + rng.integers(0, 400, n)).astype("datetime64[D]")
-    day[absent] = np.datetime64("NaT")
+    day[absent] = np.datetime64("NaT", "us")
     return {"value": value, "taken": day}
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tabseed.table.values import is_missing, levels_named, near, plain, spelled_alike
 
-MISSING = [None, math.nan, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT")]
+MISSING = [None, math.nan, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT", "us")]
 MISSING += [Decimal("NaN"), Decimal("sNaN")]
 PRESENT = [0, False, "", "nan", b"", math.inf, dt.date(2024, 1, 1), np.datetime64("2024"), [], ()]
 

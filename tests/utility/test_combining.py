@@ -34,6 +34,15 @@ def test_rules_in_closed_form():
     assert float(doubled.high - doubled.low) == pytest.approx(2 * 1.959964 * math.sqrt(0.8))
 
 
+def test_it_prints_in_one_line_with_its_rule_and_warning():
+    one = ts.combine_estimates([1.0, 3.0], [1.0, 1.0], 100, 100)
+    half = 1.959964 * math.sqrt(1 + 1 / 2)
+    start = f"2 ({2 - half:.4g} to {2 + half:.4g}), by the rule 'simple'; "
+    assert str(one) == start + one.warning
+    two = ts.combine_estimates([[1.0, 5.0], [3.0, 7.0]], np.ones((2, 2)), 100, 100)
+    assert str(two).startswith(start.partition(",")[0] + "; 6 (") and "\n" not in str(two)
+
+
 def test_a_negative_variance_is_marked_and_replaced():
     combined = ts.combine_estimates(
         [[1.0, 0.0], [1.0, 9.0]], np.full((2, 2), 0.3), 100, 50, rule="rrr"
