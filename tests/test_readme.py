@@ -46,34 +46,27 @@ def run(*command: str | Path, cwd: Path, python: Path | None = None) -> str:
 
 @pytest.mark.slow
 def test_what_readme_prints_runs_after_the_install_line_above_it(tmp_path) -> None:
-    """In one fresh environment: core, its block and the commands; pandas, its block; neural, its.
+    """In a fresh environment with the core alone: the code, then each command.
 
-    A block that needed what a later line installs would fail.
+    What needed pandas or PyTorch, which a later line installs, would fail.
     """
     clone = checkout(tmp_path / "clone")
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=clone)
     python = tmp_path / "venv" / "bin" / "python"
-    core, pandas, neural = blocks("python")
-    (commands,) = blocks("sh")
-    constraints = ("-q", "-c", "constraints.txt")
-    for installed, code, needed in (
-        (".", core, "pandas"),
-        ("pandas", pandas, "torch"),
-        (".[neural]", neural, ""),
-    ):
-        assert f"pip install {installed}" in README or f'pip install "{installed}"' in README
-        run(python, "-m", "pip", "install", *constraints, installed, cwd=clone)
-        (tmp_path / "block.py").write_text(code)
-        run(python, tmp_path / "block.py", cwd=clone)
-        absent = f"import importlib.util; assert not importlib.util.find_spec({needed!r})"
-        if needed:
-            run(python, "-c", absent, cwd=clone)
-        if installed == ".":
-            for line in commands.strip().splitlines():
-                assert line.startswith("tabseed ")
-                run(*shlex.split(line), cwd=clone, python=python)
+    (code,), (commands,) = blocks("python"), blocks("sh")
+    assert README.index("pip install . ") < README.index(code) < README.index('pip install ".[all]')
+    run(python, "-m", "pip", "install", "-q", "-c", "constraints.txt", ".", cwd=clone)
+    for extra in ("pandas", "torch"):
+        absent = f"import importlib.util; assert not importlib.util.find_spec({extra!r})"
+        run(python, "-c", absent, cwd=clone)
+    (tmp_path / "block.py").write_text(code)
+    run(python, tmp_path / "block.py", cwd=clone)
+    for line in commands.strip().splitlines():
+        assert line.startswith("tabseed ")
+        run(*shlex.split(line), cwd=clone, python=python)
     made = {path.name for path in clone.iterdir()}
-    assert {"train.csv", "synthetic.csv", "more.csv", "report.html", "evaluation.html"} <= made
+    named = {"drawn.csv", "train.csv", "synthetic.csv", "more.csv", "report.html", "why.html"}
+    assert named <= made
 
 
 @pytest.mark.skipif(not (ROOT / "experiments").exists(), reason="the sdist has no studies")

@@ -61,10 +61,10 @@ class Holds:
     def __str__(self) -> str:
         if self.rows:
             return (
-                f"the model file holds every training row, {self.text}: it does not protect "
+                f"a model file holds every training row, {self.text}: it does not protect "
                 "privacy; keep it as you keep the rows"
             )
-        return f"the model file holds no training row, but {self.text}"
+        return f"a model file holds no training row, but {self.text}"
 
 
 UNDECLARED = Holds(True, "or may: its class does not say")
@@ -206,17 +206,44 @@ def _check_header(archive: zipfile.ZipFile, path: Path) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Lasting:
+    """The path of a checkpoint that outlives the training: whoever made this removes it.
+
+    For work that goes on after the training. ``outputs``: files that the work writes, by which
+    whoever resumes it knows which it may write again.
+    """
+
+    path: Path
+    outputs: tuple[str, ...] = ()
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+    def owned(self) -> frozenset[Path]:
+        """Return the outputs of the work that the file on the disk belongs to; none without one.
+
+        FileError for another kind of file.
+        """
+        if not os.path.lexists(self.path):
+            return frozenset()
+        state = read_archive(self.path, ("checkpoint",))[0]["checkpoint"]
+        outputs = state.get("outputs", ()) if isinstance(state, dict) else ()
+        return frozenset(Path(str(name)) for name in outputs)
+
+
 class Checkpoint:
     """A file that a long training writes now and then, reads when it restarts, removes at its end.
 
     ``fingerprint`` identifies the data and settings; a file with another one is refused, not
-    overwritten.
+    overwritten. A :class:`Lasting` path stays.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], fingerprint: str, *, seconds: float = 5.0
     ) -> None:
         self.path, self.fingerprint, self.seconds = Path(path), fingerprint, seconds
+        self.lasting = path if isinstance(path, Lasting) else None
         self._written = time.monotonic()
 
     def due(self) -> bool:
@@ -225,7 +252,8 @@ class Checkpoint:
 
     def write(self, state: dict[str, Any], arrays: Arrays) -> None:
         """Write the current state of the training."""
-        documents = {"checkpoint": {"fingerprint": self.fingerprint, **state}}
+        outputs = {} if self.lasting is None else {"outputs": list(self.lasting.outputs)}
+        documents = {"checkpoint": {"fingerprint": self.fingerprint, **outputs, **state}}
         write_archive(self.path, documents, arrays, force=True)
         self._written = time.monotonic()
 
@@ -243,8 +271,9 @@ class Checkpoint:
         return state, arrays
 
     def remove(self) -> None:
-        """Remove the file: the training is complete."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file, unless it outlives the training, which is complete."""
+        if self.lasting is None:
+            self.path.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

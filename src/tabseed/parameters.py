@@ -174,6 +174,27 @@ class Each(Allowed):
 
 
 @dataclass(frozen=True)
+class Named(Allowed):
+    """A dictionary of texts to values, one or more, each of them allowed by ``of``."""
+
+    of: Allowed
+
+    def accepts(self, value: Any) -> bool:
+        """Return whether each key is a text and each value is allowed."""
+        return (
+            isinstance(value, Mapping)
+            and len(value) > 0
+            and all(isinstance(k, str) and self.of.accepts(v) for k, v in value.items())
+        )
+
+    def _beyond(self) -> tuple[Any, ...]:
+        return ({}, {0: None}, *({"a": v} for v in self.of.outside()))
+
+    def __str__(self) -> str:
+        return f"a dictionary of one name or more, each to {self.of}"
+
+
+@dataclass(frozen=True)
 class Names(Allowed):
     """A list, tuple or set of texts, none or more; a single text is not one."""
 
@@ -315,7 +336,8 @@ def check_parameters(owner: Any) -> None:
     for name, allowed in owner.parameters.items():
         value = getattr(owner, name)
         check(type(owner).__name__, name, value, allowed)
-        for inner in value if isinstance(value, list | tuple) else (value,):
+        several = value.values() if isinstance(value, Mapping) else value
+        for inner in several if isinstance(value, list | tuple | Mapping) else (value,):
             if isinstance(getattr(type(inner), "parameters", None), Mapping):
                 check_parameters(inner)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +11,7 @@ import pytest
 import tabseed as ts
 from tabseed.auto import laps
 from tabseed.auto.race import Standing
-from tabseed.errors import FileError, NothingLearnedError, TooFewRowsError
+from tabseed.errors import FileError, LimitError, NothingLearnedError, TooFewRowsError
 from tabseed.generators.base import Generator
 
 
@@ -71,6 +73,87 @@ def test_any_number_of_processes_gives_the_same_rows() -> None:
     assert one.sample(40).equals(two.sample(40)) and one.race_ == two.race_
 
 
+@pytest.mark.parametrize("run", [0, 1, 3])
+def test_who_was_not_asked_in_two_folds_keeps_no_limit(run, monkeypatch) -> None:
+    """Two candidates: after three laps the first one has had its second fold, and leaks."""
+    stop_after(run, monkeypatch)
+    both = {"copies": ts.Resample(), "copula": ts.GaussianCopula()}
+    model = ts.Auto(candidates=both, max_auc=0.75, random_state=0)
+    if not run:
+        model.set_params(minutes=1e-9)
+    with pytest.raises(LimitError, match=r"no candidate is left \((the time was up|it was inter)"):
+        model.fit(numbers())
+    assert "no attack was asked in 2 folds" in [line["out"] for line in model.race_]
+    decision = ts.Decision.of(model, None)
+    leaks = run == 3
+    assert decision.answer == ("do not use" if leaks else "cannot be told")
+    assert ("leaks: an attack" in model.race_[0]["out"]) == leaks
+    assert decision.kept is False and decision.drawing == ""
+
+
+def test_a_lap_of_an_unfinished_round_counts_as_a_second_fold(monkeypatch) -> None:
+    stop_after(3, monkeypatch)
+    both = {"copula": ts.GaussianCopula(), "copies": ts.Resample()}
+    model = ts.Auto(candidates=both, max_auc=0.75, random_state=0).fit(numbers())
+    assert model.weights_.tolist() == [1, 0] and model.over_ == "it was interrupted"
+    assert model.race_[0]["auc"] <= 0.75 and model.race_[0]["rounds"] == 1
+
+
+def test_none_beyond_the_limit_draws_rows_even_if_that_may_be_chance() -> None:
+    """Folds of 8 rows: an AUC of 0.6 or 0.7 is seldom surely better than guessing."""
+    told = []
+    for seed in range(4):
+        model = ts.Auto(candidates=TREES, max_auc=0.55, random_state=seed)
+        with contextlib.suppress(LimitError):
+            model.fit(numbers(40, seed))
+        told += model.race_
+        drew = [line for line, weight in zip(model.race_, model.weights_, strict=True) if weight]
+        assert all(line["auc"] <= 0.55 for line in drew)
+    unsure = [line for line in told if line["out"].startswith("may leak")]
+    assert unsure and all(line["auc"] > 0.55 and line["auc_low"] <= 0.5 for line in unsure)
+
+
+def test_folds_are_compared_in_one_unit_where_a_class_is_rare() -> None:
+    """Two rows of a class lie in two folds; the others have no AUC: their errors are no gains."""
+    table = numbers(50).drop_columns(["up"])
+    rare = pa.array(["b"] * 2 + ["a"] * 48)
+    model = ts.Auto("augment", TREES, random_state=0).fit(
+        table.append_column("z", rare), target="z"
+    )
+    assert {line["unit"] for line in model.race_} == {"AUC"}
+    assert max(line["rounds"] for line in model.race_) > 2
+
+
+def test_a_limit_of_the_race_is_one_of_the_decision() -> None:
+    table = numbers(200)
+    train, held = table.slice(0, 120), table.slice(120)
+    model = ts.Auto(candidates=TREES, folds=2, max_auc=0.9, random_state=0).fit(train)
+    judged = ts.evaluate(train, numbers(120, 5), held)  # rows of the law itself
+    copies = ts.evaluate(train, train, held)
+    (limit,) = ts.Decision.of(model, judged).limits
+    assert limit.limit == 0.9 and limit.passed is True
+    assert ts.Decision.of(model, judged).answer == "use"
+    assert ts.Decision.of(model, copies).answer == "do not use"
+    free = ts.Auto(candidates=TREES, folds=2, random_state=0).fit(train)
+    assert ts.Decision.of(free, copies).answer == "leaks, no limit set"
+    few = ts.evaluate(train, numbers(120, 5), held.slice(0, 10))
+    assert ts.Decision.of(free, few).answer == "cannot be told"  # ten rows show nothing
+
+
+def stop_after(count: int, monkeypatch) -> None:
+    """Interrupt a race after so many laps; 0: never."""
+    run, done = laps.run_lap, 0
+
+    def counted(*args):
+        nonlocal done
+        done += 1
+        if 0 < count < done:
+            raise KeyboardInterrupt
+        return run(*args)
+
+    monkeypatch.setattr("tabseed.auto.race.run_lap", counted)
+
+
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_killed_race_goes_on_and_ends_with_the_same_model(after, tmp_path, monkeypatch) -> None:
     table, settings = numbers(60), {"candidates": TREES, "folds": 3, "random_state": 1}
@@ -98,16 +181,7 @@ def test_a_killed_race_goes_on_and_ends_with_the_same_model(after, tmp_path, mon
 
 
 def test_an_interrupt_ends_the_race_with_what_is_known(monkeypatch) -> None:
-    run, count = laps.run_lap, 0
-
-    def interrupted(*args):
-        nonlocal count
-        count += 1
-        if count == 4:
-            raise KeyboardInterrupt
-        return run(*args)
-
-    monkeypatch.setattr("tabseed.auto.race.run_lap", interrupted)
+    stop_after(3, monkeypatch)
     model = ts.Auto(candidates=TREES, folds=5, random_state=0).fit(numbers())
     assert model.over_ == "it was interrupted" and model.weights_[1] > 0.9
     assert [line["rounds"] for line in model.race_] == [1, 1]

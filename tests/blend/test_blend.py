@@ -56,7 +56,7 @@ def test_a_poor_member_gets_no_weight() -> None:
 def test_a_member_that_fails_is_said_and_the_others_go_on() -> None:
     model = ts.Blend([Failing(), ts.GaussianCopula()], random_state=0).fit(numbers())
     assert model.weights_.tolist() == [0, 1] and "needs more rows" in model.failed_[0]
-    assert any("Failing could not learn" in line for line in model.summary())
+    assert any("Failing draws no rows" in line for line in model.summary())
     with pytest.raises(NothingLearnedError, match="Failing needs more rows"):
         ts.Blend([Failing()], random_state=0).fit(numbers())
 
@@ -113,3 +113,10 @@ def test_a_blend_teaches_a_network_and_a_taught_network_is_a_member(tmp_path) ->
     for name, model in (("taught", by_blend), ("member", blend)):
         model.fit(numbers(60)).save(tmp_path / name)
         assert ts.load(tmp_path / name).sample(20).equals(model.sample(20))
+
+
+def test_a_member_without_a_likelihood_is_said_to_draw_no_rows() -> None:
+    members = [ts.SequentialTrees(n_orders=2), ts.SMOTE()]
+    model = ts.Blend(members, criterion="likelihood", folds=2, random_state=0).fit(numbers(60))
+    assert model.weights_.tolist() == [1, 0]
+    assert "SMOTE draws no rows: no likelihood of its rows" in model.summary()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ import tabseed as ts
 from helpers.command import refused
 from tabseed.table import files as io
 
+COPIES = {"copies": ts.Resample()}
 AT_ONCE = ("--minutes", 1e-9)  # only the first candidate: no lap is begun
 
 
@@ -57,7 +59,7 @@ def test_nothing_is_recommended_where_no_row_predicts_the_target(tab, seed, tmp_
     ran = tab(*line, "--target", "y", "--json", *AT_ONCE)
     decision = json.loads(ran.out)["decision"]
     assert ran.code == 0 and decision["answer"] == "do not use"
-    assert decision["gain"]["low"] <= 0 and decision["verdict"].startswith("Do not augment")
+    assert decision["gain"]["low"] <= 0 and "augment: do not use" in decision["verdict"]
 
 
 def test_where_every_candidate_leaks_no_rows_are_written(tab, tmp_path) -> None:
@@ -66,10 +68,109 @@ def test_where_every_candidate_leaks_no_rows_are_written(tab, tmp_path) -> None:
     wide = {f"c{j}": rng.choice(list("abcdefgh"), 60) for j in range(12)}
     io.write_table(pa.table(wide), tmp_path / "d.csv")
     out = tmp_path / "o.csv"
-    ran = tab("auto", tmp_path / "d.csv", "-o", out, "--max-auc", 0.5, "--json")
+    page = ("--decision", tmp_path / "why.html")
+    ran = tab("auto", tmp_path / "d.csv", "-o", out, "--max-auc", 0.5, "--json", *page)
     assert ran.code == 3 and not out.exists()
     decision = json.loads(ran.out)["decision"]
-    assert decision["answer"] == "do not use" and "leaks" in decision["verdict"]
+    assert decision["answer"] == "do not use" and "keeps the limit" in decision["verdict"]
+    assert {line["out"][:5] for line in decision["race"]} == {"leaks"}
+    page = (tmp_path / "why.html").read_text()  # the record of a refusal exists too
+    assert "Do not use synthetic rows" in page and "leaks: an attack" in page
+    digest = hashlib.sha256((tmp_path / "d.csv").read_bytes()).hexdigest()
+    assert digest in page and "largest AUC of an attack" in page
+
+
+def test_a_limit_without_the_time_to_ask_writes_nothing(tab, rows, tmp_path) -> None:
+    out = tmp_path / "o.csv"
+    ran = tab("auto", rows, "-o", out, "--max-auc", 0.55, "--json", *AT_ONCE)
+    assert ran.code == 3 and not out.exists()
+    assert json.loads(ran.out)["decision"]["answer"] == "cannot be told"
+
+
+def only_copies(monkeypatch) -> None:
+    monkeypatch.setattr("tabseed.auto.auto.default_candidates", lambda *_, **__: COPIES)
+
+
+def test_rows_that_break_a_limit_on_the_rows_set_aside_are_not_written(
+    tab, tmp_path, monkeypatch
+) -> None:
+    """No race asks what is disclosed: copies do, and only the judge says so."""
+    only_copies(monkeypatch)
+    rng = np.random.default_rng(0)
+    wide = {f"c{j}": rng.choice(list("abcd"), 200) for j in range(8)}
+    io.write_table(pa.table(wide), tmp_path / "d.csv")
+    (tmp_path / "o.csv").write_text("mine")
+    line = (
+        "auto",
+        tmp_path / "d.csv",
+        "-o",
+        tmp_path / "o.csv",
+        "--model",
+        tmp_path / "m",
+        "--force",
+    )
+    ran = tab(
+        *line, "--sensitive", "c0", "--max-disclosure", 0.09, "--decision", tmp_path / "w.html"
+    )
+    assert ran.code == 3 and "no table was written" in ran.out
+    assert (tmp_path / "o.csv").read_text() == "mine" and not (tmp_path / "m").exists()
+    assert (
+        "do not use these rows: a limit of privacy is broken" in (tmp_path / "w.html").read_text()
+    )
+
+
+def test_what_is_interrupted_goes_on_wherever_it_was(tab, rows, tmp_path, monkeypatch) -> None:
+    """While judging the race is over: its state stays until all is written."""
+    only_copies(monkeypatch)
+    state, out = tmp_path / "state", tmp_path / "o.csv"
+    line = ("auto", rows, "-o", out, "--resume", state, "--decision", tmp_path / "w.html")
+
+    def dying(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tabseed.cli.auto.judge", dying)
+    ran = tab(*line)
+    assert ran.code == 130 and state.exists() and out.exists()
+    assert f"{out} has the rows that were chosen; nothing judged them" in ran.said
+    assert f"{state} holds what was tried" in ran.said
+    monkeypatch.undo()
+    only_copies(monkeypatch)
+    written = out.read_bytes()
+    ran = tab(*line)
+    assert ran.code == 0 and not state.exists() and out.read_bytes() == written
+    refused(tab(*line), "already exists")
+
+
+def test_a_state_of_other_work_overwrites_nothing(tab, rows, tmp_path, monkeypatch) -> None:
+    """Neither a file that this work did not write, nor any if the state is of other data."""
+    only_copies(monkeypatch)
+    state, out, mine = tmp_path / "state", tmp_path / "o.csv", tmp_path / "mine.csv"
+    monkeypatch.setattr("tabseed.cli.auto.judge", lambda *_: 1 / 0)
+    tab("auto", rows, "-o", out, "--resume", state)
+    written = out.read_bytes()
+    mine.write_text("mine")
+    refused(tab("auto", rows, "-o", mine, "--resume", state), "mine.csv: already exists")
+    refused(tab("auto", rows, "-o", out, "--resume", state, "--model", mine), "already exists")
+    other = tmp_path / "other.csv"
+    io.write_table(io.read_table(rows).slice(10), other)
+    ran = tab("auto", other, "-o", out, "--resume", state)
+    assert ran.code == 2 and "other data or with other settings" in ran.said
+    assert out.read_bytes() == written and mine.read_text() == "mine"
+    state.write_text("not a state")
+    refused(tab("auto", rows, "-o", out, "--resume", state), "state: ")
+
+
+def test_missing_labels_are_said_before_the_race(tab, rows, tmp_path, monkeypatch) -> None:
+    only_copies(monkeypatch)
+    gap = io.read_table(rows).to_pydict()
+    gap["y"][6] = None
+    io.write_table(pa.table(gap), tmp_path / "gap.csv")
+    line = ("auto", tmp_path / "gap.csv", "-o", tmp_path / "o.csv", "--target", "y")
+    ran = tab(*line)
+    assert (
+        ran.code == 0 and "will not be judged: column 'y', row 7: the label is missing" in ran.out
+    )
+    refused(tab(*line, "--goal", "augment", "--force"), "row 7", at_once=False)
 
 
 def test_what_is_asked_for_wrongly_is_said_in_one_line(tab, rows, tmp_path) -> None:
@@ -78,10 +179,12 @@ def test_what_is_asked_for_wrongly_is_said_in_one_line(tab, rows, tmp_path) -> N
     refused(tab(*out, "--goal", "sell"), "--goal 'sell': there are share, augment, both")
     refused(tab(*out, "--target", "z"), "no column 'z'", at_once=False)
     refused(tab(*out, "--minutes", 0), "--minutes 0 is not", at_once=False)
+    refused(tab(*out, "--sensitive", "z"), "no column 'z'", at_once=False)
+    refused(tab(*out, "--holdout", rows), "rows", at_once=False)  # the rows that trained
     assert not (tmp_path / "o.csv").exists()  # refused before a first table
     io.write_table(io.read_table(rows).slice(0, 5), tmp_path / "five.csv")
     few = ("auto", tmp_path / "five.csv", "-o", tmp_path / "o.csv")
-    refused(tab(*few), "4 rows to learn from are too few for the judgement", at_once=False)
+    refused(tab(*few), "give at least 48 rows, or others to judge with", at_once=False)
     (tmp_path / "o.csv").write_text("mine")
     refused(tab(*out), "exists")
     assert (tmp_path / "o.csv").read_text() == "mine"

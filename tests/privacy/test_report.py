@@ -131,7 +131,7 @@ def test_copied_rows_fail_and_the_report_says_what_to_change(copied) -> None:
         ("membership", "disclosure", "copies"), False
     )
     assert any("trees and the copula draw anew" in note for note in copied.notes)
-    assert "The model file holds every training row, as it is" in " ".join(copied.notes)
+    assert "A model file holds every training row, as it is" in " ".join(copied.notes)
     document = copied.to_dict()
     assert document["passed"] is False and document["holds"]["rows"] is True
     assert document["distances"]["median"] == 0 and "decide nothing" in copied.notes[-1]

@@ -10,7 +10,7 @@ import numpy as np
 from tabseed._progress import Progress
 from tabseed._random import RandomState, one_thread, seed_sequence
 from tabseed.advice.bank import Bank
-from tabseed.advice.look import Look, look
+from tabseed.advice.look import PLAIN, Look, look
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.scores import form_of
 from tabseed.estimates.words import few_rows, listed, number, span
@@ -62,7 +62,7 @@ class Advice(Finding):
         }[self.answer]
         worth = f"{number(self.worth, '.2g')} {unit} or more"
         said = f"{first} (chance of {worth}: {chance}, by {recipe})."
-        return " ".join([said, self._curve(), *self._controls()])
+        return " ".join([*self._below(), said, self._curve(), *self._controls()])
 
     def _curve(self) -> str:
         gain, form = self.look.doubling, form_of(self.look.doubling.unit)
@@ -75,18 +75,28 @@ class Advice(Finding):
         return f"Nor do more real rows reliably: twice as many gained {told}."
 
     def _controls(self) -> list[str]:
-        balanced = self.look.balanced
-        if not balanced or self.look.rarest >= RARE:
+        """What weights and a moved threshold do for a rare class, without any synthetic row."""
+        controls, rarest = self.look.controls, self.look.rarest
+        if not controls or rarest >= RARE:
             return []
-        plain = balanced["as it is"]
-        others = [
-            f"{name} {number(found.value)}" for name, found in balanced.items() if found != plain
-        ]
-        if not others:
+        better = {name: gain for name, gain in controls.items() if gain.low > 0}
+        found = f"For the rarest class ({rarest:.0%}) no cheaper way is shown to help"
+        if better:
+            found = f"For the rarest class ({rarest:.0%}) there are cheaper ways"
+        told = [f"{name} {_added(gain)}" for name, gain in (better or controls).items()]
+        plain = number(self.look.balanced[PLAIN].value)
+        return [f"{found}: to a balanced accuracy of {plain}, {listed(told)}."]
+
+    def _below(self) -> list[str]:
+        """Say that models are surely no better than no model."""
+        score = self.look.score
+        least, what = (0.5, "guessing") if self.look.task == "classification" else (0.0, "the mean")
+        if not score.high < least:
             return []
         return [
-            f"For the rarest class ({self.look.rarest:.0%}) there are cheaper ways: balanced "
-            f"accuracy is {number(plain.value)} as it is, with {listed(others)}."
+            f"Models are surely worse than {what} ({number(score.value)} {score.unit}, 95 % "
+            f"interval {span(score.low, score.high)}): rows that depend on each other do that "
+            "(groups, repeats, labels dealt in turn); look at the rows first."
         ]
 
     @property
@@ -124,6 +134,7 @@ class Advice(Finding):
             _line("score of models on other rows", self.look.score),
             _line("gain of twice as many real rows", self.look.doubling),
             *(_line(f"right classes, {name}", found) for name, found in self.look.balanced.items()),
+            *(_line(f"gained by {name}", found) for name, found in self.look.controls.items()),
         ]
         chances = [
             {"what": f"chance of a gain: {name}", "value": chance, "low": None, "high": None}
@@ -143,6 +154,7 @@ class Advice(Finding):
             "score": _plain(seen.score),
             "gain_of_twice_the_rows": _plain(seen.doubling),
             "balanced_accuracy": {name: _plain(e) for name, e in seen.balanced.items()},
+            "controls": {name: _plain(e) for name, e in seen.controls.items()},
             "rarest_class": seen.rarest,
             "notes": list(self.notes),
         }
@@ -157,6 +169,11 @@ class Advice(Finding):
 def _plain(found: Estimate) -> dict[str, Any]:
     """Return an estimate, JSON-ready; None for what does not exist."""
     return {key: None if value != value else value for key, value in found.to_dict().items()}
+
+
+def _added(gain: Estimate) -> str:
+    """Write what a control adds."""
+    return f"adds {number(gain.value, '+.3f')} ({span(gain.low, gain.high, '+.3f')})"
 
 
 def _line(what: str, found: Estimate) -> Row:

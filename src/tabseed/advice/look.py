@@ -21,6 +21,7 @@ from tabseed.metrics.models import output, train, zoo
 from tabseed.metrics.problem import Labelled, Problem, points
 from tabseed.metrics.usefulness import MODELS
 from tabseed.table import Table
+from tabseed.table.display import counted
 from tabseed.table.schema import NUMERIC
 
 FOLDS, REPEATS = 4, 3
@@ -28,6 +29,7 @@ MOST_NUMBERS = 40_000  # rows by columns of points, beyond which splits are not 
 LEAST = 20  # rows
 MOST = 5_000  # rows that are looked at
 RATIO = 1 / (FOLDS - 1)  # n2 / n1
+PLAIN, BALANCED = "as it is", "balanced accuracy"
 WEIGHTED = "boosting"  # the model that the controls of classes change
 LEVEL = 0.05
 DEAL, HALVE, FIT, CHOOSE = range(4)  # random streams
@@ -39,7 +41,8 @@ class Look:
 
     ``score``: AUC or R2 of models that learn three quarters of the rows; ``doubling``: less that of
     models that learn half of these; ``balanced``: by control of unequal classes, the share of right
-    classes, averaged over classes, of boosted trees; empty for numbers.
+    classes, averaged over classes, of boosted trees; ``controls``: what each control adds to it,
+    paired by split. Both are empty for numbers.
     """
 
     task: Task
@@ -50,6 +53,7 @@ class Look:
     score: Estimate
     doubling: Estimate
     balanced: dict[str, Estimate]
+    controls: dict[str, Estimate]
 
 
 def look(
@@ -63,7 +67,9 @@ def look(
     rows = problem.rows(table, "train")
     n, classes = len(rows), rows.y if problem.task == "classification" else None
     if n < LEAST:
-        raise TooFewRowsError(f"{n} rows say nothing before they are used; give at least {LEAST}")
+        raise TooFewRowsError(
+            f"{counted(n, 'row')} are too few to learn and to judge from; give at least {LEAST}"
+        )
     scores, halves, balanced = [], [], []
     repeats = REPEATS if points(rows, rows)[0].size <= MOST_NUMBERS else 1
     total = FOLDS * repeats
@@ -94,8 +100,13 @@ def look(
         over_splits(score[np.isfinite(score)], unit, most=1.0),
         over_splits(gain[np.isfinite(gain)], unit),
         {
-            name: over_splits(np.array([b[name] for b in balanced]), "balanced accuracy", most=1.0)
+            name: over_splits(np.array([b[name] for b in balanced]), BALANCED, most=1.0)
             for name in names
+        },
+        {
+            name: over_splits(np.array([b[name] - b[PLAIN] for b in balanced]), BALANCED)
+            for name in names
+            if name != PLAIN
         },
     )
 
@@ -136,7 +147,7 @@ def _balanced(
     shares = output(train(model, x, learn.y, problem, stream), inputs, problem)
     weighted = train(model, x, learn.y, problem, stream, weight=weight[learn.y])
     said = {
-        "as it is": shares.argmax(axis=1),
+        PLAIN: shares.argmax(axis=1),
         "a moved threshold": (shares * weight).argmax(axis=1),
         "class weights": output(weighted, inputs, problem).argmax(axis=1),
     }

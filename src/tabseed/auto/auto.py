@@ -10,19 +10,22 @@ import numpy as np
 
 from tabseed._random import RandomState, child
 from tabseed.archive import Arrays, estimator_from_plain
-from tabseed.auto.candidates import Goal, default_candidates
+from tabseed.auto.candidates import NETWORK_ROWS, NETWORKS, Goal, default_candidates
 from tabseed.auto.laps import Asked
-from tabseed.auto.race import Course, Race
+from tabseed.auto.race import ASKED_IN, Course, Race
 from tabseed.blend.blend import Blend, homes, knower_of
 from tabseed.blend.ratios import rows_to_draw
 from tabseed.blend.weights import Weighing, weigh
 from tabseed.coding.encode import Layout
 from tabseed.errors import LimitError, NothingLearnedError, TabseedError
+from tabseed.estimates.folds import deal
 from tabseed.generators.base import Aids, Generator
+from tabseed.metrics.problem import Problem
 from tabseed.parameters import (
-    MAPPING,
     N_JOBS,
     SEED,
+    InstanceOf,
+    Named,
     OneOf,
     Parameters,
     Real,
@@ -60,9 +63,10 @@ class Auto(Blend):
         K, at least 2.
     max_auc : float or None
         A candidate leaves if an attack tells its training rows from others with a larger AUC, on
-        average over at least two folds, and surely better than guessing; LimitError if all do. A
-        constraint, never a term: it does not make one candidate better than another. None: not
-        asked.
+        average over at least two folds: during the race if it is surely better than guessing, in
+        the end in any case, and also if the race ended before two folds asked. LimitError if none
+        is left (``race_`` says how each stood). A constraint, never a term: it does not make one
+        candidate better than another. None: not asked.
     minutes : float or None
         Begin no lap after four fifths of so many minutes. None: run all rounds, always the same.
     n_jobs : int or None
@@ -97,7 +101,9 @@ class Auto(Blend):
     references: ClassVar[tuple[str, ...]] = ("arXiv:1502.07943",)
     parameters: ClassVar[Parameters] = {
         "goal": OneOf(get_args(Goal)),
-        "candidates": or_none(MAPPING),
+        "candidates": or_none(
+            Named(InstanceOf(Generator, "a generator such as SequentialTrees()"))
+        ),
         "folds": Whole(2),
         "max_auc": or_none(Real(0.5, 1)),
         "minutes": or_none(Real(above=0)),
@@ -128,7 +134,7 @@ class Auto(Blend):
 
     def _named(self) -> dict[str, Generator]:
         if self.candidates is not None:
-            return {str(name): model for name, model in self.candidates.items()}
+            return dict(self.candidates)
         rows = getattr(self, "n_rows_", 0)
         target = getattr(self, "target_", None)
         return default_candidates(self.goal, rows, target, limited=self.max_auc is not None)
@@ -144,7 +150,7 @@ class Auto(Blend):
             raise TabseedError(f"goal={self.goal!r} needs a target: the column that models predict")
         candidates = self._named()
         n_folds = min(self.folds, len(x))
-        fold = np.random.default_rng(child(stream, DEAL)).permutation(len(x)) % n_folds
+        fold = deal(self._classes(x), len(x), n_folds, np.random.default_rng(child(stream, DEAL)))
         asked = Asked(
             self.goal,
             rows_to_draw(len(candidates), len(layout.blocks)),
@@ -163,17 +169,32 @@ class Auto(Blend):
         if aids.checkpoint is not None:
             aids.checkpoint.remove()
 
+    def _classes(self, x: np.ndarray) -> np.ndarray | None:
+        """Return by which classes rows are dealt into folds: those that models predict.
+
+        None where none do. Raises SchemaError for rows that pose no problem of prediction.
+        """
+        if self.goal == "share":
+            return None
+        table = self.encoder_.inverse_transform(x)
+        problem = Problem.of(table, str(self.target_))
+        rows = problem.rows(table, "train")
+        return rows.y if problem.task == "classification" else None
+
     def _decide(self, race: Race, rng: np.random.Generator) -> None:
         """Give weights to the candidates that are left, and write down how the race went."""
         left, names = race.left, race.names
-        self.failed_, self.over_ = {}, race.over
+        self.failed_, self.over_, self.race_ = {}, race.over, _lines(race)
+        self.weights_ = np.zeros(len(names))
         if not left:
             reasons = "; ".join(f"{name}: {race.standings[name].out}" for name in names)
-            leak = any(race.leaks(name) for name in names)
-            raise (LimitError if leak else NothingLearnedError)(f"no candidate is left: {reasons}")
+            early = f" ({race.over})" if race.over else ""
+            limited = any(standing.beyond for standing in race.standings.values())
+            raise (LimitError if limited else NothingLearnedError)(
+                f"no candidate is left{early}: {reasons}"
+            )
         at = [names.index(name) for name in left]
-        self.weights_ = np.zeros(len(names))
-        if not race.rounds or len(left) == 1:
+        if len(left) == 1 or not race.rounds or not len(race.merits(left)[0]):
             self.weighing_ = Weighing(np.ones(1), SOLE, 0.0, 0.0, 0.0)
             at = at[:1]
         elif race.course.asked.alike:
@@ -182,7 +203,6 @@ class Auto(Blend):
             best = int(race.merits(left)[0].mean(axis=0).argmax())
             at, self.weighing_ = [at[best]], Weighing(np.ones(1), SOLE, 0.0, 0.0, 0.0)
         self._set_weights(at)
-        self.race_ = _lines(race)
 
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         state, arrays = super()._state()
@@ -208,6 +228,10 @@ class Auto(Blend):
         if self.over_:
             lines.append(f"the race ended early: {self.over_}")
         lines += [f"{line['candidate']}: {line['out']}" for line in self.race_ if line["out"]]
+        if self.candidates is None and NETWORKS not in names:
+            lines.append(
+                f"no networks raced: they need PyTorch, and at most {NETWORK_ROWS:,} rows to learn"
+            )
         return [*lines, *Generator.summary(self)]
 
 
@@ -223,7 +247,7 @@ def _lines(race: Race) -> list[dict[str, Any]]:
         own = race.merits([name])[0][:, 0] if race.rounds else np.empty(0)
         own = own[np.isfinite(own)]
         behind = error = None
-        if best is not None and len(own) > 1:
+        if best is not None and 1 < len(own) <= len(best):
             gap = best[: len(own)] - own  # those that left saw the first rounds
             behind, error = float(gap.mean()), float(gap.std(ddof=1) / len(gap) ** 0.5)
         auc = standing.auc
@@ -233,7 +257,11 @@ def _lines(race: Race) -> list[dict[str, Any]]:
                 "rounds": len(standing.laps),
                 "behind": behind,
                 "error": error,
+                "unit": race.unit if behind is not None else "",
                 "auc": None if auc is None else auc.value,
+                "auc_low": None if auc is None else auc.low,
+                "auc_high": None if auc is None else auc.high,
+                "leaks": standing.beyond and len(standing.attacked) >= ASKED_IN,
                 "out": standing.out,
             }
         )

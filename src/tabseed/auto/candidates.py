@@ -9,6 +9,7 @@ from tabseed.generators import generator_class
 from tabseed.generators.base import Generator
 
 Goal = Literal["share", "augment", "both"]
+NETWORKS = "vaebgm, mixture of seeds"
 LARGE = 20  # rows in a leaf, for rows that lie less near the training rows
 NETWORK_ROWS = 3_000  # beyond so many training rows a network in a race takes too long
 
@@ -32,5 +33,5 @@ def default_candidates(
         from tabseed.inductive_bias.fine_tuned import FineTuned
         from tabseed.inductive_bias.weights import SeedMixture
 
-        found["vaebgm, mixture of seeds"] = FineTuned(generator_class("vaebgm")(), SeedMixture())
+        found[NETWORKS] = FineTuned(generator_class("vaebgm")(), SeedMixture())
     return found

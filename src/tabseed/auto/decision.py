@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,11 +13,15 @@ from tabseed.estimates.scores import form_of
 from tabseed.estimates.words import few_rows, listed, number, span
 from tabseed.evaluation.evaluation import Evaluation
 from tabseed.pages import Finding, Heading, Row
+from tabseed.privacy.limits import MEMBERSHIP, Limit, all_passed, of_membership
+from tabseed.privacy.report import MAX_AUC
+from tabseed.table.display import counted
 
-Answer = Literal["use", "do not use", "cannot be told"]
+Answer = Literal["use", "do not use", "cannot be told", "leaks, no limit set"]
 USE: Answer = "use"
 DO_NOT: Answer = "do not use"
 UNTOLD: Answer = "cannot be told"
+LEAKS: Answer = "leaks, no limit set"
 BEHIND = "+.3f"  # format of how far a candidate is behind
 
 
@@ -26,7 +31,9 @@ class Decision(Finding):
 
     ``race`` has a line for each candidate (:attr:`~tabseed.auto.auto.Auto.race_`), ``weights`` the
     share of rows that each draws, ``over`` why the race ended early; ``judged`` is the evaluation
-    of the drawn rows by held-out rows that took no part in the race.
+    of the drawn rows by held-out rows that took no part in the race, None if no candidate was left
+    to draw rows. ``limits``: those of privacy, of the race and of the judgement, and what the
+    judgement says of each.
     """
 
     title = "Which synthetic rows, and whether to use them"
@@ -36,21 +43,44 @@ class Decision(Finding):
     race: tuple[dict[str, Any], ...]
     weights: dict[str, float]
     over: str
-    judged: Evaluation
+    judged: Evaluation | None
+    limits: tuple[Limit, ...]
+    n_train: int
     settings: dict[str, str] = field(compare=False)
 
     @classmethod
-    def of(cls, model: Auto, judged: Evaluation, settings: dict[str, str]) -> Decision:
-        """Return the decision of a fitted Auto whose rows were judged."""
+    def of(
+        cls, model: Auto, judged: Evaluation | None, settings: Mapping[str, str] | None = None
+    ) -> Decision:
+        """Return the decision of an Auto whose rows were judged; None where a limit left none.
+
+        A limit of the race is one of the judgement too. ``settings`` are listed on the page.
+        """
         names = [line["candidate"] for line in model.race_]
         weights = dict(zip(names, model.weights_.tolist(), strict=True))
+        privacy = None if judged is None else judged.privacy
+        limits = [] if privacy is None else list(privacy.limits)
+        limit = model.max_auc
+        if limit is not None and not any((x.name, x.limit) == (MEMBERSHIP, limit) for x in limits):
+            attacked = None if privacy is None else privacy.membership
+            limits.insert(0, of_membership(attacked, limit))
         race = tuple(model.race_)
-        return cls(model.goal, model.target_, race, weights, model.over_, judged, settings)
+        return cls(
+            model.goal,
+            model.target_,
+            race,
+            weights,
+            model.over_,
+            judged,
+            tuple(limits),
+            model.n_rows_,
+            dict(settings or {}),
+        )
 
     @property
     def gain(self) -> Estimate | None:
         """What models gain that learn the synthetic rows beside the real ones; None: not asked."""
-        report = self.judged.usefulness
+        report = None if self.judged is None else self.judged.usefulness
         if report is None:
             return None
         cost = report.cost_augmented
@@ -61,7 +91,7 @@ class Decision(Finding):
         """Whether to use the rows, for each thing asked: "share", "augment"."""
         asked = ("share", "augment") if self.goal == "both" else (self.goal,)
         each = {"share": self._share, "augment": self._augment}
-        return {goal: each[goal] for goal in asked}
+        return {goal: self._refused if self.judged is None else each[goal] for goal in asked}
 
     @property
     def answer(self) -> Answer:
@@ -69,106 +99,196 @@ class Decision(Finding):
         return next(iter(self.answers.values()))
 
     @property
+    def kept(self) -> bool | None:
+        """False if a limit is broken, or no candidate kept it; None if that cannot be told.
+
+        True if all limits are kept; None too if none was set.
+        """
+        if self.judged is None:
+            return False
+        return all_passed(self.limits)
+
+    @property
+    def _refused(self) -> Answer:
+        """Nobody is left to draw rows: whoever was asked in time leaks, or nobody was."""
+        return DO_NOT if any(line["leaks"] for line in self.race) else UNTOLD
+
+    @property
     def _share(self) -> Answer:
         """Not if a limit is broken; not told if the rows cannot show that it is kept.
 
-        Nor if no limit was set and a leak is shown: how much may leak is not for us to say.
+        Without a limit: not told unless rows show no leak that would have shown one as large as
+        the limit that an evaluation has by default. How much may leak is not for us to say.
         """
-        privacy = self.judged.privacy
-        if privacy is None:
-            return UNTOLD
-        if not privacy.limits:
-            return UNTOLD if privacy.leaks else USE
         answers: dict[bool | None, Answer] = {False: DO_NOT, None: UNTOLD, True: USE}
-        return answers[self.judged.passed]
+        if self.limits:
+            return answers[self.kept]
+        privacy = None if self.judged is None else self.judged.privacy
+        if privacy is None or privacy.leaks is None:
+            return UNTOLD
+        if privacy.leaks:
+            return LEAKS
+        shown_from = None if privacy.membership is None else privacy.membership.detectable
+        return USE if shown_from is not None and shown_from <= MAX_AUC else UNTOLD
 
     @property
     def _augment(self) -> Answer:
-        """Only if the gain on the held-out rows is surely above 0."""
+        """Only if the gain on the held-out rows is surely above 0, and every limit is kept."""
         gain = self.gain
+        if self.limits and self.kept is False:
+            return DO_NOT
         if gain is None:
             return UNTOLD
-        return USE if gain.low > 0 else DO_NOT
+        if gain.low <= 0:
+            return DO_NOT
+        return USE if self.kept or not self.limits else UNTOLD
 
     @property
     def drawing(self) -> str:
-        """Which candidates draw rows, in words."""
+        """Which candidates draw rows, in words; "" if none does."""
         shares = sorted(self.weights.items(), key=lambda pair: -pair[1])
         drawn = [(name, share) for name, share in shares if share]
-        if len(drawn) == 1:
-            return drawn[0][0]
+        if len(drawn) < 2:
+            return drawn[0][0] if drawn else ""
         return listed([f"{name} ({share:.0%})" for name, share in drawn])
 
     @property
     def verdict(self) -> str:
         """The decision in a few sentences."""
+        if self.judged is None:
+            return self._none_left()
         told = []
         if "share" in self.answers:
-            told.append(self._shared())
+            told.append(f"To share: {self._shared()}")
         if "augment" in self.answers:
-            told.append(self._augmented())
-        told.append(f"Of {len(self.race)} candidates the best rows come from {self.drawing}.")
+            told.append(f"To augment: {self._augmented()}")
+        told.append(f"Of {counted(len(self.race), 'candidate')} {self.drawing} drew the rows.")
         if "share" in self.answers:
             heads = self.judged.headlines
             told += [f"{question} {words}." for question, words in heads.items()]
         return " ".join(told)
 
+    def _none_left(self) -> str:
+        """Why no candidate may draw rows."""
+        many = counted(len(self.race), "candidate")
+        asked = [line for line in self.race if line["leaks"]]
+        if asked:
+            least = min(line["auc"] for line in asked)
+            return (
+                f"Do not use synthetic rows for this; none were written. None of {many} keeps the "
+                f"limit: {self._limit}, and attacks on them have AUCs of {number(least, '.2f')} "
+                "or more."
+            )
+        return (
+            "Whether to use synthetic rows cannot be told; none were written. No attack was asked "
+            f"about any of {many} on two folds before {self.over or 'the race ended'}, and "
+            f"{self._limit}: give more time, or more rows."
+        )
+
+    @property
+    def _limit(self) -> str:
+        return f"an AUC of at most {self.limits[0].limit:g} was asked for"
+
     def _shared(self) -> str:
-        limits = self.judged.privacy is not None and self.judged.privacy.limits
-        return {
-            USE: "Privacy does not keep you from sharing these rows.",
-            DO_NOT: "Do not share these rows: a limit of privacy is broken.",
-            UNTOLD: "Whether these rows may be shared, the held-out rows cannot tell."
-            if limits
-            else "Whether these rows may be shared is yours to say: no limit was set, and training "
-            "rows leak."
-            if self.judged.privacy is not None
-            else "Whether these rows may be shared was not asked.",
-        }[self.answers["share"]]
+        judged = self.judged
+        privacy = None if judged is None else judged.privacy
+        answer = self.answers["share"]
+        if answer == LEAKS:
+            return (
+                "training rows leak, and no limit was set, so how much may leak is yours to say "
+                "(--max-auc, in Python max_auc)."
+            )
+        said = f" ({listed([str(limit) for limit in self.limits])})" if self.limits else ""
+        if answer == DO_NOT:
+            broken = listed([str(x) for x in self.limits if x.passed is False])
+            return f"do not use these rows: a limit of privacy is broken ({broken})."
+        if answer == USE:
+            if privacy is not None and privacy.leaks:
+                return f"use them, if your limit is right{said}: training rows leak, within it."
+            if said:
+                return f"use them: no leak is shown, and your limit is kept{said}."
+            return (
+                "use them, if privacy is all that keeps you: no leak is shown, and these rows "
+                "would show a large one."
+            )
+        if privacy is None:
+            return "cannot be told: privacy was not asked about."
+        if said:
+            return f"cannot be told from these held-out rows{said}."
+        return "cannot be told: no leak is shown, but so few held-out rows would not show one."
 
     def _augmented(self) -> str:
         gain = self.gain
         if gain is None:
-            why = self.judged.missing.get("usefulness", "no target was named")
-            return f"Whether to augment is not answered: {why}."
+            missing = {} if self.judged is None else self.judged.missing
+            return f"cannot be told: {missing.get('usefulness', 'no target was named')}."
         form = form_of(gain.unit)
         told = f"{number(gain.value, '+' + form)} {gain.unit}, 95 % interval "
-        told += span(gain.low, gain.high, "+" + form)
+        told += f"{span(gain.low, gain.high, '+' + form)}, on rows that took no part"
+        if self.limits and self.kept is False:
+            return f"do not use these rows: a limit of privacy is broken (models gain {told})."
         if gain.low > 0:
-            return f"Augment: models gain {told}, on rows that took no part."
+            if self.limits and not self.kept:
+                return (
+                    f"cannot be told: models gain ({told}), but these held-out rows cannot say "
+                    "whether the limit of privacy is kept."
+                )
+            return f"use them: models gain ({told})."
         if gain.high < 0:
-            return f"Do not augment: models get worse ({told}) on rows that took no part."
-        return f"Do not augment: no gain is shown ({told}) on rows that took no part."
+            return f"do not use them: models get worse ({told})."
+        return f"do not use them: no gain is shown ({told})."
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Why the race ended early, what its figures mean, and few rows."""
         early = (f"The race ended early: {self.over}.",) if self.over else ()
-        compared = (
-            "Candidates are compared by what models gain that learn their rows beside the real ones"
-            if self.goal == "augment"
-            else "Candidates are compared by held-out rows, as a forest sees their laws"
+        limited = few_rows({"training": self.n_train})
+        return (*early, *self._figures(), *limited)
+
+    def _figures(self) -> list[str]:
+        """What the columns of the table are, and how they differ from the judgement."""
+        by = "what models gain that learn their rows beside the real ones"
+        if self.goal != "augment":
+            by = (
+                "how likely the rows of that part are under each, as a forest sees it (0.1 nats a "
+                "row: about a tenth less likely)"
+            )
+        both = ", and one of surely less use leaves" if self.goal == "both" else ""
+        told = [
+            f"In each round candidates learn the training rows without one part, which compares "
+            f"them by {by}{both}; behind the best: ± one standard error."
+        ]
+        judged = self.judged
+        if judged is None:
+            return told
+        told.append(
+            f"The race flatters its best: {counted(judged.n_holdout or 0, 'row')} that took no "
+            "part judged the drawn rows once, and only that decides."
         )
-        if self.goal == "both":
-            compared += ", and one of surely less use leaves"
-        flatters = f"{compared}; that flatters the best of them, so other rows judged it once."
-        limited = few_rows({"training": self.judged.n_train})
-        return (*early, flatters, *limited)
+        attacked = None if judged.privacy is None else judged.privacy.membership
+        if attacked is not None and any(line["auc"] is not None for line in self.race):
+            told.append(
+                "The AUC of an attack is of telling training rows from others, 0.5 is guessing: "
+                "below in the race; by the rows that took no part, of the drawn rows, "
+                f"{attacked.headline.text()}."
+            )
+        return told
 
     @property
     def headings(self) -> tuple[Heading, ...]:
         """Each candidate, the rows that it draws, how far it is behind, and why it left."""
-        unit = "nats a row"
-        if self.goal == "augment":
-            unit = "score" if self.gain is None else self.gain.unit
+        unit = next((line["unit"] for line in self.race if line["unit"]), "")
         attacked = any(line["auc"] is not None for line in self.race)  # only where a limit is set
-        auc = (Heading.number("strongest attack, AUC", "auc", ".2f"),) if attacked else ()
+        auc = (
+            Heading.number("strongest attack, AUC", "auc", ".2f"),
+            Heading.span("95 % interval", "auc_low", "auc_high", ".2f"),
+        )
         return (
             Heading.text("candidate", "candidate"),
             Heading("share of rows", ("weight",), lambda share: f"{share:.0%}" if share else ""),
             Heading.number("rounds", "rounds", "d"),
-            Heading(f"behind the best, {unit}", ("behind", "error"), _behind),
-            *auc,
+            Heading(f"behind the best{', ' * bool(unit)}{unit}", ("behind", "error"), _behind),
+            *(auc if attacked else ()),
             Heading.text("left because", "out"),
         )
 
@@ -197,9 +317,11 @@ class Decision(Finding):
             "weights": self.weights,
             "race": [dict(line) for line in self.race],
             "over": self.over,
+            "limits": [limit.to_dict() for limit in self.limits],
             "gain": None if gain is None else gain.to_dict(),
-            "headlines": self.judged.headlines,
+            "headlines": {} if self.judged is None else self.judged.headlines,
             "notes": list(self.notes),
+            "settings": dict(self.settings),
         }
 
     def _page(self) -> dict[str, Any]:

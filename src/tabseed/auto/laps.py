@@ -54,14 +54,15 @@ class Lap:
 
     ``drawn`` (m, columns): cells of rows that it draws; ``aucs`` (A,): of each attack, of telling
     the rows that it learned from those of the fold; ``gains`` (h,): the score that the models gain
-    on each row of the fold by learning synthetic rows beside the real ones. Arrays are empty where
-    they were not asked, and all are if it failed: ``error`` says why.
+    on each row of the fold by learning synthetic rows beside the real ones, in ``unit``. Arrays are
+    empty where they were not asked, and all are if it failed: ``error`` says why.
     """
 
     drawn: np.ndarray
     aucs: np.ndarray
     gains: np.ndarray
     seconds: float
+    unit: str = ""
     error: str = ""
 
 
@@ -79,10 +80,6 @@ def run_lap(
     ``yardstick``: what models say of ``held`` that learned x alone, if it is asked what they gain.
     """
     began = time.perf_counter()
-
-    def lap(drawn: np.ndarray, aucs: np.ndarray, gains: np.ndarray, error: str = "") -> Lap:
-        return Lap(drawn, aucs, gains, time.perf_counter() - began, error)
-
     try:
         with warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore", UserWarning)  # of one fold: the last fit warns
@@ -93,12 +90,10 @@ def run_lap(
             drawn = as_cells(layout, rows)
             learned, made, judging = map(decoded, (x, rows, held))
             aucs = _aucs(learned, made, judging, child(stream, ATTACK)) if asked.attacked else NONE
-            gains = NONE
-            if yardstick is not None:
-                gains = _gains(learned, made, yardstick)
+            gains, unit = (NONE, "") if yardstick is None else _gains(learned, made, yardstick)
     except TabseedError as error:
-        return lap(NONE, NONE, NONE, error=one_line(error))
-    return lap(drawn, aucs, gains)
+        return Lap(NONE, NONE, NONE, time.perf_counter() - began, error=one_line(error))
+    return Lap(drawn, aucs, gains, time.perf_counter() - began, unit)
 
 
 def _aucs(real: Table, synthetic: Table, held: Table, stream: np.random.SeedSequence) -> np.ndarray:
@@ -110,10 +105,11 @@ def _aucs(real: Table, synthetic: Table, held: Table, stream: np.random.SeedSequ
     return np.array([Auc.of(score, targets.member).estimate().value for score in found.values()])
 
 
-def _gains(real: Table, synthetic: Table, yardstick: Yardstick) -> np.ndarray:
-    """Return what each held-out row adds to the gain of models that learn both tables."""
+def _gains(real: Table, synthetic: Table, yardstick: Yardstick) -> tuple[np.ndarray, str]:
+    """Return what each held-out row adds to the gain of models that learn both tables; its unit."""
     more = synthetic.take(np.arange(min(len(real), len(synthetic))))
     both = Table.from_frame(
         pa.concat_tables([real.to_arrow(), more.to_arrow()]), schema=real.schema
     )
-    return -yardstick.cost(yardstick.rows(both)).rows
+    cost = yardstick.cost(yardstick.rows(both))
+    return -cost.rows, cost.cost.unit

@@ -6,16 +6,18 @@ differences between candidates matter (:mod:`~tabseed.blend.ratios`).
 In round k every candidate that is left learns the rows without fold k. Then those are left out
 that failed or leak beyond the limit; from the second round on also those that are worse than the
 best by two and a half standard errors, and of the others at most half stay, but never fewer than
-three. Where there is a limit, none leaves
-for being worse: the better ones may leak, which only more folds show. All candidates of a round see
-the same folds, so they are compared row by row. Laps do not depend on each other nor on the
-order in which they run, so any number of processes gives the same race, and laps that a file
-keeps need not be run again.
+three. Where there is a limit, none leaves for being worse: the better ones may leak, which only
+more folds show; and when the race is over, however it ended, those leave that were not asked in two
+folds or whose attack is beyond the limit, surely so or not. All candidates of a round see the same
+folds, so they are compared row by row. Laps do not depend on each other nor on the order in which
+they run, so any number of processes gives the same race, and laps that a file keeps need not be run
+again.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,15 +29,20 @@ from scipy.stats import t as student
 from tabseed._progress import Progress, silent
 from tabseed._random import child, one_thread
 from tabseed.archive import Checkpoint
-from tabseed.auto.laps import Asked, Lap, run_lap
+from tabseed.auto.laps import NONE, Asked, Lap, run_lap
 from tabseed.blend.blend import as_cells
 from tabseed.blend.ratios import log_ratios
+from tabseed.errors import TabseedError
 from tabseed.estimates.estimate import Estimate
+from tabseed.estimates.scores import SCORES
 from tabseed.generators.base import Generator
 from tabseed.metrics.usefulness import Yardstick
 
 LEAST = 3  # candidates that halving leaves
+ASKED_IN = 2  # folds, at least, in which attacks are asked about one that keeps a limit
 BEHIND = 2.5  # standard errors behind the best, from which a candidate is left out
+NATS = "nats a row"
+GUESS = 0.5  # the AUC of an attack that guesses
 LAPS, RATIOS, USE = range(3)  # streams below that of a race
 
 
@@ -56,13 +63,19 @@ class Course:
         return int(self.fold.max()) + 1
 
     def yardstick(self, k: int) -> Yardstick | None:
-        """Return what models say of fold k that learned the others; None if it is not asked."""
+        """Return what models say of fold k that learned the others.
+
+        None if it is not asked, and where the others pose no such problem: one class, say.
+        """
         if not self.asked.gained:
             return None
         with one_thread():
             decoded = self.knower.encoder_.inverse_transform
             real, held = decoded(self.x[self.fold != k]), decoded(self.x[self.fold == k])
-            return Yardstick.of(real, held, str(self.asked.target), child(self.stream, USE, k))
+            try:
+                return Yardstick.of(real, held, str(self.asked.target), child(self.stream, USE, k))
+            except TabseedError:
+                return None
 
     def lap(
         self, index: int, candidate: Generator, k: int, yardstick: Yardstick | None = None
@@ -75,15 +88,27 @@ class Course:
 
 @dataclass
 class Standing:
-    """How a candidate stands: its laps so far, and why it was left out, if it was."""
+    """How a candidate stands: its laps so far, and why it was left out, if it was.
+
+    ``unfinished`` is its lap of a round that did not come to its end: no candidate is compared by
+    it, but what attacks say in it counts. ``beyond``: a limit is why it was left out.
+    """
 
     laps: list[Lap] = field(default_factory=list)
+    unfinished: Lap | None = None
     out: str = ""
+    beyond: bool = False
+
+    @property
+    def attacked(self) -> np.ndarray:
+        """The AUC of each attack in each fold that asked: (folds, attacks)."""
+        run = self.laps if self.unfinished is None else [*self.laps, self.unfinished]
+        return np.array([lap.aucs for lap in run if len(lap.aucs)])
 
     @property
     def auc(self) -> Estimate | None:
         """The strongest attack's AUC: the mean over folds, the largest over attacks."""
-        told = np.array([lap.aucs for lap in self.laps if len(lap.aucs)])
+        told = self.attacked
         if not told.size:
             return None
         mean = told.mean(axis=0)
@@ -99,8 +124,8 @@ class Race:
     """The race of candidates by name over the folds of a course.
 
     ``standings`` by name; ``logs`` (k h, M) of the rounds that are over, with a column for each
-    candidate (NaN for those that had left before); ``over`` why the race ended before its last
-    round, "" if it did not.
+    candidate (NaN for those that had left before); ``units`` of the gains, by round; ``over`` why
+    the race ended before its last round, "" if it did not.
     """
 
     def __init__(
@@ -110,8 +135,13 @@ class Race:
         self.names = list(self.candidates)
         self.standings = {name: Standing() for name in self.names}
         self.logs = np.empty((0, len(self.names)))
-        self.rounds = 0
+        self.units: list[str] = []
         self.over = ""
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds are over."""
+        return len(self.units)
 
     @property
     def left(self) -> list[str]:
@@ -132,6 +162,7 @@ class Race:
         """
         book = Book(kept, self.names, self.course.n_folds)
         total = len(self.names) * self.course.n_folds
+        (progress or silent)(len(book.laps), total, "begins")
         try:
             for k in range(self.course.n_folds):
                 if not self._round(k, book, progress or silent, total, until):
@@ -143,8 +174,8 @@ class Race:
             if not book.laps:
                 raise
             self.over = "it was interrupted"
-        if not self.rounds:
-            self._only_started(book)
+        self._end_early(book)
+        self._keep_limit()
 
     def _round(
         self, k: int, book: Book, progress: Progress, total: int, until: float | None
@@ -173,7 +204,8 @@ class Race:
             self.standings[name].laps.append(book.laps[name, k])
         if self.course.asked.alike:
             self._judge(racing, k)
-        self.rounds += 1
+        told = [self.standings[name].laps[-1].unit for name in racing]
+        self.units.append(next(filter(None, told), ""))
         self._leave(k)
         return True
 
@@ -195,18 +227,22 @@ class Race:
             standing = self.standings[name]
             if standing.laps[-1].error:
                 standing.out = f"could not learn these rows: {standing.laps[-1].error}"
-            elif self.leaks(name):
-                standing.out = f"leaks: an attack has an AUC of {standing.auc.value:.2f}"  # type: ignore[union-attr]
+            elif self._surely_beyond(standing.auc):
+                self._beyond(name, f"leaks: {_attacked(standing.auc)}")
         left = self.left
         if len(left) < 2 or self.course.max_auc is not None or k == 0:
             return
         for merit, words in zip(self.merits(left), self.words, strict=True):
+            if len(merit) < 2:  # no fold could ask
+                continue
             order = np.argsort(-merit.mean(axis=0), kind="stable")
             gap = merit[:, order[:1]] - merit
             error = gap.std(axis=0, ddof=1) / len(gap) ** 0.5
             for at in order[1:].tolist():
                 if gap[:, at].mean() > BEHIND * error[at]:
                     self._out(left[at], f"{words} than {left[order[0]]} in round {k + 1}")
+        if not len(self.merits(left)[0]):
+            return
         most = max(LEAST, -(-len(left) // 2))
         for at in np.argsort(-self.merits(left)[0].mean(axis=0), kind="stable")[most:].tolist():
             self._out(left[at], f"not among the best {most} of round {k + 1}")
@@ -215,10 +251,28 @@ class Race:
         """Let a candidate leave, unless it has left already."""
         self.standings[name].out = self.standings[name].out or why
 
-    def leaks(self, name: str) -> bool:
+    def _beyond(self, name: str, why: str) -> None:
+        """Let a candidate leave that does not keep the limit."""
+        self._out(name, why)
+        self.standings[name].beyond = True
+
+    def _surely_beyond(self, auc: Estimate | None) -> bool:
         """Whether the strongest attack is beyond the limit, and surely better than guessing."""
-        limit, auc = self.course.max_auc, self.standings[name].auc
-        return limit is not None and auc is not None and auc.value > limit and auc.low > 0.5
+        limit = self.course.max_auc
+        return limit is not None and auc is not None and auc.value > limit and auc.low > GUESS
+
+    def _keep_limit(self) -> None:
+        """Where there is a limit, let those leave of whom it is not known that they keep it."""
+        limit = self.course.max_auc
+        if limit is None:
+            return
+        for name in self.left:
+            auc = self.standings[name].auc
+            if auc is None or len(self.standings[name].attacked) < ASKED_IN:
+                self._beyond(name, f"no attack was asked in {ASKED_IN} folds")
+            elif auc.value > limit:
+                how = "leaks" if self._surely_beyond(auc) else "may leak"
+                self._beyond(name, f"{how}: {_attacked(auc)}")
 
     @property
     def words(self) -> list[str]:
@@ -235,21 +289,51 @@ class Race:
         if self.course.asked.alike:
             found.append(self.logs[:, [self.names.index(name) for name in names]])
         if self.course.asked.gained:
-            each = [np.concatenate([lap.gains for lap in self.standings[n].laps]) for n in names]
-            found.append(np.column_stack(each))
+            found.append(np.column_stack([self._gains(name) for name in names]))
         return found
 
-    def _only_started(self, book: Book) -> None:
-        """Let those stand that had a lap, if no round was over; the first one, if none had."""
-        told = [name for name in self.names if (name, 0) in book.laps]
-        for name in self.names:
-            lap = book.laps.get((name, 0))
-            if lap is None:
-                self.standings[name].out = "not begun" if told or name != self.names[0] else ""
-            elif lap.error:
-                self.standings[name].out = f"could not learn these rows: {lap.error}"
+    @property
+    def unit(self) -> str:
+        """In what candidates are compared; "" if no fold could ask."""
+        return NATS if self.course.asked.alike else self._unit_of_gains
+
+    @property
+    def _unit_of_gains(self) -> str:
+        """The unit of most folds, rather a score: a fold may hold one class, which has no AUC."""
+        counts = Counter(filter(None, self.units))
+        scores = SCORES.values()
+        return max(counts, key=lambda unit: (unit in scores, counts[unit]), default="")
+
+    def _gains(self, name: str) -> np.ndarray:
+        """Return the gains of a candidate on the rows of all folds that have them in that unit."""
+        unit = self._unit_of_gains
+        laps = zip(self.units, self.standings[name].laps, strict=False)
+        return np.concatenate([NONE, *(lap.gains for own, lap in laps if own == unit != "")])
+
+    def _end_early(self, book: Book) -> None:
+        """Let the laps of a round that did not come to its end say what they can.
+
+        In the first round those stand that had a lap; the first one, if none had.
+        """
+        k = self.rounds
+        told = [name for name in self.left if (name, k) in book.laps]
+        for name in told:
+            lap, standing = book.laps[name, k], self.standings[name]
+            if lap.error:
+                standing.out = f"could not learn these rows: {lap.error}"
+            elif k:
+                standing.unfinished = lap
             else:
-                self.standings[name].laps.append(lap)
+                standing.laps.append(lap)
+        if not k:
+            stand = told or self.names[:1]
+            for name in self.left:
+                if name not in stand:
+                    self._out(name, "not begun")
+
+
+def _attacked(auc: Estimate | None) -> str:
+    return "" if auc is None else f"an attack has an AUC of {auc.value:.2f}"
 
 
 class Book:
@@ -259,25 +343,32 @@ class Book:
         self.file, self.names, self.laps = file, list(names), dict[tuple[str, int], Lap]()
         content = None if file is None else file.read()
         if content is None:
+            self.write()  # from now on the file belongs to this race
             return
         state, arrays = content
-        for m, k, seconds, error in state["laps"]:
+        for m, k, seconds, unit, error in state["laps"]:
             if not (0 <= m < len(self.names) and 0 <= k < n_folds):
                 raise ValueError("a lap of no candidate")
             key = f"{m}.{k}."
             drawn, aucs, gains = (arrays[key + part] for part in ("drawn", "aucs", "gains"))
-            self.laps[self.names[m], k] = Lap(drawn, aucs, gains, float(seconds), str(error))
+            self.laps[self.names[m], k] = Lap(
+                drawn, aucs, gains, float(seconds), str(unit), str(error)
+            )
 
     def add(self, name: str, k: int, lap: Lap) -> None:
         """Keep a lap."""
         self.laps[name, k] = lap
+        self.write()
+
+    def write(self) -> None:
+        """Write all laps to the file, if there is one."""
         if self.file is None:
             return
         arrays: dict[str, np.ndarray] = {}
         lines = []
         for (other, fold), each in self.laps.items():
             m = self.names.index(other)
-            lines.append([m, fold, each.seconds, each.error])
+            lines.append([m, fold, each.seconds, each.unit, each.error])
             arrays |= {
                 f"{m}.{fold}.drawn": each.drawn,
                 f"{m}.{fold}.aucs": each.aucs,

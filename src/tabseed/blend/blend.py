@@ -82,7 +82,7 @@ class Blend(Generator):
     ----------
     weights_ : (M,) array, in the order of the members
     members_ : list of the fitted members, None where the weight is 0
-    failed_ : dict of the position of a member that could not learn to the reason
+    failed_ : dict of the position of a member that could not learn, or not be asked, to the reason
     weighing_ : Weighing, how the weights were chosen
 
     Cost: K + 1 fits of each member, and K forests of 100 trees.
@@ -190,7 +190,9 @@ class Blend(Generator):
         """Return log-densities (n, M) under the able members, and those that have one."""
         parts = [np.flatnonzero(fold == k) for k in range(int(fold.max()) + 1)]
         if self.criterion == "likelihood":
-            able = [m for m in able if len(tried[m, 0].logs)]
+            known = [m for m in able if len(tried[m, 0].logs)]
+            self.failed_ |= {m: "no likelihood of its rows" for m in able if m not in known}
+            able = known
             if not able:
                 raise TabseedError(
                     "no member of the blend has a likelihood of its rows; take criterion='ratio'"
@@ -320,9 +322,7 @@ class Blend(Generator):
             f"rows come from {', '.join(shares)} ({w.rule})",
             f"held out: {w.gain:+.3f} ± {w.error:.3f} nats a row beside the best member alone",
         ]
-        lines += [
-            f"{names[m]} could not learn these rows: {why}" for m, why in self.failed_.items()
-        ]
+        lines += [f"{names[m]} draws no rows: {why}" for m, why in self.failed_.items()]
         return [*lines, *super().summary()]
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
+from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tabseed.cli.console import Output, guarded
+from tabseed.cli.console import Output, emit, guarded
 from tabseed.cli.judging import Asked, check_enough, judge, split_rows, stop_if_failed
 from tabseed.cli.learning import numbered, save_model, write
 from tabseed.cli.options import (
@@ -43,15 +48,16 @@ from tabseed.cli.options import (
 from tabseed.cli.progress import progress_bar
 from tabseed.cli.rules import Declared
 from tabseed.cli.streams import Use, stream_for
-from tabseed.errors import LimitError, SchemaError, TabseedError
+from tabseed.errors import LimitError, SchemaError, TabseedError, TooFewRowsError, printable
 
 if TYPE_CHECKING:
+    from tabseed.archive import Lasting
     from tabseed.auto.auto import Auto
     from tabseed.auto.decision import Decision
+    from tabseed.evaluation.evaluation import Evaluation
     from tabseed.table import Table
 
 GOALS = ("share", "augment", "both")
-DO_NOT = "do not use"  # the answer that ends with exit code 3
 HELD_OUT = 0.2  # share of the rows set aside to judge with
 
 
@@ -124,62 +130,134 @@ def auto(
     as_json: AsJson = False,
 ) -> None:
     """Choose a generator, write rows, and say whether to use them."""
-    from tabseed.table.files import check_outputs, check_spreadsheet, check_writable
+    from tabseed.table.files import check_outputs, check_spreadsheet
 
     began = time.monotonic()
     paths = numbered(output, tables)
-    again = resume is not None and resume.exists()  # this run wrote what is there
-    check_outputs(paths, [model, report, decision], [data, schema, holdout, resume], force or again)
+    kept, owned = _kept(resume, [*paths, model, report, decision])
+    inputs = [data, schema, holdout, resume]
+    check_outputs(paths, [model, report, decision], inputs, force, owned)
     check_spreadsheet(output, for_spreadsheet)
-    if resume is not None:
-        check_writable(resume, force=True)
     _check_goal(goal, target)
     asked = Asked(sensitive, None, max_auc, max_disclosure)
     declared = Declared(rule or (), rules, drop_breaking)
-    table = Source(data, schema, kind, sql, encoding, decimal, thousands, declared).read()
-    if not len(table.schema.modelled):
-        raise SchemaError(f"{data}: every column is an id or free text; set kinds with --kind")
     out = Output(as_json, {"goal": goal, "target": target})
-    out.say_read(data, table)
-    _check_target(table, goal, target)
-    out.say_left_out({c.name: c.reason for c in table.schema.left_out})
-    if holdout is None:
-        train, held = split_rows(table, 1 - HELD_OUT, seed)
-        out.say("set aside", f"{len(held)} rows to judge with, before anything is tried")
-    else:
-        train, held = table, read_like(holdout, table, "holdout", encoding)
+    source = Source(data, schema, kind, sql, encoding, decimal, thousands, declared)
+    table = _read(out, source, goal, target, asked)
+    train, held = _set_aside(out, table, holdout, encoding, seed)
     n = rows or len(table)
     check_enough((len(train), n, len(held)), "the judgement", "give more rows")
-    files = Files(paths, force or again, for_spreadsheet, plain_csv)
     racing = _racing((goal, max_auc, minutes, jobs), seed)
-    if max_auc is None:  # what no attack was asked about is not left in a file
-        _first(out, train, target, n, files, seed, began)
-    made = _race(out, racing, train, target, resume)
-    drawn = [made.draw(n, random_state=stream_for(Use.AUTO, seed, m)) for m in range(tables)]
-    files.write(out, drawn, own=int(max_auc is None))
-    save_model(out, made, model, force)
-    answer = judge(out, (train, drawn[0], held), target, seed, asked.questions())
-    found = _decided(out, made, answer, seed, decision, force)
-    if report is not None:
-        out.report(answer, report, force)
+    files = Files(out, paths, model, force, owned, (for_spreadsheet, plain_csv))
+    record = Record(decision, files.may_replace(decision), _settings(data, racing, asked, seed))
+    with _until_done(files, kept):
+        first = (
+            None
+            if asked.limited
+            else functools.partial(_first, train, target, n, files, seed, began)
+        )
+        answer = None
+        if _raced(out, racing, train, target, kept, first):
+            streams = [stream_for(Use.AUTO, seed, m) for m in range(tables)]
+            drawn = [racing.draw(n, random_state=stream) for stream in streams]
+            if not asked.limited:  # what no limit was asked about is not left in a file
+                files.write(drawn, racing)
+            answer = judge(out, (train, drawn[0], held), target, seed, asked.questions())
+        found = record.of(out, racing, answer)
+        if answer is not None and asked.limited and found.kept is not False:
+            files.write(drawn, racing)
+        if answer is not None and report is not None:
+            out.report(answer, report, files.may_replace(report))
+    if found.kept is False and not files.written:
+        out.say("", "no table was written")
     out.finish("auto")
-    stop_if_failed(False if found.answers.get("share") == DO_NOT else None)
+    stop_if_failed(False if found.kept is False else None)
+
+
+@dataclass
+class Files:
+    """Where tables and the model go, how they are written, and what was written so far."""
+
+    out: Output
+    paths: list[Path]
+    model: Path | None
+    force: bool
+    owned: frozenset[Path]  # that this command wrote before it was interrupted
+    style: tuple[bool, bool]  # for a spreadsheet; plain
+    written: str = ""
+
+    def may_replace(self, path: Path | None) -> bool:
+        """Whether a file may be written again."""
+        return self.force or (path is not None and path.resolve() in self.owned)
+
+    def first(self, table: Table) -> None:
+        """Write a first table, which another will replace."""
+        self._write(self.paths[0], table)
+        self.owned |= {self.paths[0].resolve()}
+        self.written = "the rows of a first candidate"
+
+    def write(self, tables: Sequence[Table], model: Auto) -> None:
+        """Write all tables, and save the model."""
+        for path, table in zip(self.paths, tables, strict=True):
+            self._write(path, table)
+        self.written = "the rows that were chosen"
+        save_model(self.out, model, self.model, self.may_replace(self.model))
+
+    def _write(self, path: Path, table: Table) -> None:
+        write(self.out, table, path, self.may_replace(path), *self.style)
 
 
 @dataclass(frozen=True)
-class Files:
-    """Where the tables go, and how they are written."""
+class Record:
+    """The page of the decision: where it goes, and the settings that it lists."""
 
-    paths: list[Path]
+    path: Path | None
     force: bool
-    for_spreadsheet: bool
-    plain: bool
+    settings: dict[str, str]
 
-    def write(self, out: Output, drawn: Sequence[Table], own: int) -> None:
-        """Write tables, the first ones of ``paths``; this run wrote ``own`` of them before."""
-        for m, (path, table) in enumerate(zip(self.paths, drawn, strict=False)):
-            force = self.force or m < own
-            write(out, table, path, force, self.for_spreadsheet, self.plain)
+    def of(self, out: Output, model: Auto, answer: Evaluation | None) -> Decision:
+        """Print the decision, and write its page."""
+        from tabseed.auto.decision import Decision
+
+        found = Decision.of(model, answer, self.settings)
+        out.result["decision"] = found.to_dict()
+        out.verdict(found)
+        out.answer(found)
+        if self.path is not None:
+            out.report(found, self.path, self.force)
+        return found
+
+
+def _kept(
+    resume: Path | None, outputs: Sequence[Path | None]
+) -> tuple[Lasting | None, frozenset[Path]]:
+    """Return what keeps the state of the command, and the outputs that it has written before."""
+    from tabseed.archive import Lasting
+    from tabseed.table.files import check_writable
+
+    if resume is None:
+        return None, frozenset()
+    check_writable(resume, force=True)
+    kept = Lasting(resume, tuple(str(path.resolve()) for path in outputs if path is not None))
+    return kept, kept.owned()
+
+
+@contextmanager
+def _until_done(files: Files, kept: Lasting | None) -> Iterator[None]:
+    """Remove the state when all is done; else say what is on the disk, and how to go on."""
+    try:
+        yield
+    except BaseException:
+        if files.written:
+            emit(
+                printable(f"{files.paths[0]} has {files.written}; nothing judged them"), sys.stderr
+            )
+        if kept is not None and kept.path.is_file():
+            text = f"{kept.path} holds what was tried; run the same command to go on from it"
+            emit(printable(text), sys.stderr)
+        raise
+    if kept is not None:
+        kept.path.unlink(missing_ok=True)
 
 
 def _check_goal(goal: str, target: str | None) -> None:
@@ -190,27 +268,74 @@ def _check_goal(goal: str, target: str | None) -> None:
         raise TabseedError(f"--goal {goal} needs --target, the column that the model predicts")
 
 
-def _check_target(table: Table, goal: str, target: str | None) -> None:
-    """Raise SchemaError for a target that cannot be predicted, before anything is tried."""
+def _read(out: Output, source: Source, goal: str, target: str | None, asked: Asked) -> Table:
+    """Read the table; SchemaError for columns that cannot be asked about, before anything else."""
     from tabseed.coding.labels import features_and_labels
 
+    table = source.read()
+    if not len(table.schema.modelled):
+        raise SchemaError(f"{source.path}: every column is an id or free text; set kinds (--kind)")
+    out.say_read(source.path, table)
+    asked.check_columns(table.schema)
     if target is not None:
         table.schema.to_predict(target)
-    if goal != "share":
-        features_and_labels(table, str(target))
+        try:
+            features_and_labels(table, target)
+        except SchemaError as error:
+            if goal != "share":
+                raise
+            out.say("note", f"whether the rows are useful will not be judged: {error}")
+    out.say_left_out({c.name: c.reason for c in table.schema.left_out})
+    return table
 
 
-def _first(
-    out: Output, train: Table, target: str | None, n: int, files: Files, seed: int, began: float
-) -> None:
+def _set_aside(
+    out: Output, table: Table, holdout: Path | None, encoding: str, seed: int
+) -> tuple[Table, Table]:
+    """Return the rows that race, and those that judge."""
+    from tabseed.evaluation.likeness import MIN_ROWS
+    from tabseed.metrics import check_leakage
+    from tabseed.table.display import counted
+
+    if holdout is not None:
+        held = read_like(holdout, table, "holdout", encoding)
+        check_leakage(table.select(held.schema), held)
+        return table, held
+    least = next(n for n in count() if n - floor(n * (1 - HELD_OUT) + 0.5) >= MIN_ROWS)
+    if len(table) < least:
+        raise TooFewRowsError(
+            f"{counted(len(table), 'row')} are too few: a fifth of them judges, and a judgement "
+            f"needs {MIN_ROWS}; give at least {least} rows, or others to judge with (--holdout)"
+        )
+    train, held = split_rows(table, 1 - HELD_OUT, seed)
+    out.say("set aside", f"{len(held)} rows to judge with, before anything is tried")
+    return train, held
+
+
+def _settings(data: Path, model: Auto, asked: Asked, seed: int) -> dict[str, str]:
+    """Return what the record of the decision lists of the data and of what was asked."""
+    from tabseed.evidence.bundle import file_hash
+
+    told = {
+        "goal": model.goal,
+        "largest AUC of an attack": model.max_auc,
+        "largest excess of disclosure": asked.max_disclosure,
+        "sensitive columns": ", ".join(asked.sensitive or ()) or None,
+        "minutes": model.minutes,
+        "seed": seed,
+        "data": f"{data.name}, SHA-256 {file_hash(data)[1]}",
+    }
+    return {name: str(value) for name, value in told.items() if value is not None}
+
+
+def _first(train: Table, target: str | None, n: int, files: Files, seed: int, began: float) -> None:
     """Write a first table by sequential trees: there is a usable one while others are tried."""
     from tabseed.generators.trees.sequential import SequentialTrees
 
-    with progress_bar("a first table") as progress:
-        model = SequentialTrees(random_state=seed).fit(train, target=target, progress=progress)
-    files.write(out, [model.draw(n)], own=0)
+    model = SequentialTrees(random_state=seed).fit(train, target=target)
+    files.first(model.draw(n))
     seconds = time.monotonic() - began
-    out.say("", f"a first one, by trees, after {seconds:.1f} s; the best will replace it")
+    files.out.say("", f"a first one, by trees, after {seconds:.1f} s; the best will replace it")
 
 
 def _racing(settings: tuple[Any, float | None, float | None, int], seed: int) -> Auto:
@@ -224,36 +349,35 @@ def _racing(settings: tuple[Any, float | None, float | None, int], seed: int) ->
     return model
 
 
-def _race(out: Output, model: Auto, train: Table, target: str | None, resume: Path | None) -> Auto:
-    """Run the race, and print who is left and why others left."""
-    start = time.perf_counter()
+def _raced(
+    out: Output,
+    model: Auto,
+    train: Table,
+    target: str | None,
+    kept: Lasting | None,
+    first: Callable[[], None] | None,
+) -> bool:
+    """Run the race, and print who is left and why others left; return whether anybody is.
+
+    ``first`` is called once the state of the race is on the disk: from then on outputs are its own.
+    """
+    start, begun = time.perf_counter(), False
     try:
         with progress_bar("trying") as progress:
-            model.fit(train, target=target, progress=progress, checkpoint=resume)
-    except LimitError as error:
-        text = f"Do not use synthetic rows for this; none were written: {error}"
-        out.result["decision"] = {"answer": DO_NOT, "verdict": text}
-        out.say("verdict", text)
-        out.finish("auto")
-        stop_if_failed(False)
+
+            def step(done: int, total: int, message: str) -> None:
+                nonlocal begun
+                if not begun and first is not None:
+                    first()
+                begun = True
+                progress(done, total, message)
+
+            model.fit(train, target=target, progress=step, checkpoint=kept)
+    except LimitError:
+        return False
     summary = model.summary()
     out.result |= {"learned": summary, "seconds_to_learn": round(time.perf_counter() - start, 3)}
     out.say("chosen", summary[0])
     for line in summary[1:]:
         out.say("", line)
-    return model
-
-
-def _decided(
-    out: Output, model: Auto, answer: Any, seed: int, path: Path | None, force: bool
-) -> Decision:
-    """Print the decision, and write its record."""
-    from tabseed.auto.decision import Decision
-
-    found = Decision.of(model, answer, {"goal": model.goal, "seed": str(seed)})
-    out.result["decision"] = found.to_dict()
-    out.verdict(found)
-    out.answer(found)
-    if path is not None:
-        out.report(found, path, force)
-    return found
+    return True

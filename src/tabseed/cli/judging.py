@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tabseed.evaluation.evaluation import Evaluation
     from tabseed.evaluation.questions import Questions
     from tabseed.table import Table
+    from tabseed.table.schema import Schema
 
 FAILED = 3  # the exit code of a limit that is not kept
 HOLDOUT_SHARE = 0.2  # share of the rows set aside for --report unless the user gives another
@@ -123,6 +124,18 @@ class Asked:
             "max_auc": self.max_auc,
             "max_disclosure": self.max_disclosure,
         }
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit."""
+        return self.max_auc is not None or self.max_disclosure is not None
+
+    def check_columns(self, schema: Schema) -> None:
+        """Raise SchemaError, before any work, for columns that are not there or are left out."""
+        if self.of_privacy:
+            asked = self.questions().privacy
+            assert asked is not None
+            asked.check_columns(schema)
 
     def questions(self) -> Questions:
         """Return the questions of the evaluation."""

@@ -255,15 +255,19 @@ def check_outputs(
     others: Sequence[Path | None],
     inputs: Sequence[Path | None],
     force: bool,
+    owned: Collection[Path] = (),
 ) -> None:
-    """Raise FileError, before any work, for outputs that cannot be written or are named twice."""
+    """Raise FileError, before any work, for outputs that cannot be written or are named twice.
+
+    ``owned``: absolute paths that may be written again without ``force``.
+    """
     taken = {path.resolve() for path in inputs if path is not None}
     for path in (*tables, *(p for p in others if p is not None)):
         if path.resolve() in taken:
             raise FileError(f"{path}: is named twice, as input or output; name another file")
         taken.add(path.resolve())
         check = check_table_path if path in tables else check_writable
-        check(path, force=force)
+        check(path, force=force or path.resolve() in owned)
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def test_the_summary_states_the_guarantee(exact) -> None:
     assert "epsilon 100, delta 1e-06, for adding or removing one row; by AIM of OpenDP" in said
     assert "2.0% the number of rows, 49.0% noisy counts of each column" in said
     assert "all levels of 1, the range of 1, no missing cells in 1" in said
-    assert "the model file holds no training row" in said
+    assert "a model file holds no training row" in said
 
 
 @with_opendp
