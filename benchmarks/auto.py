@@ -12,8 +12,9 @@ rows instead of the real ones.
 noise: independent columns, 60 to 300 rows; ``auto --goal augment`` decides on rows of its own
 holdout. Counted: how often it recommends synthetic rows. At most 5 of 100 if it keeps still.
 
-killed: ``tabseed auto --resume`` killed at a random moment and started again until it ends; table
-and model must be those of an undisturbed run, byte for byte.
+killed: ``tabseed auto --resume`` killed at a random moment and the same command started again until
+it ends; table, model and decision must be those of an undisturbed run, byte for byte. Said: whether
+they are, how often it was killed, and how often of these after the race, while it judged.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ TARGETS = {
     "credit_card": ("Y", 57),
 }
 OURS = "auto"
+RESUME = ("--resume", "race")
+OUTPUTS = ("o.csv", "m.tabseed", "d.html")
 DRAWS, NOISE, KILLED, HELD, SEED = 3, 100, 20, 4_000, 2_020
 KEYS = ("part", "table", "draw", "generator")
 JUDGES = ("plain trees", "plain mlp", "coarse trees", "coarse mlp")
@@ -124,14 +127,16 @@ def noise(draw: int) -> Row:
 
 
 def _auto(home: Path, *more: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tabseed", "auto", "t.csv", "-o", "o.csv", *more]
+    table, model, decision = OUTPUTS
+    outputs = ("-o", table, "--model", model, "--decision", decision)
+    command = [sys.executable, "-m", "tabseed", "auto", "t.csv", *outputs, *more]
     return subprocess.run(
         command, cwd=home, capture_output=True, text=True, timeout=timeout, check=False
     )
 
 
 def _files(home: Path) -> list[bytes]:
-    return [(home / name).read_bytes() for name in ("o.csv", "m.tabseed")]
+    return [(home / name).read_bytes() for name in OUTPUTS]
 
 
 def _small(home: Path) -> int:
@@ -146,7 +151,7 @@ def undisturbed() -> tuple[list[bytes], float]:
     with tempfile.TemporaryDirectory() as folder:
         _small(Path(folder))
         began = time.perf_counter()
-        assert _auto(Path(folder), "--model", "m.tabseed").returncode == 0
+        assert _auto(Path(folder), *RESUME).returncode == 0
         return _files(Path(folder)), time.perf_counter() - began
 
 
@@ -154,24 +159,22 @@ def killed(draw: int) -> Row:
     """Kill a run at a random moment, again and again; return whether its bytes are the same."""
     whole, took = undisturbed()
     rng = np.random.default_rng([SEED, 2, draw])
-    kills = 0
+    kills = late = 0
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         n = _small(home)
-        again = ("--model", "m.tabseed", "--resume", "race")
         while True:
             try:
-                run = _auto(home, *again, timeout=float(rng.uniform(0.1, 1.2)) * took)
-            except subprocess.TimeoutExpired:  # which ends the process by SIGKILL
+                run = _auto(home, *RESUME, timeout=float(rng.uniform(0.1, 1.2)) * took)
+            except subprocess.TimeoutExpired as error:  # which ends the process by SIGKILL
                 kills += 1
+                late += b"chosen" in (error.stdout or b"")
                 continue
-            if run.returncode == 2 and "exists" in run.stderr:
-                run = _auto(home, *again, "--force")
             assert run.returncode == 0, run.stderr
             break
         same = _files(home) == whole
     line: Row = dict.fromkeys(FIELDS, "")
-    said = f"{'same' if same else 'other'} {kills}"
+    said = f"{'same' if same else 'other'} {kills} {late}"
     return line | {
         "part": "killed", "table": "", "draw": draw, "generator": OURS,
         "n": n, "seconds": round(took, 2), "said": said,
@@ -231,8 +234,12 @@ def summary() -> None:
     said = [row["said"] for row in others if row["part"] == "noise"]
     print(f"noise: {said.count('use')} of {len(said)} recommend synthetic rows")
     ends = [row["said"].split() for row in others if row["part"] == "killed"]
-    same, kills = sum(e[0] == "same" for e in ends), sum(int(e[1]) for e in ends)
-    print(f"killed: {same} of {len(ends)} end with the same bytes, after {kills} kills")
+    same = sum(e[0] == "same" for e in ends)
+    kills, late = (sum(int(e[at]) for e in ends) for at in (1, 2))
+    print(
+        f"killed: {same} of {len(ends)} end with the same bytes, after {kills} kills, "
+        f"{late} of them while it judged"
+    )
 
 
 def main() -> None:
