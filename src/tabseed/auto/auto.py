@@ -250,7 +250,7 @@ def _lines(race: Race) -> list[dict[str, Any]]:
         if best is not None and 1 < len(own) <= len(best):
             gap = best[: len(own)] - own  # those that left saw the first rounds
             behind, error = float(gap.mean()), float(gap.std(ddof=1) / len(gap) ** 0.5)
-        auc = standing.auc
+        auc, told = standing.auc, len(standing.attacked) >= ASKED_IN
         lines.append(
             {
                 "candidate": name,
@@ -259,9 +259,9 @@ def _lines(race: Race) -> list[dict[str, Any]]:
                 "error": error,
                 "unit": race.unit if behind is not None else "",
                 "auc": None if auc is None else auc.value,
-                "auc_low": None if auc is None else auc.low,
-                "auc_high": None if auc is None else auc.high,
-                "leaks": standing.beyond and len(standing.attacked) >= ASKED_IN,
+                "auc_low": auc.low if auc is not None and told else None,
+                "auc_high": auc.high if auc is not None and told else None,
+                "leaks": standing.beyond and told,
                 "out": standing.out,
             }
         )

@@ -214,7 +214,8 @@ class Decision(Finding):
         if privacy is None:
             return "cannot be told: privacy was not asked about."
         if said:
-            return f"cannot be told from these held-out rows{said}."
+            unsure = listed([str(x) for x in self.limits if x.passed is None])
+            return f"cannot be told from these held-out rows ({unsure})."
         return "cannot be told: no leak is shown, but so few held-out rows would not show one."
 
     def _augmented(self) -> str:
@@ -254,23 +255,26 @@ class Decision(Finding):
                 "row: about a tenth less likely)"
             )
         both = ", and one of surely less use leaves" if self.goal == "both" else ""
+        ahead = any((line["behind"] or 0.0) < 0 for line in self.race)
         told = [
-            f"In each round candidates learn the training rows without one part, which compares "
-            f"them by {by}{both}; behind the best: ± one standard error."
+            "In each round candidates learn the training rows without one part, which compares "
+            f"them by {by}{both}. Behind the best{' that is left (below 0: ahead)' * ahead}: ± one "
+            "standard error."
         ]
         judged = self.judged
         if judged is None:
             return told
         told.append(
-            f"The race flatters its best: {counted(judged.n_holdout or 0, 'row')} that took no "
-            "part judged the drawn rows once, and only that decides."
+            f"{counted(self.n_train, 'row')} raced, which flatters the best: "
+            f"{judged.n_holdout or 0} that took no part judged {judged.n_synthetic} drawn rows "
+            "once, and only that decides whether to use them."
         )
         attacked = None if judged.privacy is None else judged.privacy.membership
         if attacked is not None and any(line["auc"] is not None for line in self.race):
             told.append(
-                "The AUC of an attack is of telling training rows from others, 0.5 is guessing: "
-                "below in the race; by the rows that took no part, of the drawn rows, "
-                f"{attacked.headline.text()}."
+                "An attack tells training rows from others; an AUC of 0.5 is guessing. The table "
+                "has that of each candidate in the race; that of the drawn rows, by the rows that "
+                f"took no part, is {attacked.headline.text()}."
             )
         return told
 

@@ -90,19 +90,19 @@ class Course:
 class Standing:
     """How a candidate stands: its laps so far, and why it was left out, if it was.
 
-    ``unfinished`` is its lap of a round that did not come to its end: no candidate is compared by
-    it, but what attacks say in it counts. ``beyond``: a limit is why it was left out.
+    ``unfinished`` are its laps of rounds that did not come to their end: no candidate is compared
+    by them, but what attacks say in them counts. ``beyond``: a limit is why it was left out.
     """
 
     laps: list[Lap] = field(default_factory=list)
-    unfinished: Lap | None = None
+    unfinished: list[Lap] = field(default_factory=list)
     out: str = ""
     beyond: bool = False
 
     @property
     def attacked(self) -> np.ndarray:
         """The AUC of each attack in each fold that asked: (folds, attacks)."""
-        run = self.laps if self.unfinished is None else [*self.laps, self.unfinished]
+        run = [*self.laps, *self.unfinished]
         return np.array([lap.aucs for lap in run if len(lap.aucs)])
 
     @property
@@ -181,33 +181,49 @@ class Race:
         self, k: int, book: Book, progress: Progress, total: int, until: float | None
     ) -> bool:
         """Run a round; return whether it came to its end before the time was up."""
-        missing = [name for name in self.left if (name, k) not in book.laps]
+        folds = self._folds(k)
+        missing = [(name, j) for name in self.left for j in folds if (name, j) not in book.laps]
         begun = []
-        yardstick = self.course.yardstick(k) if missing else None
+        yardsticks = {j: self.course.yardstick(j) for j in sorted({j for _, j in missing})}
 
         def work() -> Iterator[Any]:
-            for name in missing:
+            for name, j in missing:
                 if until is not None and time.monotonic() > until:
                     return
-                begun.append(name)
+                begun.append((name, j))
                 index = self.names.index(name)
-                yield delayed(self.course.lap)(index, self.candidates[name], k, yardstick)
+                yield delayed(self.course.lap)(index, self.candidates[name], j, yardsticks[j])
 
         laps = Parallel(n_jobs=self.n_jobs, return_as="generator", pre_dispatch="n_jobs")(work())
         for at, lap in enumerate(laps):
-            book.add(begun[at], k, lap)
-            progress(len(book.laps), total, f"{begun[at]}, without fold {k + 1}")
+            name, j = begun[at]
+            book.add(name, j, lap)
+            progress(len(book.laps), total, f"{name}, without fold {j + 1}")
         if begun != missing:
             return False
         racing = self.left
         for name in racing:
             self.standings[name].laps.append(book.laps[name, k])
+        self._compare(racing, k)
+        self._leave(k)
+        return True
+
+    def _compare(self, racing: Sequence[str], k: int) -> None:
+        """End round k, in which those candidates had a lap."""
         if self.course.asked.alike:
             self._judge(racing, k)
         told = [self.standings[name].laps[-1].unit for name in racing]
         self.units.append(next(filter(None, told), ""))
-        self._leave(k)
-        return True
+
+    def _folds(self, k: int) -> tuple[int, ...]:
+        """Return the folds whose laps are run in round k.
+
+        Where there is a limit each candidate runs two at once at first: if time is short, a few are
+        known to keep it, rather than none.
+        """
+        if self.course.max_auc is None or k:
+            return (k,)
+        return tuple(range(min(ASKED_IN, self.course.n_folds)))
 
     def _judge(self, racing: Sequence[str], k: int) -> None:
         """Append the log ratios of fold k, of the candidates that did not fail in it."""
@@ -313,23 +329,27 @@ class Race:
     def _end_early(self, book: Book) -> None:
         """Let the laps of a round that did not come to its end say what they can.
 
-        In the first round those stand that had a lap; the first one, if none had.
+        Of the first round those stand that had a lap, and are compared by it; the first candidate,
+        if none had.
         """
         k = self.rounds
         told = [name for name in self.left if (name, k) in book.laps]
         for name in told:
-            lap, standing = book.laps[name, k], self.standings[name]
-            if lap.error:
-                standing.out = f"could not learn these rows: {lap.error}"
-            elif k:
-                standing.unfinished = lap
-            else:
-                standing.laps.append(lap)
+            standing = self.standings[name]
+            later = [book.laps[name, j] for j in self._folds(k) if (name, j) in book.laps]
+            errors = [lap.error for lap in later if lap.error]
+            if errors:
+                standing.out = f"could not learn these rows: {errors[0]}"
+            elif not k:
+                standing.laps.append(later.pop(0))
+            standing.unfinished = later
         if not k:
             stand = told or self.names[:1]
             for name in self.left:
                 if name not in stand:
                     self._out(name, "not begun")
+            if self.left and told:
+                self._compare(self.left, k)
 
 
 def _attacked(auc: Estimate | None) -> str:
