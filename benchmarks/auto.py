@@ -165,7 +165,7 @@ def killed(draw: int) -> Row:
         n = _small(home)
         while True:
             try:
-                run = _auto(home, *RESUME, timeout=float(rng.uniform(0.1, 1.2)) * took)
+                run = _auto(home, *RESUME, timeout=float(rng.uniform(0.05, 0.9)) * took)
             except subprocess.TimeoutExpired as error:  # which ends the process by SIGKILL
                 kills += 1
                 late += b"chosen" in (error.stdout or b"")
