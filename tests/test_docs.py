@@ -44,6 +44,19 @@ def blocks(page: str) -> list[tuple[str, str]]:
     ]
 
 
+COMMAND = """
+import sys
+from tabseed.cli import main
+
+def command(arguments):
+    sys.argv = ["tabseed", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, (end.code, arguments)
+"""  # all in one process: libraries are imported once
+
+
 RUNNABLE = [page for page in PAGES if blocks(page)]
 
 
@@ -60,7 +73,7 @@ def test_pages_have_code() -> None:
 def test_the_code_of_a_page_runs_from_top_to_bottom(tmp_path, page: str) -> None:
     """Commands, then the Python between them, in one folder that holds the example table."""
     shutil.copy(ROOT / "examples" / "penguins.csv", tmp_path)
-    script = ["import subprocess, sys"]
+    script = [COMMAND]
     for language, text in blocks(page):
         if language == "python":
             script.append(text)
@@ -68,9 +81,7 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(tmp_path, page: str) -> None
         for line in filter(None, (re.sub(r"\s+#.*", "", row) for row in text.splitlines())):
             program, *rest = shlex.split(line)
             assert program == "tabseed", line
-            script.append(
-                f"subprocess.run([sys.executable, '-m', 'tabseed', *{rest!r}], check=True)"
-            )
+            script.append(f"command({rest!r})")
     (tmp_path / "page.py").write_text("\n".join(script))
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(

@@ -61,7 +61,7 @@ def test_controls_raise_balanced_accuracy_where_a_class_is_rare() -> None:
     seen = seen_of(law(600, shift=3.5))
     assert 0.05 < seen.rarest < 0.2
     plain = seen.balanced["as it is"].value
-    assert seen.balanced["a moved threshold"].value > plain + 0.05
+    assert seen.balanced["a moved threshold"].value > plain + 0.03
     assert seen.balanced["class weights"].value > plain
 
 
