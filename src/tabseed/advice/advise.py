@@ -85,7 +85,7 @@ class Advice(Finding):
             found = f"For the rarest class ({rarest:.0%}) there are cheaper ways"
         told = [f"{name} {_added(gain)}" for name, gain in (better or controls).items()]
         plain = number(self.look.balanced[PLAIN].value)
-        return [f"{found}: to a balanced accuracy of {plain}, {listed(told)}."]
+        return [f"{found}. To a balanced accuracy of {plain} add: {listed(told)}."]
 
     def _below(self) -> list[str]:
         """Say that models are surely no better than no model."""
@@ -173,7 +173,7 @@ def _plain(found: Estimate) -> dict[str, Any]:
 
 def _added(gain: Estimate) -> str:
     """Write what a control adds."""
-    return f"adds {number(gain.value, '+.3f')} ({span(gain.low, gain.high, '+.3f')})"
+    return f"{number(gain.value, '+.3f')} ({span(gain.low, gain.high, '+.3f')})"
 
 
 def _line(what: str, found: Estimate) -> Row:
