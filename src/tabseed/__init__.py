@@ -23,8 +23,8 @@ _ROOMS = {
     "coding.encode": "TableEncoder",
     "errors": (
         "AbsentClassWarning FileError KnowledgeWarning LeakageError LeftOutWarning LimitError "
-        "MissingDependencyError NothingLearnedError NotTunedWarning OrthogonalSeedsWarning "
-        "SchemaError TabseedError TooFewRowsError"
+        "MissingDependencyError NoTargetWarning NothingLearnedError NotTunedWarning "
+        "OrthogonalSeedsWarning SchemaError TabseedError TooFewRowsError"
     ),
     "evaluation.comparison": "compare Comparison",
     "evaluation.evaluation": "evaluate Evaluation",

@@ -22,6 +22,7 @@ from tabseed.errors import LeakageError as LeakageError
 from tabseed.errors import LeftOutWarning as LeftOutWarning
 from tabseed.errors import LimitError as LimitError
 from tabseed.errors import MissingDependencyError as MissingDependencyError
+from tabseed.errors import NoTargetWarning as NoTargetWarning
 from tabseed.errors import NotTunedWarning as NotTunedWarning
 from tabseed.errors import NothingLearnedError as NothingLearnedError
 from tabseed.errors import OrthogonalSeedsWarning as OrthogonalSeedsWarning

@@ -86,6 +86,10 @@ class OrthogonalSeedsWarning(UserWarning):
     """Averaged seeds have nothing in common: their average is hardly more than a smaller one."""
 
 
+class NoTargetWarning(UserWarning):
+    """A generator of a response was not told which column that is, and took the last one."""
+
+
 class NotTunedWarning(UserWarning):
     """A second training kept the weights that it started from, so it changed nothing."""
 

@@ -53,7 +53,7 @@ def weigh(logs: np.ndarray, rng: np.random.Generator) -> Weighing:
     noun = {"equal": "equal weights", "best": "the best one"}[target]
     return Weighing(
         _by(logs, target, prior),
-        noun if np.isinf(prior) else f"shrunk towards {noun} by {prior:g} rows",
+        noun if np.isinf(prior) else f"held-out rows chose, with {prior:g} more for {noun}",
         float(scores[at].mean()),
         float(gains[at].mean()),
         float(errors[at]),

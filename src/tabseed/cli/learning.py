@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from tabseed.cli.console import Output, emit
 from tabseed.cli.options import OFFERED
 from tabseed.cli.progress import progress_bar
-from tabseed.errors import FileError, OrthogonalSeedsWarning, TabseedError, printable
+from tabseed.errors import (
+    FileError,
+    NoTargetWarning,
+    OrthogonalSeedsWarning,
+    TabseedError,
+    printable,
+)
 from tabseed.hardness import scorer_class
 
 if TYPE_CHECKING:
@@ -131,6 +137,7 @@ def _orthogonality() -> Iterator[list[str]]:
     notes: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("always", OrthogonalSeedsWarning)
+        warnings.simplefilter("ignore", NoTargetWarning)  # the summary says it
         show = warnings.showwarning
 
         def collect(message: Warning | str, category: type[Warning], *rest: Any) -> None:

@@ -19,7 +19,7 @@ import tabseed as ts
 from helpers.responses import SMOOTH, frame, uneven
 from tabseed import archive
 from tabseed.coding.encode import TableEncoder
-from tabseed.errors import FileError, SchemaError, TabseedError
+from tabseed.errors import FileError, NoTargetWarning, SchemaError, TabseedError
 from tabseed.generators.two_stage.feature_response import FeatureResponse, encoder_of
 from tabseed.table.schema import Schema
 from tabseed.testing.tables import example_table
@@ -180,3 +180,10 @@ def test_a_file_may_not_ask_for_endless_work(tmp_path) -> None:
     model.response = KNeighborsRegressor(n_neighbors=10**9)
     with pytest.raises(TabseedError, match="cannot hold KNeighborsRegressor"):
         model.save(tmp_path / "o")
+
+
+def test_a_target_that_was_not_named_is_warned_of() -> None:
+    table = pa.table({"x": np.arange(40.0), "y": np.arange(40.0) ** 2})
+    with pytest.warns(NoTargetWarning, match="the last column, 'y', is the response") as told:
+        model = ts.FeatureResponse(response="linear").fit(table)
+    assert model.target_ == "y" and told[0].filename == __file__

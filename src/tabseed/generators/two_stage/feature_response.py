@@ -7,6 +7,7 @@ eta(x) = P(y = k | x) over the classes, ~ marks draws, ^ marks fitted quantities
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, ClassVar, Self, get_args
@@ -20,7 +21,7 @@ from tabseed.coding.cells import Block
 from tabseed.coding.encode import Layout, TableEncoder
 from tabseed.coding.labels import posed
 from tabseed.coding.points import Features
-from tabseed.errors import SchemaError, TabseedError, renamed
+from tabseed.errors import NoTargetWarning, SchemaError, TabseedError, renamed
 from tabseed.estimates.scores import Task
 from tabseed.generators.base import FIT, Aids, Generator
 from tabseed.generators.conditions import Conditions
@@ -206,6 +207,12 @@ scikit-learn regressor or classifier
             if not own:
                 raise SchemaError("rules make every column, so there is no response to learn")
             self.target_ = own[-1]
+            warnings.warn(
+                f"{type(self).__name__}: no target was named, so the last column, "
+                f"{self.target_!r}, is the response; name another with target",
+                NoTargetWarning,
+                stacklevel=5,
+            )
         elif self.target_ not in names:
             column = self.schema_[self.target_]
             why = f"is {column.kind}, not a label; set another kind"
