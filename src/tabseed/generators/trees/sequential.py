@@ -44,6 +44,7 @@ from tabseed.parameters import (
 )
 from tabseed.space import Int
 from tabseed.table import Frame, Table
+from tabseed.table.display import counted
 
 SHRINKAGES = (1.0, 2.0, 4.0, 8.0, 16.0)  # rows; compared by held-out likelihood
 WIDTHS = (0.0, 0.7, 1.5, 3.0, 6.0)  # parts of intervals; compared likewise
@@ -497,7 +498,7 @@ class SequentialTrees(Generator):
         trees = roots // max(1, len(self.forests_) * len(self.orders_))
         ranked = sorted(self.gains_.items(), key=lambda pair: -pair[1])
         best = ", ".join(f"{name!r} {gain:+.2f}" for name, gain in ranked[:3] if gain > 0)
-        line = f"{len(self.orders_)} orders of the columns, {trees} trees for each column"
+        line = f"{len(self.orders_)} orders of the columns, {counted(trees, 'tree')} for each column"
         lines = [line + (f"; best predicted (nats a row): {best}" if best else "")]
         return [*lines, *super().summary()]
 
