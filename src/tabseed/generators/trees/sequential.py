@@ -498,7 +498,8 @@ class SequentialTrees(Generator):
         trees = roots // max(1, len(self.forests_) * len(self.orders_))
         ranked = sorted(self.gains_.items(), key=lambda pair: -pair[1])
         best = ", ".join(f"{name!r} {gain:+.2f}" for name, gain in ranked[:3] if gain > 0)
-        line = f"{len(self.orders_)} orders of the columns, {counted(trees, 'tree')} for each column"
+        orders = f"{len(self.orders_)} orders of the columns"
+        line = f"{orders}, {counted(trees, 'tree')} for each column"
         lines = [line + (f"; best predicted (nats a row): {best}" if best else "")]
         return [*lines, *super().summary()]
 
