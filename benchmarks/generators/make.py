@@ -31,6 +31,8 @@ PEERS = {
     "python-synthpop": Peer("synthpop"),
     "python-synthpop, as documented": Peer("synthpop", ("documented",)),
     "synthyverse SynthpopGenerator": Peer("synthyverse", only_few=True),
+    "NRGBoost": Peer("nrgboost", only_few=True),
+    "UnmaskingTrees": Peer("utrees", only_few=True),
     "mostlyai-engine": Peer("mostlyai"),
     "mostlyai-engine, unprotected": Peer("mostlyai", ("unprotected",)),
     "ctgan TVAE": Peer("ctgan", ("TVAE",), threads=2),
@@ -39,8 +41,9 @@ PEERS = {
 }
 # mostlyai-engine cannot be imported beside these packages from another build than its torch
 UNWANTED = {"mostlyai": ("torchvision", "torchaudio")}
-# requires packages of its other generators, one of which (xgb-diffusion) is not on every index
-ALONE = {"synthyverse": ("synthyverse==0.2.7",)}
+# the first requires packages of its other generators, one of which (xgb-diffusion) is not on every
+# index, the second an XGBoost for GPUs
+ALONE = {"synthyverse": ("synthyverse==0.2.7",), "utrees": ("utrees==0.3.0",)}
 
 
 def peer_python(name: str) -> str:
