@@ -6,13 +6,15 @@ while unpacking, JSON and safetensors are parsed by their own readers, and nothi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import operator
 import os
 import time
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -206,30 +208,50 @@ def _check_header(archive: zipfile.ZipFile, path: Path) -> None:
         )
 
 
-@dataclass(frozen=True)
 class Lasting:
     """The path of a checkpoint that outlives the training: whoever made this removes it.
 
-    For work that goes on after the training. ``outputs``: files that the work writes, by which
-    whoever resumes it knows which it may write again.
+    For work that goes on after the training. ``outputs`` are the files that the work has written,
+    by absolute path, each with the SHA-256 of its content, or None from just before it is written:
+    whoever resumes the work may write these again, and nothing else.
     """
 
-    path: Path
-    outputs: tuple[str, ...] = ()
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.outputs: dict[str, str | None] = {}
+        if os.path.lexists(self.path):
+            state = read_archive(self.path, ("checkpoint",))[0]["checkpoint"]
+            told = state.get("outputs", {}) if isinstance(state, dict) else {}
+            if isinstance(told, dict):
+                self.outputs = {str(name): digest for name, digest in told.items()}
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)
 
     def owned(self) -> frozenset[Path]:
-        """Return the outputs of the work that the file on the disk belongs to; none without one.
+        """Return the outputs that are on the disk as the work wrote them."""
+        paths = {Path(name): digest for name, digest in self.outputs.items()}
+        return frozenset(p for p, d in paths.items() if p.is_file() and d in (None, _digest(p)))
 
-        FileError for another kind of file.
-        """
-        if not os.path.lexists(self.path):
-            return frozenset()
-        state = read_archive(self.path, ("checkpoint",))[0]["checkpoint"]
-        outputs = state.get("outputs", ()) if isinstance(state, dict) else ()
-        return frozenset(Path(str(name)) for name in outputs)
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[None]:
+        """Note in the file that the work writes an output, and then what it wrote."""
+        name = str(path.resolve())
+        self._note(name, None)
+        yield
+        self._note(name, _digest(path))
+
+    def _note(self, name: str, digest: str | None) -> None:
+        self.outputs[name] = digest
+        if self.path.is_file():
+            documents, arrays = read_archive(self.path, ("checkpoint",))
+            documents["checkpoint"] |= {"outputs": self.outputs}
+            write_archive(self.path, documents, arrays, force=True)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Checkpoint:
@@ -252,7 +274,7 @@ class Checkpoint:
 
     def write(self, state: dict[str, Any], arrays: Arrays) -> None:
         """Write the current state of the training."""
-        outputs = {} if self.lasting is None else {"outputs": list(self.lasting.outputs)}
+        outputs = {} if self.lasting is None else {"outputs": self.lasting.outputs}
         documents = {"checkpoint": {"fingerprint": self.fingerprint, **outputs, **state}}
         write_archive(self.path, documents, arrays, force=True)
         self._written = time.monotonic()
@@ -295,7 +317,8 @@ def _plain(value: Any) -> Any:
 
 def estimator_to_plain(estimator: BaseEstimator) -> dict[str, Any]:
     """Return the class and parameters of an estimator in the form that JSON stores."""
-    parameters = {k: _plain(v) for k, v in estimator.get_params(deep=False).items()}
+    settings = estimator.get_params(deep=False).items()
+    parameters = {k: _plain(v) for k, v in settings if k != "n_jobs"}  # which changes no number
     return {"class": type(estimator).__name__, "parameters": parameters}
 
 

@@ -11,7 +11,13 @@ import pytest
 import tabseed as ts
 from tabseed.auto import laps
 from tabseed.auto.race import Standing
-from tabseed.errors import FileError, LimitError, NothingLearnedError, TooFewRowsError
+from tabseed.errors import (
+    FileError,
+    LimitError,
+    NothingLearnedError,
+    ParameterError,
+    TooFewRowsError,
+)
 from tabseed.generators.base import Generator
 
 
@@ -61,7 +67,12 @@ def test_a_limit_leaves_copies_out_and_is_no_merit() -> None:
     limited = ts.Auto(candidates=both, folds=3, max_auc=0.75, random_state=0).fit(numbers())
     assert limited.weights_.tolist() == [0, 1] and limited.race_[0]["auc"] > 0.95
     with pytest.raises(NothingLearnedError, match="leaks"):
-        ts.Auto(candidates={"copies": ts.Resample()}, folds=3, max_auc=0.75).fit(numbers())
+        alone = ts.Auto(
+            candidates={"copies": ts.Resample(), "no": Failing()}, folds=3, max_auc=0.75
+        )
+        alone.fit(numbers())
+    assert ts.Decision.of(alone, None).answer == "do not use"
+    assert "each of the 1 that could learn leaks" in ts.Decision.of(alone, None).verdict
 
 
 def test_any_number_of_processes_gives_the_same_rows() -> None:
@@ -86,7 +97,8 @@ def test_who_was_not_asked_in_two_folds_keeps_no_limit(run, monkeypatch) -> None
     decision, leaks = ts.Decision.of(model, None), run == 2
     assert ("leaks: an attack" in model.race_[0]["out"]) == leaks
     assert model.race_[1]["out"] in ("not begun", "no attack was asked in 2 folds")
-    assert decision.answer == ("do not use" if leaks else "cannot be told")
+    assert decision.answer == "cannot be told"  # of the copula
+    assert f"asked about {int(leaks)} on 2 folds or more; {int(leaks)} of these" in decision.verdict
     assert decision.kept is False and decision.drawing == ""
 
 
@@ -137,6 +149,19 @@ def test_a_limit_of_the_race_is_one_of_the_decision() -> None:
     assert ts.Decision.of(free, copies).answer == "leaks, no limit set"
     few = ts.evaluate(train, numbers(120, 5), held.slice(0, 10))
     assert ts.Decision.of(free, few).answer == "cannot be told"  # ten rows show nothing
+
+
+def test_the_file_is_the_same_for_any_number_of_processes(tmp_path) -> None:
+    both = {"trees": ts.SequentialTrees(n_orders=2), "copula": ts.GaussianCopula()}
+    for jobs in (None, 2):
+        model = ts.Auto(candidates=both, folds=2, n_jobs=jobs, random_state=0).fit(numbers(40))
+        model.save(tmp_path / f"{jobs}")
+    assert (tmp_path / "None").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_only_an_auto_has_a_decision() -> None:
+    with pytest.raises(ParameterError, match="is not a fitted Auto"):
+        ts.Decision.of(ts.SequentialTrees(), None)
 
 
 def stop_after(count: int, monkeypatch) -> None:

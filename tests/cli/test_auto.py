@@ -72,7 +72,7 @@ def test_where_every_candidate_leaks_no_rows_are_written(tab, tmp_path) -> None:
     ran = tab("auto", tmp_path / "d.csv", "-o", out, "--max-auc", 0.5, "--json", *page)
     assert ran.code == 3 and not out.exists()
     decision = json.loads(ran.out)["decision"]
-    assert decision["answer"] == "do not use" and "keeps the limit" in decision["verdict"]
+    assert decision["answer"] == "do not use" and "each leaks, beyond chance" in decision["verdict"]
     assert {line["out"][:5] for line in decision["race"]} == {"leaks"}
     page = (tmp_path / "why.html").read_text()  # the record of a refusal exists too
     assert "Do not use synthetic rows" in page and "leaks: an attack" in page
@@ -156,8 +156,28 @@ def test_a_state_of_other_work_overwrites_nothing(tab, rows, tmp_path, monkeypat
     ran = tab("auto", other, "-o", out, "--resume", state)
     assert ran.code == 2 and "other data or with other settings" in ran.said
     assert out.read_bytes() == written and mine.read_text() == "mine"
+    out.write_text("mine too")  # no longer what this work wrote
+    refused(tab("auto", rows, "-o", out, "--resume", state), "o.csv: already exists")
+    assert out.read_text() == "mine too"
     state.write_text("not a state")
     refused(tab("auto", rows, "-o", out, "--resume", state), "state: ")
+
+
+def test_a_file_that_came_after_a_kill_is_not_overwritten(tab, rows, tmp_path, monkeypatch) -> None:
+    """Outputs are the work's own from just before they are written, not since they were named."""
+    only_copies(monkeypatch)
+    page, model = tmp_path / "w.html", tmp_path / "m.tabseed"
+    line = ("auto", rows, "-o", tmp_path / "o.csv", "--resume", tmp_path / "state")
+    monkeypatch.setattr("tabseed.cli.auto.judge", lambda *_: 1 / 0)
+    ran = tab(*line, "--decision", page, "--model", model)
+    assert ran.code == 1 and model.exists() and not page.exists()
+    page.write_text("mine")
+    refused(tab(*line, "--decision", page, "--model", model), "w.html: already exists")
+    assert page.read_text() == "mine"
+    page.unlink()
+    monkeypatch.undo()
+    only_copies(monkeypatch)
+    assert tab(*line, "--decision", page, "--model", model).code == 0 and page.exists()
 
 
 def test_missing_labels_are_said_before_the_race(tab, rows, tmp_path, monkeypatch) -> None:
@@ -178,7 +198,7 @@ def test_what_is_asked_for_wrongly_is_said_in_one_line(tab, rows, tmp_path) -> N
     refused(tab(*out, "--goal", "augment"), "--goal augment needs --target")
     refused(tab(*out, "--goal", "sell"), "--goal 'sell': there are share, augment, both")
     refused(tab(*out, "--target", "z"), "no column 'z'", at_once=False)
-    refused(tab(*out, "--minutes", 0), "--minutes 0 is not", at_once=False)
+    refused(tab(*out, "--minutes", 0), "--minutes 0 is not")
     refused(tab(*out, "--sensitive", "z"), "no column 'z'", at_once=False)
     refused(tab(*out, "--holdout", rows), "rows", at_once=False)  # the rows that trained
     assert not (tmp_path / "o.csv").exists()  # refused before a first table

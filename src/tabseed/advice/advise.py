@@ -136,11 +136,13 @@ class Advice(Finding):
             *(_line(f"right classes, {name}", found) for name, found in self.look.balanced.items()),
             *(_line(f"gained by {name}", found) for name, found in self.look.controls.items()),
         ]
+        told = "chance of a gain" if self.foretold else "gained, of all cases of the bank"
         chances = [
-            {"what": f"chance of a gain: {name}", "value": chance, "low": None, "high": None}
+            {"what": f"{told}: {name}", "value": chance, "low": None, "high": None}
             for name, chance in self.chances.items()
         ]
-        return [*lines, *({**line, "unit": "probability"} for line in chances)]
+        unit = "probability" if self.foretold else "share"
+        return [*lines, *({**line, "unit": unit} for line in chances)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything, JSON-ready."""

@@ -12,7 +12,7 @@ from tabseed._random import RandomState, child
 from tabseed.archive import Arrays, estimator_from_plain
 from tabseed.auto.candidates import NETWORK_ROWS, NETWORKS, Goal, default_candidates
 from tabseed.auto.laps import Asked
-from tabseed.auto.race import ASKED_IN, Course, Race
+from tabseed.auto.race import ASKED_IN, GUESS, Course, Race
 from tabseed.blend.blend import Blend, homes, knower_of
 from tabseed.blend.ratios import rows_to_draw
 from tabseed.blend.weights import Weighing, weigh
@@ -66,7 +66,8 @@ class Auto(Blend):
         average over at least two folds: during the race if it is surely better than guessing, in
         the end in any case, and also if the race ended before two folds asked. LimitError if none
         is left (``race_`` says how each stood). A constraint, never a term: it does not make one
-        candidate better than another. None: not asked.
+        candidate better than another. None: not asked. (Disclosure of single columns no race asks:
+        the judgement does, by ``Privacy``.)
     minutes : float or None
         Begin no lap after four fifths of so many minutes. None: run all rounds, always the same.
     n_jobs : int or None
@@ -261,7 +262,8 @@ def _lines(race: Race) -> list[dict[str, Any]]:
                 "auc": None if auc is None else auc.value,
                 "auc_low": auc.low if auc is not None and told else None,
                 "auc_high": auc.high if auc is not None and told else None,
-                "leaks": standing.beyond and told,
+                "attacked": len(standing.attacked),
+                "leaks": bool(told and standing.beyond and auc is not None and auc.low > GUESS),
                 "out": standing.out,
             }
         )

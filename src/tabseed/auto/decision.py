@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 from tabseed.auto.auto import Auto
 from tabseed.auto.candidates import Goal
+from tabseed.auto.race import ASKED_IN, FAILED
 from tabseed.estimates.estimate import Estimate
 from tabseed.estimates.scores import form_of
 from tabseed.estimates.words import few_rows, listed, number, span
 from tabseed.evaluation.evaluation import Evaluation
 from tabseed.pages import Finding, Heading, Row
+from tabseed.parameters import InstanceOf, check
 from tabseed.privacy.limits import MEMBERSHIP, Limit, all_passed, of_membership
 from tabseed.privacy.report import MAX_AUC
 from tabseed.table.display import counted
@@ -55,7 +57,9 @@ class Decision(Finding):
         """Return the decision of an Auto whose rows were judged; None where a limit left none.
 
         A limit of the race is one of the judgement too. ``settings`` are listed on the page.
+        TabseedError for a model that is no Auto.
         """
+        check("Decision.of", "model", model, InstanceOf(Auto, "a fitted Auto"))
         names = [line["candidate"] for line in model.race_]
         weights = dict(zip(names, model.weights_.tolist(), strict=True))
         privacy = None if judged is None else judged.privacy
@@ -110,8 +114,13 @@ class Decision(Finding):
 
     @property
     def _refused(self) -> Answer:
-        """Nobody is left to draw rows: whoever was asked in time leaks, or nobody was."""
-        return DO_NOT if any(line["leaks"] for line in self.race) else UNTOLD
+        """Nobody is left to draw rows: all surely leak, or that cannot be told of some."""
+        return DO_NOT if all(line["leaks"] for line in self._able) else UNTOLD
+
+    @property
+    def _able(self) -> list[dict[str, Any]]:
+        """The lines of candidates that could learn, or were not asked to."""
+        return [line for line in self.race if not line["out"].startswith(FAILED)]
 
     @property
     def _share(self) -> Answer:
@@ -171,18 +180,19 @@ class Decision(Finding):
     def _none_left(self) -> str:
         """Why no candidate may draw rows."""
         many = counted(len(self.race), "candidate")
-        asked = [line for line in self.race if line["leaks"]]
-        if asked:
-            least = min(line["auc"] for line in asked)
+        leak = sum(line["leaks"] for line in self._able)
+        if self._refused == DO_NOT:
             return (
-                f"Do not use synthetic rows for this; none were written. None of {many} keeps the "
-                f"limit: {self._limit}, and attacks on them have AUCs of {number(least, '.2f')} "
-                "or more."
+                f"Do not use synthetic rows for this; none were written. Of {many} "
+                f"{'each' if leak == len(self.race) else f'each of the {leak} that could learn'} "
+                f"leaks, beyond chance and beyond the limit: {self._limit}."
             )
+        asked = sum(line["attacked"] >= ASKED_IN for line in self._able)
         return (
-            "Whether to use synthetic rows cannot be told; none were written. No attack was asked "
-            f"about any of {many} on two folds before {self.over or 'the race ended'}, and "
-            f"{self._limit}: give more time, or more rows."
+            "Whether to use synthetic rows cannot be told; none were written. Of "
+            f"{many} attacks were asked about {asked} on {ASKED_IN} folds or more; {leak} of these "
+            f"leak beyond chance, and none is known to keep the limit: {self._limit}. Give more "
+            "time, or more rows."
         )
 
     @property
@@ -206,10 +216,10 @@ class Decision(Finding):
             if privacy is not None and privacy.leaks:
                 return f"use them, if your limit is right{said}: training rows leak, within it."
             if said:
-                return f"use them: no leak is shown, and your limit is kept{said}."
+                return f"use them, as far as privacy goes: your limit is kept{said}."
             return (
-                "use them, if privacy is all that keeps you: no leak is shown, and these rows "
-                "would show a large one."
+                "use them, as far as privacy goes: no leak is shown, and these rows would show a "
+                "large one."
             )
         if privacy is None:
             return "cannot be told: privacy was not asked about."

@@ -41,6 +41,7 @@ from tabseed.metrics.usefulness import Yardstick
 LEAST = 3  # candidates that halving leaves
 ASKED_IN = 2  # folds, at least, in which attacks are asked about one that keeps a limit
 BEHIND = 2.5  # standard errors behind the best, from which a candidate is left out
+FAILED = "could not learn these rows"
 NATS = "nats a row"
 GUESS = 0.5  # the AUC of an attack that guesses
 LAPS, RATIOS, USE = range(3)  # streams below that of a race
@@ -242,7 +243,7 @@ class Race:
         for name in self.left:
             standing = self.standings[name]
             if standing.laps[-1].error:
-                standing.out = f"could not learn these rows: {standing.laps[-1].error}"
+                standing.out = f"{FAILED}: {standing.laps[-1].error}"
             elif self._surely_beyond(standing.auc):
                 self._beyond(name, f"leaks: {_attacked(standing.auc)}")
         left = self.left
@@ -339,7 +340,7 @@ class Race:
             later = [book.laps[name, j] for j in self._folds(k) if (name, j) in book.laps]
             errors = [lap.error for lap in later if lap.error]
             if errors:
-                standing.out = f"could not learn these rows: {errors[0]}"
+                standing.out = f"{FAILED}: {errors[0]}"
             elif not k:
                 standing.laps.append(later.pop(0))
             standing.unfinished = later

@@ -6,7 +6,7 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import count
 from math import floor
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from tabseed.auto.auto import Auto
     from tabseed.auto.decision import Decision
     from tabseed.evaluation.evaluation import Evaluation
+    from tabseed.pages import Finding
     from tabseed.table import Table
 
 GOALS = ("share", "augment", "both")
@@ -134,11 +135,13 @@ def auto(
 
     began = time.monotonic()
     paths = numbered(output, tables)
-    kept, owned = _kept(resume, [*paths, model, report, decision])
+    kept = _kept(resume)
+    owned = frozenset() if kept is None else kept.owned()
     inputs = [data, schema, holdout, resume]
     check_outputs(paths, [model, report, decision], inputs, force, owned)
     check_spreadsheet(output, for_spreadsheet)
     _check_goal(goal, target)
+    racing = _racing((goal, max_auc, minutes, jobs), seed)
     asked = Asked(sensitive, None, max_auc, max_disclosure)
     declared = Declared(rule or (), rules, drop_breaking)
     out = Output(as_json, {"goal": goal, "target": target})
@@ -147,9 +150,8 @@ def auto(
     train, held = _set_aside(out, table, holdout, encoding, seed)
     n = rows or len(table)
     check_enough((len(train), n, len(held)), "the judgement", "give more rows")
-    racing = _racing((goal, max_auc, minutes, jobs), seed)
-    files = Files(out, paths, model, force, owned, (for_spreadsheet, plain_csv))
-    record = Record(decision, files.may_replace(decision), _settings(data, racing, asked, seed))
+    files = Files(out, paths, model, (for_spreadsheet, plain_csv), force, owned, kept)
+    record = Record(decision, files, _settings(data, racing, asked, seed))
     with _until_done(files, kept):
         first = (
             None
@@ -167,7 +169,7 @@ def auto(
         if answer is not None and asked.limited and found.kept is not False:
             files.write(drawn, racing)
         if answer is not None and report is not None:
-            out.report(answer, report, files.may_replace(report))
+            files.report(answer, report)
     if found.kept is False and not files.written:
         out.say("", "no table was written")
     out.finish("auto")
@@ -181,9 +183,10 @@ class Files:
     out: Output
     paths: list[Path]
     model: Path | None
+    style: tuple[bool, bool]  # for a spreadsheet; plain
     force: bool
     owned: frozenset[Path]  # that this command wrote before it was interrupted
-    style: tuple[bool, bool]  # for a spreadsheet; plain
+    kept: Lasting | None  # where it notes what it writes
     written: str = ""
 
     def may_replace(self, path: Path | None) -> bool:
@@ -201,10 +204,21 @@ class Files:
         for path, table in zip(self.paths, tables, strict=True):
             self._write(path, table)
         self.written = "the rows that were chosen"
-        save_model(self.out, model, self.model, self.may_replace(self.model))
+        if self.model is not None:
+            with self._noted(self.model):
+                save_model(self.out, model, self.model, self.may_replace(self.model))
+
+    def report(self, answer: Finding, path: Path) -> None:
+        """Write the page of an answer."""
+        with self._noted(path):
+            self.out.report(answer, path, self.may_replace(path))
 
     def _write(self, path: Path, table: Table) -> None:
-        write(self.out, table, path, self.may_replace(path), *self.style)
+        with self._noted(path):
+            write(self.out, table, path, self.may_replace(path), *self.style)
+
+    def _noted(self, path: Path) -> AbstractContextManager[None]:
+        return nullcontext() if self.kept is None else self.kept.writing(path)
 
 
 @dataclass(frozen=True)
@@ -212,7 +226,7 @@ class Record:
     """The page of the decision: where it goes, and the settings that it lists."""
 
     path: Path | None
-    force: bool
+    files: Files
     settings: dict[str, str]
 
     def of(self, out: Output, model: Auto, answer: Evaluation | None) -> Decision:
@@ -224,22 +238,19 @@ class Record:
         out.verdict(found)
         out.answer(found)
         if self.path is not None:
-            out.report(found, self.path, self.force)
+            self.files.report(found, self.path)
         return found
 
 
-def _kept(
-    resume: Path | None, outputs: Sequence[Path | None]
-) -> tuple[Lasting | None, frozenset[Path]]:
-    """Return what keeps the state of the command, and the outputs that it has written before."""
+def _kept(resume: Path | None) -> Lasting | None:
+    """Return what keeps the state of the command; FileError for a file of another kind."""
     from tabseed.archive import Lasting
     from tabseed.table.files import check_writable
 
     if resume is None:
-        return None, frozenset()
+        return None
     check_writable(resume, force=True)
-    kept = Lasting(resume, tuple(str(path.resolve()) for path in outputs if path is not None))
-    return kept, kept.owned()
+    return Lasting(resume)
 
 
 @contextmanager
@@ -270,7 +281,7 @@ def _check_goal(goal: str, target: str | None) -> None:
 
 def _read(out: Output, source: Source, goal: str, target: str | None, asked: Asked) -> Table:
     """Read the table; SchemaError for columns that cannot be asked about, before anything else."""
-    from tabseed.coding.labels import features_and_labels
+    from tabseed.metrics.problem import Problem
 
     table = source.read()
     if not len(table.schema.modelled):
@@ -280,7 +291,7 @@ def _read(out: Output, source: Source, goal: str, target: str | None, asked: Ask
     if target is not None:
         table.schema.to_predict(target)
         try:
-            features_and_labels(table, target)
+            Problem.of(table, target)
         except SchemaError as error:
             if goal != "share":
                 raise

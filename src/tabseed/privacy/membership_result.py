@@ -273,6 +273,7 @@ class MembershipResult(Finding):
         return (
             "The attacker knows the synthetic rows and, as the population, all real rows but the "
             "one under attack: more than most attackers know. No attack sees which rows trained.",
+            "An interval is that of its attack alone, as if it had not been chosen; p counts all.",
             self._exposed(),
             self._few(),
             *self._rates(),
