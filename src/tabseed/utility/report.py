@@ -159,11 +159,12 @@ class UtilityReport(Finding):
         if high < 0:
             interval = f"95 % interval {span(-high, -low, form)}"
             return f"{training.capitalize()} gains {amount} ({interval}, {models})."
-        direction = "gain" if cost.value < 0 else "cost"
+        named, other = ("gain", "cost") if cost.value < 0 else ("cost", "gain")
+        if named == "gain":
+            low, high = -high, -low
         return (
             f"No reliable cost or gain of {training}: on {self.n_holdout} held-out rows a "
-            f"{direction} of {amount} "
-            f"(95 % interval of the cost {span(low, high, form)}, {models})."
+            f"{named} of {amount} (95 % interval {span(low, high, form)}, below 0 a {other}; {models})."
         )
 
     def _reason(self) -> str:
