@@ -164,7 +164,8 @@ class UtilityReport(Finding):
             low, high = -high, -low
         return (
             f"No reliable cost or gain of {training}: on {self.n_holdout} held-out rows a "
-            f"{named} of {amount} (95 % interval {span(low, high, form)}, below 0 a {other}; {models})."
+            f"{named} of {amount} (95 % interval {span(low, high, form)}, below 0 a {other}; "
+            f"{models})."
         )
 
     def _reason(self) -> str:
